@@ -1,0 +1,181 @@
+// What the agent needs of a container engine. docker/ implements it with dockerode; packages/testing has a fake with settable latency and failures.
+// Pods, probes and back-off are not known here: only containers, images, networks and volumes that carry our labels.
+
+export const LABEL_NODE = 'podplane.dev/node';
+export const LABEL_POD_UID = 'podplane.dev/pod-uid';
+export const LABEL_POD_NAME = 'podplane.dev/pod-name';
+export const LABEL_POD_NAMESPACE = 'podplane.dev/pod-namespace';
+/** Name of the container in the pod; the pause container has "POD". */
+export const LABEL_CONTAINER = 'podplane.dev/container';
+/** Hash of what the container was made from. */
+export const LABEL_SPEC_HASH = 'podplane.dev/spec-hash';
+/** 0 for the first run, then one more for each restart. */
+export const LABEL_ATTEMPT = 'podplane.dev/attempt';
+export const PAUSE_CONTAINER = 'POD';
+
+export type ContainerState = 'created' | 'running' | 'exited' | 'removing' | 'paused' | 'dead' | 'restarting';
+
+/** One of our containers as the engine knows it. Times are ms since 1970. */
+export interface ContainerInfo {
+  readonly id: string;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly state: ContainerState;
+  /** The reference it was made from. */
+  readonly image: string;
+  /** sha256:... */
+  readonly imageId: string;
+  readonly createdAt: number;
+  readonly startedAt: number | undefined;
+  readonly finishedAt: number | undefined;
+  readonly exitCode: number | undefined;
+  readonly oomKilled: boolean;
+  /** The engine's words where it could not start it; empty otherwise. */
+  readonly error: string;
+  /** Process id on the host of the container's first process; 0 when it does not run. */
+  readonly pid: number;
+}
+
+export interface Mount {
+  readonly type: 'bind' | 'volume' | 'tmpfs';
+  /** Path on the host or name of the volume. */
+  readonly source: string;
+  readonly target: string;
+  readonly readOnly: boolean;
+}
+
+export interface Resources {
+  /** Thousandths of a CPU; undefined: no limit. */
+  readonly cpuLimitMillis?: number | undefined;
+  readonly cpuRequestMillis?: number | undefined;
+  readonly memoryLimitBytes?: number | undefined;
+  readonly oomScoreAdj?: number | undefined;
+  readonly pidsLimit?: number | undefined;
+}
+
+export interface PauseSpec {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly hostname: string;
+  readonly network: string;
+  readonly ip: string;
+  readonly ports: readonly { readonly containerPort: number; readonly hostPort: number; readonly hostIP: string; readonly protocol: 'tcp' | 'udp' | 'sctp' }[];
+  readonly hosts: readonly { readonly ip: string; readonly names: readonly string[] }[];
+  readonly sysctls: Readonly<Record<string, string>>;
+  readonly cgroupParent?: string | undefined;
+}
+
+export interface ContainerSpec {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly image: string;
+  /** Container id of the pod's pause container. */
+  readonly pauseId: string;
+  /** undefined: as the image says. */
+  readonly command: readonly string[] | undefined;
+  readonly args: readonly string[] | undefined;
+  readonly env: readonly { readonly name: string; readonly value: string }[];
+  readonly workingDir: string | undefined;
+  readonly mounts: readonly Mount[];
+  readonly resources: Resources;
+  readonly tty: boolean;
+  readonly stdin: boolean;
+  readonly stopSignal?: string | undefined;
+  readonly cgroupParent?: string | undefined;
+}
+
+export interface ImageInfo {
+  readonly id: string;
+  readonly names: readonly string[];
+  readonly sizeBytes: number;
+}
+
+export type RuntimeErrorCode =
+  | 'unreachable' // no engine answers
+  | 'permission' // the socket may not be opened
+  | 'not-found'
+  | 'conflict' // the name is taken, the container is in the wrong state
+  | 'image-not-found'
+  | 'invalid' // the engine refuses the specification
+  | 'start-failed' // command not found, not executable, mount failed, ...: exitCode tells
+  | 'address-in-use' // host port or IP
+  | 'no-space'
+  | 'timeout'
+  | 'failed';
+
+/** Something that may have happened to one of our containers; look again. */
+export interface ContainerHint {
+  readonly containerId: string;
+  readonly podUid: string;
+  readonly action: string;
+}
+
+export interface ExecHandle {
+  readonly output: AsyncIterable<{ readonly stream: 'stdout' | 'stderr'; readonly data: Uint8Array }>;
+  /** Resolves when the bytes were taken. */
+  write(data: Uint8Array): Promise<void>;
+  closeStdin(): void;
+  resize(width: number, height: number): Promise<void>;
+  /** The command's exit code. */
+  readonly exit: Promise<number>;
+  /** Ends it the hard way: output ends, the process is killed where possible. */
+  abort(): void;
+}
+
+export interface LogOptions {
+  readonly follow: boolean;
+  readonly tail: number | undefined;
+  /** ms since 1970 */
+  readonly since: number | undefined;
+  readonly timestamps: boolean;
+}
+
+/** Every call rejects with RuntimeError (errors.ts) and takes part in the engine-call limit where it starts or stops something. */
+export interface ContainerRuntime {
+  info(): Promise<EngineInfo>;
+  /** Ready to run pods: pause image, network with this subnet. Idempotent. */
+  prepareNode(options: { readonly nodeName: string; readonly podCIDR: string }): Promise<{ readonly network: string }>;
+  /** All containers with this node's label, inspected. */
+  listContainers(nodeName: string): Promise<readonly ContainerInfo[]>;
+  inspect(containerId: string): Promise<ContainerInfo | undefined>;
+  createPause(spec: PauseSpec): Promise<string>;
+  createContainer(spec: ContainerSpec): Promise<string>;
+  start(containerId: string): Promise<void>;
+  /** SIGTERM (or the image's signal), then SIGKILL after graceSeconds. Resolves when it has ended. */
+  stop(containerId: string, graceSeconds: number): Promise<void>;
+  kill(containerId: string, signal: string): Promise<void>;
+  /** Also a running one. Not there: no error. */
+  remove(containerId: string): Promise<void>;
+  imagePresent(image: string): Promise<ImageInfo | undefined>;
+  /** Pulls; progress in bytes. */
+  pullImage(image: string, auth: RegistryAuth | undefined, progress: (done: number, total: number, text: string) => void, signal: AbortSignal): Promise<ImageInfo>;
+  listImages(): Promise<readonly ImageInfo[]>;
+  /** Reads a docker-archive. */
+  loadImage(archive: AsyncIterable<Uint8Array>): Promise<void>;
+  createVolume(name: string, labels: Readonly<Record<string, string>>, options: { readonly memory: boolean; readonly sizeBytes: number | undefined }): Promise<void>;
+  listVolumes(nodeName: string): Promise<readonly { readonly name: string; readonly labels: Readonly<Record<string, string>> }[]>;
+  removeVolume(name: string): Promise<void>;
+  exec(containerId: string, options: { readonly command: readonly string[]; readonly stdin: boolean; readonly tty: boolean; readonly env?: readonly string[] }): Promise<ExecHandle>;
+  logs(containerId: string, options: LogOptions, signal: AbortSignal): AsyncIterable<{ readonly stream: 'stdout' | 'stderr'; readonly data: Uint8Array }>;
+  /** Hints until the signal; ends (without error) when the engine goes away: relist and call again. */
+  watch(nodeName: string, signal: AbortSignal): AsyncIterable<ContainerHint>;
+  /** Removes the node's network and everything that carries its label. */
+  removeNode(nodeName: string): Promise<void>;
+}
+
+export interface RegistryAuth {
+  readonly username: string;
+  readonly password: string;
+  readonly serverAddress: string;
+}
+
+export interface EngineInfo {
+  readonly version: string;
+  readonly operatingSystem: string;
+  readonly kernelVersion: string;
+  readonly architecture: string;
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  readonly cgroupDriver: string;
+  readonly cgroupVersion: string;
+}

@@ -1,0 +1,42 @@
+// Which kinds exist, and which message each one is. What a kind means (names, defaults, validation, columns) is in the files beside.
+import type { ControllerRevision } from '../gen/podplane/apps/v1/controller_revision.js';
+import type { Deployment } from '../gen/podplane/apps/v1/deployment.js';
+import type { ReplicaSet } from '../gen/podplane/apps/v1/replica_set.js';
+import type { Lease } from '../gen/podplane/coordination/v1/lease.js';
+import type { ConfigMap } from '../gen/podplane/core/v1/config_map.js';
+import type { Event } from '../gen/podplane/core/v1/event.js';
+import type { Namespace } from '../gen/podplane/core/v1/namespace.js';
+import type { Node } from '../gen/podplane/core/v1/node.js';
+import type { Pod } from '../gen/podplane/core/v1/pod.js';
+import type { Secret } from '../gen/podplane/core/v1/secret.js';
+import type { Service } from '../gen/podplane/core/v1/service.js';
+import type { ServiceAccount } from '../gen/podplane/core/v1/service_account.js';
+
+export interface KindMap {
+  Pod: Pod;
+  Node: Node;
+  Namespace: Namespace;
+  ConfigMap: ConfigMap;
+  Secret: Secret;
+  Service: Service;
+  ServiceAccount: ServiceAccount;
+  Event: Event;
+  Lease: Lease;
+  Deployment: Deployment;
+  ReplicaSet: ReplicaSet;
+  ControllerRevision: ControllerRevision;
+}
+
+export type Kind = keyof KindMap;
+
+/** Readonly all the way down: what the store hands out is frozen. */
+export type DeepReadonly<T> = T extends (infer E)[]
+  ? readonly DeepReadonly<E>[]
+  : T extends Uint8Array
+    ? T
+    : T extends object
+      ? { readonly [P in keyof T]: DeepReadonly<T[P]> }
+      : T;
+
+/** An object as the store holds it. */
+export type Obj<K extends Kind = Kind> = { [P in K]: DeepReadonly<KindMap[P]> }[K];

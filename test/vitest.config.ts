@@ -1,0 +1,34 @@
+// Tests of all packages run against the sources (condition podplane-source), so no build is needed for them. End-to-end tests start the built program.
+import { defineConfig } from 'vitest/config';
+
+const source = { resolve: { conditions: ['podplane-source'] }, ssr: { resolve: { conditions: ['podplane-source'], externalConditions: ['podplane-source'] } } };
+
+export default defineConfig({
+  ...source,
+  test: {
+    projects: [
+      {
+        ...source,
+        test: {
+          name: 'packages',
+          root: new URL('..', import.meta.url).pathname,
+          include: ['packages/*/src/**/*.test.ts', 'packages/*/scripts/**/*.test.ts', 'deploy/**/*.test.ts', 'test/chaos/**/*.test.ts'],
+          pool: 'forks',
+          testTimeout: 30_000,
+        },
+      },
+      {
+        ...source,
+        test: {
+          name: 'e2e',
+          root: new URL('..', import.meta.url).pathname,
+          include: ['test/e2e/**/*.test.ts'],
+          pool: 'forks',
+          fileParallelism: false,
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+        },
+      },
+    ],
+  },
+});
