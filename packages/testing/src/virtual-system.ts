@@ -1,0 +1,138 @@
+// A world under control: a clock that moves only when told, timers that fire in order of their time, randomness from a seed. What runs on
+// it (server core, sessions, agents with the fake runtime) behaves the same for the same seed. Real I/O must not take part.
+import { suffixFrom, type System, type Timer } from '@podplane/api/system';
+
+interface Pending {
+  readonly at: number;
+  readonly order: number;
+  readonly fn: () => void;
+  cancelled: boolean;
+}
+
+/** Small, fast, good enough for tests (xorshift32 with a mixed seed). */
+export function seededNumbers(seed: number): () => number {
+  let state = (Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) ^ 0xc2b2ae35) >>> 0 || 1;
+  return () => {
+    state ^= state << 13;
+    state >>>= 0;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    state >>>= 0;
+    return state / 2 ** 32;
+  };
+}
+
+// 2026-01-01T00:00:00Z: runs start there so that printed times are the same in every run.
+const EPOCH_MS = Date.UTC(2026, 0, 1);
+
+export class VirtualSystem implements System {
+  readonly clock = { now: (): number => EPOCH_MS + this.skewMs + Math.floor(this.time), monotonic: (): number => this.time };
+  readonly timers = {
+    after: (ms: number, fn: () => void): Timer => this.schedule(Math.max(0, ms), fn),
+    soon: (fn: () => void): void => {
+      this.schedule(0, fn);
+    },
+  };
+  readonly random: { next(): number; uid(): string; suffix(length: number): string };
+  private readonly heap: Pending[] = [];
+  private time = 0;
+  private order = 0;
+  private skewMs = 0;
+  /** How many callbacks have run. */
+  fired = 0;
+
+  constructor(readonly seed: number = 1) {
+    const next = seededNumbers(seed);
+    const hex = (digits: number): string => {
+      let out = '';
+      for (let i = 0; i < digits; i++) out += Math.floor(next() * 16).toString(16);
+      return out;
+    };
+    this.random = {
+      next,
+      uid: () => `${hex(8)}-${hex(4)}-4${hex(3)}-a${hex(3)}-${hex(12)}`,
+      suffix: (length) => suffixFrom(next, length),
+    };
+  }
+
+  /** Ms since the start of this world. */
+  get elapsed(): number {
+    return this.time;
+  }
+
+  /** Steps the wall clock (only); negative sets it back. */
+  stepWallClock(ms: number): void {
+    this.skewMs += ms;
+  }
+
+  /** Runs everything that is due within ms from now, in order, with promises settled in between. Stops early when until says so. */
+  async advance(ms: number, until?: () => boolean): Promise<boolean> {
+    const end = this.time + ms;
+    await settle();
+    for (;;) {
+      if (until?.()) return true;
+      const next = this.heap[0];
+      if (next === undefined || next.at > end) break;
+      this.pop();
+      if (next.cancelled) continue;
+      this.time = Math.max(this.time, next.at);
+      this.fired++;
+      next.fn();
+      await settle();
+    }
+    this.time = end;
+    return until?.() ?? false;
+  }
+
+  private schedule(ms: number, fn: () => void): Timer {
+    const pending: Pending = { at: this.time + ms, order: this.order++, fn, cancelled: false };
+    this.push(pending);
+    return {
+      cancel: () => {
+        pending.cancelled = true;
+      },
+    };
+  }
+
+  private push(item: Pending): void {
+    const heap = this.heap;
+    let i = heap.length;
+    heap.push(item);
+    while (i > 0) {
+      const parent = (i - 1) >> 1;
+      const above = heap[parent];
+      if (above === undefined || !before(item, above)) break;
+      heap[i] = above;
+      i = parent;
+    }
+    heap[i] = item;
+  }
+
+  private pop(): void {
+    const heap = this.heap;
+    const last = heap.pop();
+    if (last === undefined || heap.length === 0) return;
+    let i = 0;
+    for (;;) {
+      let child = 2 * i + 1;
+      const left = heap[child];
+      if (left === undefined) break;
+      const right = heap[child + 1];
+      if (right !== undefined && before(right, left)) child++;
+      const least = heap[child];
+      if (least === undefined || !before(least, last)) break;
+      heap[i] = least;
+      i = child;
+    }
+    heap[i] = last;
+  }
+}
+
+function before(a: Pending, b: Pending): boolean {
+  return a.at < b.at || (a.at === b.at && a.order < b.order);
+}
+
+// Promise chains started by a callback run in microtasks; a macro turn of the real loop comes after all of them, however long the chain.
+function settle(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
