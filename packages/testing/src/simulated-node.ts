@@ -1,0 +1,332 @@
+// A node without an engine: it speaks the real session protocol over any link and pretends to run what it is assigned. For simulations
+// and benchmarks with thousands of nodes. What a real agent does with containers is not repeated here (see fake-runtime.ts for that).
+import { ConnectRequest, type ConnectResponse, type PodReport } from '@podplane/api/gen/podplane/node/v1/session';
+import { NodeStatus } from '@podplane/api/gen/podplane/core/v1/node';
+import { type Pod, PodStatus } from '@podplane/api/gen/podplane/core/v1/pod';
+import type { System, Timer } from '@podplane/api/system';
+
+/** One open stream, from the node's side. */
+export interface NodeLink {
+  send(message: ConnectRequest): void;
+  /** Ends the stream; reset: as when the process was killed and the kernel closed its sockets; silent: as when the cable was cut. */
+  close(how: 'reset' | 'silent'): void;
+}
+
+export interface NodeLinkEvents {
+  message(message: ConnectResponse): void;
+  closed(): void;
+}
+
+export interface SimulatedNodeOptions {
+  readonly name: string;
+  readonly cpu?: string;
+  readonly memory?: string;
+  readonly pods?: number;
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Ms from an assignment to a pod's Ready; jittered by a quarter. */
+  readonly startMs?: number;
+  /** Ms from a deletion to the report that the pod ended. */
+  readonly stopMs?: number;
+  readonly connect: (events: NodeLinkEvents) => NodeLink;
+}
+
+interface SimulatedPod {
+  pod: Pod;
+  status: PodStatus | undefined;
+  phase: 'starting' | 'running' | 'stopping';
+  timer: Timer | undefined;
+}
+
+const STATUS_BATCH_MS = 20;
+const REDIAL_MS = 500;
+const ACK_TIMEOUT_MS = 3000;
+
+export class SimulatedNode {
+  readonly name: string;
+  /** Pods that "run" here now, by uid; survives a cut, not a kill. */
+  readonly pods = new Map<string, SimulatedPod>();
+  private link: NodeLink | undefined;
+  private linkGeneration = 0;
+  private bootId: string;
+  private readonly machineId: string;
+  private period = 1000;
+  private beat: Timer | undefined;
+  private redial: Timer | undefined;
+  private flush: Timer | undefined;
+  private heartbeatSeq = 0;
+  private statusSeq = 0;
+  private awaiting: number | undefined;
+  private readonly dirty = new Map<string, PodReport>();
+  private lastAck = 0;
+  private revision = -1;
+  private alive = false;
+  private podCIDR = '';
+  private nextIp = 2;
+  /** Counters for tests and tables. */
+  readonly stats = { sessions: 0, assignments: 0, resyncs: 0, refused: 0 };
+
+  constructor(
+    private readonly system: System,
+    private readonly options: SimulatedNodeOptions,
+  ) {
+    this.name = options.name;
+    this.machineId = system.random.uid();
+    this.bootId = system.random.uid();
+  }
+
+  /** Starts (or starts again after kill): dials, registers, runs what it is told. */
+  start(): void {
+    if (this.alive) return;
+    this.alive = true;
+    this.bootId = this.system.random.uid();
+    this.dial();
+  }
+
+  /** The hard way: everything on the node is gone at once. silent: nobody is told (no reset reaches the server). */
+  kill(how: 'reset' | 'silent'): void {
+    this.alive = false;
+    for (const pod of this.pods.values()) pod.timer?.cancel();
+    this.pods.clear();
+    this.dirty.clear();
+    this.hangUp(how);
+  }
+
+  /** The network is cut; pods go on. */
+  cut(): void {
+    this.alive = false;
+    this.hangUp('silent');
+  }
+
+  /** The network is back; the same boot dials again. */
+  heal(): void {
+    if (this.alive) return;
+    this.alive = true;
+    this.dial();
+  }
+
+  get connected(): boolean {
+    return this.link !== undefined && this.revision >= 0;
+  }
+
+  private hangUp(how: 'reset' | 'silent'): void {
+    this.linkGeneration++;
+    this.beat?.cancel();
+    this.redial?.cancel();
+    this.flush?.cancel();
+    this.beat = this.redial = this.flush = undefined;
+    this.link?.close(how);
+    this.link = undefined;
+    this.awaiting = undefined;
+    this.revision = -1;
+  }
+
+  private dial(): void {
+    if (!this.alive) return;
+    const generation = ++this.linkGeneration;
+    const current = (): boolean => this.alive && generation === this.linkGeneration;
+    this.lastAck = this.system.clock.monotonic();
+    this.link = this.options.connect({
+      message: (message) => {
+        if (current()) this.receive(message);
+      },
+      closed: () => {
+        if (current()) this.lost();
+      },
+    });
+    this.send({ $case: 'hello', value: this.hello() });
+    this.schedule();
+  }
+
+  private lost(): void {
+    this.hangUp('reset');
+    this.redial = this.system.timers.after(REDIAL_MS * (0.5 + this.system.random.next()), () => this.dial());
+  }
+
+  private hello(): NonNullable<Extract<ConnectRequest['message'], { $case: 'hello' }>>['value'] {
+    const resources = { cpu: this.options.cpu ?? '4', memory: this.options.memory ?? '32Gi', pods: String(this.options.pods ?? 110) };
+    const time = new Date(this.system.clock.now()).toISOString();
+    return {
+      nodeName: this.name,
+      bootId: this.bootId,
+      machineId: this.machineId,
+      agentVersion: 'simulated',
+      labels: { 'kubernetes.io/hostname': this.name, ...this.options.labels },
+      status: NodeStatus.fromPartial({
+        capacity: resources,
+        allocatable: resources,
+        conditions: [{ type: 'Ready', status: 'True', reason: 'SimulatedNodeReady', message: '', lastTransitionTime: time }],
+        addresses: [{ type: 'Hostname', address: this.name }],
+      }),
+      inventory: [...this.pods.values()].map(({ pod }) => ({
+        uid: pod.metadata?.uid ?? '',
+        namespace: pod.metadata?.namespace ?? '',
+        name: pod.metadata?.name ?? '',
+      })),
+      podCIDR: this.podCIDR,
+      taints: [],
+    };
+  }
+
+  private send(message: NonNullable<ConnectRequest['message']>): void {
+    this.link?.send({ message });
+  }
+
+  private schedule(): void {
+    this.beat?.cancel();
+    this.beat = this.system.timers.after(this.period, () => {
+      if (this.system.clock.monotonic() - this.lastAck > Math.max(ACK_TIMEOUT_MS, 3 * this.period)) {
+        this.lost();
+        return;
+      }
+      if (this.revision >= 0) this.send({ $case: 'heartbeat', value: { seq: ++this.heartbeatSeq } });
+      this.schedule();
+    });
+  }
+
+  private receive(message: ConnectResponse): void {
+    const body = message.message;
+    this.lastAck = this.system.clock.monotonic();
+    switch (body?.$case) {
+      case 'welcome':
+        this.stats.sessions++;
+        this.period = body.value.heartbeatPeriodMillis;
+        this.podCIDR = body.value.podCIDR;
+        return;
+      case 'heartbeatAck':
+        this.period = body.value.heartbeatPeriodMillis || this.period;
+        return;
+      case 'assignments':
+        this.assign(body.value);
+        return;
+      case 'podStatusesAck':
+        if (body.value.seq === this.awaiting) this.awaiting = undefined;
+        this.flushSoon();
+        return;
+      case 'reconnect':
+        this.lost();
+        return;
+      case 'refused':
+        this.stats.refused++;
+        this.lost();
+        return;
+      case 'openTunnel':
+        this.send({ $case: 'tunnelRefused', value: { tunnelId: body.value.tunnelId, reason: 'Unavailable', message: 'a simulated node has no containers' } });
+        return;
+      case undefined:
+        return;
+    }
+  }
+
+  private assign(message: { complete: boolean; from: number; to: number; pods: Pod[]; removedPodUids: string[] }): void {
+    this.stats.assignments++;
+    if (!message.complete && message.from !== this.revision) {
+      this.stats.resyncs++;
+      this.send({ $case: 'resync', value: true });
+      return;
+    }
+    const first = this.revision < 0;
+    this.revision = message.to;
+    if (message.complete) {
+      const named = new Set(message.pods.map((pod) => pod.metadata?.uid));
+      for (const uid of [...this.pods.keys()]) if (!named.has(uid)) this.drop(uid);
+    }
+    for (const uid of message.removedPodUids) this.drop(uid);
+    for (const pod of message.pods) this.want(pod);
+    if (first) for (const [uid, pod] of this.pods) if (pod.status !== undefined) this.report(uid, pod);
+  }
+
+  private drop(uid: string): void {
+    this.pods.get(uid)?.timer?.cancel();
+    this.pods.delete(uid);
+    this.dirty.delete(uid);
+  }
+
+  private want(pod: Pod): void {
+    const uid = pod.metadata?.uid ?? '';
+    let mine = this.pods.get(uid);
+    if (pod.metadata?.deletionTimestamp !== undefined) {
+      mine ??= { pod, status: undefined, phase: 'starting', timer: undefined };
+      if (mine.phase === 'stopping') return;
+      mine.phase = 'stopping';
+      mine.timer?.cancel();
+      this.pods.set(uid, mine);
+      mine.timer = this.system.timers.after(this.jitter(this.options.stopMs ?? 50), () => this.ended(uid));
+      return;
+    }
+    if (mine !== undefined) {
+      mine.pod = pod;
+      return;
+    }
+    const started: SimulatedPod = { pod, status: undefined, phase: 'starting', timer: undefined };
+    this.pods.set(uid, started);
+    started.timer = this.system.timers.after(this.jitter(this.options.startMs ?? 100), () => {
+      started.phase = 'running';
+      started.status = this.runningStatus(pod);
+      this.report(uid, started);
+    });
+  }
+
+  private ended(uid: string): void {
+    const pod = this.pods.get(uid);
+    if (pod === undefined) return;
+    this.pods.delete(uid);
+    this.queue({
+      uid,
+      namespace: pod.pod.metadata?.namespace ?? '',
+      name: pod.pod.metadata?.name ?? '',
+      status: PodStatus.fromPartial({ phase: 'Failed' }),
+      terminated: true,
+    });
+  }
+
+  private jitter(ms: number): number {
+    return ms * (0.875 + 0.25 * this.system.random.next());
+  }
+
+  private runningStatus(pod: Pod): PodStatus {
+    const time = `${new Date(this.system.clock.now()).toISOString().slice(0, 19)}Z`;
+    const ip = `${this.podCIDR.split('.').slice(0, 3).join('.')}.${(this.nextIp++ % 250) + 2}`;
+    const condition = (type: string): { type: string; status: string; lastTransitionTime: string } => ({ type, status: 'True', lastTransitionTime: time });
+    return PodStatus.fromPartial({
+      phase: 'Running',
+      conditions: ['PodScheduled', 'PodReadyToStartContainers', 'Initialized', 'ContainersReady', 'Ready'].map(condition),
+      hostIP: '127.0.0.1',
+      podIP: ip,
+      podIPs: [{ ip }],
+      startTime: time,
+      qosClass: 'Burstable',
+      containerStatuses: (pod.spec?.containers ?? []).map((container) => ({
+        name: container.name,
+        ready: true,
+        started: true,
+        restartCount: 0,
+        image: container.image ?? '',
+        imageID: 'sha256:simulated',
+        containerID: `simulated://${pod.metadata?.uid ?? ''}/${container.name}`,
+        state: { running: { startedAt: time } },
+      })),
+    });
+  }
+
+  private report(uid: string, pod: SimulatedPod): void {
+    if (pod.status === undefined) return;
+    this.queue({ uid, namespace: pod.pod.metadata?.namespace ?? '', name: pod.pod.metadata?.name ?? '', status: pod.status, terminated: false });
+  }
+
+  private queue(report: PodReport): void {
+    this.dirty.set(report.uid, report);
+    this.flushSoon();
+  }
+
+  private flushSoon(): void {
+    if (this.flush !== undefined || this.dirty.size === 0 || this.awaiting !== undefined || !this.connected) return;
+    this.flush = this.system.timers.after(STATUS_BATCH_MS, () => {
+      this.flush = undefined;
+      if (this.awaiting !== undefined || !this.connected || this.dirty.size === 0) return;
+      const reports = [...this.dirty.values()];
+      this.dirty.clear();
+      this.awaiting = ++this.statusSeq;
+      this.send({ $case: 'podStatuses', value: { seq: this.awaiting, reports } });
+    });
+  }
+}
