@@ -1,0 +1,200 @@
+// The main job as the README tells it, step by step, on real Docker: one app on three nodes, and a node dies.
+import { once } from 'node:events';
+import http from 'node:http';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { engineAnswers, eventually, Playground, ROOT } from './harness.js';
+
+interface PodList {
+  readonly items: readonly {
+    readonly metadata: { readonly name: string; readonly uid: string; readonly deletionTimestamp?: string };
+    readonly spec: { readonly nodeName?: string; readonly containers: readonly { readonly name: string; readonly image: string }[] };
+    readonly status: {
+      readonly phase?: string;
+      readonly podIP?: string;
+      readonly conditions?: readonly { readonly type: string; readonly status: string; readonly lastTransitionTime?: string }[];
+      readonly containerStatuses?: readonly { readonly containerID?: string; readonly ready: boolean; readonly restartCount: number }[];
+    };
+  }[];
+}
+
+const live = (pods: PodList): PodList['items'] => pods.items.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+const ready = (pods: PodList): PodList['items'] => live(pods).filter(({ status }) => status.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True'));
+const web = path.join(ROOT, 'examples/web.yaml');
+const webV2 = path.join(ROOT, 'examples/web-v2.yaml');
+
+const answers = await engineAnswers();
+
+describe.skipIf(!answers).sequential('the main job', () => {
+  const play = new Playground();
+  const pods = (): Promise<PodList> => play.json<PodList>('get', 'pods');
+
+  beforeAll(async () => {
+    await play.start(3);
+  });
+  afterAll(async () => {
+    await play.remove();
+  });
+
+  it('shows three Ready nodes', async () => {
+    const table = await play.must('get', 'nodes');
+    expect(table).toMatch(/^NAME\s+STATUS\s+ROLES\s+AGE\s+VERSION/);
+    for (const number of [1, 2, 3]) expect(table).toMatch(new RegExp(`^${play.node(number)}\\s+Ready\\s`, 'm'));
+    expect(play.upFile.agents.map(({ name }) => name)).toEqual([1, 2, 3].map((number) => play.node(number)));
+  });
+
+  it('applies the example and waits until it is ready', async () => {
+    const outcome = await play.cli(['apply', '-f', web]);
+    expect(outcome.stderr + outcome.stdout).toContain('deployment.apps/web created');
+    expect(outcome.code).toBe(0);
+  });
+
+  it('spreads the pods 2/2/2, all containers ready, each with an IP', async () => {
+    const table = await play.must('get', 'pods', '-o', 'wide');
+    expect(table).toMatch(/^NAME\s+READY\s+STATUS\s+RESTARTS\s+AGE\s+IP\s+NODE/);
+    expect(table.match(/\s2\/2\s+Running\s/g)).toHaveLength(6);
+    const list = await pods();
+    const perNode = Map.groupBy(list.items, ({ spec }) => spec.nodeName);
+    expect([...perNode.values()].map((some) => some.length)).toEqual([2, 2, 2]);
+    expect(new Set(list.items.map(({ status }) => status.podIP)).size).toBe(6);
+    const containers = await play.containers();
+    expect(containers).toHaveLength(18); // a pause container and two of the app in each pod
+    for (const { Labels } of containers) {
+      expect(Labels['podplane.dev/pod-uid']).toBeTruthy();
+      expect(Labels['podplane.dev/container']).toBeTruthy();
+    }
+  });
+
+  it('follows the logs of all pods with prefixes', async () => {
+    const child = play.run(['logs', 'deploy/web', '-f', '--prefix', '--tail', '2']);
+    let text = '';
+    const names = (await pods()).items.map(({ metadata }) => metadata.name);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    child.stdout?.on('data', (piece: Buffer) => {
+      text += piece.toString();
+      if (names.every((name) => text.includes(`[pod/${name}/`))) resolve();
+    });
+    await promise;
+    child.kill('SIGINT');
+    await once(child, 'close');
+  });
+
+  it('forwards a port to a pod that answers with its name', async () => {
+    const child = play.run(['port-forward', 'deploy/web', '0:80']);
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
+    let text = '';
+    child.stdout?.on('data', (piece: Buffer) => {
+      text += piece.toString();
+      const port = /127\.0\.0\.1:(\d+)/.exec(text)?.[1];
+      if (port !== undefined) resolve(Number(port));
+    });
+    child.once('exit', () => reject(new Error(`port-forward ended: ${text}`)));
+    const port = await promise;
+    const get = (): Promise<string> =>
+      new Promise((done, fail) => {
+        http
+          .get({ host: '127.0.0.1', port, agent: false }, (response) => {
+            let body = '';
+            response.setEncoding('utf8').on('data', (piece: string) => {
+              body += piece;
+            });
+            response.on('end', () => done(body));
+          })
+          .on('error', fail);
+      });
+    const names = (await pods()).items.map(({ metadata }) => metadata.name);
+    const bodies = await Promise.all(Array.from({ length: 20 }, get));
+    for (const body of bodies) expect(names.some((name) => body.includes(name))).toBe(true);
+    child.kill('SIGINT');
+    await once(child, 'close');
+  });
+
+  it('runs a command whose exit code comes through', async () => {
+    const name = (await play.must('exec', 'deploy/web', '--', 'hostname')).trim();
+    expect((await pods()).items.map(({ metadata }) => metadata.name)).toContain(name);
+    const failing = await play.cli(['exec', 'deploy/web', '--', 'sh', '-c', 'echo out; echo err >&2; exit 7']);
+    expect(failing).toMatchObject({ code: 7, stdout: 'out\n' });
+    expect(failing.stderr).toContain('err');
+    const piped = await play.cli(['exec', '-i', 'deploy/web', '--', 'cat'], 'through and back');
+    expect(piped).toMatchObject({ code: 0, stdout: 'through and back' });
+  });
+
+  it('scales to nine, three on each node', async () => {
+    await play.must('scale', 'deploy/web', '--replicas', '9');
+    expect(await play.must('rollout', 'status', 'deploy/web')).toContain('successfully rolled out');
+    const perNode = Map.groupBy(live(await pods()), ({ spec }) => spec.nodeName);
+    expect([...perNode.values()].map((some) => some.length)).toEqual([3, 3, 3]);
+  });
+
+  it('rolls out a changed template without going under what is allowed', async () => {
+    const before = new Set((await pods()).items.map(({ metadata }) => metadata.uid));
+    const replicas = (await play.json<{ spec: { replicas: number } }>('get', 'deploy/web')).spec.replicas;
+    let lowest = Number.POSITIVE_INFINITY;
+    let done = false;
+    const watch = (async () => {
+      while (!done) lowest = Math.min(lowest, ready(await pods()).length);
+    })();
+    const outcome = await play.cli(['apply', '-f', webV2]);
+    done = true;
+    await watch;
+    expect(outcome.code, outcome.stderr).toBe(0);
+    const after = await eventually('only new pods', pods, (list) => live(list).every(({ metadata }) => !before.has(metadata.uid)) && list.items.length === live(list).length);
+    const wanted = (await play.json<{ spec: { replicas: number } }>('get', 'deploy/web')).spec.replicas;
+    expect(live(after)).toHaveLength(wanted);
+    // 25 % of the smaller of the two may be unavailable (rounded down)
+    const least = Math.min(replicas, wanted);
+    expect(lowest).toBeGreaterThanOrEqual(least - Math.floor(least / 4));
+  });
+
+  it('replaces a deleted pod at once', async () => {
+    const victim = live(await pods())[0]?.metadata.name ?? '';
+    const count = live(await pods()).length;
+    await play.must('delete', 'pod', victim);
+    const list = await eventually('replaced', pods, (now) => ready(now).length === count);
+    expect(list.items.map(({ metadata }) => metadata.name)).not.toContain(victim);
+  });
+
+  it('runs the pods of a killed node elsewhere within seconds, and says so', async () => {
+    const node = play.node(2);
+    const count = live(await pods()).length;
+    expect(live(await pods()).filter(({ spec }) => spec.nodeName === node).length).toBeGreaterThan(0);
+    const began = performance.now();
+    await play.killNode(node);
+    await eventually('all ready elsewhere', pods, (now) => ready(now).filter(({ spec }) => spec.nodeName !== node).length === count, 30_000);
+    const took = performance.now() - began;
+    process.stdout.write(`node killed -> all ${count} pods Ready elsewhere: ${(took / 1000).toFixed(2)} s\n`);
+    expect(took).toBeLessThan(20_000);
+    const events = await play.must('events');
+    expect(events).toMatch(/last heartbeat/i);
+    expect(events).toMatch(new RegExp(`${node}`));
+    expect(await play.must('get', 'nodes')).toMatch(new RegExp(`^${node}\\s+NotReady`, 'm'));
+  });
+
+  it('takes the node back, which removes what is no longer its own', async () => {
+    const node = play.node(2);
+    const agent = play.run(['agent', '--data', path.join(play.data, 'agents', node)]);
+    await eventually('Ready again', () => play.must('get', 'nodes'), (table) => new RegExp(`^${node}\\s+Ready`, 'm').test(table));
+    await eventually('nothing of the old pods', () => play.containers(node), (left) => left.every(({ State }) => State === 'running'));
+    const list = await eventually('no pod hangs', pods, (now) => now.items.every(({ metadata }) => metadata.deletionTimestamp === undefined));
+    const uids = new Set(list.items.map(({ metadata }) => metadata.uid));
+    for (const { Labels } of await play.containers(node)) expect(uids).toContain(Labels['podplane.dev/pod-uid']);
+    agent.kill('SIGINT');
+    await once(agent, 'close');
+  });
+
+  it('adopts the running pods after Ctrl-C and a new start', async () => {
+    const ids = async (): Promise<string[]> => (await play.containers()).filter(({ State }) => State === 'running').map(({ Id }) => Id).sort();
+    const before = { pods: live(await pods()).map(({ metadata }) => metadata.uid).sort(), containers: await ids() };
+    await play.interrupt();
+    expect(await ids()).toEqual(before.containers);
+    await play.start(3);
+    expect(live(await pods()).map(({ metadata }) => metadata.uid).sort()).toEqual(before.pods);
+    expect(await ids()).toEqual(before.containers);
+  });
+
+  it('deletes the app and leaves nothing of it', async () => {
+    await play.must('delete', '-f', webV2);
+    await eventually('no containers', () => play.containers(), (left) => left.length === 0, 60_000);
+    expect((await play.json<PodList>('get', 'pods')).items).toEqual([]);
+  });
+});
