@@ -25,7 +25,7 @@ const webV2 = path.join(ROOT, 'examples/web-v2.yaml');
 
 const answers = await engineAnswers();
 
-describe.skipIf(!answers).sequential('the main job', () => {
+describe.skipIf(!answers)('the main job', () => {
   const play = new Playground();
   const pods = (): Promise<PodList> => play.json<PodList>('get', 'pods');
 
