@@ -1,24 +1,24 @@
-// The one kind of error that a container runtime rejects with. How an engine's answers become codes is in docker/, what a code
-// means for a pod is in pods/.
+// The one error of the container runtime: a code to act on, the engine's words, and advice for a person. How an engine's answer becomes
+// such an error is in docker/engine-errors.ts.
 import type { RuntimeErrorCode } from './types.js';
 
-/** An engine call that failed. `code` says what kind, `message` is the engine's own words. */
+/** Every call of a ContainerRuntime rejects with this. */
 export class RuntimeError extends Error {
   override readonly name = 'RuntimeError';
   readonly code: RuntimeErrorCode;
-  /** 126, 127 or 128 where a container could not be started. */
+  /** What a person can do about it; empty where the message says it all. */
+  readonly advice: string;
+  /** Of a container that could not be started: 126 not executable, 127 not found, 128 everything else. */
   readonly exitCode: number | undefined;
 
-  constructor(code: RuntimeErrorCode, message: string, options: { readonly exitCode?: number | undefined; readonly cause?: unknown } = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+  constructor(code: RuntimeErrorCode, message: string, options: { readonly advice?: string; readonly exitCode?: number; readonly cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? {} : { cause: options.cause });
     this.code = code;
+    this.advice = options.advice ?? '';
     this.exitCode = options.exitCode;
   }
+}
 
-  /** Anything thrown as a RuntimeError; what is none becomes code "failed". */
-  static from(error: unknown): RuntimeError {
-    if (error instanceof RuntimeError) return error;
-    const message = error instanceof Error ? error.message : String(error);
-    return new RuntimeError('failed', message, { cause: error });
-  }
+export function isRuntimeError(error: unknown, code?: RuntimeErrorCode): error is RuntimeError {
+  return error instanceof RuntimeError && (code === undefined || error.code === code);
 }

@@ -63,6 +63,8 @@ export interface PauseSpec {
   readonly hosts: readonly { readonly ip: string; readonly names: readonly string[] }[];
   readonly sysctls: Readonly<Record<string, string>>;
   readonly cgroupParent?: string | undefined;
+  /** Volumes in memory live while somebody has them mounted: mounted here too, they outlive restarts of the app containers. */
+  readonly mounts?: readonly Mount[] | undefined;
 }
 
 export interface ContainerSpec {
@@ -96,6 +98,7 @@ export type RuntimeErrorCode =
   | 'not-found'
   | 'conflict' // the name is taken, the container is in the wrong state
   | 'image-not-found'
+  | 'registry' // the registry refuses the credentials or does not answer
   | 'invalid' // the engine refuses the specification
   | 'start-failed' // command not found, not executable, mount failed, ...: exitCode tells
   | 'address-in-use' // host port or IP
