@@ -32,7 +32,11 @@ function stampOf() {
   for (const tool of ['@bufbuild/buf', 'ts-proto', '@bufbuild/protobuf']) {
     hash.update(readFileSync(join(root, 'node_modules', tool, 'package.json')));
   }
-  for (const file of filesBelow(protos)) hash.update(`${file}\0`).update(readFileSync(join(protos, file))).update('\0');
+  for (const file of filesBelow(protos))
+    hash
+      .update(`${file}\0`)
+      .update(readFileSync(join(protos, file)))
+      .update('\0');
   return hash.digest('hex');
 }
 
@@ -69,7 +73,10 @@ const fromTimestamp = `function fromTimestamp(t: Timestamp): string {
 /** The generated text with exact time helpers in the place of ts-proto's. */
 function exactTimes(file, text) {
   let result = text;
-  for (const [name, own] of [['toTimestamp', toTimestamp], ['fromTimestamp', fromTimestamp]]) {
+  for (const [name, own] of [
+    ['toTimestamp', toTimestamp],
+    ['fromTimestamp', fromTimestamp],
+  ]) {
     if (!result.includes(`function ${name}(`)) continue;
     const start = result.indexOf(`function ${name}(`);
     const end = result.indexOf('\n}\n', start);

@@ -7,7 +7,7 @@ import { type ParsedText, parseJsonTexts, type TextFault } from './json-text.js'
 import { identify } from './kind-of.js';
 import { type DecodeProblem, MAX_PROBLEMS } from './problems.js';
 import { type Fault, reservedMessage, shown, strictTree } from './strict.js';
-import { isObject, type JsonObject, type JsonValue, Places, type Position, pathText, type Steps } from './tree.js';
+import { type JsonObject, type JsonValue, Places, type Position, pathText, type Steps } from './tree.js';
 import { parseYamlText } from './yaml-text.js';
 
 /** Largest text that is read, in bytes. The server takes no larger request either. */
@@ -54,7 +54,7 @@ export function decodeObject<K extends Kind>(kind: K, tree: unknown): DecodeOneR
   const identified = identify(tree as JsonValue, { kind });
   if (identified.is === 'wrong') return { ok: false, problems: [{ ...identified.problem, source: '' }] };
   if (identified.is === 'list' || identified.kind !== kind) {
-    const found = shown(String(isObject(identified.tree) ? identified.tree['kind'] : ''));
+    const found = identified.is === 'list' ? 'a list' : identified.kind;
     const message = `expected an object of kind ${kind}, got ${found}`;
     return { ok: false, problems: [{ code: 'unknown_kind', message, advice: '', source: '', kind: found }] };
   }
@@ -110,7 +110,7 @@ class ManifestReader {
       this.#add({ code: 'not_text', message: 'this is not text in UTF-8', advice: 'is this the right file?' });
       return undefined;
     }
-    const bad = text.isWellFormed() ? /[\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F\uFFFE\uFFFF]/.exec(text) : /\p{Surrogate}/u.exec(text);
+    const bad = text.isWellFormed() ? /(?![\t\n\r\x7F-\x9F])\p{Cc}/u.exec(text) : /\p{Surrogate}/u.exec(text);
     if (bad === null) return text;
     const code = bad[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, '0');
     const position = new Places(text, 0).position(bad.index);

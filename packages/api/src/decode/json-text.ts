@@ -48,7 +48,8 @@ export function parseJsonTexts(text: string): ParsedText[] {
 }
 
 const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
-const PLAIN_STRING = /"[^"\\\u0000-\u001f]*"/y;
+// Without escapes and control characters: taken as it stands.
+const PLAIN_STRING = /"[^"\\\p{Cc}]*"/uy;
 const SPACE = /[ \t\r\n]*/y;
 const WORDS: readonly (readonly [string, JsonValue])[] = [
   ['true', true],
@@ -177,7 +178,7 @@ class JsonParser {
     const number = Number(found);
     if (!Number.isFinite(number)) this.faults.push(notFinite(steps, this.#at, found));
     this.#at = NUMBER.lastIndex;
-    return Number.isFinite(number) ? number : 0;
+    return Number.isFinite(number) ? number : null;
   }
 
   #space(): void {

@@ -43,11 +43,15 @@ export function identify(value: JsonValue, implied?: { readonly kind: Kind }): I
   const tree = implied === undefined ? value : withKind(value, implied.kind);
   const { kind, apiVersion } = tree;
   if (typeof kind !== 'string' || kind === '') {
-    const message = kind === undefined || kind === null || kind === '' ? 'kind is not set' : `kind must be a string, not ${nameOfType(kind)}`;
+    const message =
+      kind === undefined || kind === null || kind === '' ? 'kind is not set' : `kind must be a string, not ${nameOfType(kind)}`;
     return wrong({ code: 'missing_kind', message, advice: 'for example kind: Pod' }, ['kind']);
   }
   if (typeof apiVersion !== 'string' || apiVersion === '') {
-    const is = apiVersion === undefined || apiVersion === null || apiVersion === '' ? 'is not set' : `must be a string, not ${nameOfType(apiVersion)}`;
+    const is =
+      apiVersion === undefined || apiVersion === null || apiVersion === ''
+        ? 'is not set'
+        : `must be a string, not ${nameOfType(apiVersion)}`;
     const advice = `for example apiVersion: ${isKind(kind) ? apiVersionOf(kind) : 'v1'}`;
     return wrong({ code: 'missing_api_version', message: `apiVersion ${is}`, advice }, ['apiVersion']);
   }

@@ -6,7 +6,7 @@ import { apiVersionOf } from './kind-of.js';
 import type { JsonObject, JsonValue } from './tree.js';
 
 /** The manifest of an object: apiVersion and kind first, then in the order of the proto files. What is not set is left out. */
-export function toManifest<K extends Kind>(kind: K, object: DeepReadonly<KindMap[K]>): JsonObject {
+export function toManifest<K extends Kind>(kind: K, object: KindMap[K] | DeepReadonly<KindMap[K]>): JsonObject {
   // toJSON only reads, so a frozen object is as good as any; its result is JSON by construction.
   const tree = codecs[kind].toJSON(object as KindMap[K]) as JsonObject;
   return { ...tree, apiVersion: apiVersionOf(kind), kind };

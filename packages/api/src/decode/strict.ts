@@ -114,13 +114,26 @@ class StrictReader {
 
   #integer(type: 'int32' | 'uint32' | 'int64', value: JsonValue, steps: Steps): JsonValue {
     if (typeof value !== 'number') {
-      return this.#wrongType('a whole number', value, steps, typeof value === 'string' && /^-?[0-9]+$/.test(value) ? 'remove the quotes' : '');
+      return this.#wrongType(
+        'a whole number',
+        value,
+        steps,
+        typeof value === 'string' && /^-?[0-9]+$/.test(value) ? 'remove the quotes' : '',
+      );
     }
     if (!Number.isInteger(value)) return this.#invalid(`${pathText(steps)}: ${value} is not a whole number`, '', steps);
     const fits =
-      type === 'int64' ? Number.isSafeInteger(value) : type === 'uint32' ? value >= 0 && value < 2 * INT32 : value >= -INT32 && value < INT32;
+      type === 'int64'
+        ? Number.isSafeInteger(value)
+        : type === 'uint32'
+          ? value >= 0 && value < 2 * INT32
+          : value >= -INT32 && value < INT32;
     if (fits) return value === 0 ? 0 : value;
-    return this.#invalid(`${pathText(steps)}: ${value} does not fit into ${type === 'int64' ? 'the 53 bits that are kept' : '32 bits'}`, '', steps);
+    return this.#invalid(
+      `${pathText(steps)}: ${value} does not fit into ${type === 'int64' ? 'the 53 bits that are kept' : '32 bits'}`,
+      '',
+      steps,
+    );
   }
 
   #intOrString(value: JsonValue, steps: Steps): JsonValue {
@@ -146,7 +159,8 @@ class StrictReader {
     if (steps.length > MAX_DEPTH) return this.#tooDeep(steps);
     if (Array.isArray(value)) return value.map((element, index) => this.#free(element, [...steps, index]));
     if (!isObject(value)) {
-      if (typeof value === 'number' && !Number.isFinite(value)) return this.#invalid(`${pathText(steps)}: not a number that JSON can hold`, '', steps);
+      if (typeof value === 'number' && !Number.isFinite(value))
+        return this.#invalid(`${pathText(steps)}: not a number that JSON can hold`, '', steps);
       return value ?? null;
     }
     const result: JsonObject = {};

@@ -1,6 +1,6 @@
 // YAML text to trees with places, one for each document. The yaml package finds the structure; what keys and words mean, aliases,
 // merge keys and all limits are decided here. Time and memory stay linear in the text, whatever it holds.
-import { Composer, type Document, isAlias, isMap, isScalar, isSeq, Lexer, Parser, type ParsedNode, type YAMLMap } from 'yaml';
+import { Composer, type Document, isAlias, isMap, isScalar, isSeq, Lexer, type ParsedNode, Parser, type YAMLMap } from 'yaml';
 import { duplicateKey, notFinite, type ParsedText, reservedKey, type TextFault } from './json-text.js';
 import { isObject, type JsonObject, type JsonValue, MAX_DEPTH, Places, type Steps } from './tree.js';
 import { NOT_FINITE, plainScalar } from './yaml-scalars.js';
@@ -26,7 +26,13 @@ export function parseYamlText(text: string): ParsedText[] {
   const results: ParsedText[] = [];
   try {
     // Failsafe: every scalar stays text, so that this file decides what it means.
-    const composer = new Composer<ParsedNode>({ schema: 'failsafe', uniqueKeys: false, merge: false, prettyErrors: false, logLevel: 'silent' });
+    const composer = new Composer<ParsedNode>({
+      schema: 'failsafe',
+      uniqueKeys: false,
+      merge: false,
+      prettyErrors: false,
+      logLevel: 'silent',
+    });
     for (const document of composer.compose(tokens(text))) {
       const read = readDocument(text, document);
       if (read !== undefined) results.push(read);
@@ -120,7 +126,8 @@ class TreeReader {
 
   #alias(name: string, offset: number, steps: Steps): JsonValue {
     const target = this.#anchors.get(name);
-    if (target === undefined) throw new Stop(syntax(`alias *${name} has no anchor before it`, `write &${name} at the value that is meant`, offset));
+    if (target === undefined)
+      throw new Stop(syntax(`alias *${name} has no anchor before it`, `write &${name} at the value that is meant`, offset));
     if (this.#open.has(target)) throw new Stop(tooComplex(`alias *${name} stands inside its own anchor`, offset));
     this.#inAlias++;
     try {
@@ -166,7 +173,8 @@ class TreeReader {
   #merge(object: JsonObject, merged: JsonValue, offset: number): void {
     const sources = Array.isArray(merged) ? merged : [merged];
     for (const source of sources) {
-      if (!isObject(source)) throw new Stop(syntax('the merge key << needs a map or a list of maps', 'quote it where the key itself is meant', offset));
+      if (!isObject(source))
+        throw new Stop(syntax('the merge key << needs a map or a list of maps', 'quote it where the key itself is meant', offset));
       for (const [name, value] of Object.entries(source)) {
         if (Object.hasOwn(object, name)) continue;
         object[name] = value;
@@ -197,7 +205,7 @@ class TreeReader {
     const value = plainScalar(text);
     if (value === NOT_FINITE) {
       this.faults.push(notFinite(steps, node.range[0], text));
-      return 0;
+      return null;
     }
     if (tag !== undefined && !fitsTag(tag, value)) this.#badTag(tag, node.range[0], steps);
     return value;

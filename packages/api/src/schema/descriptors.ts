@@ -12,8 +12,8 @@ import {
   fromBinary,
   getOption,
 } from '@bufbuild/protobuf';
-import { type FileDescriptorProto, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 import { base64Decode } from '@bufbuild/protobuf/wire';
+import { type FileDescriptorProto, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 import { descriptorSetBase64 } from '../gen/descriptors.js';
 
 let bytes: Uint8Array | undefined;
