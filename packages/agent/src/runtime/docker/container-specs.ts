@@ -1,0 +1,121 @@
+// Our specifications of containers as what the engine's create call takes. Pure.
+import type { ContainerCreateOptions, HostConfig, MountSettings } from 'dockerode';
+import { type ContainerSpec, LABEL_NODE, type Mount, type PauseSpec, type Resources } from '../types.js';
+import { PAUSE_IMAGE } from './pause-image.js';
+
+const CPU_PERIOD_MICROS = 100_000;
+// The kernel's smallest quota.
+const MIN_QUOTA_MICROS = 1000;
+const MIN_CPU_SHARES = 2;
+const MAX_CPU_SHARES = 262_144;
+// What Linux takes as a host name.
+const MAX_HOSTNAME = 63;
+
+// The engine keeps this much of a container's output: 5 files of 10 MB.
+const LOG_CONFIG = { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '5' } };
+const NO_RESTART = { Name: 'no' }; // the agent owns restarts
+
+/** The pod's first container: owns network and IPC. */
+export function pauseOptions(spec: PauseSpec): ContainerCreateOptions {
+  const ports = new Map<string, { HostIp: string; HostPort: string }[]>();
+  for (const port of spec.ports) {
+    const key = `${port.containerPort}/${port.protocol}`;
+    const bindings = ports.get(key) ?? [];
+    bindings.push({ HostIp: port.hostIP, HostPort: String(port.hostPort) });
+    ports.set(key, bindings);
+  }
+  return {
+    name: spec.name,
+    Image: PAUSE_IMAGE,
+    Hostname: hostname(spec.hostname),
+    Labels: { ...spec.labels },
+    ExposedPorts: Object.fromEntries([...ports.keys()].map((port) => [port, {}])),
+    HostConfig: {
+      NetworkMode: spec.network,
+      IpcMode: 'shareable',
+      RestartPolicy: NO_RESTART,
+      LogConfig: { Type: 'none', Config: {} },
+      PortBindings: Object.fromEntries(ports),
+      ExtraHosts: spec.hosts.flatMap(({ ip, names }) => names.map((name) => `${name}:${ip}`)),
+      Sysctls: { ...spec.sysctls },
+      Mounts: mounts(spec.mounts ?? []),
+      ...cgroup(spec.cgroupParent),
+    },
+    NetworkingConfig: { EndpointsConfig: { [spec.network]: { IPAMConfig: { IPv4Address: spec.ip } } } },
+  };
+}
+
+/** A container that joins the network and IPC of the pod's pause container. It has that one's host name, hosts and resolv.conf too. */
+export function appOptions(spec: ContainerSpec, oomScoreAdj: number | undefined): ContainerCreateOptions {
+  return {
+    name: spec.name,
+    Image: spec.image,
+    Labels: { ...spec.labels },
+    // The engine forgets the image's Cmd where Entrypoint is given, which is what Kubernetes says of command and args.
+    ...(spec.command === undefined ? {} : { Entrypoint: [...spec.command] }),
+    ...(spec.args === undefined ? {} : { Cmd: [...spec.args] }),
+    Env: spec.env.map(({ name, value }) => `${name}=${value}`),
+    ...(spec.workingDir === undefined ? {} : { WorkingDir: spec.workingDir }),
+    ...(spec.stopSignal === undefined ? {} : { StopSignal: spec.stopSignal }),
+    Tty: spec.tty,
+    OpenStdin: spec.stdin,
+    HostConfig: {
+      NetworkMode: `container:${spec.pauseId}`,
+      IpcMode: `container:${spec.pauseId}`,
+      RestartPolicy: NO_RESTART,
+      LogConfig: LOG_CONFIG,
+      Mounts: mounts(spec.mounts),
+      ...resources(spec.resources),
+      ...(oomScoreAdj === undefined ? {} : { OomScoreAdj: oomScoreAdj }),
+      ...cgroup(spec.cgroupParent),
+    },
+  };
+}
+
+/** Starts and ends at once, if this machine lets containers have a negative OOM score; else it cannot be started. */
+export function oomProbeOptions(nodeName: string, name: string): ContainerCreateOptions {
+  return {
+    name,
+    Image: PAUSE_IMAGE,
+    Labels: { [LABEL_NODE]: nodeName },
+    HostConfig: { NetworkMode: 'none', RestartPolicy: NO_RESTART, LogConfig: { Type: 'none', Config: {} }, OomScoreAdj: -1 },
+  };
+}
+
+/** At most 63 characters, and none at the end that a host name must not end with. */
+function hostname(name: string): string {
+  return name.slice(0, MAX_HOSTNAME).replace(/[-.]+$/, '');
+}
+
+function cgroup(parent: string | undefined): Pick<HostConfig, 'CgroupParent'> {
+  return parent === undefined ? {} : { CgroupParent: parent };
+}
+
+function mounts(list: readonly Mount[]): MountSettings[] {
+  return list.map((mount) => {
+    const common = { Target: mount.target, ReadOnly: mount.readOnly };
+    switch (mount.type) {
+      case 'bind':
+        return { ...common, Type: 'bind', Source: mount.source };
+      case 'tmpfs':
+        return { ...common, Type: 'tmpfs', Source: '' };
+      case 'volume':
+        // A volume starts empty, as in Kubernetes: Docker would copy into it what the image has at this path.
+        return { ...common, Type: 'volume', Source: mount.source, VolumeOptions: { NoCopy: true, Labels: {}, DriverConfig: { Name: '', Options: {} } } };
+    }
+  });
+}
+
+/** CPU time by quota and not NanoCpus, which the engine refuses above the machine's cores. Without a request: the smallest share, as in Kubernetes. */
+function resources(wanted: Resources): HostConfig {
+  const request = wanted.cpuRequestMillis ?? wanted.cpuLimitMillis;
+  const shares = request === undefined ? MIN_CPU_SHARES : Math.round((request * 1024) / 1000);
+  return {
+    CpuShares: Math.min(Math.max(shares, MIN_CPU_SHARES), MAX_CPU_SHARES),
+    ...(wanted.cpuLimitMillis === undefined
+      ? {}
+      : { CpuPeriod: CPU_PERIOD_MICROS, CpuQuota: Math.max(MIN_QUOTA_MICROS, Math.round((wanted.cpuLimitMillis * CPU_PERIOD_MICROS) / 1000)) }),
+    ...(wanted.memoryLimitBytes === undefined ? {} : { Memory: wanted.memoryLimitBytes, MemorySwap: wanted.memoryLimitBytes }), // no swap on top
+    ...(wanted.pidsLimit === undefined ? {} : { PidsLimit: wanted.pidsLimit }),
+  };
+}

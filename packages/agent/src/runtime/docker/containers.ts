@@ -1,0 +1,201 @@
+// Containers of the engine: made, started, ended, removed, looked at. What they are made from is container-specs.ts.
+import type { ContainerCreateOptions, ContainerInspectInfo } from 'dockerode';
+import { isRuntimeError, RuntimeError } from '../errors.js';
+import { type ContainerInfo, type ContainerSpec, type ContainerState, LABEL_NODE, type PauseSpec } from '../types.js';
+import { appOptions, oomProbeOptions, pauseOptions } from './container-specs.js';
+import type { Engine } from './engine.js';
+import { engineAnswer, toRuntimeError } from './engine-errors.js';
+import { CallRank } from './engine-limit.js';
+import { presentImage } from './images.js';
+
+// Inspects are cheap (4 ms, mostly waiting): more at once than starts.
+const PARALLEL_INSPECTS = 8;
+// A stop waits for the container's grace period most of the time; after this it counts no more against the limit.
+const STOP_HOLDS_MS = 1000;
+
+const short = (id: string): string => id.slice(0, 12);
+
+export class Containers {
+  readonly #engine: Engine;
+  /** Pause containers made here and not started yet: they go behind the app containers of pods further on. */
+  readonly #newPauses = new Set<string>();
+  #negativeOomScore: Promise<boolean> | undefined;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  async createPause(spec: PauseSpec): Promise<string> {
+    const id = await this.#create(pauseOptions(spec), CallRank.createPause);
+    this.#newPauses.add(id);
+    return id;
+  }
+
+  async createContainer(spec: ContainerSpec): Promise<string> {
+    const wanted = spec.resources.oomScoreAdj;
+    const negative = wanted !== undefined && wanted < 0;
+    const allowed = !negative || (await this.#mayLowerOomScore(spec.labels[LABEL_NODE] ?? ''));
+    return this.#create(appOptions(spec, allowed ? wanted : 0), CallRank.createApp);
+  }
+
+  async #create(options: ContainerCreateOptions, rank: CallRank): Promise<string> {
+    const doing = `create container ${options.name ?? ''}`;
+    try {
+      const container = await this.#engine.limit.run(rank, () => this.#engine.docker.createContainer(options));
+      return container.id;
+    } catch (error) {
+      const found = toRuntimeError(error, doing);
+      // 404 is a missing image on all engines, or a missing network on newer ones; only a look tells.
+      if (found.code === 'not-found' && options.Image !== undefined && !(await presentImage(this.#engine, options.Image))) {
+        throw new RuntimeError('image-not-found', `${doing}: this node has no image ${options.Image}`, { advice: 'pull it, or bring it with podplane image load', cause: error });
+      }
+      throw found;
+    }
+  }
+
+  /** An engine without CAP_SYS_RESOURCE fails to start containers with a negative score. Tried once, when the first one is wanted. */
+  #mayLowerOomScore(nodeName: string): Promise<boolean> {
+    this.#negativeOomScore ??= this.#tryNegativeOomScore(nodeName).catch((error: unknown) => {
+      this.#negativeOomScore = undefined; // the engine went away or so: try again next time
+      throw error;
+    });
+    return this.#negativeOomScore;
+  }
+
+  async #tryNegativeOomScore(nodeName: string): Promise<boolean> {
+    const id = await this.#create(oomProbeOptions(nodeName, `podplane-oom-${this.#engine.system.random.suffix(10)}`), CallRank.createApp);
+    try {
+      await this.start(id);
+      return true;
+    } catch (error) {
+      if (isRuntimeError(error, 'start-failed')) return false;
+      throw error;
+    } finally {
+      await this.remove(id);
+    }
+  }
+
+  async start(id: string): Promise<void> {
+    const rank = this.#newPauses.delete(id) ? CallRank.startPause : CallRank.startApp;
+    try {
+      await this.#engine.limit.run(rank, () => this.#engine.docker.getContainer(id).start());
+    } catch (error) {
+      if (engineAnswer(error)?.statusCode === 304) return; // it runs
+      const found = toRuntimeError(error, `start container ${short(id)}`);
+      // 400: command missing or not executable; 500 without a known text: mounts, runtime, cgroups. All else has its code.
+      if (found.code !== 'invalid' && found.code !== 'failed') throw found;
+      const after = await this.inspect(id);
+      throw new RuntimeError('start-failed', found.message, { exitCode: after?.exitCode ?? 128, cause: error });
+    }
+  }
+
+  /** Grace 0 is a kill and does not wait for a place. A container that has ended or is gone: no error. */
+  async stop(id: string, graceSeconds: number): Promise<void> {
+    const seconds = Math.max(0, Math.ceil(graceSeconds));
+    try {
+      await this.#engine.limit.run(seconds === 0 ? CallRank.fence : CallRank.stop, () => this.#engine.docker.getContainer(id).stop({ t: seconds }), STOP_HOLDS_MS);
+    } catch (error) {
+      const status = engineAnswer(error)?.statusCode;
+      if (status === 304 || status === 404) return;
+      throw toRuntimeError(error, `stop container ${short(id)}`);
+    }
+  }
+
+  /** Never waits for a place. A container that does not run: no error. */
+  async kill(id: string, signal: string): Promise<void> {
+    try {
+      await this.#engine.limit.run(CallRank.fence, () => this.#engine.docker.getContainer(id).kill({ signal }));
+    } catch (error) {
+      if (engineAnswer(error)?.statusCode === 409) return;
+      throw toRuntimeError(error, `send ${signal} to container ${short(id)}`);
+    }
+  }
+
+  /** With its anonymous volumes. */
+  async remove(id: string): Promise<void> {
+    this.#newPauses.delete(id);
+    try {
+      await this.#engine.limit.run(CallRank.remove, () => this.#engine.docker.getContainer(id).remove({ force: true, v: true }));
+    } catch (error) {
+      const found = toRuntimeError(error, `remove container ${short(id)}`);
+      if (found.code === 'not-found') return;
+      // 409: somebody else removes it just now. It is gone soon, and who asks again hears so.
+      if (found.code === 'conflict' && (await this.inspect(id))?.state === 'removing') return;
+      throw found;
+    }
+  }
+
+  async inspect(id: string): Promise<ContainerInfo | undefined> {
+    try {
+      return containerInfo(await this.#engine.docker.getContainer(id).inspect());
+    } catch (error) {
+      const found = toRuntimeError(error, `inspect container ${short(id)}`);
+      if (found.code === 'not-found') return undefined;
+      throw found;
+    }
+  }
+
+  /** Ids of all containers with the node's label, also ended ones. One call, whatever their number. */
+  async ids(nodeName: string): Promise<readonly string[]> {
+    const list = await this.#engine.call('list containers', () => this.#engine.docker.listContainers({ all: true, filters: { label: [`${LABEL_NODE}=${nodeName}`] } }));
+    return list.map((container) => container.Id);
+  }
+
+  async list(nodeName: string): Promise<readonly ContainerInfo[]> {
+    const ids = await this.ids(nodeName);
+    const found: (ContainerInfo | undefined)[] = new Array<undefined>(ids.length).fill(undefined);
+    await inParallel(ids.keys(), PARALLEL_INSPECTS, async (index) => {
+      found[index] = await this.inspect(ids[index] ?? '');
+    });
+    return found.filter((info) => info !== undefined); // those gone since the list are gone
+  }
+}
+
+/** fn for each item, at most count at the same time; rejects with the first error after what runs has ended. */
+export async function inParallel<T>(items: Iterable<T>, count: number, fn: (item: T) => Promise<void>): Promise<void> {
+  const iterator = items[Symbol.iterator]();
+  const errors: unknown[] = [];
+  const lane = async (): Promise<void> => {
+    for (let next = iterator.next(); !next.done && errors.length === 0; next = iterator.next()) {
+      try {
+        await fn(next.value);
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: count }, lane));
+  if (errors.length > 0) throw errors[0];
+}
+
+const STATES: ReadonlySet<string> = new Set<ContainerState>(['created', 'running', 'exited', 'removing', 'paused', 'dead', 'restarting']);
+
+/** The engine's time as ms since 1970; year 1 is its word for never. */
+function time(text: string | undefined): number | undefined {
+  const ms = text === undefined ? Number.NaN : Date.parse(text);
+  return Number.isNaN(ms) || ms <= 0 ? undefined : ms;
+}
+
+export function containerInfo(container: ContainerInspectInfo): ContainerInfo {
+  const state = container.State;
+  const status = STATES.has(state.Status) ? (state.Status as ContainerState) : 'dead';
+  const ended = status === 'exited' || status === 'dead';
+  // One that could not be started stays "created", with the code and the reason.
+  const failedToStart = status === 'created' && (state.ExitCode !== 0 || state.Error !== '');
+  return {
+    id: container.Id,
+    name: container.Name.replace(/^\//, ''),
+    labels: container.Config.Labels ?? {},
+    state: status,
+    image: container.Config.Image,
+    imageId: container.Image,
+    createdAt: time(container.Created) ?? 0,
+    startedAt: time(state.StartedAt),
+    finishedAt: ended ? time(state.FinishedAt) : undefined,
+    exitCode: ended || failedToStart ? state.ExitCode : undefined,
+    // The flag is also set where only a child was killed, or another container of the pod's cgroup; the exit code tells these apart.
+    oomKilled: ended && state.OOMKilled && state.ExitCode === 137,
+    error: state.Error ?? '',
+    pid: state.Pid ?? 0,
+  };
+}

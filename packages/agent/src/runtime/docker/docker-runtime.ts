@@ -1,0 +1,145 @@
+// The container runtime on Docker Engine: puts the files beside it together under the contract of ../types.ts. No decision is made here.
+import type { System } from '@podplane/api/system';
+import { RuntimeError } from '../errors.js';
+import type { ContainerHint, ContainerInfo, ContainerRuntime, ContainerSpec, EngineInfo, ExecHandle, ImageInfo, LogOptions, PauseSpec, RegistryAuth } from '../types.js';
+import { Containers, inParallel } from './containers.js';
+import { Engine, type EngineOptions } from './engine.js';
+import { watchContainers } from './events.js';
+import { type ExecOptions, execInContainer } from './exec.js';
+import type { OutputPart } from './frames.js';
+import { listImages, loadImage, presentImage, pullImage, saveImage } from './images.js';
+import { containerLogs } from './logs.js';
+import { ensureNetwork, removeNetwork } from './network.js';
+import { ensurePauseImage } from './pause-image.js';
+import { createVolume, listVolumes, removeVolume } from './volumes.js';
+
+/**
+ * Starting a pod fast: an app container may be created while its pause container starts (the pause id is looked at only when the app
+ * starts), so the short way is
+ *   pause = await createPause(..); [, app] = await Promise.all([start(pause), createContainer({pauseId: pause, ..})]); await start(app)
+ */
+export class DockerRuntime implements ContainerRuntime {
+  readonly #engine: Engine;
+  readonly #containers: Containers;
+
+  constructor(system: System, options: EngineOptions = {}) {
+    this.#engine = new Engine(system, options);
+    this.#containers = new Containers(this.#engine);
+  }
+
+  async info(): Promise<EngineInfo> {
+    const info = (await this.#engine.call('ask Docker Engine for its version', () => this.#engine.docker.info())) as Readonly<Record<string, unknown>>;
+    const text = (key: string): string => (typeof info[key] === 'string' ? info[key] : '');
+    const number = (key: string): number => (typeof info[key] === 'number' ? info[key] : 0);
+    return {
+      version: text('ServerVersion'),
+      operatingSystem: text('OperatingSystem'),
+      kernelVersion: text('KernelVersion'),
+      architecture: text('Architecture'),
+      cpus: number('NCPU'),
+      memoryBytes: number('MemTotal'),
+      cgroupDriver: text('CgroupDriver'),
+      cgroupVersion: text('CgroupVersion'),
+    };
+  }
+
+  async prepareNode({ nodeName, podCIDR }: { readonly nodeName: string; readonly podCIDR: string }): Promise<{ readonly network: string }> {
+    const { architecture } = await this.info();
+    const [network] = await Promise.all([ensureNetwork(this.#engine, nodeName, podCIDR), ensurePauseImage(this.#engine, architecture)]);
+    return { network };
+  }
+
+  listContainers(nodeName: string): Promise<readonly ContainerInfo[]> {
+    return this.#containers.list(nodeName);
+  }
+
+  inspect(containerId: string): Promise<ContainerInfo | undefined> {
+    return this.#containers.inspect(containerId);
+  }
+
+  createPause(spec: PauseSpec): Promise<string> {
+    return this.#containers.createPause(spec);
+  }
+
+  createContainer(spec: ContainerSpec): Promise<string> {
+    return this.#containers.createContainer(spec);
+  }
+
+  start(containerId: string): Promise<void> {
+    return this.#containers.start(containerId);
+  }
+
+  stop(containerId: string, graceSeconds: number): Promise<void> {
+    return this.#containers.stop(containerId, graceSeconds);
+  }
+
+  kill(containerId: string, signal: string): Promise<void> {
+    return this.#containers.kill(containerId, signal);
+  }
+
+  remove(containerId: string): Promise<void> {
+    return this.#containers.remove(containerId);
+  }
+
+  imagePresent(image: string): Promise<ImageInfo | undefined> {
+    return presentImage(this.#engine, image);
+  }
+
+  pullImage(image: string, auth: RegistryAuth | undefined, progress: (done: number, total: number, text: string) => void, signal: AbortSignal): Promise<ImageInfo> {
+    return pullImage(this.#engine, image, auth, progress, signal);
+  }
+
+  listImages(): Promise<readonly ImageInfo[]> {
+    return listImages(this.#engine);
+  }
+
+  loadImage(archive: AsyncIterable<Uint8Array>): Promise<void> {
+    return loadImage(this.#engine, archive);
+  }
+
+  /** Beyond the contract: a docker-archive of an image that the engine has, for `podplane image load NAME`. */
+  saveImage(image: string, signal?: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+    return saveImage(this.#engine, image, signal);
+  }
+
+  /** Beyond the contract: takes the name off; the image goes with its last name. Not there: no error. */
+  async removeImage(image: string): Promise<void> {
+    try {
+      await this.#engine.call(`remove image ${image}`, () => this.#engine.docker.getImage(image).remove());
+    } catch (error) {
+      if (!(error instanceof RuntimeError && error.code === 'not-found')) throw error;
+    }
+  }
+
+  createVolume(name: string, labels: Readonly<Record<string, string>>, options: { readonly memory: boolean; readonly sizeBytes: number | undefined }): Promise<void> {
+    return createVolume(this.#engine, name, labels, options);
+  }
+
+  listVolumes(nodeName: string): Promise<readonly { readonly name: string; readonly labels: Readonly<Record<string, string>> }[]> {
+    return listVolumes(this.#engine, nodeName);
+  }
+
+  removeVolume(name: string): Promise<void> {
+    return removeVolume(this.#engine, name);
+  }
+
+  exec(containerId: string, options: ExecOptions): Promise<ExecHandle> {
+    return execInContainer(this.#engine, containerId, options);
+  }
+
+  logs(containerId: string, options: LogOptions, signal: AbortSignal): AsyncIterable<OutputPart> {
+    return containerLogs(this.#engine, containerId, options, signal);
+  }
+
+  watch(nodeName: string, signal: AbortSignal): AsyncIterable<ContainerHint> {
+    return watchContainers(this.#engine, nodeName, signal);
+  }
+
+  async removeNode(nodeName: string): Promise<void> {
+    const ids = await this.#containers.ids(nodeName);
+    await inParallel(ids, ids.length, (id) => this.#containers.remove(id)); // the limit of engine calls orders them
+    const volumes = await this.listVolumes(nodeName);
+    await inParallel(volumes, 4, (volume) => this.removeVolume(volume.name));
+    await removeNetwork(this.#engine, nodeName);
+  }
+}

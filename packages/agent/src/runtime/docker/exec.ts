@@ -1,0 +1,124 @@
+// Commands inside running containers, over a connection that the engine hands over to us whole.
+import { readFile } from 'node:fs/promises';
+import type { Duplex } from 'node:stream';
+import type Docker from 'dockerode';
+import { RuntimeError } from '../errors.js';
+import type { ExecHandle } from '../types.js';
+import type { Engine } from './engine.js';
+import { toRuntimeError } from './engine-errors.js';
+import { plainOutput, splitFrames } from './frames.js';
+
+export interface ExecOptions {
+  readonly command: readonly string[];
+  readonly stdin: boolean;
+  readonly tty: boolean;
+  readonly env?: readonly string[];
+}
+
+// Output ends a moment before the engine knows the exit code. First look after this many ms, then at growing distances.
+const EXIT_POLL_MS = 5;
+const EXIT_POLL_MAX_MS = 500;
+
+/** Starts a command. The output must be read to its end: only then does exit resolve. */
+export async function execInContainer(engine: Engine, containerId: string, options: ExecOptions): Promise<ExecHandle> {
+  const doing = `run a command in container ${containerId.slice(0, 12)}`;
+  return engine.call(doing, async () => {
+    const exec = await engine.docker.getContainer(containerId).exec({
+      Cmd: [...options.command],
+      AttachStdin: options.stdin,
+      AttachStdout: true,
+      AttachStderr: true,
+      Tty: options.tty,
+      ...(options.env === undefined ? {} : { Env: [...options.env] }),
+    });
+    const connection = await exec.start({ hijack: true, stdin: true, Tty: options.tty });
+    return new DockerExec(engine, exec, connection, containerId, options, doing);
+  });
+}
+
+class DockerExec implements ExecHandle {
+  readonly output: ExecHandle['output'];
+  readonly exit: Promise<number>;
+  readonly #engine: Engine;
+  readonly #exec: Docker.Exec;
+  readonly #connection: Duplex;
+  readonly #containerId: string;
+  readonly #doing: string;
+  readonly #exit = Promise.withResolvers<number>();
+  #aborted = false;
+
+  constructor(engine: Engine, exec: Docker.Exec, connection: Duplex, containerId: string, options: ExecOptions, doing: string) {
+    this.#engine = engine;
+    this.#exec = exec;
+    this.#connection = connection;
+    this.#containerId = containerId;
+    this.#doing = doing;
+    this.exit = this.#exit.promise;
+    this.exit.catch(() => undefined); // who wants it awaits it; nobody must
+    // Errors reach the reader through the iterator, writers through write(); without a listener they would end the process.
+    connection.on('error', () => undefined);
+    if (!options.stdin) connection.end();
+    this.output = this.#read(options.tty);
+  }
+
+  async *#read(tty: boolean): AsyncGenerator<{ readonly stream: 'stdout' | 'stderr'; readonly data: Uint8Array }, void, void> {
+    try {
+      yield* tty ? plainOutput(this.#connection) : splitFrames(this.#connection);
+      this.#exit.resolve(await this.#exitCode());
+    } catch (error) {
+      const found = toRuntimeError(error, this.#doing);
+      this.#exit.reject(found);
+      if (!this.#aborted) throw found;
+    } finally {
+      this.#connection.destroy();
+      this.#exit.reject(new RuntimeError('failed', `${this.#doing}: its output was not read to the end`)); // no effect where it is settled
+    }
+  }
+
+  async #exitCode(): Promise<number> {
+    for (let wait = EXIT_POLL_MS; ; wait = Math.min(wait * 2, EXIT_POLL_MAX_MS)) {
+      if (this.#aborted) throw new RuntimeError('failed', `${this.#doing}: ended by abort`);
+      const state = await this.#exec.inspect();
+      if (!state.Running && state.ExitCode !== null) return state.ExitCode;
+      await new Promise<void>((resolve) => this.#engine.system.timers.after(wait, resolve));
+    }
+  }
+
+  async write(data: Uint8Array): Promise<void> {
+    if (this.#connection.destroyed || this.#connection.writableEnded) throw new RuntimeError('failed', `${this.#doing}: its standard input is closed`);
+    if (this.#connection.write(data)) return;
+    // Also goes on where the command ended or the connection broke: the reader hears why.
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const go = (): void => resolve();
+    this.#connection.once('drain', go).once('close', go);
+    await promise;
+    this.#connection.off('drain', go).off('close', go);
+  }
+
+  closeStdin(): void {
+    this.#connection.end();
+  }
+
+  async resize(width: number, height: number): Promise<void> {
+    await this.#engine.call(`resize the terminal of a command in container ${this.#containerId.slice(0, 12)}`, () => this.#exec.resize({ w: width, h: height }));
+  }
+
+  abort(): void {
+    if (this.#aborted) return;
+    this.#aborted = true;
+    this.#exit.reject(new RuntimeError('failed', `${this.#doing}: ended by abort`));
+    void this.#kill().catch(() => undefined); // where possible
+    this.#connection.destroy();
+  }
+
+  /**
+   * The engine has no call for it. Where it runs on this machine and we see its processes, its process id is one that we can signal;
+   * that it is this command's is seen from its cgroup.
+   */
+  async #kill(): Promise<void> {
+    const state = await this.#exec.inspect();
+    if (!state.Running || !(state.Pid > 0)) return;
+    const cgroup = await readFile(`/proc/${state.Pid}/cgroup`, 'utf8');
+    if (cgroup.includes(this.#containerId)) process.kill(state.Pid, 'SIGKILL');
+  }
+}

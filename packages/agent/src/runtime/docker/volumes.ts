@@ -1,0 +1,40 @@
+// Named volumes: what containers of a pod share. Which pod needs which volume is not known here.
+import { LABEL_NODE } from '../types.js';
+import type { Engine } from './engine.js';
+import { toRuntimeError } from './engine-errors.js';
+
+/**
+ * Makes a volume; one that is there stays as it is. memory: a tmpfs, whose content lives while a running container has it mounted
+ * (mount it in the pause container too). sizeBytes limits volumes in memory only: Docker's local driver cannot limit those on disk.
+ */
+export async function createVolume(
+  engine: Engine,
+  name: string,
+  labels: Readonly<Record<string, string>>,
+  options: { readonly memory: boolean; readonly sizeBytes: number | undefined },
+): Promise<void> {
+  const mountOptions = ['mode=1777', ...(options.sizeBytes === undefined ? [] : [`size=${Math.max(1, Math.floor(options.sizeBytes))}`])].join(',');
+  await engine.call(`create volume ${name}`, () =>
+    engine.docker.createVolume({
+      Name: name,
+      Labels: { ...labels },
+      Driver: 'local',
+      DriverOpts: options.memory ? { type: 'tmpfs', device: 'tmpfs', o: mountOptions } : {},
+    }),
+  );
+}
+
+export async function listVolumes(engine: Engine, nodeName: string): Promise<readonly { readonly name: string; readonly labels: Readonly<Record<string, string>> }[]> {
+  const list = await engine.call('list volumes', () => engine.docker.listVolumes({ filters: { label: [`${LABEL_NODE}=${nodeName}`] } }));
+  return (list.Volumes ?? []).map((volume) => ({ name: volume.Name, labels: volume.Labels ?? {} }));
+}
+
+/** Not there: no error. In use: conflict. */
+export async function removeVolume(engine: Engine, name: string): Promise<void> {
+  try {
+    await engine.docker.getVolume(name).remove();
+  } catch (error) {
+    const found = toRuntimeError(error, `remove volume ${name}`);
+    if (found.code !== 'not-found') throw found;
+  }
+}
