@@ -1,0 +1,146 @@
+// Puts a kind together from what its file says and from what all kinds have in common: metadata, status, refused fields. No kind itself.
+import type { ObjectMeta } from '../gen/podplane/meta/v1/meta.js';
+import type { BinaryWriter } from '@bufbuild/protobuf/wire';
+import { type FieldError, Path } from '../errors.js';
+import { specDiffers } from './equal.js';
+import type { Column, Codec, KindInfo, OneofCase } from './kind-info.js';
+import type { Kind, KindMap, Obj } from './kind-map.js';
+import { kindNames } from './kind-names.js';
+import { cleanNewMeta, validateMeta, validateMetaUpdate, type NameRule } from './object-meta.js';
+import { refusedFields, unsupportedWarnings } from './support-check.js';
+
+/** What ts-proto makes of a message. */
+interface MessageFns<T> {
+  encode(message: T): BinaryWriter;
+  decode(input: Uint8Array): T;
+  fromJSON(object: unknown): T;
+  toJSON(message: T): unknown;
+}
+
+/** What a kind's file says; all that is left out is as for most kinds. */
+export interface KindParts<K extends Kind> {
+  readonly kind: K;
+  readonly oneofCase: OneofCase;
+  readonly message: MessageFns<KindMap[K]>;
+  readonly columns: readonly Column<K>[];
+  readonly selectableFields?: Readonly<Record<string, (object: Obj<K>) => string>>;
+  readonly hasGeneration?: boolean;
+  /** Default: names are DNS subdomains. */
+  readonly nameRule?: NameRule;
+  readonly setDefaults?: (object: KindMap[K]) => void;
+  /** After status and metadata have been cleaned. */
+  readonly prepareForCreate?: (object: KindMap[K], now: number) => void;
+  readonly prepareForUpdate?: (next: KindMap[K], previous: Obj<K>) => void;
+  /** Without metadata and refused fields. */
+  readonly validate?: (object: Obj<K>) => FieldError[];
+  /** Only what must not change; validate is called besides. */
+  readonly validateUpdate?: (next: Obj<K>, previous: Obj<K>) => FieldError[];
+  readonly validateStatusUpdate?: (next: Obj<K>, previous: Obj<K>) => FieldError[];
+  /** On update, validate only what is new or changed: an object that was accepted once stays writable. Default: all. */
+  readonly warnings?: (object: Obj<K>) => string[];
+}
+
+/** All objects, as far as they are alike. */
+interface Common {
+  apiVersion: string;
+  kind: string;
+  metadata?: ObjectMeta | undefined;
+  status?: unknown;
+}
+
+const META = Path.of('metadata');
+
+function codecOf<K extends Kind>(message: MessageFns<KindMap[K]>): Codec<K> {
+  return {
+    // Encoding only reads, so frozen objects may be handed to it.
+    encode: (object) => message.encode(object as KindMap[K]).finish(),
+    decode: (bytes) => message.decode(bytes),
+    fromJSON: (json) => message.fromJSON(json),
+    toJSON: (object) => message.toJSON(object as KindMap[K]),
+  };
+}
+
+/** A whole kind from its parts. */
+export function defineKind<K extends Kind>(parts: KindParts<K>): KindInfo<K> {
+  const { kind } = parts;
+  const names = kindNames[kind];
+  const keepRest = (next: KindMap[K], previous: Obj<K>): void => {
+    const target = next as unknown as Record<string, unknown>;
+    const source = previous as unknown as Readonly<Record<string, unknown>>;
+    for (const key of new Set([...Object.keys(target), ...Object.keys(source)])) {
+      if (key !== 'status' && key !== 'metadata') target[key] = source[key];
+    }
+    const meta = (next as Common).metadata;
+    const old = (previous as Common).metadata;
+    if (meta === undefined || old === undefined) return;
+    const { labels, annotations, finalizers, resourceVersion } = meta;
+    (next as Common).metadata = { ...old, labels, annotations, finalizers, resourceVersion };
+  };
+  return {
+    ...names,
+    kind,
+    oneofCase: parts.oneofCase,
+    codec: codecOf(parts.message),
+    selectableFields: parts.selectableFields ?? {},
+    columns: parts.columns,
+    hasGeneration: parts.hasGeneration ?? false,
+    setDefaults(object) {
+      object.apiVersion = names.apiVersion;
+      object.kind = kind;
+      parts.setDefaults?.(object);
+    },
+    prepareForCreate(object, now) {
+      const common: Common = object;
+      delete common.status;
+      cleanNewMeta(common, names.namespaced);
+      parts.prepareForCreate?.(object, now);
+    },
+    prepareForUpdate(next, previous) {
+      const common: Common = next;
+      const before = previous as unknown as Common;
+      if (before.status === undefined) delete common.status;
+      else common.status = before.status;
+      parts.prepareForUpdate?.(next, previous);
+    },
+    prepareForStatusUpdate: keepRest,
+    validateCreate(object) {
+      return [
+        ...validateMeta(object.metadata, META, { namespaced: names.namespaced, nameRule: parts.nameRule ?? 'subdomain' }),
+        ...refusedFields(kind, object),
+        ...(parts.validate?.(object) ?? []),
+      ];
+    },
+    validateUpdate(next, previous) {
+      return [
+        ...validateMeta(next.metadata, META, { namespaced: names.namespaced, nameRule: parts.nameRule ?? 'subdomain' }),
+        ...validateMetaUpdate(next.metadata, previous.metadata, META),
+        ...refusedFields(kind, next),
+        ...(parts.validate?.(next) ?? []),
+        ...(parts.validateUpdate?.(next, previous) ?? []),
+      ];
+    },
+    validateStatusUpdate(next, previous) {
+      return [
+        ...validateMeta(next.metadata, META, { namespaced: names.namespaced, nameRule: parts.nameRule ?? 'subdomain' }),
+        ...validateMetaUpdate(next.metadata, previous.metadata, META),
+        ...(parts.validateStatusUpdate?.(next, previous) ?? []),
+      ];
+    },
+    warnings: (object) => [...unsupportedWarnings(kind, object), ...(parts.warnings?.(object) ?? [])],
+    specChanged: (a, b) => a !== b && specDiffers(a, b),
+  };
+}
+
+/** The column that every kind begins with. */
+export function nameColumn<K extends Kind>(): Column<K> {
+  return textColumn('Name', (object) => object.metadata?.name ?? '');
+}
+
+/** A column of text; wide: only with -o wide. */
+export function textColumn<K extends Kind>(name: string, value: Column<K>['value'], wide = false): Column<K> {
+  return { name, wide, type: 'string', value };
+}
+
+export function intColumn<K extends Kind>(name: string, value: (object: Obj<K>) => number | undefined, wide = false): Column<K> {
+  return { name, wide, type: 'integer', value: (object) => String(value(object) ?? 0) };
+}

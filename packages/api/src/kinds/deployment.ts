@@ -1,0 +1,90 @@
+// Deployments: defaults, validation, columns.
+import { Deployment, type DeploymentSpec, DeploymentStatus, DeploymentStrategy, RollingUpdateDeployment } from '../gen/podplane/apps/v1/deployment.js';
+import { type FieldError, forbidden, invalid, notSupported, Path, required } from '../errors.js';
+import { age } from '../print.js';
+import { defineKind, intColumn, nameColumn, textColumn } from './define.js';
+import { validateNonNegativeIntOrPercent, validateNotMoreThanHundredPercent, scaledValue } from './int-or-string.js';
+import type { DeepReadonly } from './kind-map.js';
+import { mustNotChange } from './object-meta.js';
+import { setTemplateDefaults } from './pod-spec/defaults.js';
+import { templateColumns, validateSelectorAndTemplate } from './pod-template.js';
+
+const SPEC = Path.of('spec');
+const NOT_NEGATIVE = 'must be greater than or equal to 0';
+
+function setSpecDefaults(spec: DeploymentSpec): void {
+  spec.replicas ??= 1;
+  const strategy = (spec.strategy ??= DeploymentStrategy.create());
+  strategy.type ||= 'RollingUpdate';
+  if (strategy.type === 'RollingUpdate') {
+    const rolling = (strategy.rollingUpdate ??= RollingUpdateDeployment.create());
+    rolling.maxUnavailable ??= '25%';
+    rolling.maxSurge ??= '25%';
+  }
+  spec.revisionHistoryLimit ??= 10;
+  spec.progressDeadlineSeconds ??= 600;
+  setTemplateDefaults(spec.template);
+}
+
+function validateStrategy(strategy: DeepReadonly<DeploymentStrategy> | undefined, path: Path): FieldError[] {
+  const out: FieldError[] = [];
+  switch (strategy?.type) {
+    case 'Recreate':
+      if (strategy.rollingUpdate !== undefined) {
+        out.push(forbidden(path.child('rollingUpdate'), "may not be specified when strategy `type` is 'Recreate'"));
+      }
+      break;
+    case 'RollingUpdate': {
+      const at = path.child('rollingUpdate');
+      const rolling = strategy.rollingUpdate;
+      if (rolling === undefined) return [required(at, 'this should be defaulted and never be nil')];
+      out.push(...validateNonNegativeIntOrPercent(rolling.maxUnavailable, at.child('maxUnavailable')));
+      out.push(...validateNonNegativeIntOrPercent(rolling.maxSurge, at.child('maxSurge')));
+      if (out.length === 0 && scaledValue(rolling.maxUnavailable, 100, 'down') === 0 && scaledValue(rolling.maxSurge, 100, 'up') === 0) {
+        out.push(invalid(at.child('maxUnavailable'), rolling.maxUnavailable, 'may not be 0 when `maxSurge` is 0'));
+      }
+      out.push(...validateNotMoreThanHundredPercent(rolling.maxUnavailable, at.child('maxUnavailable')));
+      break;
+    }
+    default:
+      out.push(notSupported(path.child('type'), strategy?.type, ['Recreate', 'RollingUpdate']));
+  }
+  return out;
+}
+
+function validateSpec(spec: DeepReadonly<DeploymentSpec>): FieldError[] {
+  const out: FieldError[] = [];
+  for (const field of ['replicas', 'minReadySeconds', 'revisionHistoryLimit', 'progressDeadlineSeconds'] as const) {
+    const value = spec[field];
+    if (value !== undefined && value < 0) out.push(invalid(SPEC.child(field), value, NOT_NEGATIVE));
+  }
+  out.push(...validateSelectorAndTemplate(spec.selector, spec.template, SPEC));
+  out.push(...validateStrategy(spec.strategy, SPEC.child('strategy')));
+  if (spec.progressDeadlineSeconds !== undefined && spec.progressDeadlineSeconds <= (spec.minReadySeconds ?? 0)) {
+    out.push(invalid(SPEC.child('progressDeadlineSeconds'), spec.progressDeadlineSeconds, 'must be greater than minReadySeconds'));
+  }
+  return out;
+}
+
+export const deploymentKind = defineKind<'Deployment'>({
+  kind: 'Deployment',
+  oneofCase: 'deployment',
+  message: Deployment,
+  hasGeneration: true,
+  columns: [
+    nameColumn(),
+    textColumn('Ready', ({ spec, status }) => `${status?.readyReplicas ?? 0}/${spec?.replicas ?? 1}`),
+    intColumn('Up-to-date', ({ status }) => status?.updatedReplicas),
+    intColumn('Available', ({ status }) => status?.availableReplicas),
+    textColumn('Age', ({ metadata }, { now }) => age(metadata?.creationTimestamp, now)),
+    ...templateColumns<'Deployment'>(),
+  ],
+  setDefaults({ spec }) {
+    if (spec !== undefined) setSpecDefaults(spec);
+  },
+  prepareForCreate(deployment) {
+    deployment.status = DeploymentStatus.create();
+  },
+  validate: ({ spec }) => (spec === undefined ? [required(SPEC.child('selector')), required(SPEC.child('template'))] : validateSpec(spec)),
+  validateUpdate: (next, previous) => mustNotChange(next.spec?.selector, previous.spec?.selector, SPEC.child('selector')),
+});

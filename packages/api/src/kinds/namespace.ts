@@ -1,0 +1,26 @@
+// Namespaces: defaults, columns.
+import { Namespace, NamespaceStatus } from '../gen/podplane/core/v1/namespace.js';
+import { age } from '../print.js';
+import { defineKind, nameColumn, textColumn } from './define.js';
+
+/** The label by which selectors find a namespace by name. */
+export const NAMESPACE_NAME_LABEL = 'kubernetes.io/metadata.name';
+
+export const namespaceKind = defineKind<'Namespace'>({
+  kind: 'Namespace',
+  oneofCase: 'namespace',
+  message: Namespace,
+  nameRule: 'label',
+  selectableFields: { 'status.phase': (namespace) => namespace.status?.phase ?? '' },
+  columns: [
+    nameColumn(),
+    textColumn('Status', (namespace) => namespace.status?.phase ?? ''),
+    textColumn('Age', (namespace, { now }) => age(namespace.metadata?.creationTimestamp, now)),
+  ],
+  setDefaults({ metadata }) {
+    if (metadata?.name) metadata.labels[NAMESPACE_NAME_LABEL] = metadata.name;
+  },
+  prepareForCreate(namespace) {
+    namespace.status = NamespaceStatus.create({ phase: 'Active' });
+  },
+});

@@ -1,0 +1,54 @@
+// What may change in the spec of a pod that exists: images, a shorter life, more tolerations. Everything else is fixed.
+import type { PodSpec } from '../../gen/podplane/core/v1/pod.js';
+import { type FieldError, forbidden, invalid, type Path } from '../../errors.js';
+import { deepEqual } from '../equal.js';
+import type { DeepReadonly } from '../kind-map.js';
+
+type Spec = DeepReadonly<PodSpec>;
+
+const MAY_CHANGE =
+  'pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)';
+
+function withImagesOf(containers: Spec['containers'], other: Spec['containers']): Spec['containers'] {
+  return containers.map((container, i) => ({ ...container, image: other[i]?.image }));
+}
+
+/** Faults of a changed pod spec. */
+export function validatePodSpecUpdate(next: Spec, previous: Spec, path: Path): FieldError[] {
+  if (next === previous) return [];
+  const out: FieldError[] = [];
+  for (const list of ['containers', 'initContainers'] as const) {
+    if (next[list].length !== previous[list].length) {
+      return [forbidden(path.child(list), 'pod updates may not add or remove containers')];
+    }
+  }
+  out.push(...validateDeadline(next.activeDeadlineSeconds, previous.activeDeadlineSeconds, path.child('activeDeadlineSeconds')));
+  const kept = previous.tolerations.every((old) => next.tolerations.some((one) => sameToleration(one, old)));
+  if (!kept) out.push(forbidden(path.child('tolerations'), 'existing toleration can not be modified except its tolerationSeconds'));
+
+  // With all that may change set to what it was, nothing may differ.
+  const grace = next.terminationGracePeriodSeconds === 1 && (previous.terminationGracePeriodSeconds ?? 0) < 0;
+  const masked: Spec = {
+    ...next,
+    containers: withImagesOf(next.containers, previous.containers),
+    initContainers: withImagesOf(next.initContainers, previous.initContainers),
+    activeDeadlineSeconds: previous.activeDeadlineSeconds,
+    tolerations: previous.tolerations,
+    terminationGracePeriodSeconds: grace ? previous.terminationGracePeriodSeconds : next.terminationGracePeriodSeconds,
+  };
+  if (!deepEqual(masked, previous)) {
+    const fields = Object.keys({ ...masked, ...previous }).filter((key) => !deepEqual(masked[key as keyof Spec], previous[key as keyof Spec]));
+    out.push(forbidden(path, `${MAY_CHANGE}; changed here: ${fields.join(', ')}`));
+  }
+  return out;
+}
+
+function sameToleration(a: Spec['tolerations'][number], b: Spec['tolerations'][number]): boolean {
+  return deepEqual({ ...a, tolerationSeconds: undefined }, { ...b, tolerationSeconds: undefined });
+}
+
+function validateDeadline(next: number | undefined, previous: number | undefined, path: Path): FieldError[] {
+  if (previous === undefined) return [];
+  if (next === undefined) return [invalid(path, next, 'must not update from a positive integer to nil value')];
+  return next > previous ? [invalid(path, next, 'must be less than or equal to previous value')] : [];
+}

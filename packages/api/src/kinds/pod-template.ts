@@ -1,0 +1,58 @@
+// What workloads have in common: a template of pods, the selector that finds them, columns about both. No workload itself.
+import type { PodTemplateSpec } from '../gen/podplane/core/v1/pod.js';
+import type { LabelSelector } from '../gen/podplane/meta/v1/meta.js';
+import { type FieldError, invalid, notSupported, type Path, required } from '../errors.js';
+import { NONE, orNone } from '../print.js';
+import { compileLabelSelector, labelSelectorText } from '../selectors.js';
+import { textColumn } from './define.js';
+import type { Column } from './kind-info.js';
+import type { DeepReadonly } from './kind-map.js';
+import { validateAnnotations, validateLabels } from './object-meta.js';
+import { validatePodSpec } from './pod-spec/spec.js';
+import { validateLabelSelector } from './selector-validation.js';
+
+type Template = DeepReadonly<PodTemplateSpec>;
+type Selector = DeepReadonly<LabelSelector>;
+
+/** Faults of a template and of the selector that must match it. Restart policies other than Always make no sense in replicated pods. */
+export function validateSelectorAndTemplate(selector: Selector | undefined, template: Template | undefined, path: Path): FieldError[] {
+  const out: FieldError[] = [];
+  const at = path.child('selector');
+  let matches: ((labels: Readonly<Record<string, string>>) => boolean) | undefined;
+  if (selector === undefined) {
+    out.push(required(at));
+  } else {
+    const faults = validateLabelSelector(selector, at);
+    out.push(...faults);
+    if (Object.keys(selector.matchLabels).length + selector.matchExpressions.length === 0) {
+      out.push(invalid(at, selector, 'empty selector is invalid for deployment'));
+    } else if (faults.length === 0) {
+      matches = compileLabelSelector(selector);
+    }
+  }
+  const templatePath = path.child('template');
+  if (template === undefined) return [...out, required(templatePath)];
+  const labels = template.metadata?.labels ?? {};
+  const labelsPath = templatePath.child('metadata', 'labels');
+  if (matches !== undefined && !matches(labels)) out.push(invalid(labelsPath, labels, '`selector` does not match template `labels`'));
+  out.push(...validateLabels(labels, labelsPath));
+  out.push(...validateAnnotations(template.metadata?.annotations ?? {}, templatePath.child('metadata', 'annotations')));
+  const specPath = templatePath.child('spec');
+  if (template.spec === undefined) return [...out, required(specPath.child('containers'))];
+  out.push(...validatePodSpec(template.spec, specPath, {}));
+  const policy = template.spec.restartPolicy;
+  if (policy === 'OnFailure' || policy === 'Never') out.push(notSupported(specPath.child('restartPolicy'), policy, ['Always']));
+  return out;
+}
+
+type Workload = { readonly spec?: { readonly template?: Template | undefined; readonly selector?: Selector | undefined } | undefined };
+
+/** CONTAINERS, IMAGES and SELECTOR of -o wide. */
+export function templateColumns<K extends 'Deployment' | 'ReplicaSet'>(): Column<K>[] {
+  const containers = (object: Workload): Template['spec'] => object.spec?.template?.spec;
+  return [
+    textColumn('Containers', (object) => orNone(containers(object)?.containers.map((one) => one.name).join(',')), true),
+    textColumn('Images', (object) => orNone(containers(object)?.containers.map((one) => one.image ?? '').join(',')), true),
+    textColumn('Selector', (object: Workload) => (object.spec?.selector === undefined ? NONE : labelSelectorText(object.spec.selector)), true),
+  ];
+}

@@ -1,0 +1,41 @@
+// Pods: names, defaults, what may be written when, validation. Fields of the spec are in pod-spec/, columns in pod-columns.ts.
+import { Pod, PodSpec, PodStatus } from '../gen/podplane/core/v1/pod.js';
+import { Path, required } from '../errors.js';
+import { defineKind } from './define.js';
+import { setPodDefaults } from './pod-spec/defaults.js';
+import { qosClass } from './pod-spec/qos.js';
+import { podColumns } from './pod-columns.js';
+import { validatePodSpec } from './pod-spec/spec.js';
+import { validatePodSpecUpdate } from './pod-spec/update.js';
+import { validatePodStatusUpdate } from './pod-status.js';
+
+const SPEC = Path.of('spec');
+
+export const podKind = defineKind<'Pod'>({
+  kind: 'Pod',
+  oneofCase: 'pod',
+  message: Pod,
+  hasGeneration: true,
+  columns: podColumns,
+  selectableFields: {
+    'spec.nodeName': (pod) => pod.spec?.nodeName ?? '',
+    'spec.restartPolicy': (pod) => pod.spec?.restartPolicy ?? '',
+    'spec.schedulerName': (pod) => pod.spec?.schedulerName ?? '',
+    'spec.serviceAccountName': (pod) => pod.spec?.serviceAccountName ?? '',
+    'spec.hostNetwork': (pod) => String(pod.spec?.hostNetwork ?? false),
+    'status.phase': (pod) => pod.status?.phase ?? '',
+    'status.podIP': (pod) => pod.status?.podIP ?? '',
+    'status.nominatedNodeName': (pod) => pod.status?.nominatedNodeName ?? '',
+  },
+  setDefaults: setPodDefaults,
+  prepareForCreate(pod) {
+    const spec = (pod.spec ??= PodSpec.create());
+    spec.serviceAccountName ||= 'default';
+    spec.serviceAccount = spec.serviceAccountName;
+    pod.status = PodStatus.create({ phase: 'Pending', qosClass: qosClass(spec) });
+  },
+  validate: (pod) => (pod.spec === undefined ? [required(SPEC.child('containers'))] : validatePodSpec(pod.spec, SPEC, { podName: pod.metadata?.name })),
+  validateUpdate: (next, previous) =>
+    next.spec === undefined || previous.spec === undefined ? [] : validatePodSpecUpdate(next.spec, previous.spec, SPEC),
+  validateStatusUpdate: validatePodStatusUpdate,
+});

@@ -1,0 +1,46 @@
+// ReplicaSets: defaults, validation, columns.
+import { ReplicaSet, type ReplicaSetSpec, ReplicaSetStatus } from '../gen/podplane/apps/v1/replica_set.js';
+import { type FieldError, invalid, Path, required } from '../errors.js';
+import { age } from '../print.js';
+import { defineKind, intColumn, nameColumn, textColumn } from './define.js';
+import type { DeepReadonly } from './kind-map.js';
+import { mustNotChange } from './object-meta.js';
+import { setTemplateDefaults } from './pod-spec/defaults.js';
+import { templateColumns, validateSelectorAndTemplate } from './pod-template.js';
+
+const SPEC = Path.of('spec');
+
+function validateSpec(spec: DeepReadonly<ReplicaSetSpec>): FieldError[] {
+  const out: FieldError[] = [];
+  for (const field of ['replicas', 'minReadySeconds'] as const) {
+    const value = spec[field];
+    if (value !== undefined && value < 0) out.push(invalid(SPEC.child(field), value, 'must be greater than or equal to 0'));
+  }
+  return [...out, ...validateSelectorAndTemplate(spec.selector, spec.template, SPEC)];
+}
+
+export const replicaSetKind = defineKind<'ReplicaSet'>({
+  kind: 'ReplicaSet',
+  oneofCase: 'replicaSet',
+  message: ReplicaSet,
+  hasGeneration: true,
+  selectableFields: { 'status.replicas': (set) => String(set.status?.replicas ?? 0) },
+  columns: [
+    nameColumn(),
+    intColumn('Desired', ({ spec }) => spec?.replicas),
+    intColumn('Current', ({ status }) => status?.replicas),
+    intColumn('Ready', ({ status }) => status?.readyReplicas),
+    textColumn('Age', ({ metadata }, { now }) => age(metadata?.creationTimestamp, now)),
+    ...templateColumns<'ReplicaSet'>(),
+  ],
+  setDefaults({ spec }) {
+    if (spec === undefined) return;
+    spec.replicas ??= 1;
+    setTemplateDefaults(spec.template);
+  },
+  prepareForCreate(set) {
+    set.status = ReplicaSetStatus.create();
+  },
+  validate: ({ spec }) => (spec === undefined ? [required(SPEC.child('selector')), required(SPEC.child('template'))] : validateSpec(spec)),
+  validateUpdate: (next, previous) => mustNotChange(next.spec?.selector, previous.spec?.selector, SPEC.child('selector')),
+});

@@ -1,0 +1,150 @@
+// Which fields work. This table is the only place that says so: admission refuses and warns by it, docs/support.md is made from
+// it, and a test sees to it that no field of any kind is missing. To turn a field on, change its line. No logic here.
+import type { Kind } from './kind-map.js';
+
+/** Where a path starts: at a kind, at every pod spec (of pods and of templates), or at every container of one. */
+export type SupportScope = Kind | 'PodSpec' | 'Container';
+
+export interface SupportRule {
+  readonly scope: SupportScope;
+  /** Fields by dots; name[] is every item of a list, name{} the keys of a map. Covers everything below it that has no line of its own. */
+  readonly path: string;
+  /** refused: an error; warned: accepted without effect, with a warning. */
+  readonly support: 'supported' | 'refused' | 'warned';
+  readonly note: string;
+  /** Values (or keys of a map) that are accepted all the same: they ask for what happens anyway. */
+  readonly except?: readonly (string | number | boolean)[];
+  /** Accepted all the same where a sibling field has this value. */
+  readonly exceptWhere?: readonly [field: string, value: string];
+}
+
+type Except = SupportRule['except'];
+
+const yes = (scope: SupportScope, paths: readonly string[], note = ''): SupportRule[] =>
+  paths.map((path) => ({ scope, path, support: 'supported', note }));
+const no = (scope: SupportScope, paths: readonly string[], note = ''): SupportRule[] => paths.map((path) => ({ scope, path, support: 'refused', note }));
+const only = (scope: SupportScope, path: string, except: NonNullable<Except>, note = ''): SupportRule => ({ scope, path, support: 'refused', note, except });
+const warn = (scope: SupportScope, path: string, note: string, except?: Except): SupportRule =>
+  except === undefined ? { scope, path, support: 'warned', note } : { scope, path, support: 'warned', note, except };
+
+const podSpec: readonly SupportRule[] = [
+  ...yes('PodSpec', ['containers']),
+  ...no('PodSpec', ['initContainers', 'ephemeralContainers']),
+  ...yes('PodSpec', ['restartPolicy', 'terminationGracePeriodSeconds', 'nodeSelector', 'nodeName', 'hostname', 'hostAliases', 'tolerations']),
+  ...yes('PodSpec', ['affinity.nodeAffinity']),
+  ...no('PodSpec', ['affinity.podAffinity', 'affinity.podAntiAffinity', 'topologySpreadConstraints']),
+  ...no('PodSpec', ['activeDeadlineSeconds', 'imagePullSecrets', 'subdomain', 'dnsConfig', 'readinessGates', 'runtimeClassName', 'overhead']),
+  ...no('PodSpec', ['schedulingGates', 'resourceClaims', 'resources', 'priorityClassName']),
+  only('PodSpec', 'priority', [0]),
+  only('PodSpec', 'preemptionPolicy', ['PreemptLowerPriority']),
+  only('PodSpec', 'schedulerName', ['default-scheduler']),
+  only('PodSpec', 'dnsPolicy', ['ClusterFirst', 'Default'], 'there is no cluster DNS yet: both use the DNS of the node'),
+  only('PodSpec', 'hostNetwork', [false]),
+  only('PodSpec', 'hostPID', [false]),
+  only('PodSpec', 'hostIPC', [false]),
+  only('PodSpec', 'hostUsers', [true]),
+  only('PodSpec', 'shareProcessNamespace', [false]),
+  only('PodSpec', 'setHostnameAsFQDN', [false]),
+  only('PodSpec', 'os.name', ['linux']),
+  warn('PodSpec', 'serviceAccountName', 'no token is mounted into pods yet', ['default', '']),
+  warn('PodSpec', 'serviceAccount', '', ['default', '']),
+  warn('PodSpec', 'automountServiceAccountToken', 'no token is mounted into pods yet', [false]),
+  ...yes('PodSpec', ['enableServiceLinks'], 'without effect while nothing routes to Services'),
+  ...no('PodSpec', [
+    'securityContext.seLinuxOptions', 'securityContext.windowsOptions', 'securityContext.runAsUser', 'securityContext.runAsGroup',
+    'securityContext.supplementalGroups', 'securityContext.supplementalGroupsPolicy', 'securityContext.fsGroup',
+    'securityContext.sysctls', 'securityContext.fsGroupChangePolicy', 'securityContext.seccompProfile', 'securityContext.appArmorProfile',
+    'securityContext.seLinuxChangePolicy',
+  ]),
+  only('PodSpec', 'securityContext.runAsNonRoot', [false]),
+];
+
+const volumes: readonly SupportRule[] = [
+  ...yes('PodSpec', ['volumes[].name']),
+  only('PodSpec', 'volumes[].emptyDir.medium', ['', 'Memory']),
+  {
+    scope: 'PodSpec', path: 'volumes[].emptyDir.sizeLimit', support: 'refused', exceptWhere: ['medium', 'Memory'],
+    note: 'only with medium Memory; on disk nothing would enforce it',
+  },
+  ...no('PodSpec', [
+    'volumes[].hostPath', 'volumes[].configMap', 'volumes[].secret', 'volumes[].projected', 'volumes[].downwardAPI',
+    'volumes[].persistentVolumeClaim', 'volumes[].ephemeral', 'volumes[].image', 'volumes[].csi', 'volumes[].nfs', 'volumes[].iscsi',
+    'volumes[].gcePersistentDisk', 'volumes[].awsElasticBlockStore', 'volumes[].gitRepo', 'volumes[].glusterfs', 'volumes[].rbd',
+    'volumes[].flexVolume', 'volumes[].cinder', 'volumes[].cephfs', 'volumes[].flocker', 'volumes[].fc', 'volumes[].azureFile',
+    'volumes[].vsphereVolume', 'volumes[].quobyte', 'volumes[].azureDisk', 'volumes[].photonPersistentDisk', 'volumes[].portworxVolume',
+    'volumes[].scaleIO', 'volumes[].storageos',
+  ]),
+];
+
+const probes: readonly SupportRule[] = ['livenessProbe', 'readinessProbe', 'startupProbe'].flatMap((probe) => [
+  ...yes('Container', [`${probe}.exec`, `${probe}.httpGet`, `${probe}.tcpSocket`]),
+  ...yes('Container', [`${probe}.initialDelaySeconds`, `${probe}.timeoutSeconds`, `${probe}.periodSeconds`]),
+  ...yes('Container', [`${probe}.successThreshold`, `${probe}.failureThreshold`]),
+  ...no('Container', [`${probe}.grpc`, `${probe}.terminationGracePeriodSeconds`]),
+]);
+
+const container: readonly SupportRule[] = [
+  ...yes('Container', ['name', 'image', 'imagePullPolicy', 'command', 'args', 'workingDir', 'env', 'envFrom']),
+  ...yes('Container', ['ports[].name', 'ports[].containerPort', 'ports[].hostPort', 'ports[].hostIP']),
+  only('Container', 'ports[].protocol', ['TCP', 'UDP']),
+  only('Container', 'resources.limits{}', ['cpu', 'memory']),
+  only('Container', 'resources.requests{}', ['cpu', 'memory']),
+  ...no('Container', ['resources.claims', 'resizePolicy', 'restartPolicy', 'volumeDevices']),
+  ...yes('Container', ['volumeMounts[].name', 'volumeMounts[].mountPath', 'volumeMounts[].readOnly']),
+  only('Container', 'volumeMounts[].recursiveReadOnly', ['Disabled']),
+  only('Container', 'volumeMounts[].mountPropagation', ['None']),
+  only('Container', 'volumeMounts[].subPath', ['']),
+  only('Container', 'volumeMounts[].subPathExpr', ['']),
+  ...probes,
+  ...yes('Container', ['lifecycle.preStop.exec', 'lifecycle.preStop.httpGet', 'lifecycle.preStop.sleep']),
+  ...no('Container', ['lifecycle.preStop.tcpSocket', 'lifecycle.postStart']),
+  only('Container', 'terminationMessagePath', ['/dev/termination-log', ''], 'termination messages are not read yet'),
+  only('Container', 'terminationMessagePolicy', ['File'], 'termination messages are not read yet'),
+  ...yes('Container', ['stdin', 'tty']),
+  only('Container', 'stdinOnce', [false]),
+  ...no('Container', [
+    'securityContext.capabilities', 'securityContext.seLinuxOptions', 'securityContext.windowsOptions', 'securityContext.runAsUser',
+    'securityContext.runAsGroup', 'securityContext.seccompProfile', 'securityContext.appArmorProfile',
+  ]),
+  only('Container', 'securityContext.privileged', [false]),
+  only('Container', 'securityContext.runAsNonRoot', [false]),
+  only('Container', 'securityContext.readOnlyRootFilesystem', [false]),
+  only('Container', 'securityContext.allowPrivilegeEscalation', [true]),
+  only('Container', 'securityContext.procMount', ['Default']),
+];
+
+const others: readonly SupportRule[] = [
+  ...yes('Node', ['spec.podCIDR', 'spec.podCIDRs', 'spec.unschedulable', 'spec.taints']),
+  ...yes('Node', ['spec.providerID'], 'kept and shown; nothing reads it'),
+  ...no('Node', ['spec.configSource', 'spec.externalID'], 'gone from Kubernetes'),
+  warn('Namespace', 'spec.finalizers', 'nothing waits for it', []),
+  ...yes('ConfigMap', ['immutable', 'data'], ''),
+  ...yes('ConfigMap', ['binaryData'], 'kept; environment variables take data only, as in Kubernetes'),
+  ...yes('Secret', ['immutable', 'data', 'stringData', 'type']),
+  warn('Service', 'spec', 'nothing routes to Services yet'),
+  warn('ServiceAccount', 'secrets', 'no token is made or mounted yet'),
+  warn('ServiceAccount', 'imagePullSecrets', 'images are pulled without credentials yet'),
+  warn('ServiceAccount', 'automountServiceAccountToken', 'no token is mounted into pods yet', [false]),
+  ...yes('Event', [
+    'involvedObject', 'reason', 'message', 'source', 'firstTimestamp', 'lastTimestamp', 'count', 'type', 'eventTime', 'series', 'action',
+    'related', 'reportingComponent', 'reportingInstance',
+  ]),
+  ...yes('Lease', ['spec.holderIdentity', 'spec.leaseDurationSeconds', 'spec.acquireTime', 'spec.renewTime', 'spec.leaseTransitions']),
+  ...no('Lease', ['spec.strategy', 'spec.preferredHolder']),
+  ...yes('Deployment', [
+    'spec.replicas', 'spec.selector', 'spec.template.metadata', 'spec.strategy', 'spec.minReadySeconds', 'spec.revisionHistoryLimit',
+    'spec.paused', 'spec.progressDeadlineSeconds',
+  ]),
+  ...yes('ReplicaSet', ['spec.replicas', 'spec.selector', 'spec.template.metadata', 'spec.minReadySeconds']),
+  ...yes('ControllerRevision', ['data', 'revision']),
+];
+
+/** Every field, or one above it. Metadata and status, which all kinds have, are not in it. */
+export const supportTable: readonly SupportRule[] = [...podSpec, ...volumes, ...container, ...others];
+
+/** Where kinds hold a pod spec. */
+export const podSpecPaths: Readonly<Partial<Record<Kind, string>>> = {
+  Pod: 'spec',
+  Deployment: 'spec.template.spec',
+  ReplicaSet: 'spec.template.spec',
+};
