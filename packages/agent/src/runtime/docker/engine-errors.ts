@@ -33,6 +33,7 @@ const BY_TEXT: readonly (readonly [text: string, code: RuntimeErrorCode, advice:
   ['conflicts with existing route', 'address-in-use', 'the pod CIDR is used by another network of this machine'],
   ['no space left on device', 'no-space', 'free disk space in the data directory of Docker (docker system df, docker image prune)'],
   ['disk quota exceeded', 'no-space', 'free disk space in the data directory of Docker'],
+  ['not a directory', 'invalid', 'the working directory, or the path of a mount, is a file'],
   ['context deadline exceeded', 'timeout', ''],
   ['i/o timeout', 'timeout', ''],
 ];
