@@ -18,6 +18,11 @@ export interface Key<K extends Kind = Kind> {
   readonly name: string;
 }
 
+export interface ListOptions {
+  /** Sorts by namespace and name (by code unit), as pages need it. */
+  readonly ordered?: boolean;
+}
+
 /** Reads of one consistent state. All objects are frozen. Iterables are safe to use only until the next write. */
 export interface ReadView {
   /** Revision of this state. */
@@ -25,7 +30,7 @@ export interface ReadView {
   get<K extends Kind>(kind: K, namespace: string, name: string): Obj<K> | undefined;
   byUid<K extends Kind>(kind: K, uid: string): Obj<K> | undefined;
   /** All of a kind, or of one namespace; in order of namespace and name only where ordered is set. */
-  list<K extends Kind>(kind: K, namespace?: string): Iterable<Obj<K>>;
+  list<K extends Kind>(kind: K, namespace?: string, options?: ListOptions): Iterable<Obj<K>>;
   count(kind: Kind): number;
   /** Objects whose index entry equals value; see indexes.ts for the names ("owner", "node", ...). Unknown index names throw. */
   index<K extends Kind>(kind: K, index: string, value: string): Iterable<Obj<K>>;
@@ -75,6 +80,15 @@ export interface ChangeBatch {
   readonly cause?: Cause | undefined;
 }
 
+/** That an object was changed, by whom and why. */
+export interface CauseRecord {
+  readonly revision: number;
+  /** Wall clock, ms. */
+  readonly time: number;
+  readonly type: ChangeType;
+  readonly cause: Cause;
+}
+
 export interface Committed<T> {
   readonly result: T;
   /** 0 changes: the revision that was there before. */
@@ -109,7 +123,7 @@ export type StoreErrorCode =
   | 'invalid' // a write that breaks a rule of the store itself
   | 'closed';
 
-type NotPromise<T> = T extends PromiseLike<unknown> ? never : T;
+export type NotPromise<T> = T extends PromiseLike<unknown> ? never : T;
 
 export interface Store extends ReadView {
   /** Synchronous; never re-entrant. A throw inside undoes everything. Throws StoreError. */
@@ -123,8 +137,8 @@ export interface Store extends ReadView {
   watchFrom(selector: Selector, mode: 'head' | 'durable', since: number): Cursor;
   /** The durable state; equals the head except for transactions that are in the journal's hands. */
   readonly durableView: ReadView;
-  /** Newest first. */
-  causes(key: Key, limit: number): readonly { readonly revision: number; readonly time: number; readonly type: ChangeType; readonly cause: Cause }[];
+  /** Newest first; only what is durable. */
+  causes(key: Key, limit: number): readonly CauseRecord[];
   /** Whether writes are refused just now, and why. */
   readonly health: StoreHealth;
   onHealth(fn: (health: StoreHealth) => void): Disposable;
@@ -174,6 +188,8 @@ export interface Journal {
   recover(): Promise<Recovered>;
   /** In order; one call at a time. Rejects when the outcome is unknown or failed: the store then seals itself and recovers. */
   append(batch: readonly CommittedTx[]): Promise<void>;
-  causes(key: Key, limit: number): readonly { readonly revision: number; readonly time: number; readonly type: ChangeType; readonly cause: Cause }[];
+  causes(key: Key, limit: number): readonly CauseRecord[];
   close(): Promise<void>;
+  /** After a failure: proves that there is room for real writes, not just for a few bytes. Rejects like append. */
+  probe?(): Promise<void>;
 }
