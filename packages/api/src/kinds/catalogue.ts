@@ -1,5 +1,6 @@
 // All kinds in one table, and the ways from a word or a message to a kind. What a kind means is in its own file.
 import type { Object as AnyObject } from '../gen/podplane/api/v1/object.js';
+import { nearest } from '../schema/nearest.js';
 import { configMapKind } from './config-map.js';
 import { controllerRevisionKind } from './controller-revision.js';
 import { deploymentKind } from './deployment.js';
@@ -51,13 +52,13 @@ const byWord: ReadonlyMap<string, Kind> = new Map(allKinds.flatMap((kind) => wor
 const byApiVersion: ReadonlyMap<string, Kind> = new Map(allKinds.map((kind) => [`${kindNames[kind].apiVersion} ${kind}`, kind]));
 const byCase: ReadonlyMap<string, Kind> = new Map(allKinds.map((kind) => [catalogue[kind].oneofCase, kind]));
 
-/** The kind that a person means: "po", "pods", "Pod", "deploy", "deployments.apps". Else words that look like it, the likeliest first. */
+/** The kind that a person means: "po", "pods", "Pod", "deploy", "deployments.apps". Else words that look like it. */
 export function kindByName(word: string): Kind | { readonly suggestions: readonly string[] } {
   const wanted = word.toLowerCase();
   const kind = byWord.get(wanted);
   if (kind !== undefined) return kind;
-  const candidates = allKinds.flatMap((one) => [kindNames[one].plural, kindNames[one].singular]);
-  return { suggestions: similarWords(wanted, candidates) };
+  const likeliest = nearest(wanted, byWord.keys());
+  return { suggestions: likeliest === undefined ? [] : [likeliest] };
 }
 
 /** The kind of a manifest. */
@@ -68,36 +69,6 @@ export function kindByApiVersion(apiVersion: string, kind: string): Kind | undef
 /** Kinds that a word like "all" stands for; empty where it is no such word. */
 export function kindsOfCategory(word: string): Kind[] {
   return allKinds.filter((kind) => kindNames[kind].categories.includes(word.toLowerCase()));
-}
-
-/** Those of candidates that differ from word by few letters, the nearest first. For "did you mean". */
-export function similarWords(word: string, candidates: readonly string[]): string[] {
-  const limit = Math.max(1, Math.floor(word.length / 3));
-  const short = word.slice(0, 64);
-  return candidates
-    .map((candidate) => ({ candidate, distance: editDistance(short, candidate) }))
-    .filter(({ distance }) => distance <= limit)
-    .sort((a, b) => a.distance - b.distance)
-    .map(({ candidate }) => candidate)
-    .slice(0, 3);
-}
-
-/** How many letters must be put in, taken out, replaced or swapped with their neighbour to make b of a. */
-function editDistance(a: string, b: string): number {
-  let beforeLast: number[] = [];
-  let last = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const same = a[i - 1] === b[j - 1];
-      let cost = Math.min((last[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, (last[j - 1] ?? 0) + (same ? 0 : 1));
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) cost = Math.min(cost, (beforeLast[j - 2] ?? 0) + 1);
-      row.push(cost);
-    }
-    beforeLast = last;
-    last = row;
-  }
-  return last[b.length] ?? 0;
 }
 
 // -------------------------------------------------------------------------------------------------------------- the union

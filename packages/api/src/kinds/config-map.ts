@@ -1,5 +1,4 @@
 // ConfigMaps: validation, columns.
-import { ConfigMap } from '../gen/podplane/core/v1/config_map.js';
 import { invalid, Path } from '../errors.js';
 import { age } from '../print.js';
 import { validateImmutable, validateKeys, validateSize } from './data.js';
@@ -11,7 +10,6 @@ const BINARY = Path.of('binaryData');
 export const configMapKind = defineKind<'ConfigMap'>({
   kind: 'ConfigMap',
   oneofCase: 'configMap',
-  message: ConfigMap,
   columns: [
     nameColumn(),
     intColumn('Data', (map) => Object.keys(map.data).length + Object.keys(map.binaryData).length),

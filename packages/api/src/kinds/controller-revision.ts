@@ -1,5 +1,4 @@
 // ControllerRevisions: validation, columns.
-import { ControllerRevision } from '../gen/podplane/apps/v1/controller_revision.js';
 import { type FieldError, invalid, Path, required } from '../errors.js';
 import { age, NONE } from '../print.js';
 import { defineKind, intColumn, nameColumn, textColumn } from './define.js';
@@ -17,7 +16,6 @@ function controllerText(revision: Obj<'ControllerRevision'>): string {
 export const controllerRevisionKind = defineKind<'ControllerRevision'>({
   kind: 'ControllerRevision',
   oneofCase: 'controllerRevision',
-  message: ControllerRevision,
   columns: [
     nameColumn(),
     textColumn('Controller', controllerText),

@@ -1,6 +1,6 @@
 // Puts a kind together from what its file says and from what all kinds have in common: metadata, status, refused fields. No kind itself.
 import type { ObjectMeta } from '../gen/podplane/meta/v1/meta.js';
-import type { BinaryWriter } from '@bufbuild/protobuf/wire';
+import { codecs } from '../decode/codecs.js';
 import { type FieldError, Path } from '../errors.js';
 import { specDiffers } from './equal.js';
 import type { Column, Codec, KindInfo, OneofCase } from './kind-info.js';
@@ -9,19 +9,10 @@ import { kindNames } from './kind-names.js';
 import { cleanNewMeta, validateMeta, validateMetaUpdate, type NameRule } from './object-meta.js';
 import { refusedFields, unsupportedWarnings } from './support-check.js';
 
-/** What ts-proto makes of a message. */
-interface MessageFns<T> {
-  encode(message: T): BinaryWriter;
-  decode(input: Uint8Array): T;
-  fromJSON(object: unknown): T;
-  toJSON(message: T): unknown;
-}
-
 /** What a kind's file says; all that is left out is as for most kinds. */
 export interface KindParts<K extends Kind> {
   readonly kind: K;
   readonly oneofCase: OneofCase;
-  readonly message: MessageFns<KindMap[K]>;
   readonly columns: readonly Column<K>[];
   readonly selectableFields?: Readonly<Record<string, (object: Obj<K>) => string>>;
   readonly hasGeneration?: boolean;
@@ -36,7 +27,6 @@ export interface KindParts<K extends Kind> {
   /** Only what must not change; validate is called besides. */
   readonly validateUpdate?: (next: Obj<K>, previous: Obj<K>) => FieldError[];
   readonly validateStatusUpdate?: (next: Obj<K>, previous: Obj<K>) => FieldError[];
-  /** On update, validate only what is new or changed: an object that was accepted once stays writable. Default: all. */
   readonly warnings?: (object: Obj<K>) => string[];
 }
 
@@ -50,7 +40,8 @@ interface Common {
 
 const META = Path.of('metadata');
 
-function codecOf<K extends Kind>(message: MessageFns<KindMap[K]>): Codec<K> {
+function codecOf<K extends Kind>(kind: K): Codec<K> {
+  const message = codecs[kind];
   return {
     // Encoding only reads, so frozen objects may be handed to it.
     encode: (object) => message.encode(object as KindMap[K]).finish(),
@@ -80,7 +71,7 @@ export function defineKind<K extends Kind>(parts: KindParts<K>): KindInfo<K> {
     ...names,
     kind,
     oneofCase: parts.oneofCase,
-    codec: codecOf(parts.message),
+    codec: codecOf(kind),
     selectableFields: parts.selectableFields ?? {},
     columns: parts.columns,
     hasGeneration: parts.hasGeneration ?? false,

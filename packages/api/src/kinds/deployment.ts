@@ -1,5 +1,5 @@
 // Deployments: defaults, validation, columns.
-import { Deployment, type DeploymentSpec, DeploymentStatus, DeploymentStrategy, RollingUpdateDeployment } from '../gen/podplane/apps/v1/deployment.js';
+import { type DeploymentSpec, DeploymentStatus, DeploymentStrategy, RollingUpdateDeployment } from '../gen/podplane/apps/v1/deployment.js';
 import { type FieldError, forbidden, invalid, notSupported, Path, required } from '../errors.js';
 import { age } from '../print.js';
 import { defineKind, intColumn, nameColumn, textColumn } from './define.js';
@@ -69,7 +69,6 @@ function validateSpec(spec: DeepReadonly<DeploymentSpec>): FieldError[] {
 export const deploymentKind = defineKind<'Deployment'>({
   kind: 'Deployment',
   oneofCase: 'deployment',
-  message: Deployment,
   hasGeneration: true,
   columns: [
     nameColumn(),

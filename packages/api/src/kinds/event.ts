@@ -1,5 +1,4 @@
 // Events: validation, columns. How they are counted together is the server's business.
-import { Event } from '../gen/podplane/core/v1/event.js';
 import { type FieldError, invalid, notSupported, Path } from '../errors.js';
 import { age, UNKNOWN } from '../print.js';
 import { defineKind, nameColumn, textColumn, intColumn } from './define.js';
@@ -54,7 +53,6 @@ const about = (field: 'kind' | 'namespace' | 'name' | 'uid' | 'apiVersion' | 're
 export const eventKind = defineKind<'Event'>({
   kind: 'Event',
   oneofCase: 'event',
-  message: Event,
   selectableFields: {
     'involvedObject.kind': about('kind'),
     'involvedObject.namespace': about('namespace'),

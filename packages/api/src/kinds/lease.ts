@@ -1,5 +1,4 @@
 // Leases: validation, columns.
-import { Lease } from '../gen/podplane/coordination/v1/lease.js';
 import { type FieldError, invalid, Path } from '../errors.js';
 import { age } from '../print.js';
 import { defineKind, nameColumn, textColumn } from './define.js';
@@ -9,7 +8,6 @@ const SPEC = Path.of('spec');
 export const leaseKind = defineKind<'Lease'>({
   kind: 'Lease',
   oneofCase: 'lease',
-  message: Lease,
   columns: [
     nameColumn(),
     textColumn('Holder', (lease) => lease.spec?.holderIdentity ?? ''),

@@ -1,5 +1,5 @@
 // Namespaces: defaults, columns.
-import { Namespace, NamespaceStatus } from '../gen/podplane/core/v1/namespace.js';
+import { NamespaceStatus } from '../gen/podplane/core/v1/namespace.js';
 import { age } from '../print.js';
 import { defineKind, nameColumn, textColumn } from './define.js';
 
@@ -9,7 +9,6 @@ export const NAMESPACE_NAME_LABEL = 'kubernetes.io/metadata.name';
 export const namespaceKind = defineKind<'Namespace'>({
   kind: 'Namespace',
   oneofCase: 'namespace',
-  message: Namespace,
   nameRule: 'label',
   selectableFields: { 'status.phase': (namespace) => namespace.status?.phase ?? '' },
   columns: [

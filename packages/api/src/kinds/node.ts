@@ -1,5 +1,4 @@
 // Nodes: defaults, validation, columns.
-import { Node } from '../gen/podplane/core/v1/node.js';
 import { duplicate, type FieldError, forbidden, invalid, notSupported, Path, required } from '../errors.js';
 import { labelValueProblems, qualifiedNameProblems } from '../names.js';
 import { age, NONE, orNone } from '../print.js';
@@ -81,7 +80,6 @@ function validateNodeStatus(node: Obj<'Node'>): FieldError[] {
 export const nodeKind = defineKind<'Node'>({
   kind: 'Node',
   oneofCase: 'node',
-  message: Node,
   selectableFields: { 'spec.unschedulable': (node) => String(node.spec?.unschedulable ?? false) },
   columns: [
     nameColumn(),

@@ -39,7 +39,7 @@ export function validateSelectorAndTemplate(selector: Selector | undefined, temp
   out.push(...validateAnnotations(template.metadata?.annotations ?? {}, templatePath.child('metadata', 'annotations')));
   const specPath = templatePath.child('spec');
   if (template.spec === undefined) return [...out, required(specPath.child('containers'))];
-  out.push(...validatePodSpec(template.spec, specPath, {}));
+  out.push(...validatePodSpec(template.spec, specPath));
   const policy = template.spec.restartPolicy;
   if (policy === 'OnFailure' || policy === 'Never') out.push(notSupported(specPath.child('restartPolicy'), policy, ['Always']));
   return out;

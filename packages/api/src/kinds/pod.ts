@@ -1,5 +1,5 @@
 // Pods: names, defaults, what may be written when, validation. Fields of the spec are in pod-spec/, columns in pod-columns.ts.
-import { Pod, PodSpec, PodStatus } from '../gen/podplane/core/v1/pod.js';
+import { PodSpec, PodStatus } from '../gen/podplane/core/v1/pod.js';
 import { Path, required } from '../errors.js';
 import { defineKind } from './define.js';
 import { setPodDefaults } from './pod-spec/defaults.js';
@@ -14,7 +14,6 @@ const SPEC = Path.of('spec');
 export const podKind = defineKind<'Pod'>({
   kind: 'Pod',
   oneofCase: 'pod',
-  message: Pod,
   hasGeneration: true,
   columns: podColumns,
   selectableFields: {
@@ -34,7 +33,7 @@ export const podKind = defineKind<'Pod'>({
     spec.serviceAccount = spec.serviceAccountName;
     pod.status = PodStatus.create({ phase: 'Pending', qosClass: qosClass(spec) });
   },
-  validate: (pod) => (pod.spec === undefined ? [required(SPEC.child('containers'))] : validatePodSpec(pod.spec, SPEC, { podName: pod.metadata?.name })),
+  validate: (pod) => (pod.spec === undefined ? [required(SPEC.child('containers'))] : validatePodSpec(pod.spec, SPEC)),
   validateUpdate: (next, previous) =>
     next.spec === undefined || previous.spec === undefined ? [] : validatePodSpecUpdate(next.spec, previous.spec, SPEC),
   validateStatusUpdate: validatePodStatusUpdate,

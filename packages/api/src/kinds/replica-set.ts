@@ -1,5 +1,5 @@
 // ReplicaSets: defaults, validation, columns.
-import { ReplicaSet, type ReplicaSetSpec, ReplicaSetStatus } from '../gen/podplane/apps/v1/replica_set.js';
+import { type ReplicaSetSpec, ReplicaSetStatus } from '../gen/podplane/apps/v1/replica_set.js';
 import { type FieldError, invalid, Path, required } from '../errors.js';
 import { age } from '../print.js';
 import { defineKind, intColumn, nameColumn, textColumn } from './define.js';
@@ -22,7 +22,6 @@ function validateSpec(spec: DeepReadonly<ReplicaSetSpec>): FieldError[] {
 export const replicaSetKind = defineKind<'ReplicaSet'>({
   kind: 'ReplicaSet',
   oneofCase: 'replicaSet',
-  message: ReplicaSet,
   hasGeneration: true,
   selectableFields: { 'status.replicas': (set) => String(set.status?.replicas ?? 0) },
   columns: [

@@ -1,5 +1,4 @@
 // Secrets: defaults, validation by type, columns.
-import { Secret } from '../gen/podplane/core/v1/secret.js';
 import { type FieldError, invalid, Path, required } from '../errors.js';
 import { age } from '../print.js';
 import { validateImmutable, validateKeys, validateSize } from './data.js';
@@ -46,7 +45,6 @@ function validateType({ type = '', data, metadata }: Obj<'Secret'>): FieldError[
 export const secretKind = defineKind<'Secret'>({
   kind: 'Secret',
   oneofCase: 'secret',
-  message: Secret,
   selectableFields: { type: (secret) => secret.type ?? '' },
   columns: [
     nameColumn(),

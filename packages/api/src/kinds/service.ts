@@ -1,5 +1,5 @@
 // Services: defaults, validation, columns. Nothing routes to them yet (support.ts).
-import { ClientIPConfig, Service, type ServicePort, type ServiceSpec, ServiceStatus, SessionAffinityConfig } from '../gen/podplane/core/v1/service.js';
+import { ClientIPConfig, type ServicePort, type ServiceSpec, ServiceStatus, SessionAffinityConfig } from '../gen/podplane/core/v1/service.js';
 import { duplicate, type FieldError, invalid, notSupported, Path, required } from '../errors.js';
 import { dnsLabelProblems, dnsSubdomainProblems, ipProblems, portNameProblems, portNumberProblems } from '../names.js';
 import { age, labelsText, NONE, orNone } from '../print.js';
@@ -109,7 +109,6 @@ function portsText(ports: readonly DeepReadonly<ServicePort>[]): string {
 export const serviceKind = defineKind<'Service'>({
   kind: 'Service',
   oneofCase: 'service',
-  message: Service,
   nameRule: 'label1035',
   selectableFields: { 'spec.clusterIP': ({ spec }) => spec?.clusterIP ?? '', 'spec.type': ({ spec }) => spec?.type ?? '' },
   columns: [

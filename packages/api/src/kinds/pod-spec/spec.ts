@@ -1,23 +1,75 @@
 // Faults of a whole pod spec. Its parts are in the files beside; refused fields are in ../support.ts.
 import type { PodSpec } from '../../gen/podplane/core/v1/pod.js';
-import { type FieldError, type Path, required } from '../../errors.js';
+import { type FieldError, invalid, notSupported, type Path, required } from '../../errors.js';
+import { dnsLabelProblems, dnsSubdomainProblems, ipProblems } from '../../names.js';
 import type { DeepReadonly } from '../kind-map.js';
-import { validateResources } from './resources.js';
+import { validateLabels } from '../object-meta.js';
+import { validateContainers, type ContainerContext } from './containers.js';
+import { validateHostPorts } from './ports.js';
+import { validateNodeSelector, validatePreferences, validateTolerations } from './scheduling.js';
+import { validateVolumes } from './volumes.js';
 
-export interface PodSpecContext {
-  /** Of a pod; templates have none. */
-  readonly podName?: string | undefined;
+const RESTART_POLICIES = ['Always', 'OnFailure', 'Never'] as const;
+const DNS_POLICIES = ['ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None'] as const;
+const MAX_INT32 = 2 ** 31 - 1;
+
+type Spec = DeepReadonly<PodSpec>;
+
+function oneOf(value: string | undefined, supported: readonly string[], path: Path): FieldError[] {
+  if (!value) return [required(path)];
+  return supported.includes(value) ? [] : [notSupported(path, value, supported)];
+}
+
+function validateHostAliases(aliases: Spec['hostAliases'], path: Path): FieldError[] {
+  const out: FieldError[] = [];
+  for (const [i, { ip, hostnames }] of aliases.entries()) {
+    const at = path.index(i);
+    for (const problem of ipProblems(ip)) out.push(invalid(at.child('ip'), ip, problem));
+    for (const [h, name] of hostnames.entries()) {
+      for (const problem of dnsSubdomainProblems(name)) out.push(invalid(at.child('hostnames').index(h), name, problem));
+    }
+  }
+  return out;
+}
+
+function validatePlacement(spec: Spec, path: Path): FieldError[] {
+  const out = validateLabels(spec.nodeSelector, path.child('nodeSelector'));
+  const affinity = spec.affinity?.nodeAffinity;
+  const at = path.child('affinity', 'nodeAffinity');
+  const must = affinity?.requiredDuringSchedulingIgnoredDuringExecution;
+  if (must !== undefined) out.push(...validateNodeSelector(must, at.child('requiredDuringSchedulingIgnoredDuringExecution')));
+  out.push(
+    ...validatePreferences(
+      affinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [],
+      at.child('preferredDuringSchedulingIgnoredDuringExecution'),
+    ),
+  );
+  if (spec.nodeName) for (const problem of dnsSubdomainProblems(spec.nodeName)) out.push(invalid(path.child('nodeName'), spec.nodeName, problem));
+  return [...out, ...validateTolerations(spec.tolerations, path.child('tolerations'))];
 }
 
 /** Faults of a pod spec that has its defaults. */
-export function validatePodSpec(spec: DeepReadonly<PodSpec>, path: Path, _context: PodSpecContext): FieldError[] {
-  const out: FieldError[] = [];
+export function validatePodSpec(spec: Spec, path: Path): FieldError[] {
+  const out = validateVolumes(spec.volumes, path.child('volumes'));
+  const context: ContainerContext = {
+    volumes: new Set(spec.volumes.map((one) => one.name)),
+    graceSeconds: spec.terminationGracePeriodSeconds ?? 30,
+    taken: new Set(),
+  };
   if (spec.containers.length === 0) out.push(required(path.child('containers')));
-  for (const [i, container] of spec.containers.entries()) {
-    const at = path.child('containers').index(i);
-    if (container.name === '') out.push(required(at.child('name')));
-    if (!container.image) out.push(required(at.child('image')));
-    out.push(...validateResources(container.resources, at.child('resources')));
+  out.push(...validateContainers(spec.containers, path.child('containers'), context));
+  out.push(...validateHostPorts(spec.containers, path.child('containers')));
+  out.push(...validateContainers(spec.initContainers, path.child('initContainers'), context));
+  out.push(...oneOf(spec.restartPolicy, RESTART_POLICIES, path.child('restartPolicy')));
+  out.push(...oneOf(spec.dnsPolicy, DNS_POLICIES, path.child('dnsPolicy')));
+  out.push(...validatePlacement(spec, path));
+  const grace = spec.terminationGracePeriodSeconds;
+  if (grace !== undefined && grace < 0) out.push(invalid(path.child('terminationGracePeriodSeconds'), grace, 'must be greater than or equal to 0'));
+  if (grace !== undefined && grace > MAX_INT32) {
+    out.push(invalid(path.child('terminationGracePeriodSeconds'), grace, `must be less than or equal to ${MAX_INT32}`));
   }
-  return out;
+  const account = spec.serviceAccountName;
+  if (account) for (const problem of dnsSubdomainProblems(account)) out.push(invalid(path.child('serviceAccountName'), account, problem));
+  if (spec.hostname) for (const problem of dnsLabelProblems(spec.hostname)) out.push(invalid(path.child('hostname'), spec.hostname, problem));
+  return [...out, ...validateHostAliases(spec.hostAliases, path.child('hostAliases'))];
 }

@@ -1,0 +1,60 @@
+// Faults of containers: names, images, and all that the files beside say about their parts.
+import type { Container } from '../../gen/podplane/core/v1/container.js';
+import { duplicate, type FieldError, invalid, notSupported, type Path, required } from '../../errors.js';
+import { dnsLabelProblems } from '../../names.js';
+import type { DeepReadonly } from '../kind-map.js';
+import { validateEnv, validateEnvFrom } from './env.js';
+import { validatePorts } from './ports.js';
+import { validateLifecycle, validateProbe } from './probes.js';
+import { validateResources } from './resources.js';
+import { validateMounts } from './volumes.js';
+
+const PULL_POLICIES = ['Always', 'IfNotPresent', 'Never'] as const;
+const MESSAGE_POLICIES = ['FallbackToLogsOnError', 'File'] as const;
+
+export interface ContainerContext {
+  /** Names of the pod's volumes. */
+  readonly volumes: ReadonlySet<string>;
+  readonly graceSeconds: number;
+  /** Names that containers of the pod have so far; grows. */
+  readonly taken: Set<string>;
+}
+
+function validateContainer(container: DeepReadonly<Container>, path: Path, { volumes, graceSeconds, taken }: ContainerContext): FieldError[] {
+  const out: FieldError[] = [];
+  const { name, image } = container;
+  if (name === '') out.push(required(path.child('name')));
+  else for (const problem of dnsLabelProblems(name)) out.push(invalid(path.child('name'), name, problem));
+  if (name !== '' && taken.has(name)) out.push(duplicate(path.child('name'), name));
+  taken.add(name);
+  if (!image) out.push(required(path.child('image')));
+  else if (image !== image.trim()) out.push(invalid(path.child('image'), image, 'must not have leading or trailing whitespace'));
+  else out.push(...imageProblems(image).map((problem) => invalid(path.child('image'), image, problem)));
+  if (!PULL_POLICIES.some((one) => one === container.imagePullPolicy)) {
+    out.push(container.imagePullPolicy ? notSupported(path.child('imagePullPolicy'), container.imagePullPolicy, PULL_POLICIES) : required(path.child('imagePullPolicy')));
+  }
+  if (container.terminationMessagePolicy !== undefined && !MESSAGE_POLICIES.some((one) => one === container.terminationMessagePolicy)) {
+    out.push(notSupported(path.child('terminationMessagePolicy'), container.terminationMessagePolicy, MESSAGE_POLICIES));
+  }
+  out.push(...validatePorts(container.ports, path.child('ports')));
+  out.push(...validateEnv(container.env, path.child('env')));
+  out.push(...validateEnvFrom(container.envFrom, path.child('envFrom')));
+  out.push(...validateMounts(container.volumeMounts, volumes, path.child('volumeMounts')));
+  out.push(...validateResources(container.resources, path.child('resources')));
+  out.push(...validateLifecycle(container.lifecycle, path.child('lifecycle'), graceSeconds));
+  out.push(...validateProbe(container.livenessProbe, 'liveness', path.child('livenessProbe'), graceSeconds));
+  out.push(...validateProbe(container.readinessProbe, 'readiness', path.child('readinessProbe'), graceSeconds));
+  out.push(...validateProbe(container.startupProbe, 'startup', path.child('startupProbe'), graceSeconds));
+  return out;
+}
+
+// Kubernetes leaves the rest of an image's name to the node, where a wrong one ends as InvalidImageName. Blanks inside can
+// be nothing but a slip, and are better said at once.
+function imageProblems(image: string): readonly string[] {
+  return /\s/.test(image) ? ['must not contain whitespace'] : [];
+}
+
+/** Faults of a list of containers. */
+export function validateContainers(containers: readonly DeepReadonly<Container>[], path: Path, context: ContainerContext): FieldError[] {
+  return containers.flatMap((container, i) => validateContainer(container, path.index(i), context));
+}

@@ -1,0 +1,50 @@
+// Ports of containers: names, ranges, protocols, and that no two of a pod want one port of the host.
+import type { Container, ContainerPort } from '../../gen/podplane/core/v1/container.js';
+import { duplicate, type FieldError, invalid, notSupported, type Path, required } from '../../errors.js';
+import { ipProblems, portNameProblems, portNumberProblems } from '../../names.js';
+import type { DeepReadonly } from '../kind-map.js';
+
+const PROTOCOLS = ['SCTP', 'TCP', 'UDP'] as const;
+
+type Port = DeepReadonly<ContainerPort>;
+
+function validatePort(port: Port, path: Path): FieldError[] {
+  const out: FieldError[] = [];
+  if (port.name) for (const problem of portNameProblems(port.name)) out.push(invalid(path.child('name'), port.name, problem));
+  if (port.containerPort === 0) out.push(required(path.child('containerPort')));
+  else for (const problem of portNumberProblems(port.containerPort)) out.push(invalid(path.child('containerPort'), port.containerPort, problem));
+  if (port.hostPort) for (const problem of portNumberProblems(port.hostPort)) out.push(invalid(path.child('hostPort'), port.hostPort, problem));
+  if (port.hostIP) for (const problem of ipProblems(port.hostIP)) out.push(invalid(path.child('hostIP'), port.hostIP, problem));
+  if (!port.protocol) out.push(required(path.child('protocol')));
+  else if (!PROTOCOLS.some((one) => one === port.protocol)) out.push(notSupported(path.child('protocol'), port.protocol, PROTOCOLS));
+  return out;
+}
+
+/** Faults of the ports of one container. */
+export function validatePorts(ports: readonly Port[], path: Path): FieldError[] {
+  const out: FieldError[] = [];
+  const names = new Set<string>();
+  for (const [i, port] of ports.entries()) {
+    const at = path.index(i);
+    out.push(...validatePort(port, at));
+    if (!port.name) continue;
+    if (names.has(port.name)) out.push(duplicate(at.child('name'), port.name));
+    names.add(port.name);
+  }
+  return out;
+}
+
+/** Ports of the host that two containers of one pod want. containers: the list at path. */
+export function validateHostPorts(containers: readonly DeepReadonly<Container>[], path: Path): FieldError[] {
+  const out: FieldError[] = [];
+  const taken = new Set<string>();
+  for (const [c, container] of containers.entries()) {
+    for (const [p, port] of container.ports.entries()) {
+      if (!port.hostPort) continue;
+      const text = `${port.protocol ?? 'TCP'}/${port.hostIP ?? ''}/${port.hostPort}`;
+      if (taken.has(text)) out.push(duplicate(path.index(c).child('ports').index(p).child('hostPort'), text));
+      taken.add(text);
+    }
+  }
+  return out;
+}
