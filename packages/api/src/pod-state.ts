@@ -1,0 +1,48 @@
+// What a Pod's status says, as the deciders ask it. Reading only; who writes statuses is elsewhere.
+import type { Obj } from './kinds/kind-map.js';
+
+export type PodConditionObject = NonNullable<Obj<'Pod'>['status']>['conditions'][number];
+
+/** Phase Succeeded or Failed: it will never run again. */
+export function isPodTerminal(pod: Obj<'Pod'>): boolean {
+  const phase = pod.status?.phase;
+  return phase === 'Succeeded' || phase === 'Failed';
+}
+
+export function isBeingDeleted(object: { readonly metadata?: { readonly deletionTimestamp?: string | undefined } | undefined }): boolean {
+  return object.metadata?.deletionTimestamp !== undefined;
+}
+
+export function podCondition(pod: Obj<'Pod'>, type: string): PodConditionObject | undefined {
+  return pod.status?.conditions.find((condition) => condition.type === type);
+}
+
+export function isPodReady(pod: Obj<'Pod'>): boolean {
+  return podCondition(pod, 'Ready')?.status === 'True';
+}
+
+/** When (ms since 1970) a pod becomes available, i.e. was ready for minReadySeconds; undefined: it is not ready. */
+export function availableAt(pod: Obj<'Pod'>, minReadySeconds: number): number | undefined {
+  const ready = podCondition(pod, 'Ready');
+  if (ready?.status !== 'True') return undefined;
+  if (minReadySeconds <= 0) return 0;
+  const since = ready.lastTransitionTime === undefined ? Number.NaN : Date.parse(ready.lastTransitionTime);
+  return Number.isNaN(since) ? undefined : since + minReadySeconds * 1000;
+}
+
+/**
+ * Why a pod whose node fell silent is not deleted at once: its containers may still run, and if the node returns before a
+ * replacement is ready, the original is kept. Such a pod carries the condition DisruptionTarget with this reason.
+ */
+export const REASON_NODE_LOST = 'NodeLost';
+
+/** The pod's node is lost; its controller does not count it any more and makes a replacement. */
+export function isPodLost(pod: Obj<'Pod'>): boolean {
+  const condition = podCondition(pod, 'DisruptionTarget');
+  return condition?.status === 'True' && condition.reason === REASON_NODE_LOST;
+}
+
+/** The owner that manages an object, if there is one. */
+export function controllerOf(object: Obj): { readonly kind: string; readonly name: string; readonly uid: string } | undefined {
+  return object.metadata?.ownerReferences.find((owner) => owner.controller === true);
+}
