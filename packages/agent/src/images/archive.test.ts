@@ -30,7 +30,12 @@ async function* inPieces(data: Uint8Array, size: number): AsyncGenerator<Uint8Ar
   for (let at = 0; at < data.length; at += size) yield data.subarray(at, at + size);
 }
 const small = (): AsyncIterable<Uint8Array> =>
-  imageArchive({ name: 'a/b:1', architecture: 'amd64', config: { entrypoint: ['/x'], stopSignal: 'SIGINT' }, entries: [tarFile('x', Buffer.from('hello'), 0o755)] });
+  imageArchive({
+    name: 'a/b:1',
+    architecture: 'amd64',
+    config: { entrypoint: ['/x'], stopSignal: 'SIGINT' },
+    entries: [tarFile('x', Buffer.from('hello'), 0o755)],
+  });
 
 describe('writeTar', () => {
   it('makes what system tar unpacks, with modes, links and long paths', async () => {
@@ -62,7 +67,9 @@ describe('writeTar', () => {
 
   it('refuses a file that is shorter or longer than it said, and a path that is too long', async () => {
     for (const data of ['12', '1234']) {
-      await expect(bytes(writeTar([{ type: 'file', path: 'x', size: 3, data: [Buffer.from(data)] }]))).rejects.toThrow(/changed while it was read/);
+      await expect(bytes(writeTar([{ type: 'file', path: 'x', size: 3, data: [Buffer.from(data)] }]))).rejects.toThrow(
+        /changed while it was read/,
+      );
     }
     await expect(bytes(writeTar([tarFile('x'.repeat(300), Buffer.alloc(0))]))).rejects.toThrow(/too long/);
   });
@@ -87,7 +94,12 @@ describe('imageArchive and readArchive', () => {
     const config = Buffer.from('{"os":"linux"}');
     const hash = createHash('sha256').update(config).digest('hex');
     const manifest = Buffer.from(JSON.stringify([{ Config: `blobs/sha256/${hash}`, RepoTags: null, Layers: [] }]));
-    const oci = writeTar([{ type: 'directory', path: 'blobs' }, tarFile(`blobs/sha256/${hash}`, config), tarFile('index.json', Buffer.from('{}')), tarFile('manifest.json', manifest)]);
+    const oci = writeTar([
+      { type: 'directory', path: 'blobs' },
+      tarFile(`blobs/sha256/${hash}`, config),
+      tarFile('index.json', Buffer.from('{}')),
+      tarFile('manifest.json', manifest),
+    ]);
     expect(await readArchive(oci)).toEqual([{ names: [], id: `sha256:${hash}` }]);
   });
 
@@ -122,7 +134,10 @@ describe('imageArchive and readArchive', () => {
 
 describe('images from files', () => {
   it('says what to install where busybox is missing or dynamic', async () => {
-    await expect(findBusybox([join(folder, 'none')])).rejects.toMatchObject({ code: 'missing-file', advice: expect.stringContaining('busybox-static') });
+    await expect(findBusybox([join(folder, 'none')])).rejects.toMatchObject({
+      code: 'missing-file',
+      advice: expect.stringContaining('busybox-static'),
+    });
     const dynamic = Buffer.alloc(200);
     dynamic.set([0x7f, 0x45, 0x4c, 0x46, 2]);
     dynamic.writeBigUInt64LE(64n, 32);

@@ -136,7 +136,8 @@ function decodeManifest(data: Buffer): readonly { readonly config: string; reado
   }
   if (!Array.isArray(manifest) || manifest.length === 0) throw wrong('lists no image');
   return manifest.map((item: unknown) => {
-    if (typeof item !== 'object' || item === null || !('Config' in item) || typeof item.Config !== 'string') throw wrong('has an image without Config');
+    if (typeof item !== 'object' || item === null || !('Config' in item) || typeof item.Config !== 'string')
+      throw wrong('has an image without Config');
     const tags = 'RepoTags' in item ? item.RepoTags : undefined;
     const names = Array.isArray(tags) ? tags.filter((tag: unknown): tag is string => typeof tag === 'string') : [];
     return { config: item.Config, names };

@@ -1,8 +1,10 @@
 // Makes images from files of this machine, so that examples and tests run where no registry is reachable. What an archive looks like is
 // archive.ts; loading it is the runtime's.
+import { execFile } from 'node:child_process';
 import { createReadStream } from 'node:fs';
 import { access, constants, open, stat } from 'node:fs/promises';
 import { arch } from 'node:os';
+import { promisify } from 'node:util';
 import { type ImageConfig, imageArchive } from './archive.js';
 import type { TarEntry } from './tar.js';
 
@@ -67,7 +69,10 @@ async function localFile(path: string, from: string, mode: number | undefined): 
     info = await stat(from);
     await access(from, constants.R_OK);
   } catch (error) {
-    throw new MissingFileError(`${from} cannot be read: ${error instanceof Error ? error.message : String(error)}`, `install what brings ${from}`);
+    throw new MissingFileError(
+      `${from} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+      `install what brings ${from}`,
+    );
   }
   if (!info.isFile()) throw new MissingFileError(`${from} is not a file`, `install what brings ${from}`);
   // Opened only when its turn comes: an archive that is never read holds no file open.
@@ -80,12 +85,6 @@ async function localFile(path: string, from: string, mode: number | undefined): 
 // Where distributions put the static busybox (Debian's busybox-static and Alpine's busybox-static).
 const BUSYBOX_PATHS = ['/usr/bin/busybox', '/bin/busybox', '/bin/busybox.static', '/usr/lib/initramfs-tools/bin/busybox'];
 const BUSYBOX_ADVICE = 'install the package busybox-static (apt-get install busybox-static)';
-
-// What a shell script in a container may want. All are one file; see busybox --list.
-const APPLETS =
-  '[ ash awk base64 basename cat chgrp chmod chown cp cut date dd df dirname du echo env expr false find free grep head hostname httpd id ip kill killall ln ls mkdir mkfifo mktemp mount mv nc netstat nproc nslookup ping pgrep pkill printenv printf ps pwd readlink realpath rm rmdir sed seq sh sha256sum sleep sort stat stty sync tail tar tee telnet test time timeout top touch tr true tty umount uname uniq uptime usleep vi wc wget which whoami xargs yes'.split(
-    ' ',
-  );
 
 /** The path of a busybox that needs no libraries. Throws MissingFileError with what to install. */
 export async function findBusybox(candidates: readonly string[] = BUSYBOX_PATHS): Promise<string> {
@@ -127,11 +126,18 @@ async function needsInterpreter(path: string): Promise<boolean | undefined> {
 }
 
 /** A docker-archive of an image with a shell and the usual commands, plus the files given. Throws MissingFileError where this machine has no static busybox. */
-export async function busyboxImage(name: string, config: ImageConfig = { cmd: ['/bin/sh'] }, files: readonly ImageFile[] = []): Promise<AsyncIterable<Uint8Array>> {
+export async function busyboxImage(
+  name: string,
+  config: ImageConfig = { cmd: ['/bin/sh'] },
+  files: readonly ImageFile[] = [],
+): Promise<AsyncIterable<Uint8Array>> {
   const busybox = await findBusybox();
+  // Which commands it has differs from build to build.
+  const { stdout } = await promisify(execFile)(busybox, ['--list']);
+  const applets = stdout.split('\n').filter((applet) => applet !== '' && applet !== 'busybox');
   return fileImage(name, { env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'], ...config }, [
     { path: 'bin/busybox', from: busybox, mode: 0o755 },
-    ...APPLETS.map((applet) => ({ path: `bin/${applet}`, linkTo: 'busybox' })),
+    ...applets.map((applet) => ({ path: `bin/${applet}`, linkTo: 'busybox' })),
     { path: 'etc/passwd', content: 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n' },
     { path: 'etc/group', content: 'root:x:0:\nnogroup:x:65534:\n' },
     { path: 'root', directory: true, mode: 0o700 },

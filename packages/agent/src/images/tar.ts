@@ -8,7 +8,13 @@ const MAX_SIZE = 8 ** 11 - 1;
 export type TarEntry =
   | { readonly type: 'directory'; readonly path: string; readonly mode?: number }
   | { readonly type: 'symlink'; readonly path: string; readonly target: string }
-  | { readonly type: 'file'; readonly path: string; readonly mode?: number; readonly size: number; readonly data: Iterable<Uint8Array> | AsyncIterable<Uint8Array> };
+  | {
+      readonly type: 'file';
+      readonly path: string;
+      readonly mode?: number;
+      readonly size: number;
+      readonly data: Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+    };
 
 /** A file of the archive with these bytes. */
 export function tarFile(path: string, data: Uint8Array, mode = 0o644): TarEntry {

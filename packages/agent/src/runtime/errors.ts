@@ -11,7 +11,11 @@ export class RuntimeError extends Error {
   /** Of a container that could not be started: 126 not executable, 127 not found, 128 everything else. */
   readonly exitCode: number | undefined;
 
-  constructor(code: RuntimeErrorCode, message: string, options: { readonly advice?: string; readonly exitCode?: number; readonly cause?: unknown } = {}) {
+  constructor(
+    code: RuntimeErrorCode,
+    message: string,
+    options: { readonly advice?: string; readonly exitCode?: number; readonly cause?: unknown } = {},
+  ) {
     super(message, options.cause === undefined ? {} : { cause: options.cause });
     this.code = code;
     this.advice = options.advice ?? '';

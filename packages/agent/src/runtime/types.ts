@@ -59,7 +59,12 @@ export interface PauseSpec {
   readonly hostname: string;
   readonly network: string;
   readonly ip: string;
-  readonly ports: readonly { readonly containerPort: number; readonly hostPort: number; readonly hostIP: string; readonly protocol: 'tcp' | 'udp' | 'sctp' }[];
+  readonly ports: readonly {
+    readonly containerPort: number;
+    readonly hostPort: number;
+    readonly hostIP: string;
+    readonly protocol: 'tcp' | 'udp' | 'sctp';
+  }[];
   readonly hosts: readonly { readonly ip: string; readonly names: readonly string[] }[];
   readonly sysctls: Readonly<Record<string, string>>;
   readonly cgroupParent?: string | undefined;
@@ -151,15 +156,31 @@ export interface ContainerRuntime {
   remove(containerId: string): Promise<void>;
   imagePresent(image: string): Promise<ImageInfo | undefined>;
   /** Pulls; progress in bytes. */
-  pullImage(image: string, auth: RegistryAuth | undefined, progress: (done: number, total: number, text: string) => void, signal: AbortSignal): Promise<ImageInfo>;
+  pullImage(
+    image: string,
+    auth: RegistryAuth | undefined,
+    progress: (done: number, total: number, text: string) => void,
+    signal: AbortSignal,
+  ): Promise<ImageInfo>;
   listImages(): Promise<readonly ImageInfo[]>;
   /** Reads a docker-archive. */
   loadImage(archive: AsyncIterable<Uint8Array>): Promise<void>;
-  createVolume(name: string, labels: Readonly<Record<string, string>>, options: { readonly memory: boolean; readonly sizeBytes: number | undefined }): Promise<void>;
+  createVolume(
+    name: string,
+    labels: Readonly<Record<string, string>>,
+    options: { readonly memory: boolean; readonly sizeBytes: number | undefined },
+  ): Promise<void>;
   listVolumes(nodeName: string): Promise<readonly { readonly name: string; readonly labels: Readonly<Record<string, string>> }[]>;
   removeVolume(name: string): Promise<void>;
-  exec(containerId: string, options: { readonly command: readonly string[]; readonly stdin: boolean; readonly tty: boolean; readonly env?: readonly string[] }): Promise<ExecHandle>;
-  logs(containerId: string, options: LogOptions, signal: AbortSignal): AsyncIterable<{ readonly stream: 'stdout' | 'stderr'; readonly data: Uint8Array }>;
+  exec(
+    containerId: string,
+    options: { readonly command: readonly string[]; readonly stdin: boolean; readonly tty: boolean; readonly env?: readonly string[] },
+  ): Promise<ExecHandle>;
+  logs(
+    containerId: string,
+    options: LogOptions,
+    signal: AbortSignal,
+  ): AsyncIterable<{ readonly stream: 'stdout' | 'stderr'; readonly data: Uint8Array }>;
   /** Hints until the signal; ends (without error) when the engine goes away: relist and call again. */
   watch(nodeName: string, signal: AbortSignal): AsyncIterable<ContainerHint>;
   /** Removes the node's network and everything that carries its label. */

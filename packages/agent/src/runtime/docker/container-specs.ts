@@ -101,7 +101,12 @@ function mounts(list: readonly Mount[]): MountSettings[] {
         return { ...common, Type: 'tmpfs', Source: '' };
       case 'volume':
         // A volume starts empty, as in Kubernetes: Docker would copy into it what the image has at this path.
-        return { ...common, Type: 'volume', Source: mount.source, VolumeOptions: { NoCopy: true, Labels: {}, DriverConfig: { Name: '', Options: {} } } };
+        return {
+          ...common,
+          Type: 'volume',
+          Source: mount.source,
+          VolumeOptions: { NoCopy: true, Labels: {}, DriverConfig: { Name: '', Options: {} } },
+        };
     }
   });
 }
@@ -114,7 +119,10 @@ function resources(wanted: Resources): HostConfig {
     CpuShares: Math.min(Math.max(shares, MIN_CPU_SHARES), MAX_CPU_SHARES),
     ...(wanted.cpuLimitMillis === undefined
       ? {}
-      : { CpuPeriod: CPU_PERIOD_MICROS, CpuQuota: Math.max(MIN_QUOTA_MICROS, Math.round((wanted.cpuLimitMillis * CPU_PERIOD_MICROS) / 1000)) }),
+      : {
+          CpuPeriod: CPU_PERIOD_MICROS,
+          CpuQuota: Math.max(MIN_QUOTA_MICROS, Math.round((wanted.cpuLimitMillis * CPU_PERIOD_MICROS) / 1000)),
+        }),
     ...(wanted.memoryLimitBytes === undefined ? {} : { Memory: wanted.memoryLimitBytes, MemorySwap: wanted.memoryLimitBytes }), // no swap on top
     ...(wanted.pidsLimit === undefined ? {} : { PidsLimit: wanted.pidsLimit }),
   };

@@ -47,7 +47,10 @@ export class Containers {
       const found = toRuntimeError(error, doing);
       // 404 is a missing image on all engines, or a missing network on newer ones; only a look tells.
       if (found.code === 'not-found' && options.Image !== undefined && !(await presentImage(this.#engine, options.Image))) {
-        throw new RuntimeError('image-not-found', `${doing}: this node has no image ${options.Image}`, { advice: 'pull it, or bring it with podplane image load', cause: error });
+        throw new RuntimeError('image-not-found', `${doing}: this node has no image ${options.Image}`, {
+          advice: 'pull it, or bring it with podplane image load',
+          cause: error,
+        });
       }
       throw found;
     }
@@ -93,7 +96,11 @@ export class Containers {
   async stop(id: string, graceSeconds: number): Promise<void> {
     const seconds = Math.max(0, Math.ceil(graceSeconds));
     try {
-      await this.#engine.limit.run(seconds === 0 ? CallRank.fence : CallRank.stop, () => this.#engine.docker.getContainer(id).stop({ t: seconds }), STOP_HOLDS_MS);
+      await this.#engine.limit.run(
+        seconds === 0 ? CallRank.fence : CallRank.stop,
+        () => this.#engine.docker.getContainer(id).stop({ t: seconds }),
+        STOP_HOLDS_MS,
+      );
     } catch (error) {
       const status = engineAnswer(error)?.statusCode;
       if (status === 304 || status === 404) return;
@@ -137,7 +144,9 @@ export class Containers {
 
   /** Ids of all containers with the node's label, also ended ones. One call, whatever their number. */
   async ids(nodeName: string): Promise<readonly string[]> {
-    const list = await this.#engine.call('list containers', () => this.#engine.docker.listContainers({ all: true, filters: { label: [`${LABEL_NODE}=${nodeName}`] } }));
+    const list = await this.#engine.call('list containers', () =>
+      this.#engine.docker.listContainers({ all: true, filters: { label: [`${LABEL_NODE}=${nodeName}`] } }),
+    );
     return list.map((container) => container.Id);
   }
 

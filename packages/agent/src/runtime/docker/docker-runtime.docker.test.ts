@@ -29,8 +29,13 @@ describe.skipIf(noEngine !== undefined)('DockerRuntime', () => {
     const other = new TestNode();
     try {
       await other.open();
-      expect(await other.runtime.prepareNode({ nodeName: other.name, podCIDR: other.podCIDR })).toEqual({ network: `podplane-${other.name}` });
-      const moved = other.podCIDR.replace(/^10\.(\d+)/, (_, second: string) => `10.${Number(second) < 185 ? Number(second) + 55 : Number(second) - 55}`);
+      expect(await other.runtime.prepareNode({ nodeName: other.name, podCIDR: other.podCIDR })).toEqual({
+        network: `podplane-${other.name}`,
+      });
+      const moved = other.podCIDR.replace(
+        /^10\.(\d+)/,
+        (_, second: string) => `10.${Number(second) < 185 ? Number(second) + 55 : Number(second) - 55}`,
+      );
       await other.runtime.prepareNode({ nodeName: other.name, podCIDR: moved });
       other.podCIDR = moved;
       const { ip } = await other.pod('a', STAY);
@@ -49,9 +54,13 @@ describe.skipIf(noEngine !== undefined)('DockerRuntime', () => {
   });
 
   it('runs a pod: shared address, loopback, host name, hosts, IPC; reachable from here', async () => {
-    const { pause, app, ip } = await node.pod('web', 'mkdir /www; hostname > /www/index.html; httpd -h /www -p 80; trap "exit 0" TERM; sleep 100000 & wait', {
-      pause: { hostname: 'web-0', hosts: [{ ip: '10.1.2.3', names: ['db', 'db.local'] }] },
-    });
+    const { pause, app, ip } = await node.pod(
+      'web',
+      'mkdir /www; hostname > /www/index.html; httpd -h /www -p 80; trap "exit 0" TERM; sleep 100000 & wait',
+      {
+        pause: { hostname: 'web-0', hosts: [{ ip: '10.1.2.3', names: ['db', 'db.local'] }] },
+      },
+    );
     const second = await runtime.createContainer(node.app('web', pause, STAY, { name: `${node.name}-web-second` }));
     await runtime.start(second);
     expect((await node.run(second, 'hostname')).out).toBe('web-0\n');
@@ -63,7 +72,14 @@ describe.skipIf(noEngine !== undefined)('DockerRuntime', () => {
     expect(await retry(async () => (await node.run(second, 'wget', '-qO-', 'http://127.0.0.1/')).out)).toBe('web-0\n');
     expect(await retry(() => httpGet(ip, 80))).toContain('web-0');
     const found = await runtime.inspect(app);
-    expect(found).toMatchObject({ state: 'running', image: node.image, exitCode: undefined, oomKilled: false, error: '', finishedAt: undefined });
+    expect(found).toMatchObject({
+      state: 'running',
+      image: node.image,
+      exitCode: undefined,
+      oomKilled: false,
+      error: '',
+      finishedAt: undefined,
+    });
     expect(found?.pid).toBeGreaterThan(0);
     expect(found?.startedAt).toBeGreaterThan(found?.createdAt ?? Number.POSITIVE_INFINITY);
     expect(found?.imageId).toBe((await runtime.imagePresent(node.image))?.id);
@@ -99,11 +115,15 @@ describe.skipIf(noEngine !== undefined)('DockerRuntime', () => {
     const failed = (await runtime.listContainers(node.name)).find((container) => container.name === `${node.name}-bad-missing`);
     expect(failed).toMatchObject({ state: 'created', exitCode: 127, error: expect.stringContaining('/no/such') });
     await expect(start('noimage', { image: 'podplane-test/none:1' })).rejects.toMatchObject({ code: 'image-not-found' });
-    await expect(start('bind', { mounts: [{ type: 'bind', source: '/no/such/folder', target: '/x', readOnly: false }] })).rejects.toMatchObject({ code: 'invalid' });
+    await expect(
+      start('bind', { mounts: [{ type: 'bind', source: '/no/such/folder', target: '/x', readOnly: false }] }),
+    ).rejects.toMatchObject({ code: 'invalid' });
     await expect(start('tiny', { resources: { memoryLimitBytes: 1000 } })).rejects.toMatchObject({ code: 'invalid' });
     await start('dup', {});
     await expect(start('dup', {})).rejects.toMatchObject({ code: 'conflict' });
-    await expect(runtime.createPause(node.pause('nonet', { network: `${node.network}-none` })).then((id) => runtime.start(id))).rejects.toMatchObject({ code: 'not-found' });
+    await expect(
+      runtime.createPause(node.pause('nonet', { network: `${node.network}-none` })).then((id) => runtime.start(id)),
+    ).rejects.toMatchObject({ code: 'not-found' });
     await runtime.kill(pause, 'SIGKILL');
     await node.ended(pause);
     await expect(start('orphan', {})).rejects.toMatchObject({ code: 'conflict' });
@@ -115,7 +135,9 @@ describe.skipIf(noEngine !== undefined)('DockerRuntime', () => {
 
   it('ends containers: by signal within the grace period, by force after it, by kill', async () => {
     const { app, pause } = await node.pod('end', 'trap "exit 7" TERM; echo ready; sleep 100000 & wait');
-    const deaf = await runtime.createContainer(node.app('end', pause, 'trap "" TERM; while :; do sleep 1; done', { name: `${node.name}-end-deaf` }));
+    const deaf = await runtime.createContainer(
+      node.app('end', pause, 'trap "" TERM; while :; do sleep 1; done', { name: `${node.name}-end-deaf` }),
+    );
     await runtime.start(deaf);
     await logged(app, 'ready');
     await runtime.stop(app, 20);
@@ -185,7 +207,9 @@ describe.skipIf(noEngine !== undefined)('DockerRuntime', () => {
     await runtime.createVolume(volume, { [LABEL_NODE]: node.name }, { memory: true, sizeBytes: 1024 * 1024 });
     const mount = { type: 'volume' as const, source: volume, target: '/mem', readOnly: false };
     const { app, pause } = await node.pod('mem', STAY, { pause: { mounts: [mount] }, app: { mounts: [mount] } });
-    expect((await node.run(app, 'sh', '-c', 'echo kept > /mem/a; dd if=/dev/zero of=/mem/b bs=1k count=2000 2>&1')).out).toContain('No space left');
+    expect((await node.run(app, 'sh', '-c', 'echo kept > /mem/a; dd if=/dev/zero of=/mem/b bs=1k count=2000 2>&1')).out).toContain(
+      'No space left',
+    );
     await runtime.remove(app);
     const next = await runtime.createContainer(node.app('mem', pause, STAY, { mounts: [mount] }));
     await runtime.start(next);
@@ -234,8 +258,12 @@ describe.skipIf(noEngine !== undefined)('DockerRuntime', () => {
     const none = new DockerRuntime(system, { socketPath: '/tmp/podplane-no-such.sock' });
     await expect(none.info()).rejects.toMatchObject({ code: 'unreachable', advice: expect.stringContaining('start dockerd') });
     await expect(none.listContainers('x')).rejects.toMatchObject({ code: 'unreachable' });
-    await expect(none.watch('x', new AbortController().signal)[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'unreachable' });
-    await expect(none.pullImage('a:1', undefined, () => undefined, new AbortController().signal)).rejects.toMatchObject({ code: 'unreachable' });
+    await expect(none.watch('x', new AbortController().signal)[Symbol.asyncIterator]().next()).rejects.toMatchObject({
+      code: 'unreachable',
+    });
+    await expect(none.pullImage('a:1', undefined, () => undefined, new AbortController().signal)).rejects.toMatchObject({
+      code: 'unreachable',
+    });
     await expect(none.exec('x', { command: ['a'], stdin: false, tty: false })).rejects.toMatchObject({ code: 'unreachable' });
   });
 
@@ -249,7 +277,10 @@ describe.skipIf(noEngine !== undefined)('DockerRuntime', () => {
   }
 });
 
-async function drain(waiting: Promise<IteratorResult<ContainerHint>>, hints: AsyncIterator<ContainerHint>): Promise<IteratorResult<ContainerHint>> {
+async function drain(
+  waiting: Promise<IteratorResult<ContainerHint>>,
+  hints: AsyncIterator<ContainerHint>,
+): Promise<IteratorResult<ContainerHint>> {
   let next = await waiting;
   while (!next.done) next = await hints.next();
   return next;

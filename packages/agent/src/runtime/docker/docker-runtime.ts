@@ -1,7 +1,18 @@
 // The container runtime on Docker Engine: puts the files beside it together under the contract of ../types.ts. No decision is made here.
 import type { System } from '@podplane/api/system';
 import { RuntimeError } from '../errors.js';
-import type { ContainerHint, ContainerInfo, ContainerRuntime, ContainerSpec, EngineInfo, ExecHandle, ImageInfo, LogOptions, PauseSpec, RegistryAuth } from '../types.js';
+import type {
+  ContainerHint,
+  ContainerInfo,
+  ContainerRuntime,
+  ContainerSpec,
+  EngineInfo,
+  ExecHandle,
+  ImageInfo,
+  LogOptions,
+  PauseSpec,
+  RegistryAuth,
+} from '../types.js';
 import { Containers, inParallel } from './containers.js';
 import { Engine, type EngineOptions } from './engine.js';
 import { watchContainers } from './events.js';
@@ -28,7 +39,9 @@ export class DockerRuntime implements ContainerRuntime {
   }
 
   async info(): Promise<EngineInfo> {
-    const info = (await this.#engine.call('ask Docker Engine for its version', () => this.#engine.docker.info())) as Readonly<Record<string, unknown>>;
+    const info = (await this.#engine.call('ask Docker Engine for its version', () => this.#engine.docker.info())) as Readonly<
+      Record<string, unknown>
+    >;
     const text = (key: string): string => (typeof info[key] === 'string' ? info[key] : '');
     const number = (key: string): number => (typeof info[key] === 'number' ? info[key] : 0);
     return {
@@ -85,7 +98,12 @@ export class DockerRuntime implements ContainerRuntime {
     return presentImage(this.#engine, image);
   }
 
-  pullImage(image: string, auth: RegistryAuth | undefined, progress: (done: number, total: number, text: string) => void, signal: AbortSignal): Promise<ImageInfo> {
+  pullImage(
+    image: string,
+    auth: RegistryAuth | undefined,
+    progress: (done: number, total: number, text: string) => void,
+    signal: AbortSignal,
+  ): Promise<ImageInfo> {
     return pullImage(this.#engine, image, auth, progress, signal);
   }
 
@@ -111,7 +129,11 @@ export class DockerRuntime implements ContainerRuntime {
     }
   }
 
-  createVolume(name: string, labels: Readonly<Record<string, string>>, options: { readonly memory: boolean; readonly sizeBytes: number | undefined }): Promise<void> {
+  createVolume(
+    name: string,
+    labels: Readonly<Record<string, string>>,
+    options: { readonly memory: boolean; readonly sizeBytes: number | undefined },
+  ): Promise<void> {
     return createVolume(this.#engine, name, labels, options);
   }
 

@@ -28,7 +28,11 @@ const BY_TEXT: readonly (readonly [text: string, code: RuntimeErrorCode, advice:
   ['address already in use', 'address-in-use', 'another process has this host port, or another container this IP'],
   ['no available addresses', 'address-in-use', 'no IP is left in the pod network'],
   ['no available ipv4 addresses', 'address-in-use', 'no IP is left in the pod network'],
-  ['pool overlaps with other one', 'address-in-use', 'the pod CIDR is used by another Docker network: remove that network or give the node another CIDR'],
+  [
+    'pool overlaps with other one',
+    'address-in-use',
+    'the pod CIDR is used by another Docker network: remove that network or give the node another CIDR',
+  ],
   ['cannot program address', 'address-in-use', 'the pod CIDR is used by another network of this machine'],
   ['conflicts with existing route', 'address-in-use', 'the pod CIDR is used by another network of this machine'],
   ['no space left on device', 'no-space', 'free disk space in the data directory of Docker (docker system df, docker image prune)'],
@@ -77,7 +81,12 @@ export function toRuntimeError(error: unknown, doing: string): RuntimeError {
   const row = typeof errno === 'string' ? BY_ERRNO[errno] : undefined;
   if (row) {
     const [code, advice] = row;
-    const what = code === 'permission' ? 'no permission to use Docker Engine' : code === 'timeout' ? 'Docker Engine did not answer in time' : 'Docker Engine does not answer';
+    const what =
+      code === 'permission'
+        ? 'no permission to use Docker Engine'
+        : code === 'timeout'
+          ? 'Docker Engine did not answer in time'
+          : 'Docker Engine does not answer';
     return new RuntimeError(code, `${doing}: ${what} (${message})`, { advice, cause: error });
   }
   return new RuntimeError('failed', `${doing}: ${message}`, { cause: error });

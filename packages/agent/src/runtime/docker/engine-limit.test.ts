@@ -33,7 +33,9 @@ describe('EngineLimit', () => {
     await fc.assert(
       fc.asyncProperty(
         fc.integer({ min: 1, max: 4 }),
-        fc.array(fc.record({ rank: fc.constantFrom(0, 1, 2, 3, 4), fail: fc.boolean(), turns: fc.integer({ min: 0, max: 4 }) }), { maxLength: 30 }),
+        fc.array(fc.record({ rank: fc.constantFrom(0, 1, 2, 3, 4), fail: fc.boolean(), turns: fc.integer({ min: 0, max: 4 }) }), {
+          maxLength: 30,
+        }),
         async (max, calls) => {
           const limit = new EngineLimit(max, new ManualTimers());
           let now = 0;

@@ -1,8 +1,8 @@
 // The engine's events as hints that something happened to one of our containers. Whoever listens looks again; nothing is read off an event.
 import type { IncomingMessage } from 'node:http';
+import { isRuntimeError } from '../errors.js';
 import { type ContainerHint, LABEL_NODE, LABEL_POD_UID } from '../types.js';
 import type { Engine } from './engine.js';
-import { isRuntimeError } from '../errors.js';
 import { toRuntimeError } from './engine-errors.js';
 import { jsonLines } from './frames.js';
 
@@ -48,7 +48,10 @@ async function* hints(engine: Engine, nodeName: string, since: string, signal: A
 }
 
 function decode(value: unknown): ContainerHint | undefined {
-  const event = value as { readonly Action?: unknown; readonly Actor?: { readonly ID?: unknown; readonly Attributes?: Readonly<Record<string, unknown>> } } | null;
+  const event = value as {
+    readonly Action?: unknown;
+    readonly Actor?: { readonly ID?: unknown; readonly Attributes?: Readonly<Record<string, unknown>> };
+  } | null;
   const id = event?.Actor?.ID;
   const action = event?.Action;
   if (typeof id !== 'string' || typeof action !== 'string') return undefined;

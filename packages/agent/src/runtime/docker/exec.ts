@@ -85,7 +85,8 @@ class DockerExec implements ExecHandle {
   }
 
   async write(data: Uint8Array): Promise<void> {
-    if (this.#connection.destroyed || this.#connection.writableEnded) throw new RuntimeError('failed', `${this.#doing}: its standard input is closed`);
+    if (this.#connection.destroyed || this.#connection.writableEnded)
+      throw new RuntimeError('failed', `${this.#doing}: its standard input is closed`);
     if (this.#connection.write(data)) return;
     // Also goes on where the command ended or the connection broke: the reader hears why.
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -100,7 +101,9 @@ class DockerExec implements ExecHandle {
   }
 
   async resize(width: number, height: number): Promise<void> {
-    await this.#engine.call(`resize the terminal of a command in container ${this.#containerId.slice(0, 12)}`, () => this.#exec.resize({ w: width, h: height }));
+    await this.#engine.call(`resize the terminal of a command in container ${this.#containerId.slice(0, 12)}`, () =>
+      this.#exec.resize({ w: width, h: height }),
+    );
   }
 
   abort(): void {

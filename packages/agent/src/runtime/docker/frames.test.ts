@@ -27,18 +27,25 @@ const sizes = fc.array(fc.integer({ min: 1, max: 12 }), { maxLength: 6 });
 describe('splitFrames', () => {
   it('gives back what was written to each stream, in any pieces', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.tuple(fc.constantFrom(1, 2), fc.uint8Array({ maxLength: 40 })), { maxLength: 10 }), sizes, async (frames, pieces) => {
-        const parts = await all(splitFrames(cut(Buffer.concat(frames.map(([type, data]) => frame(type, data))), pieces)));
-        const text = (stream: OutputPart['stream']): string => Buffer.concat(parts.filter((part) => part.stream === stream).map((part) => part.data)).toString('hex');
-        const expected = (type: number): string => Buffer.concat(frames.filter(([t]) => t === type).map(([, data]) => data)).toString('hex');
-        expect([text('stdout'), text('stderr')]).toEqual([expected(1), expected(2)]);
-      }),
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.constantFrom(1, 2), fc.uint8Array({ maxLength: 40 })), { maxLength: 10 }),
+        sizes,
+        async (frames, pieces) => {
+          const parts = await all(splitFrames(cut(Buffer.concat(frames.map(([type, data]) => frame(type, data))), pieces)));
+          const text = (stream: OutputPart['stream']): string =>
+            Buffer.concat(parts.filter((part) => part.stream === stream).map((part) => part.data)).toString('hex');
+          const expected = (type: number): string =>
+            Buffer.concat(frames.filter(([t]) => t === type).map(([, data]) => data)).toString('hex');
+          expect([text('stdout'), text('stderr')]).toEqual([expected(1), expected(2)]);
+        },
+      ),
     );
   });
 
   it('says when the stream ends within a frame, and when there are no frames', async () => {
     const whole = frame(1, Buffer.from('hello'));
-    for (const length of [3, 8, 12]) await expect(all(splitFrames(cut(whole.subarray(0, length), [])))).rejects.toMatchObject({ code: 'unreachable' });
+    for (const length of [3, 8, 12])
+      await expect(all(splitFrames(cut(whole.subarray(0, length), [])))).rejects.toMatchObject({ code: 'unreachable' });
     await expect(all(splitFrames(cut(Buffer.from('just text, no frame'), [])))).rejects.toMatchObject({ code: 'failed' });
   });
 });
@@ -46,10 +53,18 @@ describe('splitFrames', () => {
 describe('jsonLines', () => {
   it('gives back the values, in any pieces, also without a last newline', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.jsonValue(), { maxLength: 8 }), sizes, fc.constantFrom('\n', '\r\n', '\n\n'), fc.boolean(), async (values, pieces, newline, last) => {
-        const text = values.map((value) => JSON.stringify(value)).join(newline) + (last ? newline : '');
-        expect(await all(jsonLines(cut(Buffer.from(text), pieces)))).toEqual(values.map((value) => JSON.parse(JSON.stringify(value)) as unknown));
-      }),
+      fc.asyncProperty(
+        fc.array(fc.jsonValue(), { maxLength: 8 }),
+        sizes,
+        fc.constantFrom('\n', '\r\n', '\n\n'),
+        fc.boolean(),
+        async (values, pieces, newline, last) => {
+          const text = values.map((value) => JSON.stringify(value)).join(newline) + (last ? newline : '');
+          expect(await all(jsonLines(cut(Buffer.from(text), pieces)))).toEqual(
+            values.map((value) => JSON.parse(JSON.stringify(value)) as unknown),
+          );
+        },
+      ),
     );
   });
 

@@ -37,7 +37,8 @@ export async function* splitFrames(source: AsyncIterable<Uint8Array>): AsyncGene
       headerBytes = 0;
       const type = header[0] ?? 0;
       // 3 is an error of the engine itself (a log file that it cannot read); its text is worth more than an error of ours.
-      if (type > 3 || header[1] !== 0 || header[2] !== 0 || header[3] !== 0) throw new RuntimeError('failed', 'the engine sent output that is not in frames');
+      if (type > 3 || header[1] !== 0 || header[2] !== 0 || header[3] !== 0)
+        throw new RuntimeError('failed', 'the engine sent output that is not in frames');
       stream = type >= 2 ? 'stderr' : 'stdout';
       left = header.readUInt32BE(4);
     }

@@ -96,8 +96,14 @@ describe.skipIf(noEngine !== undefined)('images', () => {
     const login = { username: 'ann', password: 'pass/word+1' };
     await using registry = await TestRegistry.start({ repository: 'private/app', tag: 'v1', entries: layer(), login });
     const auth = { ...login, serverAddress: registry.host };
-    await expect(runtime.pullImage(registry.image, undefined, nothing, signal)).rejects.toMatchObject({ code: 'registry', advice: expect.stringContaining('imagePullSecret') });
-    await expect(runtime.pullImage(registry.image, { ...auth, password: 'wrong' }, nothing, signal)).rejects.toMatchObject({ code: 'registry', advice: expect.stringContaining('imagePullSecret') });
+    await expect(runtime.pullImage(registry.image, undefined, nothing, signal)).rejects.toMatchObject({
+      code: 'registry',
+      advice: expect.stringContaining('imagePullSecret'),
+    });
+    await expect(runtime.pullImage(registry.image, { ...auth, password: 'wrong' }, nothing, signal)).rejects.toMatchObject({
+      code: 'registry',
+      advice: expect.stringContaining('imagePullSecret'),
+    });
     try {
       expect((await runtime.pullImage(registry.image, auth, nothing, signal)).id).toBe(registry.imageId);
     } finally {
@@ -111,25 +117,40 @@ describe.skipIf(noEngine !== undefined)('images', () => {
       await using registry = await TestRegistry.start({ repository: 'team/app', tag: 'v1', entries: layer() });
       host = registry.host;
       await expect(runtime.pullImage(`${host}/team/app:v2`, undefined, nothing, signal)).rejects.toMatchObject({ code: 'image-not-found' });
-      await expect(runtime.pullImage(`${host}/team/none:v1`, undefined, nothing, signal)).rejects.toMatchObject({ code: 'image-not-found' });
+      await expect(runtime.pullImage(`${host}/team/none:v1`, undefined, nothing, signal)).rejects.toMatchObject({
+        code: 'image-not-found',
+      });
     }
-    await expect(runtime.pullImage(`${host}/team/app:v1`, undefined, nothing, signal)).rejects.toMatchObject({ code: 'registry', advice: expect.stringContaining('podplane image load') });
+    await expect(runtime.pullImage(`${host}/team/app:v1`, undefined, nothing, signal)).rejects.toMatchObject({
+      code: 'registry',
+      advice: expect.stringContaining('podplane image load'),
+    });
     await expect(runtime.pullImage(`${host}/Team/App:v1`, undefined, nothing, signal)).rejects.toMatchObject({ code: 'invalid' });
     await expect(runtime.pullImage(`registry.invalid/a:1`, undefined, nothing, signal)).rejects.toMatchObject({ code: 'registry' });
   });
 
   it('stops pulling when told to', async () => {
     const stop = new AbortController();
-    await using registry = await TestRegistry.start({ repository: 'team/app', tag: 'v1', entries: layer(), pieces: 2, more: () => new Promise(() => undefined) });
+    await using registry = await TestRegistry.start({
+      repository: 'team/app',
+      tag: 'v1',
+      entries: layer(),
+      pieces: 2,
+      more: () => new Promise(() => undefined),
+    });
     const pulling = runtime.pullImage(registry.image, undefined, (done) => done > 0 && stop.abort(), stop.signal);
     await expect(pulling).rejects.toMatchObject({ code: 'failed', message: expect.stringContaining('cancelled') });
-    await expect(runtime.pullImage(registry.image, undefined, nothing, stop.signal)).rejects.toMatchObject({ message: expect.stringContaining('cancelled') });
+    await expect(runtime.pullImage(registry.image, undefined, nothing, stop.signal)).rejects.toMatchObject({
+      message: expect.stringContaining('cancelled'),
+    });
     expect(await runtime.imagePresent(registry.image)).toBeUndefined();
   });
 
   it('loads what it saved, with the id that the archive says', async () => {
     const name = `podplane-test/save:${randomBytes(5).toString('hex')}`;
-    await runtime.loadImage(imageArchive({ name, architecture: imageArchitecture(), config: { cmd: ['/x'] }, entries: [tarFile('x', Buffer.from(name))] }));
+    await runtime.loadImage(
+      imageArchive({ name, architecture: imageArchitecture(), config: { cmd: ['/x'] }, entries: [tarFile('x', Buffer.from(name))] }),
+    );
     const saved = await bytes(await runtime.saveImage(name));
     const [image] = await readArchive(once(saved));
     expect(image).toEqual({ names: [name], id: (await runtime.imagePresent(name))?.id });

@@ -150,7 +150,9 @@ function pullError(error: RuntimeError, image: string): RuntimeError {
   const lower = error.message.replace(`pull ${image}: `, '').toLowerCase();
   const row = REGISTRY_TEXT.find(([text]) => lower.includes(text));
   if (row) return new RuntimeError(row[1], error.message, { advice: row[2], cause: error.cause });
-  return error.code === 'not-found' ? new RuntimeError('image-not-found', error.message, { advice: 'check the name and tag of the image', cause: error.cause }) : error;
+  return error.code === 'not-found'
+    ? new RuntimeError('image-not-found', error.message, { advice: 'check the name and tag of the image', cause: error.cause })
+    : error;
 }
 
 /** Loads a docker-archive. An error of the archive is thrown as it is; what the engine says about it as RuntimeError. */
@@ -177,7 +179,9 @@ export async function loadImage(engine: Engine, archive: AsyncIterable<Uint8Arra
     if (broken !== undefined) throw broken;
     const found = toRuntimeError(error, doing);
     // 20.10 says 500 "archive/tar: invalid tar header" or "unexpected EOF" for damaged archives.
-    throw found.code === 'failed' ? new RuntimeError('invalid', found.message, { advice: 'is it an archive made by docker save?', cause: found.cause }) : found;
+    throw found.code === 'failed'
+      ? new RuntimeError('invalid', found.message, { advice: 'is it an archive made by docker save?', cause: found.cause })
+      : found;
   } finally {
     body.destroy();
   }
@@ -185,6 +189,9 @@ export async function loadImage(engine: Engine, archive: AsyncIterable<Uint8Arra
 
 /** A docker-archive of an image of the engine, as it is read. Rejects with image-not-found before the first byte. */
 export async function saveImage(engine: Engine, image: string, signal?: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
-  if (!(await presentImage(engine, image))) throw new RuntimeError('image-not-found', `save ${image}: this engine has no such image`, { advice: 'docker images lists those that are there' });
+  if (!(await presentImage(engine, image)))
+    throw new RuntimeError('image-not-found', `save ${image}: this engine has no such image`, {
+      advice: 'docker images lists those that are there',
+    });
   return engine.stream({ method: 'GET', path: `/images/${encodeURIComponent(image)}/get`, signal, doing: `save ${image}` });
 }

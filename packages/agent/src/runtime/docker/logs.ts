@@ -5,7 +5,12 @@ import { toRuntimeError } from './engine-errors.js';
 import { type OutputPart, plainOutput, splitFrames } from './frames.js';
 
 /** Output from the log. follow: until the container ends. Ends without error when the signal is aborted. */
-export async function* containerLogs(engine: Engine, containerId: string, options: LogOptions, signal: AbortSignal): AsyncGenerator<OutputPart, void, void> {
+export async function* containerLogs(
+  engine: Engine,
+  containerId: string,
+  options: LogOptions,
+  signal: AbortSignal,
+): AsyncGenerator<OutputPart, void, void> {
   const doing = `read the log of container ${containerId.slice(0, 12)}`;
   if (signal.aborted) return;
   try {

@@ -18,7 +18,10 @@ const MAX_INTERFACE = 15;
 export function bridgeName(nodeName: string): string {
   const readable = `pp-${nodeName}`;
   if (readable.length <= MAX_INTERFACE) return readable;
-  return `pph${createHash('sha256').update(nodeName).digest('hex').slice(0, MAX_INTERFACE - 3)}`;
+  return `pph${createHash('sha256')
+    .update(nodeName)
+    .digest('hex')
+    .slice(0, MAX_INTERFACE - 3)}`;
 }
 
 /** First address of the CIDR: the bridge's own. Throws RuntimeError invalid. */
@@ -27,7 +30,10 @@ export function gatewayOf(podCIDR: string): string {
   const bytes = match?.slice(1, 5).map(Number) ?? [];
   const bits = Number(match?.[5]);
   if (!match || bytes.some((byte) => byte > 255) || bits < 8 || bits > 30) {
-    throw new RuntimeError('invalid', `pod CIDR ${JSON.stringify(podCIDR)}: must be an IPv4 network with 8 to 30 bits, as in 10.244.1.0/24`);
+    throw new RuntimeError(
+      'invalid',
+      `pod CIDR ${JSON.stringify(podCIDR)}: must be an IPv4 network with 8 to 30 bits, as in 10.244.1.0/24`,
+    );
   }
   const address = bytes.reduce((sum, byte) => sum * 256 + byte, 0);
   if (address % 2 ** (32 - bits) !== 0) throw new RuntimeError('invalid', `pod CIDR ${podCIDR}: has bits set after the first ${bits}`);
@@ -45,9 +51,13 @@ export async function ensureNetwork(engine: Engine, nodeName: string, podCIDR: s
     if (subnet === podCIDR && existing.Labels?.[LABEL_NODE] === nodeName) return name;
     const users = Object.keys(existing.Containers ?? {}).length;
     if (users > 0) {
-      throw new RuntimeError('conflict', `network ${name} has the subnet ${subnet ?? 'none'}, not the node's pod CIDR ${podCIDR}, and ${users} containers use it`, {
-        advice: `remove the pods of this node, or the network: docker network rm ${name}`,
-      });
+      throw new RuntimeError(
+        'conflict',
+        `network ${name} has the subnet ${subnet ?? 'none'}, not the node's pod CIDR ${podCIDR}, and ${users} containers use it`,
+        {
+          advice: `remove the pods of this node, or the network: docker network rm ${name}`,
+        },
+      );
     }
     await engine.call(`remove network ${name}`, () => engine.docker.getNetwork(existing.Id).remove());
   }

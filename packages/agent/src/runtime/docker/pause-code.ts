@@ -22,7 +22,12 @@ const WNOHANG = 1;
 class Emitter {
   readonly #bytes: number[] = [];
   readonly #labels = new Map<string, number>();
-  readonly #jumps: { readonly at: number; readonly size: number; readonly label: string; readonly encode: (from: number, to: number) => readonly number[] }[] = [];
+  readonly #jumps: {
+    readonly at: number;
+    readonly size: number;
+    readonly label: string;
+    readonly encode: (from: number, to: number) => readonly number[];
+  }[] = [];
 
   emit(...bytes: readonly number[]): void {
     this.#bytes.push(...bytes);
@@ -50,7 +55,12 @@ class Emitter {
   }
 }
 
-const littleEndian32 = (value: number): readonly number[] => [value & 0xff, (value >>> 8) & 0xff, (value >>> 16) & 0xff, (value >>> 24) & 0xff];
+const littleEndian32 = (value: number): readonly number[] => [
+  value & 0xff,
+  (value >>> 8) & 0xff,
+  (value >>> 16) & 0xff,
+  (value >>> 24) & 0xff,
+];
 
 function amd64Code(): Uint8Array {
   const code = new Emitter();

@@ -56,28 +56,45 @@ describe('pause program', () => {
       expect(file.length).toBeLessThan(300);
     });
 
-    it.skipIf(!has(DISASSEMBLERS[architecture].program, '--version'))(`disassembles without unknown instructions, with the four system calls in order (${architecture})`, () => {
-      const { program, options } = DISASSEMBLERS[architecture];
-      const text = execFileSync(program, ['-D', '-b', 'binary', ...options, '--start-address=120', join(folder, architecture)]).toString();
-      expect(text).not.toMatch(/\(bad\)|\.inst|undefined/);
-      expect(text).toMatch(NUMBERS[architecture]);
-    });
+    it.skipIf(!has(DISASSEMBLERS[architecture].program, '--version'))(
+      `disassembles without unknown instructions, with the four system calls in order (${architecture})`,
+      () => {
+        const { program, options } = DISASSEMBLERS[architecture];
+        const text = execFileSync(program, [
+          '-D',
+          '-b',
+          'binary',
+          ...options,
+          '--start-address=120',
+          join(folder, architecture),
+        ]).toString();
+        expect(text).not.toMatch(/\(bad\)|\.inst|undefined/);
+        expect(text).toMatch(NUMBERS[architecture]);
+      },
+    );
 
     const runner = architecture === native ? [] : [EMULATORS[architecture]];
-    it.skipIf(runner[0] !== undefined && !has(runner[0], '--version'))(`waits, reaps its children and ends with 0 on SIGTERM and SIGINT (${architecture}${runner.length > 0 ? ', emulated' : ''})`, async () => {
-      for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-        // The shell starts a child and becomes the program: the child is the program's then, and it has to reap it.
-        const child = spawn('/bin/sh', ['-c', 'sleep 0.2 & exec "$@"', 'sh', ...runner, join(folder, architecture)], { stdio: 'ignore' });
-        const ended = once(child, 'exit');
-        const children = (): string => readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim();
-        await until(() => readFileSync(`/proc/${child.pid}/cmdline`, 'utf8').includes(join(folder, architecture)) && !readFileSync(`/proc/${child.pid}/cmdline`, 'utf8').startsWith('/bin/sh'));
-        expect(children()).not.toBe('');
-        await until(() => children() === ''); // a child that ended and was not waited for would stay, as a zombie
-        expect(child.exitCode).toBeNull();
-        child.kill(signal);
-        expect(await ended).toEqual([0, null]);
-      }
-    });
+    it.skipIf(runner[0] !== undefined && !has(runner[0], '--version'))(
+      `waits, reaps its children and ends with 0 on SIGTERM and SIGINT (${architecture}${runner.length > 0 ? ', emulated' : ''})`,
+      async () => {
+        for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+          // The shell starts a child and becomes the program: the child is the program's then, and it has to reap it.
+          const child = spawn('/bin/sh', ['-c', 'sleep 0.2 & exec "$@"', 'sh', ...runner, join(folder, architecture)], { stdio: 'ignore' });
+          const ended = once(child, 'exit');
+          const children = (): string => readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim();
+          await until(
+            () =>
+              readFileSync(`/proc/${child.pid}/cmdline`, 'utf8').includes(join(folder, architecture)) &&
+              !readFileSync(`/proc/${child.pid}/cmdline`, 'utf8').startsWith('/bin/sh'),
+          );
+          expect(children()).not.toBe('');
+          await until(() => children() === ''); // a child that ended and was not waited for would stay, as a zombie
+          expect(child.exitCode).toBeNull();
+          child.kill(signal);
+          expect(await ended).toEqual([0, null]);
+        }
+      },
+    );
   }
 
   it('makes an image with the same id each time, and refuses other architectures', async () => {

@@ -25,7 +25,12 @@ describe.skipIf(noEngine !== undefined)('exec', () => {
   afterAll(() => node.close());
 
   it('keeps standard output and error apart and gives the exit code', async () => {
-    const handle = await runtime.exec(app, { command: ['sh', '-c', 'echo $X; echo err >&2; exit 42'], stdin: false, tty: false, env: ['X=out'] });
+    const handle = await runtime.exec(app, {
+      command: ['sh', '-c', 'echo $X; echo err >&2; exit 42'],
+      stdin: false,
+      tty: false,
+      env: ['X=out'],
+    });
     expect(await collect(handle.output)).toEqual({ stdout: 'out\n', stderr: 'err\n' });
     expect(await handle.exit).toBe(42);
   });
@@ -71,11 +76,17 @@ describe.skipIf(noEngine !== undefined)('exec', () => {
     const { app: ended } = await node.pod('ended', 'exit 0');
     await node.ended(ended);
     await expect(runtime.exec(ended, { command: ['true'], stdin: false, tty: false })).rejects.toMatchObject({ code: 'conflict' });
-    await expect(runtime.exec('0123456789ab', { command: ['true'], stdin: false, tty: false })).rejects.toMatchObject({ code: 'not-found' });
+    await expect(runtime.exec('0123456789ab', { command: ['true'], stdin: false, tty: false })).rejects.toMatchObject({
+      code: 'not-found',
+    });
   });
 
   it('does not read ahead of a slow reader', async () => {
-    const handle = await runtime.exec(app, { command: ['sh', '-c', 'dd if=/dev/zero bs=1M count=64 2>/dev/null; echo done > /tmp/done'], stdin: false, tty: false });
+    const handle = await runtime.exec(app, {
+      command: ['sh', '-c', 'dd if=/dev/zero bs=1M count=64 2>/dev/null; echo done > /tmp/done'],
+      stdin: false,
+      tty: false,
+    });
     const output = handle.output[Symbol.asyncIterator]();
     await output.next();
     // The writer must get stuck: pipes and sockets in between hold far less than 64 MiB.
@@ -92,11 +103,13 @@ describe.skipIf(noEngine !== undefined)('exec', () => {
     const handle = await runtime.exec(app, { command: ['sh', '-c', 'echo started; exec sleep 98765'], stdin: false, tty: false });
     const output = handle.output[Symbol.asyncIterator]();
     await output.next();
+    const running = async (): Promise<boolean> => (await node.run(app, 'sh', '-c', 'ps | grep "[s]leep 98765"')).code === 0;
+    await expect.poll(running).toBe(true);
     handle.abort();
     handle.abort();
     expect((await output.next()).done).toBe(true);
     await expect(handle.exit).rejects.toMatchObject({ code: 'failed' });
-    for (let i = 0; (await node.run(app, 'pgrep', '-f', '^sleep 98765')).code === 0; i++) {
+    for (let i = 0; await running(); i++) {
       if (i > 50) throw new Error('the process still runs');
     }
   });
@@ -119,8 +132,15 @@ describe.skipIf(noEngine !== undefined)('logs', () => {
   });
   afterAll(() => node.close());
 
-  const options = (more: Partial<LogOptions> = {}): LogOptions => ({ follow: false, tail: undefined, since: undefined, timestamps: false, ...more });
-  const read = (id: string, more: Partial<LogOptions> = {}): Promise<{ stdout: string; stderr: string }> => collect(runtime.logs(id, options(more), new AbortController().signal));
+  const options = (more: Partial<LogOptions> = {}): LogOptions => ({
+    follow: false,
+    tail: undefined,
+    since: undefined,
+    timestamps: false,
+    ...more,
+  });
+  const read = (id: string, more: Partial<LogOptions> = {}): Promise<{ stdout: string; stderr: string }> =>
+    collect(runtime.logs(id, options(more), new AbortController().signal));
 
   it('gives what was written: apart, the last lines, since a moment, with times', async () => {
     const { app } = await node.pod('a', 'for i in 1 2 3; do echo out$i; done; sleep 1.2; echo err >&2');

@@ -13,7 +13,10 @@ export async function createVolume(
   labels: Readonly<Record<string, string>>,
   options: { readonly memory: boolean; readonly sizeBytes: number | undefined },
 ): Promise<void> {
-  const mountOptions = ['mode=1777', ...(options.sizeBytes === undefined ? [] : [`size=${Math.max(1, Math.floor(options.sizeBytes))}`])].join(',');
+  const mountOptions = [
+    'mode=1777',
+    ...(options.sizeBytes === undefined ? [] : [`size=${Math.max(1, Math.floor(options.sizeBytes))}`]),
+  ].join(',');
   await engine.call(`create volume ${name}`, () =>
     engine.docker.createVolume({
       Name: name,
@@ -24,7 +27,10 @@ export async function createVolume(
   );
 }
 
-export async function listVolumes(engine: Engine, nodeName: string): Promise<readonly { readonly name: string; readonly labels: Readonly<Record<string, string>> }[]> {
+export async function listVolumes(
+  engine: Engine,
+  nodeName: string,
+): Promise<readonly { readonly name: string; readonly labels: Readonly<Record<string, string>> }[]> {
   const list = await engine.call('list volumes', () => engine.docker.listVolumes({ filters: { label: [`${LABEL_NODE}=${nodeName}`] } }));
   return (list.Volumes ?? []).map((volume) => ({ name: volume.Name, labels: volume.Labels ?? {} }));
 }

@@ -90,7 +90,11 @@ export class TestNode {
   }
 
   /** A running pod of one container. */
-  async pod(podUid: string, script: string, more: { readonly pause?: Partial<PauseSpec>; readonly app?: Partial<ContainerSpec> } = {}): Promise<{ readonly pause: string; readonly app: string; readonly ip: string }> {
+  async pod(
+    podUid: string,
+    script: string,
+    more: { readonly pause?: Partial<PauseSpec>; readonly app?: Partial<ContainerSpec> } = {},
+  ): Promise<{ readonly pause: string; readonly app: string; readonly ip: string }> {
     const spec = this.pause(podUid, more.pause);
     const pause = await this.runtime.createPause(spec);
     const [, app] = await Promise.all([this.runtime.start(pause), this.runtime.createContainer(this.app(podUid, pause, script, more.app))]);

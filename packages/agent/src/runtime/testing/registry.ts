@@ -51,7 +51,11 @@ export class TestRegistry implements AsyncDisposable {
       if (path === '/v2/') return void response.writeHead(200, { 'Content-Type': 'application/json' }).end('{}');
       const blob = blobs.get(path);
       if (manifests.includes(path)) {
-        response.writeHead(200, { 'Content-Type': MANIFEST, 'Content-Length': manifest.length, 'Docker-Content-Digest': this.manifestDigest });
+        response.writeHead(200, {
+          'Content-Type': MANIFEST,
+          'Content-Length': manifest.length,
+          'Docker-Content-Digest': this.manifestDigest,
+        });
         response.end(request.method === 'HEAD' ? undefined : manifest);
       } else if (blob) {
         response.writeHead(200, { 'Content-Type': 'application/octet-stream', 'Content-Length': blob.length });
@@ -63,7 +67,13 @@ export class TestRegistry implements AsyncDisposable {
           response.write(blob.subarray(i * size, (i + 1) * size));
         }
         response.end();
-      } else refuse(response, 404, path.includes('/manifests/') ? 'MANIFEST_UNKNOWN' : 'NAME_UNKNOWN', path.includes('/manifests/') ? 'manifest unknown' : 'repository name not known');
+      } else
+        refuse(
+          response,
+          404,
+          path.includes('/manifests/') ? 'MANIFEST_UNKNOWN' : 'NAME_UNKNOWN',
+          path.includes('/manifests/') ? 'manifest unknown' : 'repository name not known',
+        );
     };
     server.on('request', (request: IncomingMessage, response: ServerResponse) => {
       answer(request, response).catch(() => response.destroy());
@@ -76,7 +86,9 @@ export class TestRegistry implements AsyncDisposable {
     const tar = Buffer.concat(parts);
     const layer = gzipSync(tar, { level: 1 });
     const architecture = arch() === 'x64' ? 'amd64' : arch();
-    const config = Buffer.from(JSON.stringify({ architecture, os: 'linux', config: { Cmd: ['/x'] }, rootfs: { type: 'layers', diff_ids: [digest(tar)] } }));
+    const config = Buffer.from(
+      JSON.stringify({ architecture, os: 'linux', config: { Cmd: ['/x'] }, rootfs: { type: 'layers', diff_ids: [digest(tar)] } }),
+    );
     const manifest = Buffer.from(
       JSON.stringify({
         schemaVersion: 2,
@@ -98,6 +110,12 @@ export class TestRegistry implements AsyncDisposable {
   }
 }
 
-function refuse(response: ServerResponse, status: number, code: string, message: string, headers: Readonly<Record<string, string>> = {}): void {
+function refuse(
+  response: ServerResponse,
+  status: number,
+  code: string,
+  message: string,
+  headers: Readonly<Record<string, string>> = {},
+): void {
   response.writeHead(status, { 'Content-Type': 'application/json', ...headers }).end(JSON.stringify({ errors: [{ code, message }] }));
 }
