@@ -2,10 +2,9 @@
 
 type Plain = Record<string, unknown>;
 
-/** A field named __proto__ (a legal key of a ConfigMap) must become a field, not the prototype. */
-function put(target: Plain, key: string, value: unknown): void {
-  if (key === '__proto__') Object.defineProperty(target, key, { value, writable: true, enumerable: true, configurable: true });
-  else target[key] = value;
+/** A field's value; a field named __proto__ (a legal key of a ConfigMap) is one like any other. */
+function fieldOf(source: Plain, key: string): unknown {
+  return key === '__proto__' && !Object.hasOwn(source, key) ? undefined : source[key];
 }
 
 /** A mutable deep copy. Bytes are copied as well, because they cannot be frozen. */
@@ -18,12 +17,12 @@ export function clonePlain(value: unknown): unknown {
     return copy;
   }
   if (value instanceof Uint8Array) return copyBytes(value);
-  const source = value as Plain;
-  const copy: Plain = {};
-  for (const key in source) {
-    const inner = source[key];
-    if (key === '__proto__') put(copy, key, clonePlain(inner));
-    else copy[key] = typeof inner === 'object' && inner !== null ? clonePlain(inner) : inner;
+  // A spread first: it copies wide messages, most of whose fields are undefined, several times faster than field by field. Own
+  // fields it has made are then only written again, so a key __proto__ stays a field.
+  const copy: Plain = { ...(value as Plain) };
+  for (const key in copy) {
+    const inner = copy[key];
+    if (typeof inner === 'object' && inner !== null) copy[key] = clonePlain(inner);
   }
   return copy;
 }
@@ -88,12 +87,12 @@ function shareRecord(old: Plain, next: Plain): unknown {
     const item = next[key];
     if (item === undefined) continue;
     defined++;
-    const before = Object.hasOwn(old, key) ? old[key] : undefined;
+    const before = fieldOf(old, key);
     const shared = before === item ? item : shareWith(before, item);
     if (shared !== before) equal = false;
     if (shared !== item) {
       if (target === next && Object.isFrozen(next)) target = { ...next };
-      put(target, key, shared);
+      target[key] = shared; // own already, so __proto__ is no danger
     }
   }
   if (!equal) return target;
@@ -119,7 +118,7 @@ export function equalPlain(a: unknown, b: unknown): boolean {
     const item = left[key];
     if (item === undefined) continue;
     defined++;
-    if (!equalPlain(item, Object.hasOwn(right, key) ? right[key] : undefined)) return false;
+    if (!equalPlain(item, fieldOf(right, key))) return false;
   }
   for (const key in right) if (right[key] !== undefined) defined--;
   return defined === 0;
