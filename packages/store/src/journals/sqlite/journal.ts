@@ -141,6 +141,14 @@ export class SqliteJournal implements Journal {
     }
   }
 
+  /** Stops at once, finishing nothing, as the death of the process would. For tests. */
+  async abandon(): Promise<void> {
+    this.#closed = true;
+    this.#closeReader();
+    await this.#worker?.terminate();
+    this.#lock[Symbol.dispose]();
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return;
     const worker = this.#worker;
