@@ -26,8 +26,15 @@ function controller(object: AnyObject): readonly string[] {
 /** Every kind has these. */
 const common: Readonly<Record<string, IndexValues>> = { owner: owners, controller };
 
+/** The namespace of an object that nobody controls: where a controller looks for what it may adopt. */
+function uncontrolled(object: AnyObject): readonly string[] {
+  return controller(object).length > 0 ? none : [metadataOf(object).namespace ?? ''];
+}
+
 const own: IndexDefinitions = {
+  ReplicaSet: { uncontrolled },
   Pod: {
+    uncontrolled,
     /** spec.nodeName; pods without a node are under "". */
     node: (pod) => [pod.spec?.nodeName ?? ''],
     /** status.phase; a pod without status is under "Pending". */
