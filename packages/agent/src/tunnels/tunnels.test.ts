@@ -328,7 +328,11 @@ describe('command tunnels', () => {
     await expect.poll(() => fake.written).toEqual(['<80x25>', 'in', '<closed>']);
     fake.finish(3);
     expect(
-      (await stream.rest()).map((message) => (message.$case === 'exit' ? message.value.code : [message.$case, String(message.value)])),
+      (await stream.rest()).map((message) =>
+        message.$case === 'exit'
+          ? message.value.code
+          : [message.$case, 'value' in message && Buffer.isBuffer(message.value) ? message.value.toString() : ''],
+      ),
     ).toEqual([['data', 'out'], ['errorData', 'err'], 3]);
   });
 

@@ -41,7 +41,7 @@ export class Containers {
   async #create(options: ContainerCreateOptions, rank: CallRank): Promise<string> {
     const doing = `create container ${options.name ?? ''}`;
     try {
-      const container = await this.#engine.limit.run(rank, () => this.#engine.docker.createContainer(options));
+      const container = await this.#engine.heavy(rank, () => this.#engine.docker.createContainer(options));
       return container.id;
     } catch (error) {
       const found = toRuntimeError(error, doing);
@@ -81,7 +81,7 @@ export class Containers {
   async start(id: string): Promise<void> {
     const rank = this.#newPauses.delete(id) ? CallRank.startPause : CallRank.startApp;
     try {
-      await this.#engine.limit.run(rank, () => this.#engine.docker.getContainer(id).start());
+      await this.#engine.heavy(rank, () => this.#engine.docker.getContainer(id).start());
     } catch (error) {
       if (engineAnswer(error)?.statusCode === 304) return; // it runs
       const found = toRuntimeError(error, `start container ${short(id)}`);
@@ -96,10 +96,10 @@ export class Containers {
   async stop(id: string, graceSeconds: number): Promise<void> {
     const seconds = Math.max(0, Math.ceil(graceSeconds));
     try {
-      await this.#engine.limit.run(
+      await this.#engine.heavy(
         seconds === 0 ? CallRank.fence : CallRank.stop,
         () => this.#engine.docker.getContainer(id).stop({ t: seconds }),
-        STOP_HOLDS_MS,
+        { waitMs: seconds * 1000, holdMs: STOP_HOLDS_MS },
       );
     } catch (error) {
       const status = engineAnswer(error)?.statusCode;
@@ -111,7 +111,7 @@ export class Containers {
   /** Never waits for a place. A container that does not run: no error. */
   async kill(id: string, signal: string): Promise<void> {
     try {
-      await this.#engine.limit.run(CallRank.fence, () => this.#engine.docker.getContainer(id).kill({ signal }));
+      await this.#engine.heavy(CallRank.fence, () => this.#engine.docker.getContainer(id).kill({ signal }));
     } catch (error) {
       if (engineAnswer(error)?.statusCode === 409) return;
       throw toRuntimeError(error, `send ${signal} to container ${short(id)}`);
@@ -122,7 +122,7 @@ export class Containers {
   async remove(id: string): Promise<void> {
     this.#newPauses.delete(id);
     try {
-      await this.#engine.limit.run(CallRank.remove, () => this.#engine.docker.getContainer(id).remove({ force: true, v: true }));
+      await this.#engine.heavy(CallRank.remove, () => this.#engine.docker.getContainer(id).remove({ force: true, v: true }));
     } catch (error) {
       const found = toRuntimeError(error, `remove container ${short(id)}`);
       if (found.code === 'not-found') return;
@@ -134,7 +134,7 @@ export class Containers {
 
   async inspect(id: string): Promise<ContainerInfo | undefined> {
     try {
-      return containerInfo(await this.#engine.docker.getContainer(id).inspect());
+      return containerInfo(await this.#engine.call(`inspect container ${short(id)}`, () => this.#engine.docker.getContainer(id).inspect()));
     } catch (error) {
       const found = toRuntimeError(error, `inspect container ${short(id)}`);
       if (found.code === 'not-found') return undefined;
@@ -152,11 +152,12 @@ export class Containers {
 
   async list(nodeName: string): Promise<readonly ContainerInfo[]> {
     const ids = await this.ids(nodeName);
-    const found: (ContainerInfo | undefined)[] = new Array<undefined>(ids.length).fill(undefined);
-    await inParallel(ids.keys(), PARALLEL_INSPECTS, async (index) => {
-      found[index] = await this.inspect(ids[index] ?? '');
+    const found = new Map<string, ContainerInfo>();
+    await inParallel(ids, PARALLEL_INSPECTS, async (id) => {
+      const info = await this.inspect(id);
+      if (info) found.set(id, info);
     });
-    return found.filter((info) => info !== undefined); // those gone since the list are gone
+    return ids.map((id) => found.get(id)).filter((info) => info !== undefined); // those gone since the list are gone
   }
 }
 

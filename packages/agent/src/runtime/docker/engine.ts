@@ -5,8 +5,12 @@ import { availableParallelism } from 'node:os';
 import type { Readable } from 'node:stream';
 import type { System } from '@podplane/api/system';
 import Docker from 'dockerode';
+import { RuntimeError } from '../errors.js';
 import { toRuntimeError } from './engine-errors.js';
-import { EngineLimit } from './engine-limit.js';
+import { type CallRank, EngineLimit } from './engine-limit.js';
+
+// Longer than any healthy engine takes, also a busy one; a hanging engine must not hold the agent's workers for ever.
+const CALL_TIMEOUT_MS = 120_000;
 
 export interface EngineOptions {
   /** Path of the engine's socket; undefined: DOCKER_HOST, or the usual socket. */
@@ -41,9 +45,38 @@ export class Engine {
   /** Awaits a call; whatever it rejects with becomes a RuntimeError. doing: what is tried, for its message. */
   async call<T>(doing: string, fn: () => Promise<T>): Promise<T> {
     try {
-      return await fn();
+      return await this.#inTime(fn, CALL_TIMEOUT_MS);
     } catch (error) {
       throw toRuntimeError(error, doing);
+    }
+  }
+
+  /**
+   * A call that takes part in the limit. Rejects with what dockerode throws, as callers look at the status. waitMs: how long the engine
+   * may wait by itself within the call (a grace period); after holdMs the call does not count any more.
+   */
+  heavy<T>(rank: CallRank, fn: () => Promise<T>, wait?: { readonly waitMs: number; readonly holdMs: number }): Promise<T> {
+    return this.limit.run(rank, () => this.#inTime(fn, CALL_TIMEOUT_MS + (wait?.waitMs ?? 0)), wait?.holdMs);
+  }
+
+  async #inTime<T>(fn: () => Promise<T>, ms: number): Promise<T> {
+    const { promise, reject } = Promise.withResolvers<never>();
+    const timer = this.system.timers.after(
+      ms,
+      () =>
+        reject(
+          new RuntimeError('timeout', `Docker Engine did not answer within ${ms / 1000} s`, {
+            advice: 'is the engine or its disk overloaded? see its log',
+          }),
+        ),
+      {
+        background: true,
+      },
+    );
+    try {
+      return await Promise.race([fn(), promise]);
+    } finally {
+      timer.cancel();
     }
   }
 

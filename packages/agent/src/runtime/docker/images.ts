@@ -10,7 +10,7 @@ import { jsonLines } from './frames.js';
 /** The image of this name or id, or undefined. Asks no registry. */
 export async function presentImage(engine: Engine, image: string): Promise<ImageInfo | undefined> {
   try {
-    return imageInfo(await engine.docker.getImage(image).inspect());
+    return imageInfo(await engine.call(`look for image ${image}`, () => engine.docker.getImage(image).inspect()));
   } catch (error) {
     const found = toRuntimeError(error, `look for image ${image}`);
     if (found.code === 'not-found') return undefined;

@@ -62,7 +62,7 @@ export async function ensureNetwork(engine: Engine, nodeName: string, podCIDR: s
     await engine.call(`remove network ${name}`, () => engine.docker.getNetwork(existing.Id).remove());
   }
   try {
-    await engine.docker.createNetwork({
+    const options = {
       Name: name,
       CheckDuplicate: true,
       Driver: 'bridge',
@@ -70,7 +70,8 @@ export async function ensureNetwork(engine: Engine, nodeName: string, podCIDR: s
       // Egress leaves with the host's address. There are no routes between nodes yet; with them, masquerading must end where pods talk to pods.
       Options: { 'com.docker.network.bridge.name': bridgeName(nodeName), 'com.docker.network.bridge.enable_ip_masquerade': 'true' },
       Labels: { [LABEL_NODE]: nodeName },
-    });
+    };
+    await engine.call(`create network ${name} (${podCIDR})`, () => engine.docker.createNetwork(options));
   } catch (error) {
     const found = toRuntimeError(error, `create network ${name} (${podCIDR})`);
     // Somebody made it in the meantime: fine if it is the same.
@@ -82,7 +83,7 @@ export async function ensureNetwork(engine: Engine, nodeName: string, podCIDR: s
 
 async function findNetwork(engine: Engine, name: string): Promise<NetworkInspectInfo | undefined> {
   try {
-    return (await engine.docker.getNetwork(name).inspect()) as NetworkInspectInfo;
+    return (await engine.call(`inspect network ${name}`, () => engine.docker.getNetwork(name).inspect())) as NetworkInspectInfo;
   } catch (error) {
     const found = toRuntimeError(error, `inspect network ${name}`);
     if (found.code === 'not-found') return undefined;
@@ -94,7 +95,7 @@ async function findNetwork(engine: Engine, name: string): Promise<NetworkInspect
 export async function removeNetwork(engine: Engine, nodeName: string): Promise<void> {
   const name = networkName(nodeName);
   try {
-    await engine.docker.getNetwork(name).remove();
+    await engine.call(`remove network ${name}`, () => engine.docker.getNetwork(name).remove());
   } catch (error) {
     const found = toRuntimeError(error, `remove network ${name}`);
     if (found.code !== 'not-found') throw found;

@@ -39,7 +39,7 @@ class Emitter {
 
   jump(label: string, size: number, encode: (from: number, to: number) => readonly number[]): void {
     this.#jumps.push({ at: this.#bytes.length, size, label, encode });
-    this.#bytes.push(...new Array<number>(size).fill(0));
+    for (let i = 0; i < size; i++) this.#bytes.push(0);
   }
 
   finish(): Uint8Array {

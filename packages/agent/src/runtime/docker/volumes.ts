@@ -38,7 +38,7 @@ export async function listVolumes(
 /** Not there: no error. In use: conflict. */
 export async function removeVolume(engine: Engine, name: string): Promise<void> {
   try {
-    await engine.docker.getVolume(name).remove();
+    await engine.call(`remove volume ${name}`, () => engine.docker.getVolume(name).remove());
   } catch (error) {
     const found = toRuntimeError(error, `remove volume ${name}`);
     if (found.code !== 'not-found') throw found;
