@@ -5,8 +5,8 @@ import { configMapKind } from './config-map.js';
 import { controllerRevisionKind } from './controller-revision.js';
 import { deploymentKind } from './deployment.js';
 import { eventKind } from './event.js';
-import type { KindInfo } from './kind-info.js';
-import type { Kind, KindMap, Obj } from './kind-map.js';
+import type { KindInfo, Readable } from './kind-info.js';
+import type { Kind, KindMap } from './kind-map.js';
 import { allKinds, kindNames } from './kind-names.js';
 import { leaseKind } from './lease.js';
 import { namespaceKind } from './namespace.js';
@@ -17,7 +17,7 @@ import { secretKind } from './secret.js';
 import { serviceAccountKind } from './service-account.js';
 import { serviceKind } from './service.js';
 
-export type { Column, KindInfo } from './kind-info.js';
+export type { Column, KindInfo, Readable } from './kind-info.js';
 
 export const catalogue: { readonly [K in Kind]: KindInfo<K> } = {
   Pod: podKind,
@@ -77,7 +77,7 @@ export function kindsOfCategory(word: string): Kind[] {
 export type AnyKindObject = { [K in Kind]: { readonly kind: K; readonly object: KindMap[K] } }[Kind];
 
 /** An object as the arm of podplane.api.v1.Object. Not copied: encode it at once, do not change it. */
-export function toObject<K extends Kind>(kind: K, object: KindMap[K] | Obj<K>): AnyObject {
+export function toObject<K extends Kind>(kind: K, object: Readable<K>): AnyObject {
   return { kind: { $case: catalogue[kind].oneofCase, value: object } as NonNullable<AnyObject['kind']> };
 }
 

@@ -3,8 +3,8 @@ import type { ObjectMeta } from '../gen/podplane/meta/v1/meta.js';
 import { codecs } from '../decode/codecs.js';
 import { type FieldError, Path } from '../errors.js';
 import { specDiffers } from './equal.js';
-import type { Column, Codec, KindInfo, OneofCase } from './kind-info.js';
-import type { Kind, KindMap, Obj } from './kind-map.js';
+import type { Codec, Column, KindInfo, OneofCase, Readable } from './kind-info.js';
+import type { Kind, KindMap } from './kind-map.js';
 import { kindNames } from './kind-names.js';
 import { cleanNewMeta, validateMeta, validateMetaUpdate, type NameRule } from './object-meta.js';
 import { refusedFields, unsupportedWarnings } from './support-check.js';
@@ -14,20 +14,20 @@ export interface KindParts<K extends Kind> {
   readonly kind: K;
   readonly oneofCase: OneofCase;
   readonly columns: readonly Column<K>[];
-  readonly selectableFields?: Readonly<Record<string, (object: Obj<K>) => string>>;
+  readonly selectableFields?: Readonly<Record<string, (object: Readable<K>) => string>>;
   readonly hasGeneration?: boolean;
   /** Default: names are DNS subdomains. */
   readonly nameRule?: NameRule;
   readonly setDefaults?: (object: KindMap[K]) => void;
   /** After status and metadata have been cleaned. */
   readonly prepareForCreate?: (object: KindMap[K], now: number) => void;
-  readonly prepareForUpdate?: (next: KindMap[K], previous: Obj<K>) => void;
+  readonly prepareForUpdate?: (next: KindMap[K], previous: Readable<K>) => void;
   /** Without metadata and refused fields. */
-  readonly validate?: (object: Obj<K>) => FieldError[];
+  readonly validate?: (object: Readable<K>) => FieldError[];
   /** Only what must not change; validate is called besides. */
-  readonly validateUpdate?: (next: Obj<K>, previous: Obj<K>) => FieldError[];
-  readonly validateStatusUpdate?: (next: Obj<K>, previous: Obj<K>) => FieldError[];
-  readonly warnings?: (object: Obj<K>) => string[];
+  readonly validateUpdate?: (next: Readable<K>, previous: Readable<K>) => FieldError[];
+  readonly validateStatusUpdate?: (next: Readable<K>, previous: Readable<K>) => FieldError[];
+  readonly warnings?: (object: Readable<K>) => string[];
 }
 
 /** All objects, as far as they are alike. */
@@ -55,7 +55,7 @@ function codecOf<K extends Kind>(kind: K): Codec<K> {
 export function defineKind<K extends Kind>(parts: KindParts<K>): KindInfo<K> {
   const { kind } = parts;
   const names = kindNames[kind];
-  const keepRest = (next: KindMap[K], previous: Obj<K>): void => {
+  const keepRest = (next: KindMap[K], previous: Readable<K>): void => {
     const target = next as unknown as Record<string, unknown>;
     const source = previous as unknown as Readonly<Record<string, unknown>>;
     for (const key of new Set([...Object.keys(target), ...Object.keys(source)])) {
@@ -132,6 +132,6 @@ export function textColumn<K extends Kind>(name: string, value: Column<K>['value
   return { name, wide, type: 'string', value };
 }
 
-export function intColumn<K extends Kind>(name: string, value: (object: Obj<K>) => number | undefined, wide = false): Column<K> {
+export function intColumn<K extends Kind>(name: string, value: (object: Readable<K>) => number | undefined, wide = false): Column<K> {
   return { name, wide, type: 'integer', value: (object) => String(value(object) ?? 0) };
 }

@@ -4,6 +4,9 @@ import type { FieldError } from '../errors.js';
 import type { Kind, KindMap, Obj } from './kind-map.js';
 import type { KindNames } from './kind-names.js';
 
+/** An object as anybody may have it: the store's frozen one, or one's own. */
+export type Readable<K extends Kind> = KindMap[K] | Obj<K>;
+
 /** A column of `get`. */
 export interface Column<K extends Kind> {
   /** As Kubernetes names it ("Up-to-date"); printed in capitals. */
@@ -13,16 +16,16 @@ export interface Column<K extends Kind> {
   /** Numbers stay numbers where the table is sent as data. */
   readonly type: 'string' | 'integer';
   /** now: ms since 1970, for ages. */
-  readonly value: (object: Obj<K>, context: { readonly now: number }) => string;
+  readonly value: (object: Readable<K>, context: { readonly now: number }) => string;
 }
 
 /** Bytes and JSON of one kind's message. fromJSON is lenient: decode hostile input with decode/ first. */
 export interface Codec<K extends Kind> {
-  encode(object: KindMap[K] | Obj<K>): Uint8Array;
+  encode(object: Readable<K>): Uint8Array;
   /** Throws on bytes that are no such message. */
   decode(bytes: Uint8Array): KindMap[K];
   fromJSON(json: unknown): KindMap[K];
-  toJSON(object: KindMap[K] | Obj<K>): unknown;
+  toJSON(object: Readable<K>): unknown;
 }
 
 /** Case of a kind in podplane.api.v1.Object. */
@@ -33,7 +36,7 @@ export interface KindInfo<K extends Kind> extends KindNames {
   readonly oneofCase: OneofCase;
   readonly codec: Codec<K>;
   /** Fields of field selectors besides metadata.name and metadata.namespace, each with how its text is read. */
-  readonly selectableFields: Readonly<Record<string, (object: Obj<K>) => string>>;
+  readonly selectableFields: Readonly<Record<string, (object: Readable<K>) => string>>;
   readonly columns: readonly Column<K>[];
   /** Whether metadata.generation counts changes of the spec. */
   readonly hasGeneration: boolean;
@@ -43,16 +46,16 @@ export interface KindInfo<K extends Kind> extends KindNames {
   /** Before validation of a new object: drops what clients may not say (status), sets what only creation sets. now: ms since 1970. */
   prepareForCreate(object: KindMap[K], now: number): void;
   /** Before validation of a changed object: status and other things that this way of writing does not change come from previous. */
-  prepareForUpdate(next: KindMap[K], previous: Obj<K>): void;
+  prepareForUpdate(next: KindMap[K], previous: Readable<K>): void;
   /** The same for a write of the status: everything but status, labels, annotations and finalizers comes from previous. */
-  prepareForStatusUpdate(next: KindMap[K], previous: Obj<K>): void;
+  prepareForStatusUpdate(next: KindMap[K], previous: Readable<K>): void;
   /** Faults of a new object that has its defaults, refused fields included. */
-  validateCreate(object: Obj<K>): FieldError[];
+  validateCreate(object: Readable<K>): FieldError[];
   /** Faults of a changed object: its own, and fields that must not change. */
-  validateUpdate(next: Obj<K>, previous: Obj<K>): FieldError[];
-  validateStatusUpdate(next: Obj<K>, previous: Obj<K>): FieldError[];
+  validateUpdate(next: Readable<K>, previous: Readable<K>): FieldError[];
+  validateStatusUpdate(next: Readable<K>, previous: Readable<K>): FieldError[];
   /** Sentences about fields that are accepted without effect yet, each with its path. */
-  warnings(object: Obj<K>): string[];
+  warnings(object: Readable<K>): string[];
   /** Whether two states differ in what the user wishes (everything but metadata and status). */
-  specChanged(a: Obj<K>, b: Obj<K>): boolean;
+  specChanged(a: Readable<K>, b: Readable<K>): boolean;
 }

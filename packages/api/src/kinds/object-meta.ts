@@ -64,7 +64,7 @@ export function validateMeta(meta: Meta | undefined, path: Path, rules: { readon
 
 // generateName may end in a dash, as something follows it.
 function maskTrailingDash(name: string): string {
-  return name.length > 1 && name.endsWith('-') ? `${name.slice(0, -2)}a` : name;
+  return name.length > 1 && name.endsWith('-') ? `${name.slice(0, -1)}a` : name;
 }
 
 export function validateLabels(labels: Readonly<Record<string, string>>, path: Path): FieldError[] {

@@ -33,6 +33,13 @@ export const podKind = defineKind<'Pod'>({
     spec.serviceAccount = spec.serviceAccountName;
     pod.status = PodStatus.create({ phase: 'Pending', qosClass: qosClass(spec) });
   },
+  prepareForUpdate({ spec }, previous) {
+    if (spec === undefined || previous.spec === undefined) return;
+    // What the server has set is not unset by sending the manifest again.
+    spec.nodeName ||= previous.spec.nodeName;
+    spec.serviceAccountName ||= previous.spec.serviceAccountName;
+    spec.serviceAccount ||= previous.spec.serviceAccount;
+  },
   validate: (pod) => (pod.spec === undefined ? [required(SPEC.child('containers'))] : validatePodSpec(pod.spec, SPEC)),
   validateUpdate: (next, previous) =>
     next.spec === undefined || previous.spec === undefined ? [] : validatePodSpecUpdate(next.spec, previous.spec, SPEC),

@@ -38,7 +38,7 @@ export function validatePodSpecUpdate(next: Spec, previous: Spec, path: Path): F
   };
   if (!deepEqual(masked, previous)) {
     const fields = Object.keys({ ...masked, ...previous }).filter((key) => !deepEqual(masked[key as keyof Spec], previous[key as keyof Spec]));
-    out.push(forbidden(path, `${MAY_CHANGE}; changed here: ${fields.join(', ')}`));
+    out.push(forbidden(path, `${MAY_CHANGE}; changed here: ${fields.sort().join(', ')}`));
   }
   return out;
 }
