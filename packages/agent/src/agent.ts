@@ -1,0 +1,452 @@
+// The agent: puts session, pod workers, engine and state file together. What each of them decides is its own business; here is only
+// who tells whom. How a process is made of it is main.ts.
+import type { Taint } from '@podplane/api/gen/podplane/core/v1/node';
+import type { Assignments, Hello, OpenTunnel, PodReport, Refused, Welcome } from '@podplane/api/gen/podplane/node/v1/session';
+import type { System, Timer } from '@podplane/api/system';
+import { EngineMonitor } from './engine-monitor.js';
+import type { Log } from './log.js';
+import { IpPool, IpPoolExhausted } from './network/ip-pool.js';
+import { type EngineState, goArchitecture, type HostFallback, type NodeFlags, nodeLabels, nodeStatus } from './node/node-status.js';
+import type { HostReading } from './node/pressure.js';
+import { ContainerCache } from './pods/container-cache.js';
+import { ImagePulls } from './pods/image-pulls.js';
+import type { PodRef } from './pods/names.js';
+import { podRef } from './pods/names.js';
+import { isTerminalPhase } from './pods/planner/plan.js';
+import { LABEL_POD_IP } from './pods/planner/types.js';
+import { PodWorker } from './pods/worker.js';
+import type { NodeFacts, PodReportSource, WorkerHost } from './pods/worker-types.js';
+import { networkProbeExecutor, type ProbeExecutor } from './probes/executor.js';
+import { type ContainerRuntime, LABEL_POD_NAME, LABEL_POD_NAMESPACE, LABEL_POD_UID } from './runtime/types.js';
+import { AssignmentStore } from './session/assignments.js';
+import type { PortClosed, SessionPortFactory } from './session/port.js';
+import { SessionClient } from './session/session.js';
+import { decodeState, encodeState } from './state/records.js';
+import { type StateStore, StateWriter } from './state/state-store.js';
+import { type TunnelTarget, tunnelTarget } from './tunnel-target.js';
+
+export interface AgentOptions {
+  readonly system: System;
+  readonly runtime: ContainerRuntime;
+  readonly connect: SessionPortFactory;
+  readonly state: StateStore;
+  readonly log: Log;
+  readonly flags: NodeFlags;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly taints: readonly Taint[];
+  readonly fallback: HostFallback;
+  /** Looks at memory, disk and process ids of the host. */
+  readonly readHost: () => HostReading;
+  /** Default: exec, HTTP and TCP for real. */
+  readonly probes?: ProbeExecutor;
+  /** Serves what the server wants to see of pods. */
+  readonly tunnels?: (agent: Agent) => { open(request: OpenTunnel): void; close(): Promise<void> };
+  /** The server does not want this agent and never will. */
+  readonly onRefused?: (refused: Refused) => void;
+}
+
+const NODE_STATUS_MS = 300_000;
+const HOST_CHECK_MS = 30_000;
+/** Of pods whose objects were removed without waiting for their end. */
+const GONE_GRACE_SECONDS = 1;
+const AVOID_ADDRESS_MS = 60_000;
+
+/** Refusals after which trying again is of no use. */
+const FINAL_REFUSALS = new Set(['CertificateRevoked', 'WrongCluster', 'Superseded']);
+
+export class Agent implements WorkerHost {
+  readonly system: System;
+  readonly runtime: ContainerRuntime;
+  readonly log: Log;
+  readonly nodeName: string;
+  readonly cache: ContainerCache;
+  readonly references = new AssignmentStore();
+  readonly pulls: ImagePulls;
+  readonly probes: ProbeExecutor;
+  readonly session: SessionClient;
+
+  private readonly workers = new Map<string, PodWorker>();
+  /** Reports of pods that are gone, until the server has them. */
+  private readonly farewells = new Map<string, PodReport>();
+  private readonly terminated = new Set<string>();
+  private readonly monitor: EngineMonitor;
+  private readonly writer: StateWriter;
+  private readonly tunnels: { open(request: OpenTunnel): void; close(): Promise<void> } | undefined;
+  private engine: EngineState = { state: 'down', info: undefined, problem: 'not asked yet' };
+  private dockerNetwork: string | undefined;
+  private pool: IpPool | undefined;
+  private podCIDR = '';
+  private clusterCIDR = '';
+  private clusterId = '';
+  /** The server has said completely what shall run here: whatever else runs is an orphan. */
+  private synced = false;
+  private node: ReturnType<typeof nodeStatus>;
+  private reading: HostReading;
+  private readonly timers: Timer[] = [];
+  private stopped = false;
+
+  constructor(private readonly options: AgentOptions) {
+    const { system, runtime, log, flags } = options;
+    this.system = system;
+    this.runtime = runtime;
+    this.log = log;
+    this.nodeName = flags.nodeName;
+    this.pulls = new ImagePulls(runtime);
+    this.probes = options.probes ?? networkProbeExecutor(runtime, system.timers);
+    this.cache = new ContainerCache(runtime, flags.nodeName, (uid) => this.workers.get(uid)?.soon());
+    this.monitor = new EngineMonitor({
+      system,
+      runtime,
+      log,
+      cache: this.cache,
+      nodeName: flags.nodeName,
+      handlers: {
+        up: (info, network) => this.engineUp({ state: 'up', info, networkReady: network !== undefined }, network),
+        down: (error) => this.engineDown(error.advice === '' ? error.message : `${error.message} (${error.advice})`),
+        listed: () => this.adoptOrphans(),
+      },
+    });
+    this.session = new SessionClient({
+      system,
+      log,
+      connect: options.connect,
+      handlers: {
+        hello: () => this.hello(),
+        welcome: (welcome) => this.welcome(welcome),
+        assignments: (assignments) => this.assign(assignments),
+        openTunnel: (request) => this.openTunnel(request),
+        acknowledged: (reports) => this.acknowledged(reports),
+        refused: (refused) => this.refused(refused),
+        disconnected: (reason) => this.disconnected(reason),
+      },
+    });
+    this.writer = new StateWriter(system, options.state, () => this.stateText(), log);
+    this.reading = options.readHost();
+    this.node = this.nodeStatus();
+    this.tunnels = options.tunnels?.(this);
+  }
+
+  /** Takes up what the state file knows, then engine and server, whichever is there first. Throws where the state may not be read. */
+  start(): void {
+    this.restore();
+    this.monitor.start();
+    this.session.start();
+    this.every(HOST_CHECK_MS, () => this.checkHost());
+    this.every(NODE_STATUS_MS, () => this.session.reportNode(this.node));
+  }
+
+  /** Lets go of everything and leaves the pods running. goodbye: the host shuts down. */
+  async stop(goodbye?: string): Promise<void> {
+    if (this.stopped) return;
+    this.stopped = true;
+    if (goodbye !== undefined) await this.session.sayGoodbye(goodbye);
+    for (const timer of this.timers) timer.cancel();
+    await this.tunnels?.close();
+    this.session.stop();
+    for (const worker of this.workers.values()) worker.stop();
+    await this.monitor.stop();
+    this.writer.changed();
+    await this.writer.flush();
+  }
+
+  /** Images came to the node by another way than a pull. */
+  imagesChanged(): void {
+    for (const worker of this.workers.values()) worker.imagesChanged();
+  }
+
+  /** The container that a tunnel is meant for. */
+  tunnelTarget(podUid: string, container: string, previous: boolean): TunnelTarget | undefined {
+    const worker = this.workers.get(podUid);
+    return worker === undefined ? undefined : tunnelTarget(worker.memory, this.cache.ofPod(podUid), container, previous);
+  }
+
+  /** True when no step of any pod is under way. For tests and for a quiet stop. */
+  get idle(): boolean {
+    return [...this.workers.values()].every((worker) => worker.idle);
+  }
+
+  get pods(): ReadonlyMap<string, PodReportSource> {
+    return this.workers;
+  }
+
+  private every(ms: number, fn: () => void): void {
+    const turn = (): void => {
+      if (this.stopped) return;
+      fn();
+      this.timers[index] = this.system.timers.after(ms, turn, { background: true });
+    };
+    const index = this.timers.push(this.system.timers.after(ms, turn, { background: true })) - 1;
+  }
+
+  // --- what workers need ---
+
+  event: WorkerHost['event'] = (event) => this.session.event(event);
+
+  network(): string | undefined {
+    return this.engine.state === 'up' ? this.dockerNetwork : undefined;
+  }
+
+  facts(): NodeFacts {
+    const { flags, fallback } = this.options;
+    const memoryCapacityBytes = flags.memoryBytes ?? (this.engine.info?.memoryBytes || fallback.memoryBytes);
+    return { hostIP: flags.nodeIP, allocatable: this.node.allocatable, memoryCapacityBytes };
+  }
+
+  allocateIP(uid: string): string | undefined {
+    try {
+      return this.pool?.allocate(uid, this.system.clock.monotonic());
+    } catch (error) {
+      if (!(error instanceof IpPoolExhausted)) throw error;
+      this.log.error({ uid }, error.message);
+      return undefined;
+    }
+  }
+
+  keepIP(uid: string, ip: string): boolean {
+    return this.pool?.keep(uid, ip) ?? true;
+  }
+
+  releaseIP(uid: string, inUse?: string): void {
+    this.pool?.release(uid);
+    if (inUse !== undefined) this.pool?.avoid(inUse, this.system.clock.monotonic() + AVOID_ADDRESS_MS);
+  }
+
+  engineTrouble(): void {
+    this.monitor.trouble();
+  }
+
+  report(worker: PodReportSource, urgent: boolean): void {
+    const report: PodReport = { ...worker.ref, status: worker.status, terminated: worker.terminated };
+    if (worker.terminated) {
+      this.farewells.set(worker.ref.uid, report);
+      this.terminated.add(worker.ref.uid);
+      this.workers.get(worker.ref.uid)?.stop();
+      this.workers.delete(worker.ref.uid);
+      this.changed();
+    }
+    // Orphans have no status, only an end.
+    if (report.status !== undefined || report.terminated) this.session.report(report, urgent);
+  }
+
+  changed(): void {
+    this.writer.changed();
+  }
+
+  // --- session ---
+
+  private hello(): Hello {
+    const { flags, labels, taints, fallback } = this.options;
+    const architecture = goArchitecture(this.engine.info?.architecture || fallback.architecture);
+    const refs = new Map<string, PodRef>();
+    for (const uid of this.cache.podUids()) refs.set(uid, this.refOf(uid));
+    for (const worker of this.workers.values()) refs.set(worker.ref.uid, worker.ref);
+    return {
+      nodeName: flags.nodeName,
+      bootId: flags.bootId,
+      machineId: flags.machineId,
+      agentVersion: flags.agentVersion,
+      labels: nodeLabels(flags.nodeName, architecture, labels),
+      status: this.node,
+      inventory: [...refs.values()],
+      podCIDR: this.podCIDR,
+      taints: [...taints],
+    };
+  }
+
+  private welcome(welcome: Welcome): void {
+    this.log.info({ session: welcome.sessionId, podCIDR: welcome.podCIDR, leaseMillis: welcome.leaseMillis }, 'connected to the server');
+    this.references.begin();
+    this.clusterCIDR = welcome.clusterCIDR;
+    this.clusterId = welcome.clusterId;
+    if (welcome.podCIDR !== '') this.setPodCIDR(welcome.podCIDR);
+    for (const worker of this.workers.values()) this.report(worker, true);
+    for (const report of this.farewells.values()) this.session.report(report, true);
+    this.changed();
+  }
+
+  private assign(message: Assignments): boolean {
+    const applied = this.references.apply(message);
+    if (applied.gap) return false;
+    for (const uid of applied.removedUids) {
+      this.workers.get(uid)?.end(message.complete ? undefined : GONE_GRACE_SECONDS);
+      this.forgetTerminated(uid);
+    }
+    for (const pod of applied.pods) {
+      const ref = podRef(pod);
+      const worker = this.workers.get(ref.uid);
+      if (worker !== undefined) worker.update(pod);
+      else if (this.terminated.has(ref.uid))
+        this.session.report(this.farewells.get(ref.uid) ?? { ...ref, status: undefined, terminated: true }, true);
+      else this.takeOn(new PodWorker(this, pod));
+    }
+    for (const worker of this.workers.values()) if (applied.referencesIn.has(worker.ref.namespace)) worker.referencesChanged();
+    if (message.complete) {
+      for (const uid of this.terminated) if (!this.references.pods.has(uid)) this.forgetTerminated(uid);
+      for (const worker of this.workers.values()) if (!this.references.pods.has(worker.ref.uid)) worker.end(undefined);
+      this.synced = true;
+      this.adoptOrphans();
+    }
+    this.changed();
+    return true;
+  }
+
+  /** The server no longer names the pod: it will not ask for it again. */
+  private forgetTerminated(uid: string): void {
+    if (!this.farewells.has(uid)) this.terminated.delete(uid);
+  }
+
+  private takeOn(worker: PodWorker): void {
+    this.workers.set(worker.ref.uid, worker);
+    worker.soon();
+  }
+
+  private acknowledged(reports: readonly PodReport[]): void {
+    for (const report of reports) {
+      if (!report.terminated || this.farewells.get(report.uid) !== report) continue;
+      this.farewells.delete(report.uid);
+      if (this.synced && !this.references.pods.has(report.uid)) this.terminated.delete(report.uid);
+      this.changed();
+    }
+  }
+
+  private openTunnel(request: OpenTunnel): void {
+    if (this.tunnels === undefined) this.session.refuseTunnel(request.tunnelId, 'Unavailable', 'this agent serves no tunnels');
+    else this.tunnels.open(request);
+  }
+
+  private refused(refused: Refused): 'retry' | 'stop' {
+    this.log.error({ reason: refused.reason }, `the server refuses this node: ${refused.message}`);
+    if (!FINAL_REFUSALS.has(refused.reason)) return 'retry';
+    this.options.onRefused?.(refused);
+    return 'stop';
+  }
+
+  private lastDisconnect = '';
+
+  private disconnected(reason: PortClosed): void {
+    // The same words every second help nobody.
+    const text = `${reason.code}: ${reason.message}`;
+    if (text !== this.lastDisconnect)
+      this.log.warn({ code: reason.code }, `no connection to the server, pods go on running: ${reason.message}`);
+    this.lastDisconnect = text;
+  }
+
+  // --- engine and node ---
+
+  private engineUp(engine: EngineState, network: string | undefined): void {
+    if (this.engine.state === 'down') this.log.info({ version: engine.info?.version }, 'container engine reached');
+    this.engine = engine;
+    this.dockerNetwork = network;
+    this.updateNode();
+    for (const worker of this.workers.values()) worker.soon();
+  }
+
+  private engineDown(problem: string): void {
+    if (this.engine.state === 'up' || this.engine.problem !== problem) this.log.error({}, `container engine not reachable: ${problem}`);
+    this.engine = { state: 'down', info: this.engine.info, problem };
+    this.updateNode();
+  }
+
+  private setPodCIDR(cidr: string): void {
+    if (cidr === this.podCIDR && this.pool !== undefined) return;
+    if (this.podCIDR !== '' && this.podCIDR !== cidr)
+      this.log.warn({ from: this.podCIDR, to: cidr }, 'the node has other addresses now; its pods are made anew');
+    this.podCIDR = cidr;
+    this.pool = new IpPool(cidr);
+    for (const uid of this.cache.podUids()) {
+      const ip = this.cache
+        .ofPod(uid)
+        .map((info) => info.labels[LABEL_POD_IP])
+        .find((text) => text !== undefined);
+      if (ip !== undefined) this.pool.keep(uid, ip);
+    }
+    for (const { memory, ref, status } of this.workers.values()) {
+      if (memory.ip !== undefined && !isTerminalPhase(status?.phase)) this.pool.keep(ref.uid, memory.ip);
+    }
+    this.monitor.setPodCIDR(cidr);
+  }
+
+  /** Containers whose pod is not assigned here (any more) end. Only once the server has said what is. */
+  private adoptOrphans(): void {
+    if (!this.synced) return;
+    for (const uid of this.cache.podUids()) {
+      if (this.workers.has(uid)) continue;
+      this.log.info({ pod: this.refOf(uid) }, 'containers of a pod that is not assigned to this node are removed');
+      const worker = new PodWorker(this, this.refOf(uid));
+      this.takeOn(worker);
+      worker.end(undefined);
+    }
+  }
+
+  private refOf(uid: string): PodRef {
+    const labels = this.cache.ofPod(uid)[0]?.labels ?? {};
+    return { uid: labels[LABEL_POD_UID] ?? uid, namespace: labels[LABEL_POD_NAMESPACE] ?? '', name: labels[LABEL_POD_NAME] ?? '' };
+  }
+
+  private nodeStatus(): ReturnType<typeof nodeStatus> {
+    const { flags, fallback } = this.options;
+    return nodeStatus({ flags, fallback, engine: this.engine, reading: this.reading, previous: this.node, now: this.system.clock.now() });
+  }
+
+  private checkHost(): void {
+    this.reading = this.options.readHost();
+    this.updateNode();
+  }
+
+  /** Reports the node when something about it changed besides times. */
+  private updateNode(): void {
+    const before = this.node;
+    this.node = this.nodeStatus();
+    const essence = (status: typeof before): string =>
+      JSON.stringify({
+        ...status,
+        conditions: status.conditions.map(({ type, status: holds, reason, message }) => [type, holds, reason, message]),
+      });
+    if (essence(before) !== essence(this.node)) this.session.reportNode(this.node);
+  }
+
+  // --- state ---
+
+  private restore(): void {
+    const text = this.options.state.load();
+    if (text === undefined) return;
+    const now = { wall: this.system.clock.now(), monotonic: this.system.clock.monotonic() };
+    const state = decodeState(text, now);
+    if (state === undefined) {
+      this.options.state.setAside();
+      return;
+    }
+    if (state.nodeName !== this.nodeName) {
+      this.log.warn({ was: state.nodeName, is: this.nodeName }, 'the state file is of another node name and is not used');
+      return;
+    }
+    this.clusterCIDR = state.clusterCIDR;
+    this.clusterId = state.clusterId;
+    for (const uid of state.terminated) this.terminated.add(uid);
+    this.references.restore(state.pods, state.configMaps, state.secrets);
+    for (const pod of state.pods) {
+      const { uid } = podRef(pod);
+      if (!this.terminated.has(uid)) this.workers.set(uid, new PodWorker(this, pod, state.kept.get(uid)));
+    }
+    if (state.podCIDR !== '') this.setPodCIDR(state.podCIDR);
+    for (const worker of this.workers.values()) worker.soon();
+    this.log.info({ pods: this.workers.size, podCIDR: state.podCIDR }, 'took up what ran here before');
+  }
+
+  private stateText(): string {
+    const { podCIDR, clusterCIDR, clusterId, nodeName, references } = this;
+    const kept = new Map(
+      [...this.workers].map(([uid, worker]) => [
+        uid,
+        { memory: worker.memory, probes: worker.probesToKeep(), status: worker.status, acceptedAt: worker.acceptedAt },
+      ]),
+    );
+    const state = { nodeName, podCIDR, clusterCIDR, clusterId, kept, terminated: [...this.terminated] };
+    const objects = {
+      pods: [...references.pods.values()],
+      configMaps: [...references.configMaps.values()],
+      secrets: [...references.secrets.values()],
+    };
+    return encodeState({ ...state, ...objects }, { wall: this.system.clock.now(), monotonic: this.system.clock.monotonic() });
+  }
+}

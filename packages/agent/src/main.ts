@@ -1,0 +1,240 @@
+// The agent as a process: reads and makes what it needs (data directory, identity, runtime), runs until it is told to stop, and leaves
+// the pods running. Used by "podplane agent". What an agent does is in agent.ts.
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { arch, cpus, hostname, networkInterfaces, release, totalmem } from 'node:os';
+import { join } from 'node:path';
+import type { Taint } from '@podplane/api/gen/podplane/core/v1/node';
+import { realSystem } from '@podplane/api/system';
+import { pino } from 'pino';
+import { Agent } from './agent.js';
+import { lockDataDirectory } from './data-lock.js';
+import { IdentityError, isTransient } from './identity/errors.js';
+import { IdentityStore, type StoredIdentity } from './identity/identity-store.js';
+import { joinCluster, splitAddress } from './identity/join.js';
+import { CertificateRenewal, renewCertificate } from './identity/renewal.js';
+import type { Log } from './log.js';
+import { readHost } from './node/pressure.js';
+import { DockerRuntime } from './runtime/docker/docker-runtime.js';
+import { grpcSessionPort } from './session/grpc-port.js';
+import { grpcTunnels } from './session/grpc-tunnel.js';
+import { fileStateStore } from './state/state-store.js';
+import { Tunnels } from './tunnels/tunnels.js';
+
+export interface RunAgentOptions {
+  /** host:port */
+  readonly server: string;
+  /** Needed for the first start, and when the certificate has run out. */
+  readonly token?: string | undefined;
+  /** Default: the host's name. */
+  readonly name?: string | undefined;
+  readonly dataDir: string;
+  /** The address that pods and people reach this node by. Default: that of the first outward interface. */
+  readonly nodeIP?: string | undefined;
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+  readonly taints?: readonly Taint[] | undefined;
+  /** Path of the engine's socket. Default: the one of Docker. */
+  readonly dockerSocket?: string | undefined;
+  readonly maxPods?: number | undefined;
+  /** What the node offers, where it is not all that the engine has. */
+  readonly cpuMillis?: number | undefined;
+  readonly memoryBytes?: number | undefined;
+  readonly reservedCpuMillis?: number | undefined;
+  readonly reservedMemoryBytes?: number | undefined;
+  readonly version?: string | undefined;
+  readonly logLevel?: string | undefined;
+  /** Ends the agent as SIGTERM does. */
+  readonly signal?: AbortSignal | undefined;
+  /** Where log lines go. Default: standard error. */
+  readonly log?: Log | undefined;
+}
+
+/** Exit codes of the process, beside 0. */
+export const EXIT = { failed: 1, identity: 4, refused: 5, inUse: 6 } as const;
+
+const DEFAULT_MAX_PODS = 110;
+const RETRY_JOIN_MS = 2_000;
+const CHECK_RESERVED_MEMORY = 100 * 1024 * 1024;
+
+/** Runs an agent until SIGTERM, SIGINT or the signal. Resolves with the exit code; says on the log what went wrong. */
+export async function runAgent(options: RunAgentOptions): Promise<number> {
+  const log: Log =
+    options.log ??
+    pino({ level: options.logLevel ?? 'info', base: { node: options.name ?? hostname() } }, pino.destination({ dest: 2, sync: true }));
+  const ended = Promise.withResolvers<number>();
+  const onSignal = (): void => ended.resolve(0);
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+  options.signal?.addEventListener('abort', onSignal, { once: true });
+  if (options.signal?.aborted) onSignal();
+  const letGo: (() => Promise<void> | void)[] = [];
+  try {
+    await begin(options, log, ended, letGo);
+    return await ended.promise;
+  } catch (error) {
+    if (error instanceof IdentityError) {
+      log.error({ code: error.code }, `${error.message}: ${error.advice}`);
+      return EXIT.identity;
+    }
+    log.error({ err: error }, error instanceof Error ? error.message : String(error));
+    return EXIT.failed;
+  } finally {
+    for (const one of letGo.toReversed()) await one();
+    process.off('SIGTERM', onSignal);
+    process.off('SIGINT', onSignal);
+  }
+}
+
+async function begin(
+  options: RunAgentOptions,
+  log: Log,
+  ended: PromiseWithResolvers<number>,
+  letGo: (() => Promise<void> | void)[],
+): Promise<void> {
+  const system = realSystem();
+  const store = new IdentityStore(options.dataDir);
+  store.open();
+  const unlock = await lockDataDirectory(options.dataDir);
+  if (unlock === undefined) {
+    log.error({ dataDir: options.dataDir }, 'another agent uses this data directory; give each agent its own --data-dir');
+    ended.resolve(EXIT.inUse);
+    return;
+  }
+  letGo.push(unlock);
+  const machineId = store.machineId();
+  const nodeName = options.name ?? hostname().toLowerCase();
+  splitAddress(options.server);
+
+  let identity = await identityFor(options, nodeName, machineId, store, log, ended.promise);
+  if (identity === undefined) return;
+  const current = (): StoredIdentity => identity as StoredIdentity;
+
+  const tunnels = grpcTunnels(options.server, current);
+  letGo.push(() => tunnels.close());
+  const runtime = new DockerRuntime(system, options.dockerSocket === undefined ? {} : { socketPath: options.dockerSocket });
+  const agent = new Agent({
+    system,
+    runtime,
+    log,
+    connect: grpcSessionPort(options.server, current),
+    state: fileStateStore(join(options.dataDir, 'state.json'), log),
+    flags: {
+      nodeName,
+      nodeIP: options.nodeIP ?? outwardAddress(),
+      maxPods: options.maxPods ?? DEFAULT_MAX_PODS,
+      cpuMillis: options.cpuMillis,
+      memoryBytes: options.memoryBytes,
+      reservedCpuMillis: options.reservedCpuMillis ?? 0,
+      reservedMemoryBytes: options.reservedMemoryBytes ?? CHECK_RESERVED_MEMORY,
+      agentVersion: `v${options.version ?? '0.1.0'}`,
+      machineId,
+      bootId: randomUUID(),
+    },
+    labels: options.labels ?? {},
+    taints: options.taints ?? [],
+    fallback: { cpus: cpus().length, memoryBytes: totalmem(), kernelVersion: kernelRelease(), architecture: arch() },
+    readHost: () => readHost(options.dataDir),
+    tunnels: (one) =>
+      new Tunnels({
+        dial: tunnels.dial,
+        runtime: {
+          logs: runtime.logs.bind(runtime),
+          exec: runtime.exec.bind(runtime),
+          imagePresent: runtime.imagePresent.bind(runtime),
+          loadImage: async (archive) => {
+            await runtime.loadImage(archive);
+            one.imagesChanged();
+          },
+        },
+        resolve: (podUid, container, previous) => one.tunnelTarget(podUid, container, previous),
+        refuse: (tunnelId, reason, message) => one.session.refuseTunnel(tunnelId, reason, message),
+        system,
+        log,
+      }),
+    onRefused: () => ended.resolve(EXIT.refused),
+  });
+  const renewal = new CertificateRenewal({
+    system,
+    log,
+    current,
+    renew: (old) => renewCertificate(options.server, old),
+    replace: (fresh) => {
+      identity = store.save(fresh, nodeName);
+      tunnels.renew();
+      agent.session.reconnect('the certificate was renewed');
+    },
+    expired: () => {
+      log.error(
+        { expired: new Date(current().notAfter).toISOString() },
+        'the certificate of this node has expired; its pods go on running. Start the agent again with a new token: podplane token create',
+      );
+      ended.resolve(EXIT.identity);
+    },
+  });
+  agent.start();
+  letGo.push(() => agent.stop());
+  renewal.start();
+  letGo.push(() => renewal.stop());
+}
+
+/** The identity on disk, or a new one by token. undefined: told to stop meanwhile. Rejects with IdentityError. */
+async function identityFor(
+  options: RunAgentOptions,
+  nodeName: string,
+  machineId: string,
+  store: IdentityStore,
+  log: Log,
+  ended: Promise<number>,
+): Promise<StoredIdentity | undefined> {
+  const known = store.load();
+  if (known !== undefined && known.nodeName === nodeName && Date.now() < known.notAfter) return known;
+  if (options.token === undefined) {
+    if (known === undefined)
+      throw new IdentityError(
+        'no-token',
+        'this node has not joined a cluster yet',
+        'give --token with what "podplane token create" printed on the server',
+      );
+    if (known.nodeName !== nodeName) {
+      throw new IdentityError(
+        'no-token',
+        `the certificate here is for node ${known.nodeName}, not ${nodeName}`,
+        `use --name ${known.nodeName}, or give --token to join under the new name`,
+      );
+    }
+    const expired = new Date(known.notAfter).toISOString();
+    throw new IdentityError(
+      'certificate-expired',
+      `the certificate of this node expired at ${expired}`,
+      'make a new token on the server (podplane token create) and give it with --token',
+    );
+  }
+  let said = '';
+  for (;;) {
+    try {
+      const identity = await joinCluster({ server: options.server, token: options.token, nodeName, machineId });
+      log.info({ server: options.server }, 'joined the cluster');
+      return store.save(identity, nodeName);
+    } catch (error) {
+      if (!(error instanceof IdentityError) || !isTransient(error)) throw error;
+      if (error.message !== said) log.warn({ code: error.code }, `${error.message}: ${error.advice}; trying again`);
+      said = error.message;
+    }
+    const waited = new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), RETRY_JOIN_MS));
+    if ((await Promise.race([ended, waited])) !== undefined) return undefined;
+  }
+}
+
+function outwardAddress(): string {
+  const all = Object.entries(networkInterfaces()).filter(([name]) => !/^(lo|docker|br-|veth|virbr|pp)/.test(name));
+  const found = all.flatMap(([, list]) => list ?? []).find((address) => address.family === 'IPv4' && !address.internal);
+  return found?.address ?? '127.0.0.1';
+}
+
+function kernelRelease(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/osrelease', 'latin1').trim();
+  } catch {
+    return release();
+  }
+}

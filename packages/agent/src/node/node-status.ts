@@ -1,0 +1,148 @@
+// The status of the node as Kubernetes reports it: capacity, conditions, addresses, versions. Pure. Where the numbers come from is
+// pressure.ts and the container engine.
+import type { NodeCondition, NodeStatus } from '@podplane/api/gen/podplane/core/v1/node';
+import type { EngineInfo } from '../runtime/types.js';
+import { rfc3339 } from '../time.js';
+import type { HostReading } from './pressure.js';
+
+export interface NodeFlags {
+  readonly nodeName: string;
+  readonly nodeIP: string;
+  readonly maxPods: number;
+  /** What the node offers at most; undefined: what the engine has. */
+  readonly cpuMillis: number | undefined;
+  readonly memoryBytes: number | undefined;
+  /** Kept for the host itself. */
+  readonly reservedCpuMillis: number;
+  readonly reservedMemoryBytes: number;
+  readonly agentVersion: string;
+  readonly machineId: string;
+  readonly bootId: string;
+}
+
+/** Of the machine itself, where the engine does not answer. */
+export interface HostFallback {
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  readonly kernelVersion: string;
+  readonly architecture: string;
+}
+
+export type EngineState =
+  | { readonly state: 'up'; readonly info: EngineInfo; readonly networkReady: boolean }
+  | { readonly state: 'down'; readonly info: EngineInfo | undefined; readonly problem: string };
+
+const MEMORY_LOW_BYTES = 100 * 1024 * 1024;
+const DISK_LOW = 0.05;
+const PIDS_LOW = 0.05;
+
+/** Docker says x86_64, Go (and Kubernetes' labels) amd64. */
+export function goArchitecture(architecture: string): string {
+  if (architecture === 'x86_64' || architecture === 'x64') return 'amd64';
+  return architecture === 'aarch64' ? 'arm64' : architecture;
+}
+
+export function nodeLabels(nodeName: string, architecture: string, own: Readonly<Record<string, string>>): Record<string, string> {
+  return { 'kubernetes.io/hostname': nodeName, 'kubernetes.io/os': 'linux', 'kubernetes.io/arch': goArchitecture(architecture), ...own };
+}
+
+function kibi(bytes: number): string {
+  return `${Math.floor(bytes / 1024)}Ki`;
+}
+
+function cores(millis: number): string {
+  return millis % 1000 === 0 ? String(millis / 1000) : `${millis}m`;
+}
+
+export interface NodeStatusInput {
+  readonly flags: NodeFlags;
+  readonly engine: EngineState;
+  readonly fallback: HostFallback;
+  readonly reading: HostReading;
+  readonly previous: NodeStatus | undefined;
+  /** ms since 1970 */
+  readonly now: number;
+}
+
+export function nodeStatus(input: NodeStatusInput): NodeStatus {
+  const { flags, engine, fallback, reading } = input;
+  const { info } = engine;
+  const cpuMillis = flags.cpuMillis ?? (info?.cpus || fallback.cpus) * 1000;
+  const memoryBytes = flags.memoryBytes ?? (info?.memoryBytes || fallback.memoryBytes);
+  const disk = reading.diskTotalBytes;
+  const diskCapacity = disk === undefined ? {} : { 'ephemeral-storage': kibi(disk) };
+  const diskAllocatable = disk === undefined ? {} : { 'ephemeral-storage': kibi(disk * 0.9) };
+  const pods = String(flags.maxPods);
+  return {
+    capacity: { cpu: cores(cpuMillis), memory: kibi(memoryBytes), pods, ...diskCapacity },
+    allocatable: {
+      cpu: cores(Math.max(0, cpuMillis - flags.reservedCpuMillis)),
+      memory: kibi(Math.max(0, memoryBytes - flags.reservedMemoryBytes)),
+      pods,
+      ...diskAllocatable,
+    },
+    conditions: conditions(input),
+    addresses: [
+      ...(flags.nodeIP === '' ? [] : [{ type: 'InternalIP', address: flags.nodeIP }]),
+      { type: 'Hostname', address: flags.nodeName },
+    ],
+    nodeInfo: {
+      machineID: flags.machineId,
+      systemUUID: flags.machineId,
+      bootID: flags.bootId,
+      kernelVersion: info?.kernelVersion || fallback.kernelVersion,
+      osImage: info?.operatingSystem ?? '',
+      containerRuntimeVersion: info === undefined ? '' : `docker://${info.version}`,
+      kubeletVersion: flags.agentVersion,
+      kubeProxyVersion: '',
+      operatingSystem: 'linux',
+      architecture: goArchitecture(info?.architecture || fallback.architecture),
+    },
+    images: [],
+    volumesInUse: [],
+    volumesAttached: [],
+    runtimeHandlers: [],
+  };
+}
+
+function conditions(input: NodeStatusInput): NodeCondition[] {
+  const { reading, previous, now } = input;
+  const low = (left: number | undefined, limit: number): boolean => left !== undefined && left < limit;
+  const memory = low(reading.memoryAvailableBytes, MEMORY_LOW_BYTES);
+  const disk = reading.diskTotalBytes !== undefined && low(reading.diskAvailableBytes, reading.diskTotalBytes * DISK_LOW);
+  const pids =
+    reading.pidsMax !== undefined && reading.pidsUsed !== undefined && low(reading.pidsMax - reading.pidsUsed, reading.pidsMax * PIDS_LOW);
+  const list: readonly (readonly [string, boolean, string, string])[] = [
+    [
+      'MemoryPressure',
+      memory,
+      memory ? 'AgentHasInsufficientMemory' : 'AgentHasSufficientMemory',
+      memory ? 'less than 100Mi of memory are available' : 'enough memory is available',
+    ],
+    [
+      'DiskPressure',
+      disk,
+      disk ? 'AgentHasDiskPressure' : 'AgentHasNoDiskPressure',
+      disk ? 'less than 5 % of the disk are free' : 'enough of the disk is free',
+    ],
+    [
+      'PIDPressure',
+      pids,
+      pids ? 'AgentHasInsufficientPID' : 'AgentHasSufficientPID',
+      pids ? 'less than 5 % of process ids are free' : 'enough process ids are free',
+    ],
+    ['Ready', ...ready(input.engine)],
+  ];
+  return list.map(([type, holds, reason, message]) => {
+    const status = holds ? 'True' : 'False';
+    const before = previous?.conditions.find((condition) => condition.type === type);
+    const since = before?.status === status ? before.lastTransitionTime : undefined;
+    return { type, status, reason, message, lastHeartbeatTime: rfc3339(now), lastTransitionTime: since ?? rfc3339(now) };
+  });
+}
+
+function ready(engine: EngineState): readonly [boolean, string, string] {
+  if (engine.state === 'down') return [false, 'ContainerEngineNotReachable', `container engine not reachable: ${engine.problem}`];
+  if (!engine.networkReady) return [false, 'NetworkNotReady', 'the pod network is being prepared'];
+  return [true, 'AgentReady', 'agent is ready to run pods'];
+}

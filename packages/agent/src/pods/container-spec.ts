@@ -1,0 +1,162 @@
+// From a pod to what the engine is asked to make: pause container, app containers, mounts, resources, ports. Pure.
+import type { Container } from '@podplane/api/gen/podplane/core/v1/container';
+import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
+import type { Volume } from '@podplane/api/gen/podplane/core/v1/volume';
+import { type QosClass, qosClass } from '@podplane/api/kinds/pod-spec/qos';
+import { milliValue, wholeValue } from '@podplane/api/quantity';
+import type { ContainerSpec, Mount, PauseSpec, Resources } from '../runtime/types.js';
+import { containerEnv, type EnvContext } from './env.js';
+import { expand } from './expand.js';
+import { containerLabels, containerName, pauseLabels, podRef, volumeName } from './names.js';
+
+/** A pod that cannot be made as it is. Becomes CreateContainerConfigError. */
+export type SpecResult =
+  | { readonly ok: true; readonly spec: ContainerSpec; readonly skippedEnv: readonly string[] }
+  | { readonly ok: false; readonly message: string };
+
+export interface SpecContext extends EnvContext {
+  readonly memoryCapacityBytes: number;
+}
+
+const HOSTNAME_MAX = 63;
+
+/** spec.hostname or the pod's name, cut to what a host name may be. */
+export function podHostname(pod: Pod): string {
+  const name = pod.spec?.hostname || pod.metadata?.name || '';
+  return name.length <= HOSTNAME_MAX ? name : name.slice(0, HOSTNAME_MAX).replace(/[-.]+$/, '');
+}
+
+export function pauseSpec(pod: Pod, nodeName: string, attempt: number, network: string, ip: string): PauseSpec {
+  const ref = podRef(pod);
+  const ports = (pod.spec?.containers ?? []).flatMap((container) =>
+    container.ports
+      .filter((port) => (port.hostPort ?? 0) > 0)
+      .map((port) => ({
+        containerPort: port.containerPort,
+        hostPort: port.hostPort ?? 0,
+        hostIP: port.hostIP ?? '',
+        protocol: protocolOf(port.protocol),
+      })),
+  );
+  return {
+    name: containerName(ref, 'POD', attempt),
+    labels: pauseLabels(pod, nodeName, attempt, ip),
+    hostname: podHostname(pod),
+    network,
+    ip,
+    ports,
+    hosts: (pod.spec?.hostAliases ?? []).map((alias) => ({ ip: alias.ip, names: alias.hostnames })),
+    sysctls: Object.fromEntries((pod.spec?.securityContext?.sysctls ?? []).map((sysctl) => [sysctl.name, sysctl.value])),
+  };
+}
+
+function protocolOf(protocol: string | undefined): 'tcp' | 'udp' | 'sctp' {
+  return protocol === 'UDP' ? 'udp' : protocol === 'SCTP' ? 'sctp' : 'tcp';
+}
+
+/** The specification of one run of a container. */
+export function containerSpec(container: Container, attempt: number, sandboxId: string, context: SpecContext): SpecResult {
+  const { pod } = context;
+  const env = containerEnv(container, context);
+  if (!env.ok) return env;
+  const mounts = containerMounts(pod, container);
+  if (!mounts.ok) return mounts;
+  const expandAll = (list: readonly string[]): readonly string[] | undefined =>
+    list.length === 0 ? undefined : list.map((text) => expand(text, env.lookup));
+  return {
+    ok: true,
+    skippedEnv: env.skipped,
+    spec: {
+      name: containerName(podRef(pod), container.name, attempt),
+      labels: containerLabels(pod, context.nodeName, container, attempt, sandboxId),
+      image: container.image ?? '',
+      pauseId: sandboxId,
+      command: expandAll(container.command),
+      // A command without args: the image's own arguments do not count.
+      args: expandAll(container.args) ?? (container.command.length > 0 ? [] : undefined),
+      env: env.env,
+      workingDir: container.workingDir || undefined,
+      mounts: mounts.mounts,
+      resources: containerResources(pod, container, context.memoryCapacityBytes),
+      tty: container.tty === true,
+      stdin: container.stdin === true,
+    },
+  };
+}
+
+type MountsResult = { readonly ok: true; readonly mounts: readonly Mount[] } | { readonly ok: false; readonly message: string };
+
+function containerMounts(pod: Pod, container: Container): MountsResult {
+  const mounts: Mount[] = [];
+  for (const mount of container.volumeMounts) {
+    const volume = pod.spec?.volumes.find((other) => other.name === mount.name);
+    if (volume === undefined)
+      return { ok: false, message: `volume "${mount.name}" of mount ${mount.mountPath} is not among the pod's volumes` };
+    if (mount.subPath || mount.subPathExpr) return { ok: false, message: `mount ${mount.mountPath}: subPath is not supported` };
+    const problem = volumeProblem(volume);
+    if (problem !== undefined) return { ok: false, message: problem };
+    mounts.push({
+      type: 'volume',
+      source: volumeName(pod.metadata?.uid ?? '', mount.name),
+      target: mount.mountPath,
+      readOnly: mount.readOnly === true,
+    });
+  }
+  return { ok: true, mounts };
+}
+
+/** Why this volume cannot be made here; undefined: it can. */
+export function volumeProblem(volume: Volume): string | undefined {
+  if (volume.emptyDir !== undefined) return undefined;
+  const kind = Object.entries(volume).find(([field, source]) => field !== 'name' && source !== undefined)?.[0];
+  // No source at all means emptyDir.
+  return kind === undefined ? undefined : `volume "${volume.name}": ${kind} is not supported`;
+}
+
+export interface VolumeSpec {
+  readonly name: string;
+  readonly memory: boolean;
+  readonly sizeBytes: number | undefined;
+}
+
+/** The engine volumes that a pod needs. */
+export function podVolumes(pod: Pod): readonly VolumeSpec[] {
+  return (pod.spec?.volumes ?? []).map((volume) => ({
+    name: volumeName(pod.metadata?.uid ?? '', volume.name),
+    memory: volume.emptyDir?.medium === 'Memory',
+    sizeBytes: volume.emptyDir?.sizeLimit ? wholeValue(volume.emptyDir.sizeLimit) : undefined,
+  }));
+}
+
+function containerResources(pod: Pod, container: Container, memoryCapacityBytes: number): Resources {
+  const limits = container.resources?.limits ?? {};
+  const requests = container.resources?.requests ?? {};
+  const cpuRequest = requests.cpu ?? limits.cpu;
+  return {
+    cpuLimitMillis: positive(limits.cpu, milliValue),
+    cpuRequestMillis: positive(cpuRequest, milliValue),
+    memoryLimitBytes: positive(limits.memory, wholeValue),
+    oomScoreAdj: oomScoreAdj(
+      pod.spec === undefined ? 'BestEffort' : qosClass(pod.spec),
+      requests.memory ?? limits.memory,
+      memoryCapacityBytes,
+    ),
+  };
+}
+
+function positive(text: string | undefined, read: (text: string) => number): number | undefined {
+  const value = text === undefined || text === '' ? 0 : read(text);
+  return value > 0 ? value : undefined;
+}
+
+const GUARANTEED_SCORE = -997;
+const BEST_EFFORT_SCORE = 1000;
+
+/** Who is killed first when memory is short, as Kubernetes computes it. */
+export function oomScoreAdj(qos: QosClass, memoryRequest: string | undefined, memoryCapacityBytes: number): number {
+  if (qos === 'Guaranteed') return GUARANTEED_SCORE;
+  if (qos === 'BestEffort') return BEST_EFFORT_SCORE;
+  const request = memoryRequest === undefined ? 0 : wholeValue(memoryRequest);
+  const score = BEST_EFFORT_SCORE - Math.floor((BEST_EFFORT_SCORE * request) / Math.max(1, memoryCapacityBytes));
+  return Math.min(Math.max(score, BEST_EFFORT_SCORE + GUARANTEED_SCORE), BEST_EFFORT_SCORE - 1);
+}

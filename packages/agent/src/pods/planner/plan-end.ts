@@ -1,0 +1,73 @@
+// The planner's second half: how pods end. Either because they shall (terminating: everything goes) or because all containers
+// have done their work (completed: the ended containers stay, for status and logs). Pure.
+import type { ContainerInfo } from '../../runtime/types.js';
+import { alive, containerNameOf, group, runOf } from './observed.js';
+import { containerTarget, DEFAULT_GRACE_SECONDS, killTarget, type Plan, type PlanInput, removeTarget, type Step } from './types.js';
+
+/** How long after its time a stop may still be under way before the engine is asked to kill. */
+const STUCK_MS = 5_000;
+
+/** Plans the end of a pod: stop what is alive, then the sandbox, then (terminating) containers and volumes. */
+export function planEnd(input: PlanInput, why: 'terminating' | 'completed'): Plan {
+  const { memory, observed, busy, now } = input;
+  const { sandboxes, apps } = group(observed);
+  const steps: Step[] = [];
+  let wakeAt: number | undefined;
+  let quiet = true;
+
+  const add = (step: Step): void => {
+    if (!busy.has(step.target) && !steps.some((other) => other.target === step.target)) steps.push(step);
+  };
+
+  const { deadline } = memory;
+  const graceMs =
+    deadline === undefined ? (input.pod?.spec?.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS) * 1000 : Math.max(0, deadline - now);
+  const stop = (name: string, info: ContainerInfo): void => {
+    const target = containerTarget(name);
+    if (!busy.has(target)) {
+      const message = why === 'completed' ? 'the pod has ended' : '';
+      add({ kind: 'stop-container', target, container: name, id: info.id, graceSeconds: graceMs / 1000, cause: 'terminating', message });
+      return;
+    }
+    const endsAt = input.stopping.get(info.id);
+    if (endsAt === undefined) return;
+    // The stop under way was given a longer grace than there is now, or it is stuck in the engine.
+    const killAt = deadline !== undefined && deadline < endsAt ? deadline : endsAt + STUCK_MS;
+    if (killAt <= now) add({ kind: 'kill-container', target: killTarget(info.id), container: name, id: info.id });
+    else wakeAt = Math.min(wakeAt ?? killAt, killAt);
+  };
+
+  for (const [name, list] of apps) {
+    if (busy.has(containerTarget(name))) quiet = false;
+    for (const info of list) {
+      if (!alive(info)) continue;
+      quiet = false;
+      stop(name, info);
+    }
+  }
+  for (const container of input.pod?.spec?.containers ?? []) {
+    if (busy.has(containerTarget(container.name))) quiet = false;
+  }
+  if (quiet) {
+    for (const info of sandboxes) add({ kind: 'remove-sandbox', target: 'sandbox', id: info.id, cause: why });
+  }
+  const ended = quiet && sandboxes.length === 0 && !busy.has('sandbox');
+  if (why === 'completed') {
+    for (const info of [...apps.values()].flat()) {
+      if (runOf(info) === 'created')
+        add({ kind: 'remove-container', target: removeTarget(info.id), container: containerNameOf(info), id: info.id });
+    }
+    return { steps, wakeAt, outcome: ended ? 'ended' : 'running' };
+  }
+  if (!ended) return { steps, wakeAt, outcome: 'running' };
+
+  for (const info of [...apps.values()].flat()) {
+    add({ kind: 'remove-container', target: removeTarget(info.id), container: containerNameOf(info), id: info.id });
+  }
+  if (observed.length > 0 || busy.size > 0) return { steps, wakeAt, outcome: 'ended' };
+  if (!memory.released) {
+    add({ kind: 'remove-volumes', target: 'volumes' });
+    return { steps, wakeAt, outcome: 'ended' };
+  }
+  return { steps, wakeAt, outcome: 'removed' };
+}

@@ -1,0 +1,274 @@
+// The planner: from a pod, its containers in the engine and what is remembered, to the next steps. Pure and synchronous: no clock,
+// no engine, no state of its own. The ending of pods is in plan-end.ts; carrying out steps is ../steps.ts.
+import type { Container } from '@podplane/api/gen/podplane/core/v1/container';
+import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
+import type { ContainerInfo } from '../../runtime/types.js';
+import { containerHash } from '../container-hash.js';
+import { afterRestart, notBefore, PULL_ERROR_SHOWN_MS } from './back-off.js';
+import { alive, attemptOf, exitCodeOf, group, hashOf, runOf, type SandboxView, sandboxOf, viewSandbox } from './observed.js';
+import { planEnd } from './plan-end.js';
+import {
+  type ContainerMemory,
+  containerTarget,
+  DEFAULT_GRACE_SECONDS,
+  imageTarget,
+  type Plan,
+  type PlanInput,
+  removeTarget,
+  type Step,
+  type StopCause,
+} from './types.js';
+
+export const FRESH_CONTAINER: ContainerMemory = {
+  started: -1,
+  image: { state: 'unknown' },
+  backOff: undefined,
+  failure: undefined,
+  exit: undefined,
+  lastRun: undefined,
+};
+
+/** A container's newest run, as restarts see it. */
+export type RunView =
+  | { readonly run: 'none' }
+  | { readonly run: 'created'; readonly info: ContainerInfo }
+  | { readonly run: 'alive'; readonly info: ContainerInfo }
+  | { readonly run: 'ended'; readonly exitCode: number; readonly at: number };
+
+/** The newest run of a container. `list` are its containers, newest first. */
+export function viewRun(list: readonly ContainerInfo[], memory: ContainerMemory, now: number): RunView {
+  const running = list.find(alive);
+  if (running !== undefined) return { run: 'alive', info: running };
+  const info = list[0];
+  const run = info === undefined || attemptOf(info) < memory.started ? 'gone' : runOf(info);
+  if (info !== undefined && run === 'created') return { run, info };
+  if (info !== undefined && (run === 'exited' || run === 'failed')) {
+    return { run: 'ended', exitCode: exitCodeOf(info), at: memory.exit?.containerId === info.id ? memory.exit.at : now };
+  }
+  if (memory.started < 0) return { run: 'none' };
+  const known = memory.lastRun?.attempt === memory.started ? memory.lastRun : undefined;
+  return { run: 'ended', exitCode: known?.exitCode ?? 137, at: memory.exit?.at ?? now };
+}
+
+export function restarts(policy: string | undefined, exitCode: number): boolean {
+  if (policy === 'Never') return false;
+  return policy === 'OnFailure' ? exitCode !== 0 : true;
+}
+
+export function isTerminalPhase(phase: string | undefined): boolean {
+  return phase === 'Succeeded' || phase === 'Failed';
+}
+
+/** True where every container has ended and none will run again. */
+export function allDone(pod: Pod, observed: readonly ContainerInfo[], memories: ReadonlyMap<string, ContainerMemory>): boolean {
+  const { apps } = group(observed);
+  return (pod.spec?.containers ?? []).every((container) => {
+    const view = viewRun(apps.get(container.name) ?? [], memories.get(container.name) ?? FRESH_CONTAINER, 0);
+    return view.run === 'ended' && !restarts(pod.spec?.restartPolicy, view.exitCode);
+  });
+}
+
+/** The next steps for a pod. Calling it again without a change in between, with the steps' targets as busy, gives no new steps. */
+export function plan(input: PlanInput): Plan {
+  if (input.pod === undefined || input.memory.phase !== 'sync') return planEnd(input, 'terminating');
+  if (isTerminalPhase(input.pod.status?.phase) || allDone(input.pod, input.observed, input.memory.containers))
+    return planEnd(input, 'completed');
+  return new Sync(input, input.pod).plan();
+}
+
+class Sync {
+  private readonly steps: Step[] = [];
+  private wakeAt: number | undefined;
+  private readonly graceSeconds: number;
+
+  constructor(
+    private readonly input: PlanInput,
+    private readonly pod: Pod,
+  ) {
+    this.graceSeconds = pod.spec?.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS;
+  }
+
+  plan(): Plan {
+    const { sandboxes, apps } = group(this.input.observed);
+    const sandbox = viewSandbox(sandboxes, this.input.memory.sandbox);
+    this.volumes();
+    this.sandbox(sandbox, sandboxes);
+    for (const container of this.pod.spec?.containers ?? []) this.container(container, apps.get(container.name) ?? [], sandbox);
+    this.strangers(apps);
+    return { steps: this.steps, wakeAt: this.wakeAt, outcome: 'running' };
+  }
+
+  /** True when a step for this target may be planned. */
+  private free(target: string): boolean {
+    return !this.input.busy.has(target) && !this.steps.some((step) => step.target === target);
+  }
+
+  private add(step: Step): void {
+    if (this.free(step.target)) this.steps.push(step);
+  }
+
+  private wake(at: number): void {
+    this.wakeAt = Math.min(this.wakeAt ?? at, at);
+  }
+
+  /** True when what failed may be tried again; otherwise asks to be woken then. */
+  private due(failure: { readonly retryAt: number | undefined } | undefined): boolean {
+    if (failure === undefined) return true;
+    if (failure.retryAt === undefined) return false;
+    if (failure.retryAt <= this.input.now) return true;
+    this.wake(failure.retryAt);
+    return false;
+  }
+
+  private volumes(): void {
+    const { volumes } = this.input.memory;
+    if (!volumes.ready && this.free('volumes') && this.due(volumes.failure)) this.add({ kind: 'prepare-volumes', target: 'volumes' });
+  }
+
+  private sandbox(sandbox: SandboxView, all: readonly ContainerInfo[]): void {
+    const { memory } = this.input;
+    // Older ones are of no use whatever they do.
+    for (const old of all.slice(1)) this.add({ kind: 'remove-sandbox', target: 'sandbox', id: old.id, cause: 'stale' });
+    if (!this.free('sandbox')) return;
+    switch (sandbox.state) {
+      case 'ready':
+        return;
+      case 'created':
+        if (this.due(memory.sandbox.failure)) this.add({ kind: 'start-sandbox', target: 'sandbox', id: sandbox.info.id });
+        return;
+      case 'broken':
+        if (this.quiet()) this.add({ kind: 'remove-sandbox', target: 'sandbox', id: sandbox.info.id, cause: 'changed' });
+        return;
+      case 'none':
+        if (memory.ip === undefined || !this.quiet() || !this.due(memory.sandbox.failure)) return;
+        this.add({ kind: 'create-sandbox', target: 'sandbox', attempt: memory.sandbox.attempt + 1 });
+    }
+  }
+
+  /** True when no app container is alive or about to be: a sandbox may be taken away or made. */
+  private quiet(): boolean {
+    if (this.input.observed.some((info) => sandboxOf(info) !== '' && alive(info))) return false;
+    return (this.pod.spec?.containers ?? []).every((container) => !this.input.busy.has(containerTarget(container.name)));
+  }
+
+  private container(container: Container, list: readonly ContainerInfo[], sandbox: SandboxView): void {
+    const target = containerTarget(container.name);
+    const memory = this.input.memory.containers.get(container.name) ?? FRESH_CONTAINER;
+    const view = viewRun(list, memory, this.input.now);
+    this.cleanUp(container.name, list, view);
+    if (!this.free(target)) return;
+    switch (view.run) {
+      case 'alive':
+        this.keepOrStop(container, view.info, sandbox);
+        for (const other of list) {
+          if (other !== view.info && alive(other))
+            this.stop(container.name, other, 'superseded', 'another run of the container is alive', 0);
+        }
+        return;
+      case 'created':
+        this.startOrRemove(container, view.info, sandbox);
+        return;
+      case 'none':
+        this.create(container, memory, sandbox, undefined);
+        return;
+      case 'ended':
+        if (restarts(this.pod.spec?.restartPolicy, view.exitCode)) this.create(container, memory, sandbox, view.at);
+    }
+  }
+
+  private stop(name: string, info: ContainerInfo, cause: StopCause, message: string, graceSeconds: number): void {
+    this.add({ kind: 'stop-container', target: containerTarget(name), container: name, id: info.id, graceSeconds, cause, message });
+  }
+
+  private keepOrStop(container: Container, info: ContainerInfo, sandbox: SandboxView): void {
+    const verdict = this.input.verdicts.get(info.id);
+    if (info.state === 'restarting') {
+      this.stop(container.name, info, 'superseded', 'the container is in an unknown state', 0);
+    } else if (sandbox.state === 'broken' || sandbox.state === 'none' || sandboxOf(info) !== sandbox.info.id) {
+      // Also while the next sandbox is being made: this one's network is gone.
+      this.stop(container.name, info, 'sandbox-changed', 'Pod sandbox changed, it will be killed and re-created.', this.graceSeconds);
+    } else if (hashOf(info) !== containerHash(container)) {
+      this.stop(
+        container.name,
+        info,
+        'spec-changed',
+        `Container ${container.name} definition changed, will be restarted`,
+        this.graceSeconds,
+      );
+    } else if (verdict !== undefined) {
+      this.stop(container.name, info, 'probe', verdict.message, verdict.graceSeconds ?? this.graceSeconds);
+    }
+  }
+
+  private startOrRemove(container: Container, info: ContainerInfo, sandbox: SandboxView): void {
+    const target = containerTarget(container.name);
+    const usable = sandbox.state === 'ready' || sandbox.state === 'created';
+    if (!usable || sandboxOf(info) !== sandbox.info.id || hashOf(info) !== containerHash(container)) {
+      this.add({ kind: 'remove-container', target, container: container.name, id: info.id });
+    } else if (sandbox.state === 'ready' && this.free('sandbox')) {
+      this.add({ kind: 'start-container', target, container: container.name, id: info.id, attempt: attemptOf(info) });
+    }
+  }
+
+  /** Makes the next run when nothing speaks against it. The image is looked for as early as possible. */
+  private create(container: Container, memory: ContainerMemory, sandbox: SandboxView, endedAt: number | undefined): void {
+    const { now } = this.input;
+    const mayStartAt = endedAt === undefined ? now : notBefore(memory.backOff, endedAt);
+    if (mayStartAt > now) {
+      this.wake(mayStartAt);
+      return;
+    }
+    const { image } = memory;
+    if (image.state !== 'present') {
+      const failed = image.state === 'failed';
+      // The status changes its words then.
+      const shownUntil = failed ? image.retryAt - image.delayMs + PULL_ERROR_SHOWN_MS : now;
+      if (shownUntil > now) this.wake(shownUntil);
+      if (this.due(failed ? image : undefined)) {
+        this.add({
+          kind: 'ensure-image',
+          target: imageTarget(container.name),
+          container: container.name,
+          delayMs: failed ? image.delayMs : 0,
+        });
+      }
+      return;
+    }
+    if (!this.input.memory.volumes.ready || (sandbox.state !== 'ready' && sandbox.state !== 'created')) return;
+    if (this.input.busy.has(imageTarget(container.name)) || !this.due(memory.failure)) return;
+    this.add({
+      kind: 'create-container',
+      target: containerTarget(container.name),
+      container: container.name,
+      attempt: memory.started + 1,
+      sandboxId: sandbox.info.id,
+      backOff: endedAt === undefined ? undefined : afterRestart(memory.backOff, endedAt, now),
+    });
+  }
+
+  /** Of the ended runs only the newest two are kept (status and logs of the previous run). */
+  private cleanUp(name: string, list: readonly ContainerInfo[], view: RunView): void {
+    const newest = list.find((info) => runOf(info) !== 'gone');
+    const keep = new Set<ContainerInfo>();
+    const ended = list.filter((info) => !alive(info) && info !== newest && runOf(info) !== 'created' && runOf(info) !== 'gone');
+    if (ended[0] !== undefined) keep.add(ended[0]);
+    if (newest !== undefined) keep.add(newest);
+    for (const info of list) {
+      if (keep.has(info) || alive(info) || info.state === 'removing') continue;
+      if (view.run === 'created' && view.info === info) continue;
+      this.add({ kind: 'remove-container', target: removeTarget(info.id), container: name, id: info.id });
+    }
+  }
+
+  /** Containers that the specification does not name (any more). */
+  private strangers(apps: ReadonlyMap<string, readonly ContainerInfo[]>): void {
+    const named = new Set((this.pod.spec?.containers ?? []).map((container) => container.name));
+    for (const [name, list] of apps) {
+      if (named.has(name)) continue;
+      for (const info of list) {
+        if (alive(info)) this.stop(name, info, 'superseded', 'the pod has no such container', this.graceSeconds);
+        else this.add({ kind: 'remove-container', target: removeTarget(info.id), container: name, id: info.id });
+      }
+    }
+  }
+}

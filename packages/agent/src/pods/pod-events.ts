@@ -1,0 +1,22 @@
+// The events that a pod's life produces, with Kubernetes' reasons. Only words; counting and sending is in ../session/.
+import type { PodRef } from './names.js';
+
+export interface PodEvent {
+  readonly pod: PodRef;
+  /** spec.containers{web}, or empty. */
+  readonly fieldPath: string;
+  readonly type: 'Normal' | 'Warning';
+  readonly reason: string;
+  readonly message: string;
+}
+
+export type PodEventSink = (event: PodEvent) => void;
+
+export function containerField(container: string): string {
+  return `spec.containers{${container}}`;
+}
+
+/** Bytes for people: 12.3 MB. */
+export function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
+}

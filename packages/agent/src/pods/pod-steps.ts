@@ -1,0 +1,156 @@
+// The steps that concern a pod as a whole: its sandbox (pause container, network, address) and its volumes. Containers' steps are
+// in steps.ts.
+
+import { type ContainerInfo, LABEL_POD_UID } from '../runtime/types.js';
+import { pauseSpec, podVolumes, volumeProblem } from './container-spec.js';
+import { isEngineDown, toRuntimeError } from './errors.js';
+import { volumeLabels } from './names.js';
+import { nextDelay } from './planner/back-off.js';
+import { runOf } from './planner/observed.js';
+import type { Failure, Step } from './planner/types.js';
+import type { StepContext } from './worker-types.js';
+
+const RETRY_MS = 1_000;
+const RETRY_MAX_MS = 30_000;
+
+function warn(context: StepContext, reason: string, message: string): void {
+  context.host.event({ pod: context.ref, fieldPath: '', type: 'Warning', reason, message });
+}
+
+function failure(context: StepContext, before: Failure | undefined, reason: string, message: string): Failure {
+  const delayMs = nextDelay(before?.delayMs ?? 0, RETRY_MS, RETRY_MAX_MS);
+  return { reason, message, delayMs, retryAt: context.host.system.clock.monotonic() + delayMs };
+}
+
+export async function prepareVolumes(context: StepContext): Promise<number> {
+  const { host, pod } = context;
+  if (pod === undefined) return 0;
+  const before = context.memory.volumes.failure;
+  const problem = (pod.spec?.volumes ?? []).map(volumeProblem).find((text) => text !== undefined);
+  if (problem !== undefined) {
+    warn(context, 'FailedMount', problem);
+    context.memory = {
+      ...context.memory,
+      volumes: { ready: false, failure: { reason: 'FailedMount', message: problem, delayMs: 0, retryAt: undefined } },
+    };
+    return 0;
+  }
+  try {
+    const labels = volumeLabels(context.ref, host.nodeName);
+    await Promise.all(podVolumes(pod).map(({ name, memory, sizeBytes }) => host.runtime.createVolume(name, labels, { memory, sizeBytes })));
+    context.memory = { ...context.memory, volumes: { ready: true, failure: undefined } };
+  } catch (thrown) {
+    const error = toRuntimeError(thrown);
+    if (isEngineDown(error)) throw error;
+    warn(context, 'FailedMount', `Volumes could not be made: ${error.message}`);
+    context.memory = { ...context.memory, volumes: { ready: false, failure: failure(context, before, 'FailedMount', error.message) } };
+  }
+  return 0;
+}
+
+export async function removeVolumes(context: StepContext): Promise<number> {
+  const { host, pod } = context;
+  // Also those that the specification does not name: of an orphan nothing else is known.
+  const labelled =
+    pod === undefined
+      ? (await host.runtime.listVolumes(host.nodeName)).filter((volume) => volume.labels[LABEL_POD_UID] === context.ref.uid)
+      : podVolumes(pod);
+  await Promise.all(
+    labelled.map(async ({ name }) => {
+      try {
+        await host.runtime.removeVolume(name);
+      } catch (thrown) {
+        if (toRuntimeError(thrown).code !== 'not-found') throw thrown;
+      }
+    }),
+  );
+  host.releaseIP(context.ref.uid);
+  context.memory = { ...context.memory, released: true };
+  return 0;
+}
+
+export async function createSandbox(attempt: number, context: StepContext): Promise<number> {
+  const { host, pod } = context;
+  const network = host.network();
+  const { ip } = context.memory;
+  if (pod === undefined || network === undefined || ip === undefined) return RETRY_MS;
+  const spec = pauseSpec(pod, host.nodeName, attempt, network, ip);
+  try {
+    const id = await host.runtime.createPause(spec);
+    context.memory = { ...context.memory, sandbox: { ...context.memory.sandbox, attempt, pid: 0 } };
+    const rest = { startedAt: undefined, finishedAt: undefined, exitCode: undefined, oomKilled: false, error: '', pid: 0 };
+    const info: ContainerInfo = {
+      id,
+      name: spec.name,
+      labels: spec.labels,
+      image: '',
+      imageId: '',
+      createdAt: host.system.clock.now(),
+      state: 'created',
+      ...rest,
+    };
+    host.cache.put(info);
+    return 0;
+  } catch (thrown) {
+    const error = toRuntimeError(thrown);
+    if (isEngineDown(error)) throw error;
+    // The name is taken by an earlier try whose answer was lost: adopt it.
+    if (error.code === 'conflict') await host.cache.relist();
+    sandboxFailed(context, error.message);
+    if (error.code === 'address-in-use') changeAddress(context);
+    return 0;
+  }
+}
+
+export async function startSandbox(id: string, context: StepContext): Promise<number> {
+  const { host } = context;
+  try {
+    await host.runtime.start(id);
+  } catch (thrown) {
+    const error = toRuntimeError(thrown);
+    if (isEngineDown(error)) throw error;
+    if (error.code !== 'not-found') await host.runtime.remove(id);
+    host.cache.forget(id);
+    sandboxFailed(context, error.message);
+    if (error.code === 'address-in-use') changeAddress(context);
+    return 0;
+  }
+  const info = host.cache.get(id);
+  if (info !== undefined && runOf(info) === 'created') host.cache.put({ ...info, state: 'running', startedAt: host.system.clock.now() });
+  context.memory = { ...context.memory, sandbox: { ...context.memory.sandbox, failure: undefined } };
+  return 0;
+}
+
+function sandboxFailed(context: StepContext, message: string): void {
+  warn(context, 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${message}`);
+  const { sandbox } = context.memory;
+  context.memory = {
+    ...context.memory,
+    sandbox: { ...sandbox, failure: failure(context, sandbox.failure, 'FailedCreatePodSandBox', message) },
+  };
+}
+
+/** Address or host port are taken. A pod that never ran may have another address; which of the two it was shows at the next try. */
+function changeAddress(context: StepContext): void {
+  const { ip, containers } = context.memory;
+  if (ip === undefined || [...containers.values()].some((container) => container.started >= 0)) return;
+  context.host.releaseIP(context.ref.uid, ip);
+  context.memory = { ...context.memory, ip: undefined };
+}
+
+export async function removeSandbox(
+  id: string,
+  cause: Extract<Step, { kind: 'remove-sandbox' }>['cause'],
+  context: StepContext,
+): Promise<number> {
+  const { host } = context;
+  if (cause === 'changed') {
+    const message = 'Pod sandbox changed, it will be killed and re-created.';
+    host.event({ pod: context.ref, fieldPath: '', type: 'Normal', reason: 'SandboxChanged', message });
+  }
+  await host.runtime.remove(id);
+  host.cache.forget(id);
+  context.memory = { ...context.memory, sandbox: { ...context.memory.sandbox, pid: 0 } };
+  if (cause === 'completed') host.releaseIP(context.ref.uid);
+  return 0;
+}

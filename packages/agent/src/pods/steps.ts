@@ -1,0 +1,324 @@
+// Carries out the planner's steps through the container runtime, and turns what goes wrong into reasons, events and back-off.
+// What to do next is never decided here. Containers' steps are here, those of the sandbox and volumes in pod-steps.ts.
+import type { Container } from '@podplane/api/gen/podplane/core/v1/container';
+import { pullPolicyFor } from '@podplane/api/kinds/pod-spec/defaults';
+import type { RuntimeError } from '../runtime/errors.js';
+import type { ContainerInfo } from '../runtime/types.js';
+import { containerSpec } from './container-spec.js';
+import { isEngineDown, toRuntimeError } from './errors.js';
+import { nextDelay } from './planner/back-off.js';
+import { FRESH_CONTAINER } from './planner/plan.js';
+import type { ImagePullReason, Step } from './planner/types.js';
+import { containerField, megabytes } from './pod-events.js';
+import { noteStarting, withContainer } from './pod-memory.js';
+import { createSandbox, prepareVolumes, removeSandbox, removeVolumes, startSandbox } from './pod-steps.js';
+import { runPreStop } from './pre-stop.js';
+import { registryAuth } from './registry-auth.js';
+import type { StepContext } from './worker-types.js';
+
+/** How long a target rests after a step that failed for no reason of the pod's own. */
+export const COOL_MS = 1_000;
+const KILL_AGAIN_MS = 2_000;
+/** Kubernetes gives a container this long even when its preStop hook used up the grace. */
+const LEAST_AFTER_HOOK_MS = 2_000;
+const NEVER_RETRY_MS = 10_000;
+const CREATE_RETRY_MS = 1_000;
+
+/** Does one step. Resolves with the ms for which its target shall rest. Never rejects for what the engine says. */
+export async function runStep(step: Step, context: StepContext, signal: AbortSignal): Promise<number> {
+  try {
+    switch (step.kind) {
+      case 'prepare-volumes':
+        return await prepareVolumes(context);
+      case 'remove-volumes':
+        return await removeVolumes(context);
+      case 'create-sandbox':
+        return await createSandbox(step.attempt, context);
+      case 'start-sandbox':
+        return await startSandbox(step.id, context);
+      case 'remove-sandbox':
+        return await removeSandbox(step.id, step.cause, context);
+      case 'ensure-image':
+        return await ensureImage(step, context, signal);
+      case 'create-container':
+        return await createContainer(step, context);
+      case 'start-container':
+        return await startContainer(step, context);
+      case 'stop-container':
+        return await stopContainer(step, context);
+      case 'kill-container':
+        return await killContainer(step.id, context);
+      case 'remove-container':
+        await context.host.runtime.remove(step.id);
+        context.host.cache.forget(step.id);
+        return 0;
+    }
+  } catch (thrown) {
+    const error = toRuntimeError(thrown);
+    if (isEngineDown(error)) context.host.engineTrouble();
+    else
+      context.host.log.warn(
+        { pod: context.ref, step: step.kind, code: error.code, err: error.message },
+        'a step failed and will be repeated',
+      );
+    return COOL_MS;
+  }
+}
+
+type StepOf<K extends Step['kind']> = Extract<Step, { kind: K }>;
+
+function emit(context: StepContext, container: string, type: 'Normal' | 'Warning', reason: string, message: string): void {
+  context.host.event({ pod: context.ref, fieldPath: containerField(container), type, reason, message });
+}
+
+async function ensureImage(step: StepOf<'ensure-image'>, context: StepContext, signal: AbortSignal): Promise<number> {
+  const { host } = context;
+  const container = context.container(step.container);
+  if (container === undefined || context.pod === undefined) return 0;
+  const image = container.image ?? '';
+  const policy = container.imagePullPolicy || pullPolicyFor(image);
+  const set = (imageId: string): void => {
+    context.memory = withContainer(context.memory, step.container, { image: { state: 'present', imageId } });
+  };
+  if (policy !== 'Always') {
+    const present = await host.runtime.imagePresent(image);
+    if (present !== undefined) {
+      emit(context, step.container, 'Normal', 'Pulled', `Container image "${image}" already present on machine`);
+      set(present.id);
+      return 0;
+    }
+    if (policy === 'Never') {
+      imageFailed(
+        context,
+        container,
+        step.delayMs,
+        'ErrImageNeverPull',
+        `Container image "${image}" is not present with pull policy of Never`,
+      );
+      return 0;
+    }
+  }
+  emit(context, step.container, 'Normal', 'Pulling', `Pulling image "${image}"`);
+  const begin = host.system.clock.monotonic();
+  let shownAt = begin;
+  try {
+    const auth = registryAuth(context.pod, image, host.references);
+    const info = await host.pulls.pull(
+      image,
+      auth,
+      (text, done, total) => {
+        const now = host.system.clock.monotonic();
+        if (now - shownAt < 1_000) return;
+        shownAt = now;
+        const amount = total > 0 ? `${megabytes(done)} of ${megabytes(total)}` : text;
+        context.memory = withContainer(context.memory, step.container, {
+          image: { state: 'unknown', progress: `pulling image "${image}": ${amount}` },
+        });
+        host.changed();
+      },
+      signal,
+    );
+    const seconds = ((host.system.clock.monotonic() - begin) / 1000).toFixed(3);
+    emit(
+      context,
+      step.container,
+      'Normal',
+      'Pulled',
+      `Successfully pulled image "${image}" in ${seconds}s. Image size: ${info.sizeBytes} bytes.`,
+    );
+    set(info.id);
+  } catch (thrown) {
+    if (signal.aborted) return 0;
+    const error = toRuntimeError(thrown);
+    if (isEngineDown(error)) throw error;
+    const reason = error.code === 'invalid' ? 'InvalidImageName' : 'ErrImagePull';
+    emit(context, step.container, 'Warning', 'Failed', `Failed to pull image "${image}": ${error.message}`);
+    imageFailed(context, container, step.delayMs, reason, error.message);
+  }
+  return 0;
+}
+
+function imageFailed(context: StepContext, container: Container, delayMs: number, reason: ImagePullReason, message: string): void {
+  const delay = reason === 'ErrImageNeverPull' ? NEVER_RETRY_MS : nextDelay(delayMs);
+  const retryAt = context.host.system.clock.monotonic() + delay;
+  const before = context.memory.containers.get(container.name)?.image;
+  if (reason !== 'ErrImageNeverPull' || before?.state !== 'failed') emit(context, container.name, 'Warning', 'Failed', `Error: ${reason}`);
+  if (reason === 'ErrImageNeverPull' && before?.state !== 'failed') emit(context, container.name, 'Warning', reason, message);
+  context.memory = withContainer(context.memory, container.name, { image: { state: 'failed', reason, message, delayMs: delay, retryAt } });
+}
+
+async function createContainer(step: StepOf<'create-container'>, context: StepContext): Promise<number> {
+  const { host, pod } = context;
+  const container = context.container(step.container);
+  if (container === undefined || pod === undefined) return 0;
+  const facts = host.facts();
+  const memory = context.memory.containers.get(step.container) ?? FRESH_CONTAINER;
+  const made = containerSpec(container, step.attempt, step.sandboxId, {
+    pod,
+    references: host.references,
+    podIP: context.memory.ip ?? '',
+    hostIP: facts.hostIP,
+    nodeName: host.nodeName,
+    allocatable: facts.allocatable,
+    memoryCapacityBytes: facts.memoryCapacityBytes,
+  });
+  if (!made.ok) {
+    createFailed(context, step.container, 'CreateContainerConfigError', made.message, undefined);
+    return 0;
+  }
+  if (made.skippedEnv.length > 0) {
+    emit(
+      context,
+      step.container,
+      'Warning',
+      'InvalidEnvironmentVariableNames',
+      `Keys [${made.skippedEnv.join(', ')}] are no names of environment variables and were skipped`,
+    );
+  }
+  try {
+    const id = await host.runtime.createContainer(made.spec);
+    emit(context, step.container, 'Normal', 'Created', `Created container: ${step.container}`);
+    const always = (container.imagePullPolicy || pullPolicyFor(container.image ?? '')) === 'Always';
+    const imageId = memory.image.state === 'present' ? memory.image.imageId : '';
+    context.memory = withContainer(context.memory, step.container, {
+      failure: undefined,
+      ...(step.backOff === undefined ? {} : { backOff: step.backOff }),
+      // The next run looks again: at the registry, where the policy says so.
+      ...(always ? { image: { state: 'unknown' } as const } : {}),
+    });
+    host.cache.put(newContainer(id, made.spec.name, made.spec.labels, made.spec.image, imageId, host.system.clock.now()));
+    return 0;
+  } catch (thrown) {
+    const error = toRuntimeError(thrown);
+    switch (error.code) {
+      case 'unreachable':
+      case 'permission':
+        throw error;
+      case 'image-not-found': {
+        const repeated = memory.failure !== undefined;
+        context.memory = withContainer(context.memory, step.container, { image: { state: 'unknown' } });
+        createFailed(context, step.container, 'CreateContainerError', error.message, repeated ? nextDelay(memory.failure.delayMs) : 100);
+        return 0;
+      }
+      case 'conflict':
+        // A container of this name exists: made by an earlier try whose answer was lost.
+        await host.cache.relist();
+        createFailed(
+          context,
+          step.container,
+          'CreateContainerError',
+          error.message,
+          nextDelay(memory.failure?.delayMs ?? 0, CREATE_RETRY_MS),
+        );
+        return 0;
+      case 'not-found':
+        await host.cache.refresh(step.sandboxId);
+        return 100;
+      default:
+        createFailed(context, step.container, 'CreateContainerError', error.message, nextDelay(memory.failure?.delayMs ?? 0));
+        return 0;
+    }
+  }
+}
+
+/** delayMs undefined: waits for a change of what the container refers to. */
+function createFailed(context: StepContext, container: string, reason: string, message: string, delayMs: number | undefined): void {
+  const retryAt = delayMs === undefined ? undefined : context.host.system.clock.monotonic() + delayMs;
+  emit(context, container, 'Warning', 'Failed', `Error: ${message}`);
+  context.memory = withContainer(context.memory, container, { failure: { reason, message, delayMs: delayMs ?? 0, retryAt } });
+}
+
+/** A container as it is known right after it was made, before anybody asked the engine. */
+export function newContainer(
+  id: string,
+  name: string,
+  labels: Readonly<Record<string, string>>,
+  image: string,
+  imageId: string,
+  createdAt: number,
+): ContainerInfo {
+  const rest = { startedAt: undefined, finishedAt: undefined, exitCode: undefined, oomKilled: false, error: '', pid: 0 };
+  return { id, name, labels, image, imageId, createdAt, state: 'created', ...rest };
+}
+
+async function startContainer(step: StepOf<'start-container'>, context: StepContext): Promise<number> {
+  const { host } = context;
+  context.memory = noteStarting(context.memory, step.container, step.attempt, undefined);
+  host.changed();
+  try {
+    await host.runtime.start(step.id);
+  } catch (thrown) {
+    const error = toRuntimeError(thrown);
+    if (isEngineDown(error)) throw error;
+    return await startFailed(step, context, error);
+  }
+  const info = host.cache.get(step.id);
+  // It may have been seen running, or even ended, before the call returned.
+  if (info?.state === 'created') host.cache.put({ ...info, state: 'running', startedAt: host.system.clock.now() });
+  emit(context, step.container, 'Normal', 'Started', `Started container ${step.container}`);
+  return 0;
+}
+
+async function startFailed(step: StepOf<'start-container'>, context: StepContext, error: RuntimeError): Promise<number> {
+  const { host } = context;
+  await host.cache.refresh(step.id);
+  const info = host.cache.get(step.id);
+  if (error.code === 'conflict' || error.code === 'not-found') {
+    // The sandbox is not running any more.
+    const sandbox = context.host.cache
+      .ofPod(context.ref.uid)
+      .find((one) => info !== undefined && one.id === info.labels['podplane.dev/sandbox-id']);
+    if (sandbox !== undefined) await host.cache.refresh(sandbox.id);
+    return 100;
+  }
+  emit(context, step.container, 'Warning', 'Failed', `Error: failed to start container "${step.container}": ${error.message}`);
+  // Engines show why; where one does not, the run has failed all the same.
+  if (info?.state === 'created' && info.error === '') {
+    host.cache.put({ ...info, error: error.message, exitCode: error.exitCode ?? 128, finishedAt: host.system.clock.now() });
+  }
+  return 0;
+}
+
+async function stopContainer(step: StepOf<'stop-container'>, context: StepContext): Promise<number> {
+  const { host, pod } = context;
+  const { clock } = host.system;
+  const endsAt = clock.monotonic() + step.graceSeconds * 1000;
+  context.stopping.set(step.id, endsAt);
+  context.dropProbes(step.id);
+  emit(context, step.container, 'Normal', 'Killing', killingMessage(step));
+  try {
+    const container = context.container(step.container);
+    const hook = container?.lifecycle?.preStop;
+    let graceMs = step.graceSeconds * 1000;
+    if (hook !== undefined && container !== undefined && pod !== undefined && graceMs > 0) {
+      const outcome = await runPreStop(hook, { container, containerId: step.id, podIP: context.memory.ip ?? '' }, graceMs, host);
+      if (outcome !== undefined) emit(context, step.container, 'Warning', 'FailedPreStopHook', outcome);
+      graceMs = Math.max(LEAST_AFTER_HOOK_MS, endsAt - clock.monotonic());
+    }
+    await host.runtime.stop(step.id, Math.ceil(graceMs / 1000));
+    await host.cache.refresh(step.id);
+    return 0;
+  } catch (thrown) {
+    const error = toRuntimeError(thrown);
+    if (error.code !== 'not-found' && error.code !== 'conflict') throw error;
+    await host.cache.refresh(step.id);
+    return 100;
+  } finally {
+    context.stopping.delete(step.id);
+  }
+}
+
+function killingMessage(step: StepOf<'stop-container'>): string {
+  return step.message === '' ? `Stopping container ${step.container}` : step.message;
+}
+
+async function killContainer(id: string, context: StepContext): Promise<number> {
+  try {
+    await context.host.runtime.kill(id, 'SIGKILL');
+  } catch (thrown) {
+    const error = toRuntimeError(thrown);
+    if (error.code !== 'not-found' && error.code !== 'conflict') throw error;
+  }
+  await context.host.cache.refresh(id);
+  return KILL_AGAIN_MS;
+}

@@ -1,0 +1,73 @@
+// What a pod worker needs of the rest of the agent, and what its steps may do with it. Only types.
+import type { Container } from '@podplane/api/gen/podplane/core/v1/container';
+import type { Pod, PodStatus } from '@podplane/api/gen/podplane/core/v1/pod';
+import type { System } from '@podplane/api/system';
+import type { Log } from '../log.js';
+import type { ProbeExecutor } from '../probes/executor.js';
+import type { ProbeState } from '../probes/probe-state.js';
+import type { ContainerRuntime } from '../runtime/types.js';
+import type { ContainerCache } from './container-cache.js';
+import type { References } from './env.js';
+import type { ImagePulls } from './image-pulls.js';
+import type { PodRef } from './names.js';
+import type { PodMemory } from './planner/types.js';
+import type { PodEventSink } from './pod-events.js';
+
+export interface NodeFacts {
+  readonly hostIP: string;
+  readonly allocatable: Readonly<Record<string, string>>;
+  readonly memoryCapacityBytes: number;
+}
+
+/** The agent as pod workers see it. */
+export interface WorkerHost {
+  readonly system: System;
+  readonly runtime: ContainerRuntime;
+  readonly cache: ContainerCache;
+  readonly nodeName: string;
+  readonly references: References;
+  readonly pulls: ImagePulls;
+  readonly probes: ProbeExecutor;
+  readonly event: PodEventSink;
+  readonly log: Log;
+  /** The Docker network of the node; undefined while the node is not prepared (engine down, CIDR not known). Nothing is started then. */
+  network(): string | undefined;
+  facts(): NodeFacts;
+  /** An address for the pod, the same as long as it holds one; undefined: none left, or CIDR not known. */
+  allocateIP(uid: string): string | undefined;
+  /** The pod has this address already. False: it cannot keep it. */
+  keepIP(uid: string, ip: string): boolean;
+  /** Frees the pod's address; inUse: somebody else in the engine has it, do not give it soon. */
+  releaseIP(uid: string, inUse?: string): void;
+  /** The engine did not answer a call: look whether it is there. */
+  engineTrouble(): void;
+  /** A pod's status changed, or all of it is gone. */
+  report(worker: PodReportSource, urgent: boolean): void;
+  /** Memory changed: write the state file soon. */
+  changed(): void;
+}
+
+export interface PodReportSource {
+  readonly ref: PodRef;
+  readonly status: PodStatus | undefined;
+  readonly terminated: boolean;
+}
+
+/** Probe results of one container run that outlive the agent. */
+export interface KeptProbes {
+  readonly startup?: ProbeState | undefined;
+  readonly readiness?: ProbeState | undefined;
+}
+
+/** A worker as its steps see it. */
+export interface StepContext {
+  readonly host: WorkerHost;
+  readonly ref: PodRef;
+  readonly pod: Pod | undefined;
+  memory: PodMemory;
+  /** When the grace of a stop under way is over, by container id; monotonic ms. */
+  readonly stopping: Map<string, number>;
+  container(name: string): Container | undefined;
+  /** A container is about to be stopped: its probes end. */
+  dropProbes(containerId: string): void;
+}

@@ -1,0 +1,365 @@
+// One worker for each pod. Keeps only the newest desired state, asks the planner, starts the steps that it answers with, and asks
+// again when anything has changed. Idle it costs nothing: no polling, one timer at most besides those of probes. What to do is
+// decided by planner/, how it is done is in steps.ts, what is reported in status.ts.
+import type { Container } from '@podplane/api/gen/podplane/core/v1/container';
+import type { Pod, PodStatus } from '@podplane/api/gen/podplane/core/v1/pod';
+import type { Timer } from '@podplane/api/system';
+import { FRESH_PROBE, type ProbeKind } from '../probes/probe-state.js';
+import { Prober } from '../probes/prober.js';
+import { type ContainerInfo, PAUSE_CONTAINER } from '../runtime/types.js';
+import { type PodRef, podRef } from './names.js';
+import { alive, containerNameOf, group, viewSandbox } from './planner/observed.js';
+import { isTerminalPhase, plan } from './planner/plan.js';
+import { DEFAULT_GRACE_SECONDS, LABEL_GRACE, type Plan, type PodMemory, type ProbeVerdict, type Step } from './planner/types.js';
+import { containerField } from './pod-events.js';
+import { memoryFor, noteObserved, withContainer } from './pod-memory.js';
+import { isUrgent, podStatus } from './status.js';
+import { waitingEvents } from './status-events.js';
+import { runStep } from './steps.js';
+import type { KeptProbes, PodReportSource, StepContext, WorkerHost } from './worker-types.js';
+
+/** What is known of a pod from before the agent was restarted. */
+export interface KeptPod {
+  readonly memory: PodMemory;
+  readonly probes: ReadonlyMap<string, KeptProbes>;
+  readonly status: PodStatus | undefined;
+  readonly acceptedAt: number;
+}
+
+interface Busy {
+  readonly abort: AbortController;
+  readonly step: Step['kind'];
+}
+
+export class PodWorker implements StepContext, PodReportSource {
+  readonly ref: PodRef;
+  pod: Pod | undefined;
+  memory: PodMemory;
+  status: PodStatus | undefined;
+  readonly stopping = new Map<string, number>();
+  readonly acceptedAt: number;
+
+  private readonly busy = new Map<string, Busy>();
+  private readonly probers = new Map<string, Prober>();
+  private readonly verdicts = new Map<string, ProbeVerdict>();
+  private keptProbes: ReadonlyMap<string, KeptProbes>;
+  private adopting = true;
+  private wake: Timer | undefined;
+  private scheduled = false;
+  private stopped = false;
+  /** Once the pod has ended its status stands, whatever is removed afterwards. */
+  private final = false;
+
+  constructor(
+    readonly host: WorkerHost,
+    what: Pod | PodRef,
+    kept?: KeptPod,
+  ) {
+    this.pod = 'uid' in what ? undefined : what;
+    this.ref = 'uid' in what ? what : podRef(what);
+    this.memory = kept?.memory ?? memoryFor(this.pod);
+    this.keptProbes = kept?.probes ?? new Map();
+    this.status = kept?.status;
+    this.acceptedAt = kept?.acceptedAt ?? host.system.clock.now();
+    if (this.pod?.metadata?.deletionTimestamp !== undefined) this.update(this.pod);
+  }
+
+  get terminated(): boolean {
+    return this.memory.phase === 'terminated';
+  }
+
+  get idle(): boolean {
+    return this.busy.size === 0 && !this.scheduled;
+  }
+
+  // --- what may happen ---
+
+  /** The newest desired state. A pod that is to end never comes back. */
+  update(pod: Pod): void {
+    this.pod = pod;
+    if (pod.metadata?.deletionTimestamp !== undefined) {
+      this.end(pod.metadata.deletionGracePeriodSeconds ?? pod.spec?.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS);
+    }
+    this.referencesChanged();
+    this.soon();
+  }
+
+  /** The pod shall end within that many seconds; undefined: its own grace. A later, shorter grace counts; a longer one does not. */
+  end(graceSeconds: number | undefined): void {
+    if (this.memory.phase === 'terminated') return;
+    const seconds = graceSeconds ?? this.ownGraceSeconds();
+    const deadline = this.host.system.clock.monotonic() + seconds * 1000;
+    if (this.memory.phase === 'sync') {
+      this.memory = { ...this.memory, phase: 'terminating', deadline };
+      for (const busy of this.busy.values()) if (busy.step === 'ensure-image') busy.abort.abort();
+      this.host.changed();
+    } else if (deadline < (this.memory.deadline ?? Number.POSITIVE_INFINITY)) {
+      this.memory = { ...this.memory, deadline };
+    }
+    this.soon();
+  }
+
+  /** A ConfigMap or Secret changed: what waited for one is tried again. */
+  referencesChanged(): void {
+    for (const [name, container] of this.memory.containers) {
+      if (container.failure?.retryAt === undefined && container.failure !== undefined)
+        this.memory = withContainer(this.memory, name, { failure: undefined });
+    }
+    if (this.memory.volumes.failure?.retryAt === undefined && this.memory.volumes.failure !== undefined) {
+      this.memory = { ...this.memory, volumes: { ready: false, failure: undefined } };
+    }
+    this.soon();
+  }
+
+  /** Images came to the node: what waited for one looks again. */
+  imagesChanged(): void {
+    for (const [name, { image }] of this.memory.containers) {
+      if (image.state === 'failed') this.memory = withContainer(this.memory, name, { image: { state: 'unknown' } });
+    }
+    this.soon();
+  }
+
+  /** Looks at everything again in a moment: the pod's containers changed, or the node did. */
+  soon(): void {
+    if (this.scheduled || this.stopped) return;
+    this.scheduled = true;
+    queueMicrotask(() => {
+      this.scheduled = false;
+      this.run();
+    });
+  }
+
+  /** Stops caring for the pod; its containers are left as they are. */
+  stop(): void {
+    this.stopped = true;
+    this.wake?.cancel();
+    for (const prober of this.probers.values()) prober.stop();
+    this.probers.clear();
+    for (const busy of this.busy.values()) if (busy.step === 'ensure-image') busy.abort.abort();
+  }
+
+  // --- what steps may do ---
+
+  container(name: string): Container | undefined {
+    return this.pod?.spec?.containers.find((container) => container.name === name);
+  }
+
+  dropProbes(containerId: string): void {
+    this.probers.get(containerId)?.stop();
+    this.probers.delete(containerId);
+    this.verdicts.delete(containerId);
+  }
+
+  /** Probe results to be kept over a restart of the agent. */
+  probesToKeep(): ReadonlyMap<string, KeptProbes> {
+    const kept = new Map<string, KeptProbes>();
+    for (const [id, prober] of this.probers) kept.set(id, { startup: prober.state('startup'), readiness: prober.state('readiness') });
+    return kept.size === 0 ? this.keptProbes : kept;
+  }
+
+  // --- the turn of the wheel ---
+
+  private run(): void {
+    if (this.stopped) return;
+    const { system, cache } = this.host;
+    const observed = cache.ofPod(this.ref.uid);
+    const now = { wall: system.clock.now(), monotonic: system.clock.monotonic() };
+    const before = this.memory;
+    // Nothing can be concluded from not seeing containers before the engine was asked once.
+    const seeing = this.host.network() !== undefined;
+    if (seeing) {
+      this.memory = noteObserved(this.memory, observed, now, this.adopting);
+      this.address();
+      this.syncProbers(observed, now);
+      this.adopting = false;
+      this.act(observed, now);
+    }
+    this.publish(observed, now);
+    if (this.memory !== before) this.host.changed();
+  }
+
+  private act(observed: readonly ContainerInfo[], now: { readonly wall: number; readonly monotonic: number }): void {
+    if (this.memory.phase === 'terminated') return;
+    const next = plan({
+      pod: this.pod,
+      memory: this.memory,
+      observed,
+      verdicts: this.verdicts,
+      busy: new Set(this.busy.keys()),
+      stopping: this.stopping,
+      now: now.monotonic,
+    });
+    for (const step of next.steps) this.begin(step);
+    this.outcome(next, observed, now);
+    this.wake?.cancel();
+    this.wake =
+      next.wakeAt === undefined
+        ? undefined
+        : this.host.system.timers.after(Math.max(0, next.wakeAt - now.monotonic), () => this.soon(), { background: true });
+  }
+
+  private outcome(next: Plan, observed: readonly ContainerInfo[], now: { readonly wall: number; readonly monotonic: number }): void {
+    if (this.memory.phase !== 'terminating' || next.outcome === 'running') return;
+    if (!this.final) {
+      this.setStatus(this.computeStatus(observed, now, true));
+      this.final = true;
+    }
+    if (next.outcome !== 'removed') return;
+    this.memory = { ...this.memory, phase: 'terminated' };
+    this.host.report(this, true);
+  }
+
+  private begin(step: Step): void {
+    const abort = new AbortController();
+    this.busy.set(step.target, { abort, step: step.kind });
+    void runStep(step, this, abort.signal)
+      .catch((error: unknown) => {
+        this.host.log.error({ pod: this.ref, step: step.kind, err: error }, 'a step failed in an unexpected way');
+        return 10_000;
+      })
+      .then((restMs) => {
+        if (restMs <= 0 || this.stopped) {
+          this.busy.delete(step.target);
+          this.soon();
+          return;
+        }
+        this.host.system.timers.after(
+          restMs,
+          () => {
+            this.busy.delete(step.target);
+            this.soon();
+          },
+          { background: true },
+        );
+        this.soon();
+      });
+  }
+
+  /** A pod that shall run has an address before anything is made. */
+  private address(): void {
+    const { memory, host, ref } = this;
+    if (memory.phase === 'terminated' || memory.released) return;
+    if (memory.ip !== undefined) {
+      if (memory.phase === 'sync' && !isTerminalPhase(this.pod?.status?.phase) && !isTerminalPhase(this.status?.phase)) {
+        const kept = host.keepIP(ref.uid, memory.ip);
+        const hasSandbox = host.cache.ofPod(ref.uid).some((info) => containerNameOf(info) === PAUSE_CONTAINER);
+        if (!kept && !hasSandbox && !this.busy.has('sandbox')) this.memory = { ...memory, ip: undefined };
+      }
+    }
+    if (this.memory.ip === undefined && this.pod !== undefined && memory.phase === 'sync' && !isTerminalPhase(this.pod.status?.phase)) {
+      const ip = host.allocateIP(ref.uid);
+      if (ip !== undefined) this.memory = { ...this.memory, ip };
+    }
+  }
+
+  private ownGraceSeconds(): number {
+    const label = this.host.cache.ofPod(this.ref.uid).map((info) => Number.parseInt(info.labels[LABEL_GRACE] ?? '', 10));
+    return (
+      this.pod?.spec?.terminationGracePeriodSeconds ??
+      label.find((seconds) => Number.isInteger(seconds) && seconds >= 0) ??
+      DEFAULT_GRACE_SECONDS
+    );
+  }
+
+  // --- probes ---
+
+  private syncProbers(observed: readonly ContainerInfo[], now: { readonly wall: number; readonly monotonic: number }): void {
+    const running = new Map(
+      observed.filter((info) => alive(info) && containerNameOf(info) !== PAUSE_CONTAINER).map((info) => [info.id, info]),
+    );
+    for (const id of this.probers.keys()) if (!running.has(id)) this.dropProbes(id);
+    const { sandboxes } = group(observed);
+    if (this.memory.phase !== 'sync' || viewSandbox(sandboxes, this.memory.sandbox).state !== 'ready') {
+      for (const id of [...this.probers.keys()]) if (this.memory.phase !== 'sync') this.dropProbes(id);
+      return;
+    }
+    for (const info of running.values()) {
+      const container = this.container(containerNameOf(info));
+      if (container === undefined || this.probers.has(info.id) || this.stopping.has(info.id)) continue;
+      this.probe(container, info, now);
+    }
+  }
+
+  private probe(container: Container, info: ContainerInfo, now: { readonly wall: number; readonly monotonic: number }): void {
+    const { host } = this;
+    const age = this.adopting ? Math.max(0, now.wall - (info.startedAt ?? now.wall)) : 0;
+    const prober = new Prober({
+      system: host.system,
+      executor: host.probes,
+      container,
+      containerId: info.id,
+      podIP: this.memory.ip ?? '',
+      startedAt: now.monotonic - age,
+      kept: this.adopting ? (this.keptProbes.get(info.id) ?? this.readinessReported(container, info)) : undefined,
+      events: {
+        changed: (kind, state, message) => {
+          if (state.verdict === 'failure' && kind !== 'readiness') this.killForProbe(kind, container, info.id, message);
+          host.changed();
+          this.soon();
+        },
+        unhealthy: (kind, message) => {
+          const words = { startup: 'Startup', liveness: 'Liveness', readiness: 'Readiness' }[kind];
+          host.event({
+            pod: this.ref,
+            fieldPath: containerField(container.name),
+            type: 'Warning',
+            reason: 'Unhealthy',
+            message: `${words} probe failed: ${message}`,
+          });
+        },
+      },
+    });
+    this.probers.set(info.id, prober);
+    prober.start();
+  }
+
+  /** Without a state file the server's last status still tells whether this very container was ready. */
+  private readinessReported(container: Container, info: ContainerInfo): KeptProbes {
+    const reported = this.pod?.status?.containerStatuses.find(
+      (status) => status.name === container.name && status.containerID === `docker://${info.id}`,
+    );
+    const passed = { ...FRESH_PROBE, verdict: 'success', last: 'success', streak: 1, succeeded: true } as const;
+    return { startup: reported?.started === true ? passed : undefined, readiness: reported?.ready === true ? passed : undefined };
+  }
+
+  private killForProbe(kind: Exclude<ProbeKind, 'readiness'>, container: Container, id: string, message: string): void {
+    const probe = kind === 'liveness' ? container.livenessProbe : container.startupProbe;
+    const text = `Container ${container.name} failed ${kind} probe, will be restarted`;
+    this.host.log.info({ pod: this.ref, container: container.name, probe: kind, message }, 'a probe failed for good');
+    this.verdicts.set(id, { kind, message: text, graceSeconds: probe?.terminationGracePeriodSeconds });
+  }
+
+  // --- status ---
+
+  private computeStatus(
+    observed: readonly ContainerInfo[],
+    now: { readonly wall: number; readonly monotonic: number },
+    ended: boolean,
+  ): PodStatus | undefined {
+    const { pod } = this;
+    if (pod === undefined) return undefined;
+    const ready = new Set<string>();
+    const started = new Set<string>();
+    for (const [id, prober] of this.probers) {
+      if (prober.started) started.add(id);
+      if (prober.ready && this.memory.phase === 'sync') ready.add(id);
+    }
+    const { memory, acceptedAt, status: previous } = this;
+    return podStatus({ pod, memory, observed, ready, started, hostIP: this.host.facts().hostIP, previous, acceptedAt, ended, now });
+  }
+
+  private publish(observed: readonly ContainerInfo[], now: { readonly wall: number; readonly monotonic: number }): void {
+    // What was reported before the agent was restarted stands until the engine has been asked.
+    if (this.final || (this.adopting && this.status !== undefined)) return;
+    this.setStatus(this.computeStatus(observed, now, false));
+  }
+
+  private setStatus(status: PodStatus | undefined): void {
+    const before = this.status;
+    if (status === undefined || JSON.stringify(before) === JSON.stringify(status)) return;
+    this.status = status;
+    for (const event of waitingEvents(this.ref, before, status)) this.host.event(event);
+    this.host.changed();
+    this.host.report(this, isUrgent(before, status));
+  }
+}

@@ -1,0 +1,78 @@
+// What this node shall run, as told by the server: pods and the ConfigMaps and Secrets that they name. Pure bookkeeping.
+import type { ConfigMap } from '@podplane/api/gen/podplane/core/v1/config_map';
+import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
+import type { Secret } from '@podplane/api/gen/podplane/core/v1/secret';
+import type { ObjectMeta } from '@podplane/api/gen/podplane/meta/v1/meta';
+import type { Assignments } from '@podplane/api/gen/podplane/node/v1/session';
+import type { References } from '../pods/env.js';
+
+export type Applied =
+  /** A difference is missing: ask for everything. */
+  | { readonly gap: true }
+  | {
+      readonly gap: false;
+      readonly pods: readonly Pod[];
+      readonly removedUids: readonly string[];
+      /** Namespaces in which a ConfigMap or Secret changed. */
+      readonly referencesIn: ReadonlySet<string>;
+    };
+
+const keyOf = (metadata: ObjectMeta | undefined): string => `${metadata?.namespace ?? ''}/${metadata?.name ?? ''}`;
+
+export class AssignmentStore implements References {
+  readonly pods = new Map<string, Pod>();
+  readonly configMaps = new Map<string, ConfigMap>();
+  readonly secrets = new Map<string, Secret>();
+  /** Revision of the last assignments taken in this session; undefined: none yet. */
+  private revision: number | undefined;
+
+  configMap(namespace: string, name: string): ConfigMap | undefined {
+    return this.configMaps.get(`${namespace}/${name}`);
+  }
+
+  secret(namespace: string, name: string): Secret | undefined {
+    return this.secrets.get(`${namespace}/${name}`);
+  }
+
+  /** What was known before a restart. */
+  restore(pods: readonly Pod[], configMaps: readonly ConfigMap[], secrets: readonly Secret[]): void {
+    for (const pod of pods) this.pods.set(pod.metadata?.uid ?? '', pod);
+    for (const map of configMaps) this.configMaps.set(keyOf(map.metadata), map);
+    for (const secret of secrets) this.secrets.set(keyOf(secret.metadata), secret);
+  }
+
+  /** A new session begins: the next assignments must be complete. */
+  begin(): void {
+    this.revision = undefined;
+  }
+
+  apply(message: Assignments): Applied {
+    if (!message.complete && this.revision !== message.from) return { gap: true };
+    this.revision = message.to;
+    const removedUids = new Set(message.removedPodUids);
+    const referencesIn = new Set<string>();
+    if (message.complete) {
+      const named = new Set(message.pods.map((pod) => pod.metadata?.uid ?? ''));
+      for (const uid of this.pods.keys()) if (!named.has(uid)) removedUids.add(uid);
+      this.configMaps.clear();
+      this.secrets.clear();
+      for (const pod of message.pods) referencesIn.add(pod.metadata?.namespace ?? '');
+    }
+    for (const uid of removedUids) this.pods.delete(uid);
+    for (const map of message.configMaps) {
+      this.configMaps.set(keyOf(map.metadata), map);
+      referencesIn.add(map.metadata?.namespace ?? '');
+    }
+    for (const secret of message.secrets) {
+      this.secrets.set(keyOf(secret.metadata), secret);
+      referencesIn.add(secret.metadata?.namespace ?? '');
+    }
+    for (const reference of message.removedReferences) {
+      const [kind, namespace = '', name = ''] = reference.split('/');
+      (kind === 'Secret' ? this.secrets : this.configMaps).delete(`${namespace}/${name}`);
+      referencesIn.add(namespace);
+    }
+    for (const pod of message.pods) this.pods.set(pod.metadata?.uid ?? '', pod);
+    return { gap: false, pods: message.pods, removedUids: [...removedUids], referencesIn };
+  }
+}

@@ -1,0 +1,36 @@
+// How the agent dials the server by gRPC: credentials and channel options, the same for every service.
+import { type ChannelCredentials, type ClientOptions, credentials } from '@grpc/grpc-js';
+
+/** The name that every server certificate has; trust is pinned to the cluster's own CA. */
+export const SERVER_NAME = 'podplane-server';
+
+/** Assignments of a full node with large ConfigMaps. */
+const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
+
+/** PEM texts. */
+export interface Identity {
+  readonly caCertificate: string;
+  readonly certificate: string;
+  readonly key: string;
+}
+
+export function identityCredentials(identity: Identity): ChannelCredentials {
+  return credentials.createSsl(Buffer.from(identity.caCertificate), Buffer.from(identity.key), Buffer.from(identity.certificate));
+}
+
+/** Each client has a connection of its own: a dead one is not shared with the next session. */
+export function channelOptions(): ClientOptions {
+  return {
+    'grpc.ssl_target_name_override': SERVER_NAME,
+    'grpc.default_authority': SERVER_NAME,
+    'grpc.use_local_subchannel_pool': 1,
+    'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
+    'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
+    'grpc.keepalive_time_ms': 20_000,
+    'grpc.keepalive_timeout_ms': 10_000,
+    'grpc.initial_reconnect_backoff_ms': 200,
+    'grpc.max_reconnect_backoff_ms': 1_000,
+    'grpc.enable_channelz': 0,
+    'grpc.enable_http_proxy': 0,
+  };
+}

@@ -1,0 +1,55 @@
+// The session's message port over gRPC: one connection and one stream for each session. What is said is in session.ts.
+import { type ServiceError, status } from '@grpc/grpc-js';
+import { SessionClient } from '@podplane/api/gen/podplane/node/v1/session';
+import { channelOptions, type Identity, identityCredentials } from './grpc-channel.js';
+import type { PortClosed, SessionPortFactory } from './port.js';
+
+function closedBy(error: ServiceError): PortClosed {
+  const message = error.details || error.message;
+  switch (error.code) {
+    case status.UNAUTHENTICATED:
+    case status.PERMISSION_DENIED:
+      return { code: 'unauthorized', message };
+    case status.UNAVAILABLE:
+    case status.DEADLINE_EXCEEDED:
+      return { code: 'unreachable', message };
+    default:
+      return { code: 'ended', message };
+  }
+}
+
+/** address: host:port. The identity is read at each dial, so that a renewed certificate is used. */
+export function grpcSessionPort(address: string, identity: () => Identity): SessionPortFactory {
+  return (handlers) => {
+    const client = new SessionClient(address, identityCredentials(identity()), channelOptions());
+    const call = client.connect();
+    let open = true;
+    const gone = Promise.withResolvers<never>();
+    gone.promise.catch(() => undefined);
+    const end = (reason: PortClosed | undefined): void => {
+      if (!open) return;
+      open = false;
+      gone.reject(new Error(reason?.message ?? 'closed'));
+      client.close();
+      if (reason !== undefined) handlers.closed(reason);
+    };
+    call.on('data', (message) => {
+      if (open) handlers.message(message);
+    });
+    call.on('error', (error: ServiceError) => end(closedBy(error)));
+    call.on('end', () => end({ code: 'ended', message: 'the server ended the session' }));
+    return {
+      send(message) {
+        if (!open) return Promise.reject(new Error('closed'));
+        if (call.write(message)) return Promise.resolve();
+        const drained = new Promise<void>((resolve) => call.once('drain', resolve));
+        return Promise.race([drained, gone.promise]);
+      },
+      close() {
+        if (!open) return;
+        end(undefined);
+        call.cancel();
+      },
+    };
+  };
+}

@@ -1,0 +1,338 @@
+// The agent's side of the session with the server: one state machine on a message port. Keeps the connection, the lease and the
+// heartbeats, sends statuses and events, hands assignments on. What the messages mean for pods is in ../agent.ts; how bytes travel is
+// in grpc-port.ts.
+
+import type { NodeStatus } from '@podplane/api/gen/podplane/core/v1/node';
+import type {
+  Assignments,
+  ConnectRequest,
+  ConnectResponse,
+  Hello,
+  OpenTunnel,
+  PodReport,
+  Refused,
+  Welcome,
+} from '@podplane/api/gen/podplane/node/v1/session';
+import type { System, Timer } from '@podplane/api/system';
+import type { Log } from '../log.js';
+import type { PodEvent } from '../pods/pod-events.js';
+import { Lease } from './lease.js';
+import { EventOutbox, StatusOutbox } from './outbox.js';
+import type { PortClosed, SessionPort, SessionPortFactory } from './port.js';
+
+export interface SessionHandlers {
+  /** The first message of each session. */
+  hello(): Hello;
+  /** A session stands; everything has to be reported again (by report). */
+  welcome(welcome: Welcome): void;
+  /** Returns false where a difference is missing. */
+  assignments(assignments: Assignments): boolean;
+  openTunnel(request: OpenTunnel): void;
+  /** The server has made these reports durable. */
+  acknowledged(reports: readonly PodReport[]): void;
+  /** The server does not want this agent. */
+  refused(refused: Refused): 'retry' | 'stop';
+  /** The connection could not be made or was lost. */
+  disconnected(reason: PortClosed): void;
+}
+
+export interface SessionOptions {
+  readonly system: System;
+  readonly connect: SessionPortFactory;
+  readonly handlers: SessionHandlers;
+  readonly log: Log;
+}
+
+/** No answer to a heartbeat or to Hello for this long: the connection is dead, whatever TCP says. */
+const DEAD_MS = 3_000;
+/** For dialing, TLS and Hello together; a busy server takes its time with handshakes. */
+const CONNECT_MS = 10_000;
+const STATUS_DELAY_MS = 200;
+const EVENT_DELAY_MS = 500;
+const RETRY_FIRST_MS = 200;
+const RETRY_MAX_MS = 1_000;
+const RETRY_SLOW_MS = 5_000;
+const RETRY_REFUSED_MS = 15_000;
+const DEFAULT_PERIOD_MS = 1_000;
+
+type State =
+  | { readonly kind: 'stopped' }
+  | { readonly kind: 'waiting'; readonly timer: Timer }
+  | { readonly kind: 'connecting'; readonly port: SessionPort; readonly timer: Timer }
+  | { readonly kind: 'live'; readonly port: SessionPort };
+
+export class SessionClient {
+  readonly lease: Lease;
+  private state: State = { kind: 'stopped' };
+  private readonly statuses = new StatusOutbox();
+  private readonly events = new EventOutbox();
+  private nodeStatus: NodeStatus | undefined;
+  private resync = false;
+  private goodbye: string | undefined;
+  /** Since when a heartbeat waits to be sent. */
+  private heartbeatDue: number | undefined;
+  private readonly refusals: { tunnelId: string; reason: string; message: string }[] = [];
+  private periodMs = DEFAULT_PERIOD_MS;
+  private retryMs = RETRY_FIRST_MS;
+  private readonly timers = new Map<'heartbeat' | 'dead' | 'status' | 'events', Timer>();
+  private sending = false;
+  private readonly fastUntil: number;
+
+  constructor(private readonly options: SessionOptions) {
+    this.lease = new Lease();
+    // An agent that starts with its server need not wait long for it.
+    this.fastUntil = options.system.clock.monotonic() + 30_000;
+  }
+
+  get connected(): boolean {
+    return this.state.kind === 'live';
+  }
+
+  /** Monotonic ms until which the server promised to replace nothing of this node; 0: never had a lease. */
+  get leaseUntil(): number {
+    return this.lease.until;
+  }
+
+  start(): void {
+    if (this.state.kind === 'stopped') this.dial();
+  }
+
+  stop(): void {
+    const { state } = this;
+    this.state = { kind: 'stopped' };
+    this.clearTimers();
+    if (state.kind === 'waiting' || state.kind === 'connecting') state.timer.cancel();
+    if (state.kind === 'connecting' || state.kind === 'live') state.port.close();
+  }
+
+  /** A new session at once, with a new connection (the certificate was renewed). */
+  reconnect(reason: string): void {
+    if (this.state.kind === 'live') this.lost({ code: 'ended', message: reason }, 0);
+  }
+
+  report(report: PodReport, urgent: boolean): void {
+    this.statuses.put(report, urgent);
+    if (this.statuses.isUrgent) this.pump();
+    else this.later('status', STATUS_DELAY_MS);
+  }
+
+  event(event: PodEvent): void {
+    this.events.put(event, this.options.system.clock.now());
+    this.later('events', EVENT_DELAY_MS);
+  }
+
+  reportNode(status: NodeStatus): void {
+    this.nodeStatus = status;
+    this.pump();
+  }
+
+  refuseTunnel(tunnelId: string, reason: string, message: string): void {
+    this.refusals.push({ tunnelId, reason, message });
+    this.pump();
+  }
+
+  /** The host shuts down. Resolves when it was said, or cannot be said. */
+  async sayGoodbye(reason: string): Promise<void> {
+    if (this.state.kind !== 'live') return;
+    this.goodbye = reason;
+    await this.state.port.send({ message: { $case: 'goodbye', value: { reason } } }).catch(() => undefined);
+  }
+
+  // --- connection ---
+
+  private dial(): void {
+    const { system, connect, handlers } = this.options;
+    const holder: { port?: SessionPort } = {};
+    const mine = (): boolean => (this.state.kind === 'connecting' || this.state.kind === 'live') && this.state.port === holder.port;
+    const port = connect({
+      message: (message) => {
+        if (mine()) this.receive(message);
+      },
+      closed: (reason) => {
+        if (mine()) this.lost(reason);
+      },
+    });
+    holder.port = port;
+    const timer = system.timers.after(CONNECT_MS, () => {
+      if (mine() && this.state.kind === 'connecting')
+        this.lost({ code: 'unreachable', message: `no answer within ${CONNECT_MS / 1000} s` });
+    });
+    this.state = { kind: 'connecting', port, timer };
+    port.send({ message: { $case: 'hello', value: handlers.hello() } }).catch(() => undefined);
+  }
+
+  /** delayMs undefined: as the rules for reconnecting say. */
+  private lost(reason: PortClosed, delayMs?: number): void {
+    const { state } = this;
+    if (state.kind !== 'connecting' && state.kind !== 'live') return;
+    if (state.kind === 'connecting') state.timer.cancel();
+    this.clearTimers();
+    this.lease.disconnected();
+    this.statuses.restore();
+    this.heartbeatDue = undefined;
+    const delay = delayMs ?? this.nextDelay();
+    const timer = this.options.system.timers.after(delay, () => {
+      if (this.state.kind === 'waiting') this.dial();
+    });
+    this.state = { kind: 'waiting', timer };
+    state.port.close();
+    this.options.handlers.disconnected(reason);
+  }
+
+  /** 200 ms growing to 1 s while the lease lasts (so that it is renewed in time), 5 s after. */
+  private nextDelay(): number {
+    const { clock, random } = this.options.system;
+    const now = clock.monotonic();
+    const jitter = 0.75 + random.next() / 2;
+    if (now >= this.lease.until && now >= this.fastUntil) return RETRY_SLOW_MS * jitter;
+    const delay = this.retryMs * jitter;
+    this.retryMs = Math.min(this.retryMs * 1.5, RETRY_MAX_MS);
+    return delay;
+  }
+
+  private receive(response: ConnectResponse): void {
+    const { message } = response;
+    const { handlers, system } = this.options;
+    if (message === undefined) return;
+    switch (message.$case) {
+      case 'welcome':
+        this.welcomed(message.value);
+        return;
+      case 'heartbeatAck': {
+        const { seq, leaseMillis, heartbeatPeriodMillis } = message.value;
+        this.lease.acknowledged(seq, leaseMillis);
+        if (heartbeatPeriodMillis > 0) this.periodMs = heartbeatPeriodMillis;
+        this.watchForDeath();
+        return;
+      }
+      case 'assignments':
+        if (!handlers.assignments(message.value)) {
+          this.options.log.warn(
+            { from: message.value.from, to: message.value.to },
+            'assignments are missing; asking for all of them again',
+          );
+          this.resync = true;
+          this.pump();
+        }
+        return;
+      case 'podStatusesAck':
+        handlers.acknowledged(this.statuses.acknowledge(message.value.seq));
+        if (this.statuses.isUrgent) this.pump();
+        else if (this.statuses.waiting) this.later('status', STATUS_DELAY_MS);
+        return;
+      case 'openTunnel':
+        handlers.openTunnel(message.value);
+        return;
+      case 'reconnect': {
+        const { delayMillis, reason } = message.value;
+        const spread = delayMillis + system.random.next() * RETRY_FIRST_MS;
+        this.lost({ code: 'ended', message: `the server asked to connect again: ${reason}` }, spread);
+        return;
+      }
+      case 'refused':
+        if (handlers.refused(message.value) === 'stop') this.stop();
+        else
+          this.lost({ code: 'ended', message: `refused: ${message.value.reason}` }, RETRY_REFUSED_MS * (0.75 + system.random.next() / 2));
+    }
+  }
+
+  private welcomed(welcome: Welcome): void {
+    if (this.state.kind !== 'connecting') return;
+    this.state.timer.cancel();
+    this.state = { kind: 'live', port: this.state.port };
+    this.retryMs = RETRY_FIRST_MS;
+    this.periodMs = welcome.heartbeatPeriodMillis > 0 ? welcome.heartbeatPeriodMillis : DEFAULT_PERIOD_MS;
+    this.lease.connected();
+    this.heartbeat();
+    this.options.handlers.welcome(welcome);
+    this.pump();
+  }
+
+  // --- heartbeats ---
+
+  private heartbeat(): void {
+    this.heartbeatDue ??= this.options.system.clock.monotonic();
+    this.setTimer('heartbeat', this.periodMs, () => this.heartbeat());
+    this.pump();
+    if (!this.timers.has('dead')) this.watchForDeath();
+  }
+
+  /** The oldest heartbeat without an answer decides, also one that cannot even be sent. */
+  private watchForDeath(): void {
+    this.timers.get('dead')?.cancel();
+    this.timers.delete('dead');
+    const oldest = this.lease.oldestUnanswered ?? this.heartbeatDue;
+    if (oldest === undefined) return;
+    const now = this.options.system.clock.monotonic();
+    this.setTimer('dead', Math.max(0, oldest + DEAD_MS - now), () => {
+      this.lost({ code: 'unreachable', message: `no answer to heartbeats for ${DEAD_MS / 1000} s` });
+    });
+  }
+
+  // --- sending ---
+
+  private setTimer(name: 'heartbeat' | 'dead' | 'status' | 'events', ms: number, fn: () => void): void {
+    this.timers.get(name)?.cancel();
+    this.timers.set(
+      name,
+      this.options.system.timers.after(ms, () => {
+        this.timers.delete(name);
+        fn();
+      }),
+    );
+  }
+
+  private later(name: 'status' | 'events', ms: number): void {
+    if (this.state.kind === 'live' && !this.timers.has(name)) this.setTimer(name, ms, () => this.pump());
+  }
+
+  private clearTimers(): void {
+    for (const timer of this.timers.values()) timer.cancel();
+    this.timers.clear();
+  }
+
+  /** One message at a time, the most urgent first; nothing is queued that could be overtaken. */
+  private pump(): void {
+    if (this.sending || this.state.kind !== 'live') return;
+    const { port } = this.state;
+    const message = this.pick();
+    if (message === undefined) return;
+    this.sending = true;
+    port
+      .send(message)
+      .catch(() => {
+        // The port says itself that it is closed; what was in flight is restored then.
+      })
+      .finally(() => {
+        this.sending = false;
+        this.pump();
+      });
+  }
+
+  private pick(): ConnectRequest | undefined {
+    if (this.heartbeatDue !== undefined) {
+      this.heartbeatDue = undefined;
+      const seq = this.lease.sent(this.options.system.clock.monotonic());
+      return { message: { $case: 'heartbeat', value: { seq } } };
+    }
+    if (this.resync) {
+      this.resync = false;
+      return { message: { $case: 'resync', value: true } };
+    }
+    const refusal = this.refusals.shift();
+    if (refusal !== undefined) return { message: { $case: 'tunnelRefused', value: refusal } };
+    if (this.nodeStatus !== undefined) {
+      const status = this.nodeStatus;
+      this.nodeStatus = undefined;
+      return { message: { $case: 'nodeStatus', value: { status } } };
+    }
+    if (this.statuses.isUrgent || !this.timers.has('status')) {
+      const batch = this.statuses.take();
+      if (batch !== undefined) return { message: { $case: 'podStatuses', value: { seq: batch.seq, reports: [...batch.reports] } } };
+    }
+    if (this.events.waiting && !this.timers.has('events')) {
+      return { message: { $case: 'events', value: { events: this.events.take() } } };
+    }
+    return undefined;
+  }
+}
