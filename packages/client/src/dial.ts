@@ -1,0 +1,31 @@
+// The channel to a server: TLS, keepalive, how fast it is dialled again. What is said over it is in client.ts.
+import { Client, type ClientOptions, credentials } from '@grpc/grpc-js';
+import type { Context } from './context.js';
+
+/** Servers' certificates have this name whatever their address is, so one that moved is still itself. */
+export const SERVER_NAME = 'podplane-server';
+
+/** Pages of lists stay under 3 MiB, a single object under the request limit; a margin for what is to come. */
+const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
+
+/** Dials when the first call is made. */
+export function dial(context: Context, options: ClientOptions = {}): Client {
+  const { caCertificate, clientCertificate, clientKey, server } = context;
+  const secrets = credentials.createSsl(Buffer.from(caCertificate), Buffer.from(clientKey), Buffer.from(clientCertificate));
+  return new Client(`dns:${server}`, secrets, {
+    'grpc.ssl_target_name_override': SERVER_NAME,
+    'grpc.default_authority': SERVER_NAME,
+    'grpc.max_receive_message_length': MAX_ANSWER_BYTES,
+    'grpc.max_send_message_length': -1,
+    'grpc.keepalive_time_ms': 20_000,
+    'grpc.keepalive_timeout_ms': 10_000,
+    'grpc.initial_reconnect_backoff_ms': 100,
+    'grpc.min_reconnect_backoff_ms': 100,
+    'grpc.max_reconnect_backoff_ms': 2000,
+    'grpc.enable_retries': 0,
+    'grpc.enable_channelz': 0,
+    // A client has a connection of its own, so that closing it closes it.
+    'grpc.use_local_subchannel_pool': 1,
+    ...options,
+  });
+}

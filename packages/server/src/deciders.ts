@@ -1,0 +1,81 @@
+// Controllers, scheduler and the recorder of events, put to work on a store. What they decide is in their own packages.
+import type { NodeEvent } from '@podplane/api/gen/podplane/node/v1/session';
+import type { System } from '@podplane/api/system';
+import { EventRecorder } from '@podplane/controllers/runtime/events';
+import { ControllerPump } from '@podplane/controllers/runtime/pump';
+import type { EventInput, NodeLiveness, Reconciler } from '@podplane/controllers/runtime/types';
+import { Scheduler } from '@podplane/scheduler/shell';
+import type { Store } from '@podplane/store/types';
+import type { Logger } from 'pino';
+
+export interface DeciderParts {
+  readonly store: Store;
+  readonly system: System;
+  readonly liveness: NodeLiveness;
+  readonly log: Logger;
+}
+
+export interface Deciders {
+  /** What a node says has happened to its pods or to itself. */
+  recordNodeEvents(nodeName: string, events: readonly NodeEvent[]): void;
+  /** Something about a node's session changed. */
+  nodeChanged(nodeName: string): void;
+  stop(): void;
+}
+
+const NODE_LIFECYCLE = 'node-lifecycle';
+
+function reconcilers(_liveness: NodeLiveness): readonly Reconciler[] {
+  return [];
+}
+
+export function startDeciders({ store, system, liveness, log }: DeciderParts): Deciders {
+  const recorder = new EventRecorder({ store, system, onError: (error) => log.warn({ err: error }, 'events could not be written') });
+  const members = reconcilers(liveness);
+  const pump = new ControllerPump({
+    store,
+    system,
+    reconcilers: members,
+    event: (input, controller) => recorder.record(input, undefined, { component: `${controller}-controller` }),
+    onError: (controller, key, error) => log.error({ controller, key, err: error }, 'a reconcile failed'),
+  });
+  const scheduler = new Scheduler({
+    store,
+    system,
+    event: (event) => recorder.record(event, undefined, { component: 'scheduler' }),
+    onError: (error) => log.error({ err: error }, 'a pass of the scheduler failed'),
+  });
+  pump.start();
+  scheduler.start();
+  const judgesNodes = members.some(({ name }) => name === NODE_LIFECYCLE);
+  return {
+    recordNodeEvents(nodeName, events) {
+      for (const event of events) {
+        const input = eventInput(store, nodeName, event);
+        const at = Date.parse(event.time);
+        recorder.record(input, Number.isNaN(at) ? undefined : at, { component: 'agent', host: nodeName, count: Math.max(1, event.count) });
+      }
+    },
+    nodeChanged(nodeName) {
+      if (judgesNodes) pump.poke(NODE_LIFECYCLE, nodeName);
+    },
+    stop() {
+      scheduler.stop();
+      pump.stop();
+      recorder.stop();
+    },
+  };
+}
+
+/** A node speaks of its own pods and of itself, of nothing else. */
+function eventInput(store: Store, nodeName: string, event: NodeEvent): EventInput {
+  const pod = event.podUid === '' ? undefined : store.byUid('Pod', event.podUid);
+  const type = event.type === 'Warning' ? 'Warning' : 'Normal';
+  const common = { type, reason: event.reason, message: event.message } as const;
+  if (pod === undefined || pod.spec?.nodeName !== nodeName) {
+    const uid = store.get('Node', '', nodeName)?.metadata?.uid ?? '';
+    return { ...common, regarding: { kind: 'Node', namespace: '', name: nodeName, uid } };
+  }
+  const { namespace = '', name = '', uid = '' } = pod.metadata ?? {};
+  return { ...common, regarding: { kind: 'Pod', namespace, name, uid, ...(event.fieldPath === '' ? {} : { fieldPath: event.fieldPath }) } };
+}

@@ -1,0 +1,28 @@
+// podplane.node.v1.Session over gRPC: the stream as the message port that sessions talk to. What is said is in ../sessions.
+import { ApiError } from '@podplane/api/errors';
+import { SessionService } from '@podplane/api/gen/podplane/node/v1/session';
+import type { NodeSessions } from '../sessions/sessions.js';
+import { type Gate, ServiceBuilder } from './service.js';
+
+export function sessionService(sessions: NodeSessions, gate: Gate): ServiceBuilder {
+  return new ServiceBuilder(gate).duplex(SessionService.connect, async (call, { identity, signal }) => {
+    if (identity.kind !== 'node') throw new ApiError('Forbidden', 'only nodes have sessions');
+    const ended = Promise.withResolvers<void>();
+    const input = sessions.connect(identity.nodeName, {
+      send: (message) => !signal.aborted && call.write(message),
+      close: () => ended.resolve(),
+    });
+    call.onDrain(() => input.drained());
+    signal.addEventListener('abort', () => ended.resolve(), { once: true });
+    const reading = (async () => {
+      for await (const message of call.messages) input.message(message);
+    })();
+    try {
+      // Whoever is first: the agent ends its half (or breaks off), or the session is over.
+      await Promise.race([reading, ended.promise]);
+    } finally {
+      input.closed();
+      reading.catch(() => undefined); // what was still being read after the end
+    }
+  });
+}

@@ -1,0 +1,71 @@
+// What happens to an object on its way into the store, the same for every face: defaults, what clients may not say, validation,
+// warnings, the namespace it goes to. Pure but for the transaction. The rules of each kind are in @podplane/api/kinds.
+import { badRequest, conflict, forbiddenCall, invalidObject, notFound } from '@podplane/api/errors';
+import { kindInfo } from '@podplane/api/kinds/catalogue';
+import type { Kind, KindMap, Obj } from '@podplane/api/kinds/kind-map';
+import { kindNames, qualifiedResource } from '@podplane/api/kinds/kind-names';
+import type { ReadView } from '@podplane/store/types';
+
+export type Subresource = '' | 'status';
+
+const WITH_STATUS: ReadonlySet<Kind> = new Set<Kind>(['Pod', 'Node', 'Namespace', 'Service', 'Deployment', 'ReplicaSet']);
+
+/** Throws ApiError BadRequest for one that the kind does not have. */
+export function parseSubresource(kind: Kind, text: string): Subresource {
+  if (text === '') return '';
+  if (text === 'status' && WITH_STATUS.has(kind)) return 'status';
+  throw badRequest(`${qualifiedResource(kind)} have no subresource ${JSON.stringify(text.slice(0, 50))}`, { target: { kind } });
+}
+
+/** Makes a new object ready for tx.create; changes it in place. now: ms since 1970. Throws ApiError: BadRequest, Invalid. */
+export function admitNew<K extends Kind>(kind: K, object: KindMap[K], now: number): void {
+  const info = kindInfo(kind);
+  if (object.metadata?.resourceVersion !== undefined && object.metadata.resourceVersion !== '') {
+    throw badRequest('metadata.resourceVersion: must not be set on an object that is to be created', {
+      target: { kind, namespace: object.metadata.namespace ?? '', name: object.metadata.name ?? '' },
+      advice: 'Leave it out, or update the object instead.',
+    });
+  }
+  info.setDefaults(object);
+  info.prepareForCreate(object, now);
+  const errors = info.validateCreate(object as Obj<K>);
+  if (errors.length > 0)
+    throw invalidObject(kind, object.metadata?.namespace ?? '', object.metadata?.name || object.metadata?.generateName || '', errors);
+}
+
+/** New objects need a namespace that is there to stay. Throws ApiError: NotFound, Forbidden. */
+export function checkNamespace(view: ReadView, kind: Kind, namespace: string, name: string): void {
+  if (!kindNames[kind].namespaced) return;
+  const found = view.get('Namespace', '', namespace);
+  if (found === undefined) throw notFound('Namespace', '', namespace);
+  if (found.metadata?.deletionTimestamp === undefined && found.status?.phase !== 'Terminating') return;
+  const message = `unable to create new content in namespace ${namespace} because it is being terminated`;
+  throw forbiddenCall(`${qualifiedResource(kind)} "${name}" is forbidden: ${message}`, {
+    target: { kind, namespace, name },
+    causes: [{ reason: 'NamespaceTerminating', message: `namespace ${namespace} is being terminated`, field: 'metadata.namespace' }],
+  });
+}
+
+/** Makes a changed object ready for tx.update; changes it in place. Throws ApiError: Conflict, Invalid. */
+export function admitChange<K extends Kind>(kind: K, next: KindMap[K], previous: Obj<K>, subresource: Subresource): void {
+  const info = kindInfo(kind);
+  const old = previous.metadata;
+  const namespace = old?.namespace ?? '';
+  const name = old?.name ?? '';
+  const { metadata } = next;
+  if (metadata !== undefined) {
+    const { uid, resourceVersion } = metadata;
+    if (uid !== undefined && uid !== '' && uid !== old?.uid) {
+      throw conflict(kind, namespace, name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${old?.uid ?? ''}`);
+    }
+    if (resourceVersion !== undefined && resourceVersion !== '' && resourceVersion !== old?.resourceVersion)
+      throw conflict(kind, namespace, name);
+    if (old?.generation !== undefined) metadata.generation = old.generation;
+  }
+  info.setDefaults(next);
+  if (subresource === 'status') info.prepareForStatusUpdate(next, previous);
+  else info.prepareForUpdate(next, previous);
+  const changed = next as Obj<K>;
+  const errors = subresource === 'status' ? info.validateStatusUpdate(changed, previous) : info.validateUpdate(changed, previous);
+  if (errors.length > 0) throw invalidObject(kind, namespace, name, errors);
+}

@@ -1,0 +1,49 @@
+// Patches: applied to the JSON form of an object, then decoded as strictly as a manifest. How patches work is in @podplane/api/patch.
+
+import { decodeObject } from '@podplane/api/decode/decode';
+import { strictDecodingMessage } from '@podplane/api/decode/problems';
+import type { JsonValue } from '@podplane/api/decode/tree';
+import { ApiError, badRequest } from '@podplane/api/errors';
+import { kindInfo } from '@podplane/api/kinds/catalogue';
+import type { Kind, KindMap, Obj } from '@podplane/api/kinds/kind-map';
+import { kindNames } from '@podplane/api/kinds/kind-names';
+import { applyJsonPatch, applyMergePatch, PatchError } from '@podplane/api/patch';
+
+export type PatchKind = 'merge' | 'json';
+
+/** The object after the patch, a new one. Throws ApiError: BadRequest, Invalid. */
+export function applyPatch<K extends Kind>(kind: K, previous: Obj<K>, patchKind: PatchKind, patch: Uint8Array): KindMap[K] {
+  const target = { kind, namespace: previous.metadata?.namespace ?? '', name: previous.metadata?.name ?? '' };
+  const document = parse(patch);
+  const before = kindInfo(kind).codec.toJSON(previous) as JsonValue; // toJSON makes nothing but JSON
+  let tree: JsonValue;
+  try {
+    tree = patchKind === 'merge' ? applyMergePatch(before, document) : applyJsonPatch(before, document);
+  } catch (error) {
+    if (!(error instanceof PatchError)) throw error;
+    // A test that does not hold is no mistake of form: the object is not what the client believes.
+    throw new ApiError(error.code === 'test-failed' ? 'Invalid' : 'BadRequest', `the patch cannot be applied: ${error.message}`, {
+      target,
+      cause: error,
+    });
+  }
+  const decoded = decodeObject(kind, tree);
+  if (decoded.ok) return decoded.object;
+  throw badRequest(strictDecodingMessage(kind, kindNames[kind].apiVersion, decoded.problems), {
+    target,
+    causes: decoded.problems.map((problem) => ({
+      reason: 'FieldValueInvalid',
+      message: problem.message,
+      field: 'path' in problem ? problem.path : '',
+    })),
+    advice: decoded.problems[0]?.advice ?? '',
+  });
+}
+
+function parse(patch: Uint8Array): JsonValue {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(patch)) as JsonValue;
+  } catch (error) {
+    throw badRequest(`patch: it is no JSON: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
+}

@@ -1,0 +1,227 @@
+// The one way to read and write objects, for every face: admission, preconditions, causes, durability. A rule that only one face
+// enforces would be a bug, so all rules are here or in what this calls. Lists and watches are in lists.ts and watches.ts.
+import { ApiError, alreadyExists, badRequest, conflict, notFound, serviceUnavailable } from '@podplane/api/errors';
+import { kindInfo } from '@podplane/api/kinds/catalogue';
+import type { Kind, KindMap, Obj } from '@podplane/api/kinds/kind-map';
+import { kindNames } from '@podplane/api/kinds/kind-names';
+import type { System } from '@podplane/api/system';
+import { StoreError } from '@podplane/store/errors';
+import type { Cause, Store, Tx } from '@podplane/store/types';
+import { actorOf, type Identity } from '../auth/identity.js';
+import { admitChange, admitNew, checkNamespace, parseSubresource, type Subresource } from './admission.js';
+import { checkDeleteOptions, type Deleted, type DeleteOptions, deleteObject } from './deletion.js';
+import { type Place, parsePlace } from './kinds.js';
+import { Lists } from './lists.js';
+import { applyPatch, type PatchKind } from './patching.js';
+import { type WatchInput, type WatchStep, watch } from './watches.js';
+
+export interface Writer {
+  readonly identity: Identity;
+  /** The program that writes, as it calls itself; may be "". */
+  readonly fieldManager: string;
+  /** Decide everything, keep nothing. */
+  readonly dryRun: boolean;
+}
+
+export interface Written {
+  readonly kind: Kind;
+  readonly object: Obj;
+  readonly warnings: readonly string[];
+}
+
+/** An object to be written, as it was decoded; the registry owns it from then on. */
+export type Given = { readonly [K in Kind]: { readonly kind: K; readonly object: KindMap[K] } }[Kind];
+
+/** Objects of a batch that go into one transaction. */
+const BATCH_SLICE = 500;
+
+/** Carries the result of a dry run out of the transaction that it undoes. */
+class DryRun<T> extends Error {
+  constructor(readonly result: T) {
+    super('dry run');
+  }
+}
+
+export class Registry {
+  readonly lists: Lists;
+
+  constructor(
+    private readonly store: Store,
+    private readonly system: System,
+  ) {
+    this.lists = new Lists(store, system);
+  }
+
+  /** Throws ApiError: BadRequest, NotFound. */
+  get(request: { readonly kind: string; readonly namespace: string; readonly name: string }): {
+    readonly kind: Kind;
+    readonly object: Obj;
+  } {
+    const { kind, namespace, name } = parsePlace(request);
+    const object = this.store.durableView.get(kind, namespace, name);
+    if (object === undefined) throw notFound(kind, namespace, name);
+    return { kind, object };
+  }
+
+  watch(input: WatchInput, signal: AbortSignal): AsyncGenerator<WatchStep, never, void> {
+    return watch(this.store, this.system, input, signal);
+  }
+
+  /** Resolves when durable. Rejects with ApiError. */
+  async create(given: Given, writer: Writer): Promise<Written> {
+    const { kind } = given;
+    admitNew<Kind>(kind, given.object, this.system.clock.now());
+    const object = await this.write(kind, nameOf(given), 'create', writer, (tx) => place(tx, given));
+    return { kind, object, warnings: kindInfo<Kind>(kind).warnings(object) };
+  }
+
+  /** Each object is judged alone; results in the order given. Resolves when all of them are durable. Rejects only where nothing can be written. */
+  async createBatch(given: readonly (Given | undefined)[], writer: Writer): Promise<readonly (Written | ApiError)[]> {
+    const now = this.system.clock.now();
+    const results: (Written | ApiError)[] = [];
+    let durable = Promise.resolve();
+    for (let i = 0; i < given.length; i += BATCH_SLICE) {
+      if (i > 0) await new Promise<void>((resolve) => this.system.timers.soon(resolve)); // others get a turn
+      const slice = given.slice(i, i + BATCH_SLICE);
+      const admitted = slice.map((one) => attempt(() => admitOne(one, now)));
+      const { result, revision } = this.transact(causeOf(writer, `create ${slice.length} objects`), writer.dryRun, (tx) =>
+        admitted.map((one) =>
+          one instanceof ApiError ? one : attempt((): Written => ({ kind: one.kind, object: place(tx, one), warnings: [] })),
+        ),
+      );
+      results.push(...result);
+      const waited = this.store.durable(revision);
+      waited.catch(() => undefined); // awaited below
+      durable = waited;
+    }
+    await this.durable(durable);
+    return results;
+  }
+
+  /** Resolves when durable. Rejects with ApiError. */
+  async update(given: Given, subresource: string, writer: Writer): Promise<Written> {
+    const { kind } = given;
+    const { metadata } = given.object;
+    const { namespace, name } = parsePlace({ kind, namespace: metadata?.namespace ?? '', name: metadata?.name ?? '' });
+    const what = parseSubresource(kind, subresource);
+    const object = await this.write(kind, name, what === '' ? 'update' : `update ${what}`, writer, (tx) =>
+      replace(tx, { kind, namespace, name }, given.object, what),
+    );
+    return { kind, object, warnings: kindInfo<Kind>(kind).warnings(object) };
+  }
+
+  /** Resolves when durable. Rejects with ApiError. */
+  async patch(at: Place, patchKind: PatchKind, patch: Uint8Array, subresource: string, writer: Writer): Promise<Written> {
+    const { kind, namespace, name } = parsePlace(at);
+    const what = parseSubresource(kind, subresource);
+    const object = await this.write(kind, name, what === '' ? 'patch' : `patch ${what}`, writer, (tx) => {
+      const previous = tx.get(kind, namespace, name);
+      if (previous === undefined) throw notFound(kind, namespace, name);
+      return replace(tx, { kind, namespace, name }, applyPatch<Kind>(kind, previous, patchKind, patch), what);
+    });
+    return { kind, object, warnings: kindInfo<Kind>(kind).warnings(object) };
+  }
+
+  /** Resolves when durable. Rejects with ApiError. */
+  async delete(at: Place, options: DeleteOptions, writer: Writer): Promise<Deleted & { readonly kind: Kind }> {
+    const target = parsePlace(at);
+    checkDeleteOptions(options);
+    const deleted = await this.write(target.kind, target.name, 'delete', writer, (tx) => deleteObject(tx, target, options));
+    return { ...deleted, kind: target.kind };
+  }
+
+  private async write<T>(kind: Kind, name: string, verb: string, writer: Writer, fn: (tx: Tx) => T): Promise<T> {
+    const { result, revision } = this.transact(causeOf(writer, `${verb} ${kindNames[kind].singular} ${name}`), writer.dryRun, fn);
+    await this.durable(this.store.durable(revision));
+    return result;
+  }
+
+  private async durable(promise: Promise<void>): Promise<void> {
+    try {
+      await promise;
+    } catch (error) {
+      throw fromStore(error);
+    }
+  }
+
+  private transact<T>(cause: Cause, dryRun: boolean, fn: (tx: Tx) => T): { readonly result: T; readonly revision: number } {
+    try {
+      return this.store.transact<T>(cause, ((tx: Tx) => {
+        const result = fn(tx);
+        if (dryRun) throw new DryRun(result);
+        return result;
+      }) as Parameters<typeof this.store.transact<T>>[1]);
+    } catch (error) {
+      if (error instanceof DryRun) return { result: error.result as T, revision: 0 };
+      throw fromStore(error);
+    }
+  }
+}
+
+function nameOf({ object }: Given): string {
+  return object.metadata?.name || object.metadata?.generateName || '';
+}
+
+function causeOf(writer: Writer, reason: string): Cause {
+  return {
+    actor: actorOf(writer.identity),
+    reason: writer.fieldManager === '' ? reason : `${reason} (${writer.fieldManager.slice(0, 128)})`,
+  };
+}
+
+function admitOne(given: Given | undefined, now: number): Given {
+  if (given === undefined) throw badRequest('the object is empty, or of a kind that this server does not know');
+  admitNew<Kind>(given.kind, given.object, now);
+  return given;
+}
+
+/** Puts an admitted object into the store. */
+function place(tx: Tx, { kind, object }: Given): Obj {
+  const namespace = object.metadata?.namespace ?? '';
+  const name = object.metadata?.name ?? '';
+  checkNamespace(tx, kind, namespace, name || (object.metadata?.generateName ?? ''));
+  // Asked before, not caught after: in a batch a throw inside of create must leave nothing behind.
+  if (name !== '' && tx.get(kind, namespace, name) !== undefined) throw alreadyExists(kind, namespace, name);
+  return tx.create<Kind>(kind, object);
+}
+
+function replace(tx: Tx, { kind, namespace, name }: Place, next: KindMap[Kind], subresource: Subresource): Obj {
+  const previous = tx.get(kind, namespace, name);
+  if (previous === undefined) throw notFound(kind, namespace, name);
+  admitChange<Kind>(kind, next, previous, subresource);
+  return tx.update<Kind>(kind, next, 'any');
+}
+
+function attempt<T>(fn: () => T): T | ApiError {
+  try {
+    return fn();
+  } catch (error) {
+    const known = fromStore(error);
+    if (known instanceof ApiError) return known;
+    throw error;
+  }
+}
+
+/** Errors of the store in the words of the API; others as they are. */
+function fromStore(error: unknown): unknown {
+  if (!(error instanceof StoreError)) return error;
+  const kind = error.kind as Kind | undefined;
+  const namespace = error.namespace ?? '';
+  const name = error.objectName ?? '';
+  switch (error.code) {
+    case 'not-found':
+      return kind === undefined ? badRequest(error.message) : notFound(kind, namespace, name);
+    case 'already-exists':
+      return kind === undefined ? badRequest(error.message) : alreadyExists(kind, namespace, name);
+    case 'conflict':
+      return kind === undefined ? badRequest(error.message) : conflict(kind, namespace, name);
+    case 'invalid':
+      return badRequest(error.message, { target: { kind: kind ?? '', namespace, name } });
+    case 'sealed':
+      return serviceUnavailable(error.message, { advice: error.advice ?? '', cause: error, retryAfterSeconds: 5 });
+    case 'closed':
+      return serviceUnavailable('the server is stopping', { advice: 'Try again in a moment.', cause: error });
+    case 'gone':
+      return error;
+  }
+}

@@ -1,0 +1,233 @@
+// What one node has been told to run, and what it must be told next. Recomputed from what is dirty, so that a slow node costs a
+// few names and no queue. Which changes make what dirty is in router.ts.
+import type { ConfigMap } from '@podplane/api/gen/podplane/core/v1/config_map';
+import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
+import type { Secret } from '@podplane/api/gen/podplane/core/v1/secret';
+import type { Assignments } from '@podplane/api/gen/podplane/node/v1/session';
+import type { Obj } from '@podplane/api/kinds/kind-map';
+import type { System, Timer } from '@podplane/api/system';
+import type { ReadView } from '@podplane/store/types';
+import { parseReference, type Reference, referencesOf } from './references.js';
+
+/** Batching, ms: a first change goes at once; what follows waits for a quiet moment, but not longer than the cap. */
+const QUIET_MS = 20;
+const CAP_MS = 100;
+/** A node that does not read for this long is cut off. */
+const STUCK_MS = 30_000;
+const MOST_PODS = 100;
+const MOST_REFERENCE_BYTES = 2 * 1024 * 1024;
+
+export interface FeedPort {
+  /** False: the buffer is full. */
+  send(message: Assignments): boolean;
+  /** The node has not read for too long. */
+  stuck(): void;
+  /** The feed began or ceased to care for references. */
+  referencesChanged(added: readonly Reference[], removed: readonly Reference[]): void;
+}
+
+export class AssignmentFeed implements Disposable {
+  /** What the node's pods name, by pod uid; also the record of which pods the node knows. */
+  private readonly told = new Map<string, ReadonlySet<Reference>>();
+  private readonly uses = new Map<Reference, number>();
+  private readonly toldReferences = new Set<Reference>();
+  private readonly dirtyPods = new Set<string>();
+  private readonly dirtyReferences = new Set<Reference>();
+  private complete = true;
+  private revision = 0;
+  private blocked = false;
+  private firstDirty: number | undefined;
+  private lastFlush = Number.NEGATIVE_INFINITY;
+  private flushTimer: Timer | undefined;
+  private flushSoon = false;
+  private stuckTimer: Timer | undefined;
+  private disposed = false;
+
+  constructor(
+    readonly nodeName: string,
+    private readonly view: () => ReadView,
+    private readonly system: System,
+    private readonly port: FeedPort,
+  ) {}
+
+  /** Something about a pod of this node, or one that was this node's, has changed. */
+  markPod(uid: string): void {
+    this.dirtyPods.add(uid);
+    this.plan();
+  }
+
+  markReference(reference: Reference): void {
+    if (!this.uses.has(reference)) return;
+    this.dirtyReferences.add(reference);
+    this.plan();
+  }
+
+  /** Everything again: at the start, when the agent saw a gap, when changes were missed. */
+  markAll(): void {
+    this.complete = true;
+    this.plan();
+  }
+
+  /** The buffer has room again. */
+  drained(): void {
+    if (!this.blocked) return;
+    this.blocked = false;
+    this.stuckTimer?.cancel();
+    this.stuckTimer = undefined;
+    this.plan();
+  }
+
+  [Symbol.dispose](): void {
+    this.disposed = true;
+    this.flushTimer?.cancel();
+    this.stuckTimer?.cancel();
+    this.port.referencesChanged([], [...this.uses.keys()]);
+  }
+
+  private get dirty(): boolean {
+    return this.complete || this.dirtyPods.size > 0 || this.dirtyReferences.size > 0;
+  }
+
+  private plan(): void {
+    if (this.disposed || this.blocked || !this.dirty) return;
+    if (this.flushSoon) return;
+    const now = this.system.clock.monotonic();
+    if (this.firstDirty === undefined && now - this.lastFlush >= QUIET_MS) {
+      // Even "at once" waits for the end of this turn: one transaction may touch many pods of the node.
+      this.flushSoon = true;
+      this.system.timers.soon(() => {
+        this.flushSoon = false;
+        this.flush();
+      });
+      return;
+    }
+    this.firstDirty ??= now;
+    this.flushTimer?.cancel();
+    const due = Math.min(now + QUIET_MS, this.firstDirty + CAP_MS);
+    this.flushTimer = this.system.timers.after(Math.max(0, due - now), () => this.flush());
+  }
+
+  private flush(): void {
+    if (this.disposed) return;
+    this.flushTimer?.cancel();
+    this.flushTimer = undefined;
+    this.firstDirty = undefined;
+    while (this.dirty && !this.blocked) {
+      const message = this.complete ? this.completeMessage() : this.incrementalMessage();
+      this.lastFlush = this.system.clock.monotonic();
+      if (message !== undefined && !this.port.send(message)) this.block();
+    }
+  }
+
+  private block(): void {
+    this.blocked = true;
+    this.stuckTimer = this.system.timers.after(STUCK_MS, () => this.port.stuck());
+  }
+
+  private completeMessage(): Assignments {
+    const view = this.view();
+    this.complete = false;
+    this.dirtyPods.clear();
+    this.dirtyReferences.clear();
+    for (const uid of this.told.keys()) this.tell(uid, undefined);
+    this.toldReferences.clear();
+    const pods: Obj<'Pod'>[] = [];
+    for (const pod of view.index('Pod', 'node', this.nodeName)) {
+      pods.push(pod);
+      this.tell(pod.metadata?.uid ?? '', pod);
+    }
+    for (const reference of this.uses.keys()) this.dirtyReferences.add(reference);
+    this.revision = view.revision;
+    // A complete message must name all pods, else the node would end the others; what they name may follow in pieces.
+    return { complete: true, from: 0, to: this.revision, pods: mutable(pods), removedPodUids: [], ...this.takeReferences(view) };
+  }
+
+  private incrementalMessage(): Assignments | undefined {
+    const view = this.view();
+    const pods: Obj<'Pod'>[] = [];
+    const removedPodUids: string[] = [];
+    for (const uid of this.dirtyPods) {
+      if (pods.length >= MOST_PODS) break;
+      this.dirtyPods.delete(uid);
+      const pod = view.byUid('Pod', uid);
+      if (pod !== undefined && pod.spec?.nodeName === this.nodeName) {
+        pods.push(pod);
+        this.tell(uid, pod);
+      } else if (this.told.has(uid)) {
+        removedPodUids.push(uid);
+        this.tell(uid, undefined);
+      }
+    }
+    const references = this.takeReferences(view);
+    const { configMaps, secrets, removedReferences } = references;
+    if (pods.length + removedPodUids.length + configMaps.length + secrets.length + removedReferences.length === 0) return undefined;
+    const from = this.revision;
+    this.revision = view.revision;
+    return { complete: false, from, to: this.revision, pods: mutable(pods), removedPodUids, ...references };
+  }
+
+  /** As many of the dirty references as one message holds. */
+  private takeReferences(view: ReadView): { configMaps: ConfigMap[]; secrets: Secret[]; removedReferences: string[] } {
+    const out: { configMaps: ConfigMap[]; secrets: Secret[]; removedReferences: string[] } = {
+      configMaps: [],
+      secrets: [],
+      removedReferences: [],
+    };
+    let bytes = 0;
+    for (const reference of this.dirtyReferences) {
+      if (bytes >= MOST_REFERENCE_BYTES) break;
+      this.dirtyReferences.delete(reference);
+      const { kind, namespace, name } = parseReference(reference);
+      const object = this.uses.has(reference) ? view.get(kind, namespace, name) : undefined;
+      if (object === undefined) {
+        if (this.toldReferences.delete(reference)) out.removedReferences.push(reference);
+        continue;
+      }
+      this.toldReferences.add(reference);
+      if (kind === 'ConfigMap') out.configMaps.push(object as unknown as ConfigMap);
+      else out.secrets.push(object as unknown as Secret);
+      bytes += sizeOf(object);
+    }
+    return out;
+  }
+
+  /** Notes what the node knows of a pod (undefined: nothing any more), and counts what its pods name. */
+  private tell(uid: string, pod: Obj<'Pod'> | undefined): void {
+    const before = this.told.get(uid);
+    const after = pod === undefined ? undefined : referencesOf(pod);
+    if (after === undefined) this.told.delete(uid);
+    else this.told.set(uid, after);
+    const added: Reference[] = [];
+    const removed: Reference[] = [];
+    for (const reference of after ?? []) {
+      if (before?.has(reference) === true) continue;
+      const count = this.uses.get(reference) ?? 0;
+      this.uses.set(reference, count + 1);
+      if (count === 0) added.push(reference);
+    }
+    for (const reference of before ?? []) {
+      if (after?.has(reference) === true) continue;
+      const count = (this.uses.get(reference) ?? 1) - 1;
+      if (count > 0) this.uses.set(reference, count);
+      else {
+        this.uses.delete(reference);
+        removed.push(reference);
+      }
+    }
+    for (const reference of [...added, ...removed]) this.dirtyReferences.add(reference);
+    if (added.length + removed.length > 0) this.port.referencesChanged(added, removed);
+  }
+}
+
+/** The generated types are mutable, the store's objects are frozen; encoding only reads. */
+function mutable(pods: readonly Obj<'Pod'>[]): Pod[] {
+  return pods as unknown as Pod[];
+}
+
+/** About how many bytes a ConfigMap or Secret has. */
+function sizeOf(object: Obj<'ConfigMap'> | Obj<'Secret'>): number {
+  let bytes = 200;
+  for (const [key, value] of Object.entries(object.data)) bytes += key.length + value.length;
+  if ('binaryData' in object) for (const [key, value] of Object.entries(object.binaryData)) bytes += key.length + value.length;
+  return bytes;
+}

@@ -1,0 +1,53 @@
+// Which ConfigMaps and Secrets a pod names. Nothing of how they reach a node.
+import type { Obj } from '@podplane/api/kinds/kind-map';
+
+export type ReferenceKind = 'ConfigMap' | 'Secret';
+
+/** "ConfigMap/<namespace>/<name>" or "Secret/<namespace>/<name>". */
+export type Reference = string;
+
+export function referenceTo(kind: ReferenceKind, namespace: string, name: string): Reference {
+  return `${kind}/${namespace}/${name}`;
+}
+
+export function parseReference(reference: Reference): { readonly kind: ReferenceKind; readonly namespace: string; readonly name: string } {
+  const [kind = '', namespace = '', name = ''] = reference.split('/');
+  return { kind: kind === 'Secret' ? 'Secret' : 'ConfigMap', namespace, name };
+}
+
+type PodSpec = NonNullable<Obj<'Pod'>['spec']>;
+type EnvOwner = Pick<PodSpec['containers'][number], 'env' | 'envFrom'>;
+
+/** All that a pod's volumes, environments and image pulls name; each once. Pure. */
+export function referencesOf(pod: Obj<'Pod'>): ReadonlySet<Reference> {
+  const found = new Set<Reference>();
+  const namespace = pod.metadata?.namespace ?? '';
+  const { spec } = pod;
+  if (spec === undefined) return found;
+  const add = (kind: ReferenceKind, name: string | undefined): void => {
+    if (name !== undefined && name !== '') found.add(referenceTo(kind, namespace, name));
+  };
+  const addEnv = (owner: EnvOwner): void => {
+    for (const { configMapRef, secretRef } of owner.envFrom) {
+      add('ConfigMap', configMapRef?.name);
+      add('Secret', secretRef?.name);
+    }
+    for (const { valueFrom } of owner.env) {
+      add('ConfigMap', valueFrom?.configMapKeyRef?.name);
+      add('Secret', valueFrom?.secretKeyRef?.name);
+    }
+  };
+  for (const volume of spec.volumes) {
+    add('ConfigMap', volume.configMap?.name);
+    add('Secret', volume.secret?.secretName);
+    for (const source of volume.projected?.sources ?? []) {
+      add('ConfigMap', source.configMap?.name);
+      add('Secret', source.secret?.name);
+    }
+  }
+  for (const container of spec.containers) addEnv(container);
+  for (const container of spec.initContainers) addEnv(container);
+  for (const container of spec.ephemeralContainers) addEnv(container);
+  for (const secret of spec.imagePullSecrets) add('Secret', secret.name);
+  return found;
+}

@@ -1,0 +1,252 @@
+// All sessions: one a node, the newest boot wins. Joins what sessions need: Node objects, assignments, statuses, liveness, tunnels.
+// The conversation itself is in session.ts.
+import type { NodeStatus } from '@podplane/api/gen/podplane/core/v1/node';
+import type { Hello, NodeEvent, OpenTunnel, PodStatuses, TunnelRefused } from '@podplane/api/gen/podplane/node/v1/session';
+import { dnsSubdomainProblems } from '@podplane/api/names';
+import type { System } from '@podplane/api/system';
+import { StoreError } from '@podplane/store/errors';
+import type { Store } from '@podplane/store/types';
+import { type Cidr, formatCidr } from './cidr.js';
+import type { AssignmentFeed, FeedPort } from './feed.js';
+import { Liveness } from './liveness.js';
+import { NodeRegistrar } from './node-object.js';
+import type { ServerMessage, SessionInput, SessionPort } from './port.js';
+import { AssignmentRouter } from './router.js';
+import { Session, type SessionHost } from './session.js';
+import { takeStatuses } from './statuses.js';
+
+export interface SessionTimings {
+  /** Of a few nodes; grows with their number. */
+  readonly heartbeatPeriodMs: number;
+  /** Heartbeats taken per second, at most, over all nodes. */
+  readonly heartbeatsPerSecond: number;
+  /** How long a heartbeat counts; at least five periods. */
+  readonly leaseMs: number;
+}
+
+export const DEFAULT_SESSION_TIMINGS: SessionTimings = { heartbeatPeriodMs: 1000, heartbeatsPerSecond: 300, leaseMs: 15_000 };
+
+export interface SessionsOptions {
+  readonly store: Store;
+  readonly system: System;
+  readonly clusterId: string;
+  readonly clusterCidr: Cidr;
+  /** Size of one node's range: 24 is 256 addresses. */
+  readonly nodeCidrBits: number;
+  readonly timings: SessionTimings;
+  /** What a node says has happened. */
+  readonly recordEvents: (nodeName: string, events: readonly NodeEvent[]) => void;
+  readonly tunnelRefused: (nodeName: string, refusal: TunnelRefused) => void;
+  /** A session of a node has opened or ended, or it said goodbye: whoever judges nodes should look now. */
+  readonly changed: (nodeName: string) => void;
+  readonly problem: (nodeName: string, what: string, error: unknown) => void;
+}
+
+/** Servers that stop spread the agents' return over this time, ms. */
+const RECONNECT_SPREAD_MS = 500;
+
+export class NodeSessions implements SessionHost {
+  readonly system: System;
+  readonly liveness: Liveness;
+  private readonly router: AssignmentRouter;
+  private readonly registrar: NodeRegistrar;
+  private readonly sessions = new Set<Session>();
+  private readonly byNode = new Map<string, Session>();
+  /** Highest batch of statuses taken, by node and boot: what comes again after a reconnect is answered, not taken twice. */
+  private readonly taken = new Map<string, { readonly bootId: string; readonly seq: number }>();
+  private readonly committing = new Set<Promise<void>>();
+  private stopping = false;
+
+  constructor(private readonly options: SessionsOptions) {
+    this.system = options.system;
+    this.liveness = new Liveness(options.system);
+    this.router = new AssignmentRouter(options.store, options.system);
+    this.registrar = new NodeRegistrar(options.store, options.clusterCidr, options.nodeCidrBits);
+  }
+
+  /** A new connection of a node, whose name its certificate proves. */
+  connect(nodeName: string, port: SessionPort): SessionInput {
+    const session = new Session(this.system.random.uid(), nodeName, port, this);
+    this.sessions.add(session);
+    if (this.stopping) session.reconnect(RECONNECT_SPREAD_MS, 'ServerStopping');
+    return session;
+  }
+
+  /** Asks a node to open a tunnel; false: it has no session. */
+  askForTunnel(nodeName: string, message: OpenTunnel): boolean {
+    return this.byNode.get(nodeName)?.tell({ $case: 'openTunnel', value: message }) ?? false;
+  }
+
+  /** Names of the nodes that are connected just now. */
+  get connectedNodes(): readonly string[] {
+    return [...this.byNode.keys()];
+  }
+
+  /** Machine that holds a node's name. */
+  holder(nodeName: string): string | undefined {
+    return this.registrar.holder(nodeName);
+  }
+
+  /** The Node object was deleted by somebody: its agent registers anew, or learns that the name is another's. */
+  nodeDeleted(nodeName: string): void {
+    this.byNode.get(nodeName)?.reconnect(0, 'NodeDeleted');
+    this.liveness.forget(nodeName);
+    this.taken.delete(nodeName);
+  }
+
+  /** Tells all agents to come back later and takes in what they have already said. */
+  async stop(): Promise<void> {
+    this.stopping = true;
+    for (const session of this.sessions) session.reconnect(Math.round(this.system.random.next() * RECONNECT_SPREAD_MS), 'ServerStopping');
+    await Promise.allSettled(this.committing);
+    this.router[Symbol.dispose]();
+    this.registrar[Symbol.dispose]();
+    this.liveness[Symbol.dispose]();
+  }
+
+  // ------------------------------------------------------------------------------------------------- what sessions call
+
+  async registered(session: Session, hello: Hello): Promise<{ readonly welcome: ServerMessage } | { readonly refusal: ServerMessage }> {
+    const { nodeName } = session;
+    const refusal = (reason: string, message: string): { readonly refusal: ServerMessage } => ({
+      refusal: { $case: 'refused', value: { reason, message } },
+    });
+    if (hello.nodeName !== nodeName)
+      return refusal('Forbidden', `the certificate is node "${nodeName}"'s, the hello is node "${hello.nodeName}"'s`);
+    if (dnsSubdomainProblems(nodeName).length > 0)
+      return refusal('Invalid', `"${nodeName}" is no name for a node: ${dnsSubdomainProblems(nodeName).join('; ')}`);
+    if (hello.machineId === '' || hello.bootId === '') return refusal('BadRequest', 'the hello must name machineId and bootId');
+    const registration = this.registrar.register(hello);
+    if (registration.state === 'refused') return refusal(registration.reason, registration.message);
+    const { revision, podCIDR } = registration;
+    // From here on this is the node's session: what an older one still says is not listened to.
+    const older = this.byNode.get(nodeName);
+    this.byNode.set(nodeName, session);
+    older?.end({
+      reason: 'Superseded',
+      message: older.bootId === hello.bootId ? 'the agent has connected again' : 'the agent was started again',
+    });
+    if (this.taken.get(nodeName)?.bootId !== hello.bootId) this.taken.delete(nodeName);
+    this.liveness.opened(nodeName);
+    this.options.changed(nodeName);
+    await this.options.store.durable(revision);
+    const { clusterId, clusterCidr } = this.options;
+    return {
+      welcome: {
+        $case: 'welcome',
+        value: {
+          sessionId: session.id,
+          heartbeatPeriodMillis: this.heartbeatPeriod,
+          leaseMillis: this.lease,
+          podCIDR,
+          clusterCIDR: formatCidr(clusterCidr),
+          clusterId,
+        },
+      },
+    };
+  }
+
+  openFeed(session: Session, port: Omit<FeedPort, 'referencesChanged'>): AssignmentFeed {
+    return this.router.open(session.nodeName, port);
+  }
+
+  closeFeed(feed: AssignmentFeed): void {
+    this.router.close(feed);
+  }
+
+  heard(session: Session): void {
+    if (this.byNode.get(session.nodeName) === session) this.liveness.heard(session.nodeName);
+  }
+
+  beat(session: Session, { seq }: { readonly seq: number }): ServerMessage {
+    if (session.unwritten !== undefined) this.nodeStatus(session, session.unwritten);
+    else this.restore(session);
+    return { $case: 'heartbeatAck', value: { seq, leaseMillis: this.lease, heartbeatPeriodMillis: this.heartbeatPeriod } };
+  }
+
+  statuses(session: Session, batch: PodStatuses): Promise<void> {
+    const done = this.takeBatch(session, batch);
+    this.committing.add(done);
+    const forget = (): void => void this.committing.delete(done);
+    done.then(forget, forget);
+    return done;
+  }
+
+  nodeStatus(session: Session, status: NodeStatus): void {
+    this.write(session, status, 'node status');
+  }
+
+  events(session: Session, events: readonly NodeEvent[]): void {
+    this.options.recordEvents(session.nodeName, events);
+  }
+
+  goodbye(session: Session, reason: string): void {
+    this.liveness.goodbye(session.nodeName);
+    this.options.problem(session.nodeName, `says goodbye: ${reason}`, undefined);
+    this.options.changed(session.nodeName);
+  }
+
+  tunnelRefused(session: Session, refusal: TunnelRefused): void {
+    this.options.tunnelRefused(session.nodeName, refusal);
+  }
+
+  ended(session: Session): void {
+    this.sessions.delete(session);
+    if (this.byNode.get(session.nodeName) !== session) return;
+    this.byNode.delete(session.nodeName);
+    this.liveness.closed(session.nodeName);
+    this.options.changed(session.nodeName);
+  }
+
+  problem(session: Session, what: string, error: unknown): void {
+    this.options.problem(session.nodeName, what, error);
+  }
+
+  // ------------------------------------------------------------------------------------------------------------- inside
+
+  private get heartbeatPeriod(): number {
+    const { heartbeatPeriodMs, heartbeatsPerSecond } = this.options.timings;
+    return Math.max(heartbeatPeriodMs, Math.ceil((this.options.store.count('Node') / heartbeatsPerSecond) * 1000));
+  }
+
+  private get lease(): number {
+    return Math.max(this.options.timings.leaseMs, 5 * this.heartbeatPeriod);
+  }
+
+  private async takeBatch(session: Session, batch: PodStatuses): Promise<void> {
+    const { store } = this.options;
+    const { nodeName, bootId } = session;
+    const before = this.taken.get(nodeName);
+    if (before !== undefined && before.bootId === bootId && batch.seq <= before.seq) {
+      await store.durable(store.revision); // taken already; the answer was lost, or is still to come
+      return;
+    }
+    const { revision, refused } = takeStatuses(store, nodeName, batch.reports);
+    this.taken.set(nodeName, { bootId, seq: batch.seq });
+    if (refused.length > 0)
+      this.options.problem(nodeName, `reports pods that are not its own: ${refused.slice(0, 5).join(', ')}`, undefined);
+    try {
+      await store.durable(revision);
+    } catch (error) {
+      // Lost with the journal: the same batch must be taken when it comes again.
+      if (this.taken.get(nodeName)?.seq === batch.seq) this.taken.delete(nodeName);
+      throw error;
+    }
+  }
+
+  /** A node that was given up is heard again: its status is what it last said. */
+  private restore(session: Session): void {
+    const ready = this.options.store.get('Node', '', session.nodeName)?.status?.conditions.find(({ type }) => type === 'Ready');
+    if (ready?.status === 'Unknown' && session.reported !== undefined) this.write(session, session.reported, 'heard again');
+  }
+
+  private write(session: Session, status: NodeStatus, reason: string): void {
+    session.unwritten = undefined;
+    try {
+      this.registrar.report(session.nodeName, status, reason);
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      session.unwritten = status; // the store is sealed: the next heartbeat tries again
+    }
+  }
+}

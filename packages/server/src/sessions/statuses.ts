@@ -1,0 +1,66 @@
+// What agents report of their pods, into the store: one transaction for each batch. Which batches are taken is session.ts's decision.
+import type { PodCondition, PodStatus } from '@podplane/api/gen/podplane/core/v1/pod';
+import type { PodReport } from '@podplane/api/gen/podplane/node/v1/session';
+import type { DeepReadonly } from '@podplane/api/kinds/kind-map';
+import type { Store, Tx } from '@podplane/store/types';
+
+/** Conditions that the agent does not own; kept where it does not report them. */
+const FOREIGN_CONDITIONS = new Set(['PodScheduled', 'DisruptionTarget']);
+
+export interface Intake {
+  /** Wait for it before the answer. */
+  readonly revision: number;
+  /** Uids that the node reported though they are not its own. */
+  readonly refused: readonly string[];
+}
+
+/** Commits one batch. Throws StoreError "sealed". */
+export function takeStatuses(store: Store, nodeName: string, reports: readonly PodReport[]): Intake {
+  const cause = {
+    actor: `node:${nodeName}`,
+    reason: reports.length === 1 ? `status of pod ${reports[0]?.namespace}/${reports[0]?.name}` : `status of ${reports.length} pods`,
+  };
+  const { result, revision } = store.transact(cause, (tx) =>
+    reports.filter((report) => !takeOne(tx, nodeName, report)).map(({ uid }) => uid),
+  );
+  return { revision, refused: result };
+}
+
+/** False: the pod is not this node's to report. */
+function takeOne(tx: Tx, nodeName: string, report: PodReport): boolean {
+  const pod = tx.byUid('Pod', report.uid);
+  if (pod === undefined) return true; // gone meanwhile; the node is told, or has been
+  if (pod.spec?.nodeName !== nodeName) return false;
+  const namespace = pod.metadata?.namespace ?? '';
+  const name = pod.metadata?.name ?? '';
+  const { status } = report;
+  if (report.terminated && pod.metadata?.deletionTimestamp !== undefined) {
+    // With finalizers the object stays, so that what became of the pod is written in any case.
+    if (status !== undefined && pod.metadata.finalizers.length > 0) write(tx, namespace, name, status, pod.status);
+    tx.markDeleted('Pod', namespace, name, 0);
+    return true;
+  }
+  if (status !== undefined) write(tx, namespace, name, status, pod.status);
+  return true;
+}
+
+function isTerminal(phase: string | undefined): boolean {
+  return phase === 'Succeeded' || phase === 'Failed';
+}
+
+function write(tx: Tx, namespace: string, name: string, reported: PodStatus, before: DeepReadonly<PodStatus> | undefined): void {
+  // A pod that has ended stays ended, whatever an agent that lost its memory believes.
+  if (isTerminal(before?.phase) && reported.phase !== before?.phase) return;
+  tx.edit('Pod', namespace, name, (draft) => {
+    const old = draft.status;
+    const kept: PodCondition[] = (old?.conditions ?? []).filter(({ type }) => FOREIGN_CONDITIONS.has(type));
+    const foreign = new Set(kept.map(({ type }) => type));
+    draft.status = {
+      ...reported,
+      // PodScheduled is the scheduler's word, even where the agent repeats it.
+      conditions: [...reported.conditions.filter(({ type }) => !foreign.has(type)), ...kept],
+      qosClass: reported.qosClass ?? old?.qosClass,
+      startTime: reported.startTime ?? old?.startTime,
+    };
+  });
+}
