@@ -28,7 +28,6 @@ const warn = (scope: SupportScope, path: string, note: string, except?: Except):
   except === undefined ? { scope, path, support: 'warned', note } : { scope, path, support: 'warned', note, except };
 
 const podSpec: readonly SupportRule[] = [
-  ...yes('PodSpec', ['containers']),
   ...no('PodSpec', ['initContainers', 'ephemeralContainers']),
   ...yes('PodSpec', ['restartPolicy', 'terminationGracePeriodSeconds', 'nodeSelector', 'nodeName', 'hostname', 'hostAliases', 'tolerations']),
   ...yes('PodSpec', ['affinity.nodeAffinity']),

@@ -1,0 +1,150 @@
+import { describe, expect, test } from 'vitest';
+import type { JsonObject, JsonValue } from '../decode/tree.js';
+import { applyMergePatch } from '../patch.js';
+import { type FieldSchema, kindSchema, type MessageSchema } from '../schema/model.js';
+import { kindInfo } from './catalogue.js';
+import { allKinds, type Kind } from './kind-names.js';
+import { rulesOf } from './support-check.js';
+import { supportTable } from './support.js';
+import { admitted, containerWith, createFaults, goodPod, goodWorkload, podWith } from './testing.js';
+
+/** Paths of a kind that no line of the table covers. */
+function uncovered(kind: Kind): string[] {
+  const paths = rulesOf(kind).map((rule) => rule.path.replaceAll('{}', ''));
+  const covered = new Set(paths);
+  const above = new Set(paths.flatMap((path) => path.split('.').map((_, i, steps) => steps.slice(0, i + 1).join('.').replace(/\[\]$/, ''))));
+  const out: string[] = [];
+  const visit = (schema: MessageSchema, prefix: string): void => {
+    for (const field of schema.fields.values()) {
+      const path = prefix === '' ? field.name : `${prefix}.${field.name}`;
+      if (prefix === '' && ['apiVersion', 'kind', 'metadata', 'status'].includes(field.name)) continue;
+      if (covered.has(path)) continue;
+      if (above.has(path) && field.message !== undefined) visit(field.message, field.shape === 'list' ? `${path}[]` : path);
+      else out.push(path);
+    }
+  };
+  visit(kindSchema(kind) as MessageSchema, '');
+  return out;
+}
+
+describe('the table', () => {
+  // Containers are in the table as a whole and field by field: the whole must not hide a field that is missing.
+  test.each(allKinds)('says of every field of %s whether it works', (kind) => {
+    expect(uncovered(kind)).toEqual([]);
+  });
+
+  test('names no field that does not exist, and none twice', () => {
+    const wrong: string[] = [];
+    const seen = new Set<string>();
+    for (const kind of allKinds) {
+      for (const rule of rulesOf(kind)) {
+        let schema: MessageSchema | undefined = kindSchema(kind);
+        let field: FieldSchema | undefined;
+        for (const step of rule.path.split('.')) {
+          field = schema?.fields.get(step.replace(/(\[\]|\{\})$/, ''));
+          const shape = step.endsWith('[]') ? 'list' : step.endsWith('{}') ? 'map' : undefined;
+          if (field === undefined || (shape !== undefined && field.shape !== shape)) wrong.push(`${kind} ${rule.path}`);
+          schema = field?.message;
+        }
+        const identity = `${kind} ${rule.path}`;
+        if (seen.has(identity)) wrong.push(`twice: ${identity}`);
+        seen.add(identity);
+      }
+    }
+    expect(wrong).toEqual([]);
+  });
+
+  test('a list that has lines for its fields has none of its own that would cover them', () => {
+    expect(supportTable.some((rule) => rule.path === 'containers')).toBe(false);
+  });
+});
+
+/** Some value of a field that says something. */
+function sample(field: FieldSchema): JsonValue {
+  const one = (): JsonValue => {
+    switch (field.type) {
+      case 'message':
+        return Object.fromEntries([...(field.message as MessageSchema).fields.values()].filter((inner) => inner.required).map((inner) => [inner.name, sample(inner)]));
+      case 'boolean':
+        return true;
+      case 'int32':
+      case 'int64':
+      case 'uint32':
+      case 'double':
+        return 7;
+      case 'time':
+        return '2026-01-01T00:00:00Z';
+      case 'object':
+        return { a: 'b' };
+      case 'bytes':
+        return 'YQ==';
+      default:
+        return field.format === 'quantity' ? '7' : (field.allowed.at(-1) ?? 'x');
+    }
+  };
+  if (field.shape === 'list') return [one()];
+  return field.shape === 'map' ? { x: one() } : one();
+}
+
+/** A manifest in which only a path says something that the rule does not except. */
+function manifestWith(schema: MessageSchema, steps: readonly string[], except: readonly unknown[]): JsonObject {
+  const [step = '', ...rest] = steps;
+  const name = step.replace(/(\[\]|\{\})$/, '');
+  const field = schema.fields.get(name) as FieldSchema;
+  if (rest.length > 0) {
+    const inner = manifestWith(field.message as MessageSchema, rest, except);
+    return { [name]: step.endsWith('[]') ? [inner] : inner };
+  }
+  if (field.type === 'boolean') return { [name]: !except.includes(true) };
+  const value = sample(field);
+  return { [name]: except.includes(value) ? 'x' : value };
+}
+
+const refusals = supportTable.filter((rule) => rule.support === 'refused' && (rule.scope === 'PodSpec' || rule.scope === 'Container'));
+
+test.each(refusals.map((rule) => [rule.scope, rule.path, rule] as const))('%s %s is refused by its path, in pods and in templates', (scope, path, rule) => {
+  const steps = path.split('.');
+  const whole = scope === 'Container' ? ['containers[]', ...steps] : steps;
+  const spec = manifestWith((kindSchema('Pod') as MessageSchema).fields.get('spec')?.message as MessageSchema, whole, rule.except ?? []);
+  const text = whole.join('.').replaceAll('[]', '[0]').replaceAll('{}', '[x]');
+  expect(createFaults('Pod', podWith(spec)).filter((one) => one.startsWith(`spec.${text}: Forbidden: not supported yet`))).toHaveLength(1);
+  const template = applyMergePatch(goodWorkload, { spec: { template: { spec } } }) as JsonObject;
+  expect(createFaults('Deployment', template).filter((one) => one.startsWith(`spec.template.spec.${text}: Forbidden: not supported yet`))).toHaveLength(1);
+});
+
+test.each<[JsonObject, string]>([
+  [podWith({ initContainers: [{ name: 'i', image: 'x' }] }), 'spec.initContainers: Forbidden: not supported yet'],
+  [containerWith({ livenessProbe: { grpc: { port: 1 } } }), 'spec.containers[0].livenessProbe.grpc: Forbidden: not supported yet'],
+  [podWith({ hostNetwork: true }), 'spec.hostNetwork: Forbidden: not supported yet; supported: false'],
+  [
+    podWith({ volumes: [{ name: 'v', emptyDir: { sizeLimit: '1Gi' } }] }),
+    'spec.volumes[0].emptyDir.sizeLimit: Forbidden: not supported yet (only with medium Memory; on disk nothing would enforce it)',
+  ],
+  [containerWith({ resources: { limits: { 'example.com/gpu': '1' } } }), 'spec.containers[0].resources.limits[example.com/gpu]: Forbidden: not supported yet; supported: "cpu", "memory"'],
+])('%j: %s', (pod, fault) => {
+  expect(createFaults('Pod', pod)).toContain(fault);
+});
+
+test('what asks for nothing else than happens anyway is accepted', () => {
+  const spec = {
+    initContainers: [], imagePullSecrets: [], hostNetwork: false, hostPID: false, securityContext: { runAsNonRoot: false }, dnsPolicy: 'Default', priority: 0,
+    schedulerName: 'default-scheduler', preemptionPolicy: 'PreemptLowerPriority', os: { name: 'linux' }, shareProcessNamespace: false, overhead: {},
+  };
+  expect(createFaults('Pod', podWith(spec))).toEqual([]);
+  expect(createFaults('Pod', containerWith({ securityContext: { privileged: false, allowPrivilegeEscalation: true }, terminationMessagePath: '/dev/termination-log', terminationMessagePolicy: 'File' }))).toEqual([]);
+});
+
+describe('warnings', () => {
+  const warningsOf = (kind: Kind, manifest: JsonObject): string[] => kindInfo(kind).warnings(admitted(kind, manifest));
+
+  test.each<[Kind, JsonObject, string[]]>([
+    ['Pod', goodPod, []],
+    ['Pod', podWith({ automountServiceAccountToken: false }), []],
+    ['Pod', podWith({ serviceAccountName: 'robot' }), ['spec.serviceAccountName: accepted without effect: no token is mounted into pods yet']],
+    ['Deployment', goodWorkload, []],
+    ['Service', { metadata: { name: 'a', namespace: 'd' }, spec: { ports: [{ port: 80 }] } }, ['spec: accepted without effect: nothing routes to Services yet']],
+    ['Namespace', { metadata: { name: 'a' } }, []],
+  ])('%s %j: %j', (kind, manifest, warnings) => {
+    expect(warningsOf(kind, manifest)).toEqual(warnings);
+  });
+});
