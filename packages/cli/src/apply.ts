@@ -1,0 +1,132 @@
+// Brings objects of manifests to the cluster: makes what is missing, merges what has changed. Three ways: what was applied last (kept
+// in an annotation), what is applied now, what is there; so that fields which others have set stay.
+import type { DecodedObject } from '@podplane/api/decode/decode';
+import { toManifest } from '@podplane/api/decode/manifest';
+import { isObject, type JsonObject } from '@podplane/api/decode/tree';
+import { fieldErrorText } from '@podplane/api/errors';
+import { kindInfo } from '@podplane/api/kinds/catalogue';
+import type { KindInfo } from '@podplane/api/kinds/kind-info';
+import type { Kind, KindMap } from '@podplane/api/kinds/kind-map';
+import { kindNames } from '@podplane/api/kinds/kind-names';
+import { lastApplied, PatchError, threeWayMergePatch, withLastApplied } from '@podplane/api/patch';
+import type { Cluster } from './cluster.js';
+import { CliError, usage } from './exit-codes.js';
+import { isNotFound } from './failure.js';
+import type { AnyObject } from './kinds.js';
+
+/** What others lean on comes first. */
+const FIRST: readonly Kind[] = ['Namespace', 'ServiceAccount', 'Secret', 'ConfigMap', 'Service'];
+
+export interface Planned {
+  readonly kind: Kind;
+  readonly namespace: string;
+  readonly name: string;
+  readonly decoded: DecodedObject;
+  /** What is there now. */
+  readonly current: AnyObject | undefined;
+}
+
+export interface Applied extends Planned {
+  readonly outcome: 'created' | 'configured' | 'unchanged';
+  readonly object: AnyObject;
+  readonly warnings: readonly string[];
+}
+
+/** Where an object belongs: what it says, or the namespace of the command. explicit: given by -n, then they must agree. */
+export function namespaceOf(decoded: DecodedObject, namespace: string, explicit: boolean): string {
+  const said = decoded.object.metadata?.namespace ?? '';
+  if (!kindNames[decoded.kind].namespaced) return '';
+  if (explicit && said !== '' && said !== namespace) {
+    throw usage(`${decoded.source}: the namespace of ${decoded.kind} "${decoded.object.metadata?.name ?? ''}" is "${said}", which is not the one given by -n: "${namespace}"`);
+  }
+  return said === '' ? namespace : said;
+}
+
+/** In an order in which they can be made: stable, so that a file's own order counts among equals. */
+export function inOrder(objects: readonly DecodedObject[]): readonly DecodedObject[] {
+  const rank = ({ kind }: DecodedObject): number => {
+    const at = FIRST.indexOf(kind);
+    return at < 0 ? FIRST.length : at;
+  };
+  return objects.toSorted((a, b) => rank(a) - rank(b));
+}
+
+/** The manifest as written, at its place, with itself in the annotation. A status is never a wish. */
+function annotated(raw: JsonObject, namespace: string): JsonObject {
+  const { status: _status, ...wish } = raw;
+  const metadata: JsonObject = isObject(raw['metadata']) ? raw['metadata'] : {};
+  return withLastApplied({ ...wish, metadata: { ...metadata, ...(namespace === '' ? {} : { namespace }) } });
+}
+
+/** What was applied last; nothing where that is not known, so that nothing is taken away. */
+function appliedBefore(manifest: JsonObject): JsonObject {
+  try {
+    return lastApplied(manifest) ?? {};
+  } catch (error) {
+    if (error instanceof PatchError) return {}; // damaged by hand
+    throw error;
+  }
+}
+
+function withPlace(decoded: DecodedObject, namespace: string, annotations: Readonly<Record<string, string>>): AnyObject {
+  const { object } = decoded;
+  const metadata = object.metadata;
+  if (metadata === undefined) throw new CliError(`${decoded.source}: metadata.name: Required value`);
+  return { ...object, metadata: { ...metadata, ...(namespace === '' ? {} : { namespace }), annotations: { ...metadata.annotations, ...annotations } } };
+}
+
+/** The catalogue's own validation, so that a faulty object in a file stops everything before anything is sent. */
+function faultsOf(planned: Planned, now: number): readonly string[] {
+  const info = kindInfo(planned.kind) as KindInfo<Kind>;
+  const object = structuredClone(withPlace(planned.decoded, planned.namespace, {})) as KindMap[Kind];
+  info.setDefaults(object);
+  info.prepareForCreate(object, now);
+  return info.validateCreate(object).map((error) => `${planned.decoded.source}: ${planned.kind} "${planned.name}": ${fieldErrorText(error)}`);
+}
+
+/** Looks at what is there and checks everything that is new. Throws a CliError where anything is wrong; nothing was changed then. */
+export async function planApply(cluster: Cluster, objects: readonly DecodedObject[], options: { readonly namespace: string; readonly explicit: boolean; readonly now: number }): Promise<readonly Planned[]> {
+  const seen = new Set<string>();
+  const planned = await Promise.all(
+    inOrder(objects).map(async (decoded) => {
+      const name = decoded.object.metadata?.name ?? '';
+      if (name === '') throw new CliError(`${decoded.source}: ${decoded.kind}: metadata.name: Required value`, { advice: 'apply needs the name; for metadata.generateName use create.' });
+      const namespace = namespaceOf(decoded, options.namespace, options.explicit);
+      const key = `${decoded.kind} ${namespace}/${name}`;
+      if (seen.has(key)) throw new CliError(`${decoded.source}: ${decoded.kind} "${name}" is given twice`, { advice: 'Nothing was changed.' });
+      seen.add(key);
+      const current = await cluster.get(decoded.kind, namespace, name).catch((error: unknown) => {
+        if (isNotFound(error)) return undefined;
+        throw error;
+      });
+      return { kind: decoded.kind, namespace, name, decoded, current };
+    }),
+  );
+  const faults = planned.filter(({ current }) => current === undefined).flatMap((one) => faultsOf(one, options.now));
+  if (faults.length > 0) throw new CliError(faults.length === 1 ? (faults[0] ?? '') : `${faults.length} faults:\n${faults.map((fault) => `  ${fault}`).join('\n')}`, { advice: 'Nothing was changed.' });
+  return planned;
+}
+
+/** The merge patch that makes current what the manifest wishes; undefined where nothing is to be done. */
+export function patchFor(planned: Planned & { readonly current: AnyObject }): JsonObject | undefined {
+  const wish = annotated(planned.decoded.raw, planned.namespace);
+  const current = toManifest(planned.kind, planned.current);
+  const patch = threeWayMergePatch(appliedBefore(current), wish, current);
+  return Object.keys(patch).length > 0 ? patch : undefined;
+}
+
+/** Makes or changes one object. */
+export async function applyOne(cluster: Cluster, planned: Planned, dryRun: boolean): Promise<Applied> {
+  const { kind, namespace, name, current } = planned;
+  if (current === undefined) {
+    const metadata = annotated(planned.decoded.raw, namespace)['metadata'];
+    const annotations = isObject(metadata) && isObject(metadata['annotations']) ? (metadata['annotations'] as Readonly<Record<string, string>>) : {};
+    const { object, warnings } = await cluster.create(withPlace(planned.decoded, namespace, annotations), { dryRun });
+    return { ...planned, outcome: 'created', object, warnings };
+  }
+  const patch = patchFor({ ...planned, current });
+  if (patch === undefined) return { ...planned, outcome: 'unchanged', object: current, warnings: [] };
+  const { object, warnings } = await cluster.mergePatch(kind, namespace, name, patch, { dryRun });
+  const same = object.metadata?.resourceVersion === current.metadata?.resourceVersion;
+  return { ...planned, outcome: same && !dryRun ? 'unchanged' : 'configured', object, warnings };
+}

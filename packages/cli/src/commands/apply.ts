@@ -1,0 +1,144 @@
+// `podplane apply` and `create`: manifests to the cluster, and waiting until what they wish is there.
+import type { Command } from 'commander';
+import { applyOne, namespaceOf, planApply } from '../apply.js';
+import { ApiError } from '@podplane/api/errors';
+import { CliError, EXIT_FAILED, usage } from '../exit-codes.js';
+import { fullName } from '../kinds.js';
+import { collect, readManifests } from '../manifests.js';
+import { type Output, outputOption, printed } from '../output/objects.js';
+import { startProgress } from '../output/progress.js';
+import { TAKES_TIME } from '../readiness.js';
+import type { GlobalOptions, Session } from '../session.js';
+import { durationOption, spent } from '../time.js';
+import { untilReady } from '../wait.js';
+import type { Kind } from '@podplane/api/kinds/kind-map';
+import { kindNames } from '@podplane/api/kinds/kind-names';
+import type { Cluster } from '../cluster.js';
+
+interface ManifestOptions {
+  readonly filename?: readonly string[];
+  readonly recursive?: boolean;
+  readonly dryRun?: string | boolean;
+  readonly output?: Output;
+  readonly wait: boolean | string;
+  readonly timeout: number;
+}
+
+/** --wait=false is what kubectl users type; commander knows --no-wait. */
+export function waitOption(text: string): boolean {
+  if (text === 'true') return true;
+  if (text === 'false') return false;
+  throw usage(`--wait: "${text}" is neither true nor false`);
+}
+
+function isDryRun(value: string | boolean | undefined): boolean {
+  if (value === undefined || value === 'none' || value === false) return false;
+  if (value === true || value === 'server' || value === 'client') return true;
+  throw usage(`--dry-run: "${value}" is none of server, client, none`);
+}
+
+interface Ready {
+  readonly kind: Kind;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** Waits for each in turn within one limit, and says how they stand. */
+async function waitForAll(session: Session, cluster: Cluster, objects: readonly Ready[], timeoutMs: number): Promise<void> {
+  const { io } = session;
+  const began = io.system.clock.monotonic();
+  for (const { kind, namespace, name } of objects) {
+    const progress = startProgress(io);
+    try {
+      const left = Math.max(0, timeoutMs - (io.system.clock.monotonic() - began));
+      const text = await untilReady({ io, cluster, namespace, timeoutMs: left, progress }, { kind, name });
+      progress.stop();
+      io.out(`${fullName(kind, name)} ${text} after ${spent(io.system.clock.monotonic() - began)}\n`);
+    } finally {
+      progress.stop();
+    }
+  }
+}
+
+export function registerApply(program: Command, session: Session): void {
+  program
+    .command('apply')
+    .summary('make the cluster as manifests say')
+    .description('Makes or changes the objects of manifests, and waits until they are ready.\nExit codes: 0 ready, 1 refused or failed, 3 not ready in time, 4 no server answers.')
+    .option('-f, --filename <file>', 'a file, a directory, or - for standard input (may be given several times)', collect)
+    .option('-R, --recursive', 'directories of directories too')
+    .option('--wait [bool]', 'wait until everything is ready', waitOption, true)
+    .option('--no-wait', 'do not wait')
+    .option('--timeout <duration>', 'longest wait', durationOption, 300_000)
+    .option('--dry-run [how]', 'let the server decide everything and keep nothing')
+    .option('-o, --output <format>', 'json, yaml or name instead of words', outputOption)
+    .argument('[surplus...]')
+    .addHelpText('after', '\nExamples:\n  podplane apply -f examples/web.yaml\n  podplane apply -f deploy/ -R --timeout 10m\n  cat web.yaml | podplane apply -f -')
+    .action(async (surplus: string[], options: ManifestOptions, command: Command) => {
+      if (surplus.length > 0) throw usage(`unexpected argument "${surplus[0]}"`, `Did you mean: podplane apply -f ${surplus.join(' ')}`);
+      const { io } = session;
+      const objects = await readManifests(io, options.filename ?? [], options.recursive === true);
+      const dryRun = isDryRun(options.dryRun);
+      const { cluster, namespace } = await session.open(command);
+      const explicit = command.optsWithGlobals<GlobalOptions>().namespace !== undefined;
+      const planned = await planApply(cluster, objects, { namespace, explicit, now: io.system.clock.now() });
+      const waiting: Ready[] = [];
+      let failed = 0;
+      for (const one of planned) {
+        const name = fullName(one.kind, one.name);
+        try {
+          const { outcome, object, warnings } = await applyOne(cluster, one, dryRun);
+          for (const warning of warnings) io.err(`Warning: ${warning}\n`);
+          if (options.output === undefined || options.output === 'wide') io.out(`${name} ${outcome}${dryRun ? ' (server dry run)' : ''}\n`);
+          else io.out(printed([{ kind: one.kind, object }], options.output, true));
+          if (TAKES_TIME.includes(one.kind)) waiting.push(one);
+        } catch (error) {
+          // One that is refused does not keep the others back, as with kubectl; the exit code tells.
+          if (!(error instanceof ApiError) || error.reason === 'ServiceUnavailable') throw error;
+          failed++;
+          io.err(`Error from server (${error.reason}): ${one.decoded.source}: ${error.message}\n${error.advice === '' ? '' : `${error.advice}\n`}`);
+        }
+      }
+      if (options.wait !== false && !dryRun) await waitForAll(session, cluster, waiting, options.timeout);
+      if (failed > 0) process.exitCode = EXIT_FAILED;
+    });
+}
+
+export function registerCreate(program: Command, session: Session): void {
+  const create = program
+    .command('create')
+    .summary('make new objects')
+    .description('Makes the objects of manifests; refuses those that exist.')
+    .option('-f, --filename <file>', 'a file, a directory, or - for standard input (may be given several times)', collect)
+    .option('-R, --recursive', 'directories of directories too')
+    .option('--dry-run [how]', 'let the server decide everything and keep nothing')
+    .option('-o, --output <format>', 'json, yaml or name instead of words', outputOption)
+    .action(async (options: ManifestOptions, command: Command) => {
+      const { io } = session;
+      const objects = await readManifests(io, options.filename ?? [], options.recursive === true);
+      const dryRun = isDryRun(options.dryRun);
+      const { cluster, namespace } = await session.open(command);
+      const explicit = command.optsWithGlobals<GlobalOptions>().namespace !== undefined;
+      for (const decoded of objects) {
+        const place = namespaceOf(decoded, namespace, explicit);
+        const { metadata } = decoded.object;
+        if (metadata === undefined) throw new CliError(`${decoded.source}: ${decoded.kind}: metadata: Required value`);
+        const { object, warnings } = await cluster.create({ ...decoded.object, metadata: { ...metadata, ...(place === '' ? {} : { namespace: place }) } }, { dryRun });
+        for (const warning of warnings) io.err(`Warning: ${warning}\n`);
+        if (options.output === undefined || options.output === 'wide') io.out(`${fullName(decoded.kind, object.metadata?.name ?? '')} created${dryRun ? ' (server dry run)' : ''}\n`);
+        else io.out(printed([{ kind: decoded.kind, object }], options.output, true));
+      }
+    });
+  create
+    .command('namespace')
+    .alias('ns')
+    .description('Makes a namespace.')
+    .argument('<name>')
+    .action(async (name: string, _options: unknown, command: Command) => {
+      const { cluster } = await session.open(command);
+      const { Namespace } = await import('@podplane/api/gen/podplane/core/v1/namespace');
+      await cluster.create(Namespace.fromPartial({ apiVersion: kindNames.Namespace.apiVersion, kind: 'Namespace', metadata: { name } }));
+      session.io.out(`namespace/${name} created\n`);
+    });
+}
+

@@ -1,0 +1,192 @@
+// Commands that run on this machine: `up` and `down` for a whole cluster, `server` and `agent` for one process of it.
+import { existsSync, rmSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { X509Certificate } from 'node:crypto';
+import type { Command } from 'commander';
+import { CliError, usage } from '../exit-codes.js';
+import type { Io } from '../io.js';
+import { sayReady } from '../local/children.js';
+import { down } from '../local/down.js';
+import { engineSocket, localVersion } from '../local/engine.js';
+import { noteInUpFile, parseLabels, readNodeFile, writeNodeFile } from '../local/node-file.js';
+import { refOf } from '../local/processes.js';
+import { up } from '../local/up.js';
+import { dialFile } from '../connect.js';
+import type { Session } from '../session.js';
+import { countOption } from '../time.js';
+import { VERSION } from '../version.js';
+
+function portOption(text: string): number {
+  const port = countOption(text);
+  if (port > 65535) throw usage(`${text} is not a port`, 'Choose one between 1 and 65535, or 0 for any free one.');
+  return port;
+}
+
+function nodesOption(text: string): number {
+  const count = countOption(text);
+  if (count < 1 || count > 50) throw usage(`--nodes: ${text} is not between 1 and 50`);
+  return count;
+}
+
+export function registerLocal(program: Command, session: Session, part: 'cluster' | 'processes'): void {
+  const { io } = session;
+  if (part === 'processes') {
+    registerServer(program, io);
+    registerAgent(program, io);
+    return;
+  }
+  program
+    .command('up')
+    .summary('start a control plane and nodes on this machine')
+    .description('Starts a control plane and nodes on this machine, and runs until Ctrl-C. Pods go on running then; the next start takes them over.')
+    .option('--nodes <count>', 'how many nodes', nodesOption, 3)
+    .option('--data <folder>', 'where everything is kept', 'data')
+    .option('--port <port>', 'where the control plane listens; 0: any free one', portOption, 6443)
+    .option('--address <address>', 'on which address it listens', '127.0.0.1')
+    .option('--node-prefix <word>', 'names of nodes: WORD-1, WORD-2, ...', 'node')
+    .action(async (options: { readonly nodes: number; readonly data: string; readonly port: number; readonly address: string; readonly nodePrefix: string }) => {
+      if (!/^[a-z0-9]([-a-z0-9]{0,50}[a-z0-9])?$/.test(options.nodePrefix)) throw usage(`--node-prefix: "${options.nodePrefix}" cannot be the start of a name`, 'Use a-z, 0-9 and -.');
+      const world = { io, dial: (file: string) => dialFile(file, io.system), checkEngine: () => checkEngine(io), publish: (file: string) => publish(io, file) };
+      await up(world, { ...options, data: resolve(io.cwd, options.data) });
+      process.exitCode = 0;
+    });
+  program
+    .command('down')
+    .summary('stop and remove what up started')
+    .description('Stops what up started and removes all of it: containers, networks, volumes and data.')
+    .option('--data <folder>', 'the folder that was given to up', 'data')
+    .action(async (options: { readonly data: string }) => {
+      const removeNode = async (name: string): Promise<void> => {
+        const { DockerRuntime } = await import('@podplane/agent/runtime/docker/docker-runtime');
+        await new DockerRuntime(io.system, { socketPath: engineSocket(io.env) }).removeNode(name);
+      };
+      await down({ io, removeNode, unpublish: (file) => unpublish(io, file) }, resolve(io.cwd, options.data));
+    });
+}
+
+/** An engine that answers and may be used. */
+async function checkEngine(io: Io): Promise<void> {
+  await localVersion(engineSocket(io.env));
+}
+
+const PUBLISHED = join('.podplane', 'context.json');
+
+/** Makes the context the one that commands in this folder find. Where PODPLANE_CONTEXT is set, the person finds it by that. */
+async function publish(io: Io, file: string): Promise<void> {
+  if (io.env['PODPLANE_CONTEXT']) return;
+  const { findContext, readContext, writeContext } = await import('@podplane/client/context');
+  const found = await findContext({ env: {}, cwd: io.cwd, home: homedir() }).catch(() => undefined);
+  if (found?.file === resolve(file)) return;
+  await writeContext(join(io.cwd, PUBLISHED), await readContext(file));
+}
+
+async function unpublish(io: Io, file: string): Promise<void> {
+  const { readContext } = await import('@podplane/client/context');
+  const published = join(io.cwd, PUBLISHED);
+  if (!existsSync(published)) return;
+  const [ours, theirs] = await Promise.all([readContext(file).catch(() => undefined), readContext(published).catch(() => undefined)]);
+  if (ours !== undefined && ours.caCertificate === theirs?.caCertificate) rmSync(published, { force: true });
+}
+
+/** A context is used again while its certificate is good for more than this. */
+const CONTEXT_LEFT_MS = 30 * 86_400_000;
+
+interface ServerCommandOptions {
+  readonly data: string;
+  readonly port: number;
+  readonly address: string;
+  readonly advertise?: string;
+  readonly clusterCidr?: string;
+  readonly contextFile?: string;
+}
+
+function registerServer(program: Command, io: Io): void {
+  program
+    .command('server')
+    .summary('run a control plane')
+    .description('Runs a control plane until it is told to stop (SIGTERM, Ctrl-C).')
+    .option('--data <folder>', 'where everything is kept', join('data', 'server'))
+    .option('--port <port>', 'where it listens; 0: any free one', portOption, 6443)
+    .option('--address <address>', 'on which address it listens; 0.0.0.0: on all', '127.0.0.1')
+    .option('--advertise <names>', 'names and addresses by which others reach it (with commas); nodes are told the first one')
+    .option('--cluster-cidr <range>', "all pods' addresses", '10.244.0.0/16')
+    .option('--context-file <file>', "where an administrator's context is written (default: context.json beside the data)")
+    .action(async (options: ServerCommandOptions) => {
+      const { startServer } = await import('@podplane/server/main');
+      const dataDir = resolve(io.cwd, options.data);
+      const advertise = (options.advertise ?? '').split(',').filter((name) => name !== '');
+      const server = await startServer({ dataDir, host: options.address, port: options.port, advertise, ...(options.clusterCidr === undefined ? {} : { clusterCidr: options.clusterCidr }) });
+      try {
+        const file = options.contextFile === undefined ? join(dataDir, 'context.json') : resolve(io.cwd, options.contextFile);
+        await keepContext(io, file, server);
+        io.err(`The control plane is at ${server.publicAddress}; its administrator's context: ${file}\n`);
+        sayReady(server.address);
+        if (!io.signal.aborted) await new Promise<void>((done) => io.signal.addEventListener('abort', () => done(), { once: true }));
+      } finally {
+        await server.stop();
+      }
+      process.exitCode = 0;
+    });
+}
+
+type Context = Awaited<ReturnType<typeof import('@podplane/client/context').readContext>>;
+
+/** Writes the administrator's context, with the certificate that it has while that is of this cluster and good. */
+async function keepContext(io: Io, file: string, server: { readonly address: string; issueAdminContext(): Promise<Context> }): Promise<void> {
+  const { readContext, writeContext } = await import('@podplane/client/context');
+  const known = await readContext(file).catch(() => undefined);
+  const fresh = await server.issueAdminContext();
+  const good = known !== undefined && known.caCertificate === fresh.caCertificate && new X509Certificate(known.clientCertificate).validToDate.getTime() - io.system.clock.now() > CONTEXT_LEFT_MS;
+  await writeContext(file, good ? { ...known, server: server.address } : fresh);
+}
+
+interface AgentCommandOptions {
+  readonly data: string;
+  readonly server?: string;
+  readonly token?: string;
+  readonly name?: string;
+  readonly nodeIp?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+function registerAgent(program: Command, io: Io): void {
+  program
+    .command('agent')
+    .summary('make this machine a node')
+    .description(
+      'Makes this machine a node, until it is told to stop (SIGTERM, Ctrl-C); pods go on running then.\nThe first start needs --server and --token, as "podplane token create" prints them; after that --data is enough.\nExit codes: 0 stopped, 1 failed, 4 no valid certificate or token, 5 refused by the server, 6 data in use by another agent.',
+    )
+    .option('--data <folder>', 'where the node keeps its certificate and state', join('data', 'agent'))
+    .option('--server <address>', 'host:port of the control plane')
+    .option('--token <token>', 'to join with (or in the environment: PODPLANE_TOKEN)')
+    .option('--name <name>', "the node's name (default: the name of the machine)")
+    .option('--node-ip <address>', 'the address that others reach this machine by')
+    .option('--labels <labels>', 'labels of the node: zone=a,disk=fast', parseLabels)
+    .action(async (options: AgentCommandOptions) => {
+      const dataDir = resolve(io.cwd, options.data);
+      const known = options.server !== undefined && options.name !== undefined ? undefined : readNodeFile(dataDir);
+      const server = options.server ?? known?.server;
+      if (server === undefined) {
+        throw new CliError(`this machine has not joined a cluster yet (nothing is in ${dataDir})`, { exitCode: 2, advice: 'Run the command that "podplane token create" prints on the control plane.' });
+      }
+      const { hostname } = await import('node:os');
+      const node = { name: options.name ?? known?.name ?? hostname().toLowerCase(), server, labels: options.labels ?? known?.labels ?? {} };
+      writeNodeFile(dataDir, node);
+      const token = options.token ?? (io.env['PODPLANE_TOKEN'] || undefined);
+      noteInUpFile(dataDir, node, refOf(process.pid));
+      sayReady('');
+      const { runAgent } = await import('@podplane/agent/main');
+      process.exitCode = await runAgent({
+        server,
+        name: node.name,
+        dataDir,
+        labels: node.labels,
+        dockerSocket: engineSocket(io.env),
+        version: VERSION,
+        signal: io.signal,
+        ...(token === undefined ? {} : { token }),
+        ...(options.nodeIp === undefined ? {} : { nodeIP: options.nodeIp }),
+      });
+    });
+}

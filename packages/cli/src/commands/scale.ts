@@ -1,0 +1,65 @@
+// Small changes of one field: `podplane scale`, `cordon`, `uncordon`.
+import type { Command } from 'commander';
+import { EXIT_FAILED, usage } from '../exit-codes.js';
+import { fullName, parseSelection } from '../kinds.js';
+import type { Session } from '../session.js';
+import { countOption } from '../time.js';
+
+interface ScaleOptions {
+  readonly replicas?: number;
+  readonly currentReplicas?: number;
+}
+
+export function registerScale(program: Command, session: Session): void {
+  program
+    .command('scale')
+    .summary('change the number of pods')
+    .description('Sets the number of pods of Deployments and ReplicaSets.')
+    .argument('<resources...>', 'for example: deploy/web')
+    .option('--replicas <count>', 'how many pods', countOption)
+    .option('--current-replicas <count>', 'only where it is this many now', countOption)
+    .action(async (resources: string[], options: ScaleOptions, command: Command) => {
+      const { replicas } = options;
+      if (replicas === undefined) throw usage('you must say how many: --replicas COUNT');
+      const selection = parseSelection(resources);
+      if (selection.how === 'kinds') throw usage('you must name what to scale', 'For example: podplane scale deploy/web --replicas 9');
+      for (const { kind } of selection.objects) if (kind !== 'Deployment' && kind !== 'ReplicaSet') throw usage(`a ${kind} cannot be scaled`, 'Deployments and ReplicaSets can.');
+      const { cluster, namespace } = await session.open(command);
+      for (const { kind, name } of selection.objects) {
+        if (options.currentReplicas !== undefined) {
+          const object = kind === 'Deployment' ? await cluster.get('Deployment', namespace, name) : await cluster.get('ReplicaSet', namespace, name);
+          const now = object.spec?.replicas ?? 1;
+          if (now !== options.currentReplicas) {
+            session.io.err(`error: expected ${fullName(kind, name)} to have ${options.currentReplicas} replicas, it has ${now}\n`);
+            process.exitCode = EXIT_FAILED;
+            continue;
+          }
+        }
+        await cluster.mergePatch(kind, namespace, name, { spec: { replicas } });
+        session.io.out(`${fullName(kind, name)} scaled\n`);
+      }
+    });
+}
+
+export function registerCordon(program: Command, session: Session): void {
+  for (const [word, unschedulable, summary] of [
+    ['cordon', true, 'keep new pods off nodes'],
+    ['uncordon', false, 'let new pods onto nodes again'],
+  ] as const) {
+    program
+      .command(word)
+      .summary(summary)
+      .description(unschedulable ? 'Keeps new pods off nodes; those that run there stay.' : 'Lets new pods onto nodes again.')
+      .argument('<nodes...>', 'names of nodes')
+      .action(async (names: string[], _options: unknown, command: Command) => {
+        const { cluster } = await session.open(command);
+        for (const given of names) {
+          const name = given.replace(/^nodes?\//, '');
+          const node = await cluster.get('Node', '', name);
+          const already = (node.spec?.unschedulable ?? false) === unschedulable;
+          if (!already) await cluster.mergePatch('Node', '', name, { spec: { unschedulable: unschedulable ? true : null } });
+          session.io.out(`node/${name} ${already ? `already ${word}ed` : `${word}ed`}\n`);
+        }
+      });
+  }
+}

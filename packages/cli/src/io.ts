@@ -1,0 +1,67 @@
+// The world around a command: its streams, its environment, its clock, the wish to stop. Commands touch nothing else of the process,
+// so that tests can give them another world.
+import type { System } from '@podplane/api/system';
+
+export interface Io {
+  /** Standard output: what was asked for. */
+  out(text: string): void;
+  /** Standard error: progress, warnings, errors. */
+  err(text: string): void;
+  /** Bytes to standard output or error; resolves when the next ones may come. */
+  write(stream: 'stdout' | 'stderr', data: Uint8Array): Promise<void>;
+  readonly stdin: NodeJS.ReadStream;
+  readonly stdout: NodeJS.WriteStream;
+  /** Whether progress may redraw its line. */
+  readonly live: boolean;
+  readonly color: boolean;
+  readonly columns: () => number;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly system: System;
+  /** Aborted by the first Ctrl-C. */
+  readonly signal: AbortSignal;
+}
+
+/** The real world. Broken pipes end the program silently, as they do for every tool. */
+export function processIo(system: System, signal: AbortSignal): Io {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EPIPE') process.exit(0);
+      throw error;
+    });
+  }
+  const env = process.env;
+  const color = env.NO_COLOR === undefined && (env.FORCE_COLOR !== undefined || (process.stdout.isTTY === true && env.TERM !== 'dumb'));
+  return {
+    out: (text) => void process.stdout.write(text),
+    err: (text) => void process.stderr.write(text),
+    write: (name, data) => {
+      const stream = name === 'stdout' ? process.stdout : process.stderr;
+      if (stream.write(data)) return Promise.resolve();
+      return new Promise((resolve) => void stream.once('drain', resolve));
+    },
+    stdin: process.stdin,
+    stdout: process.stdout,
+    live: process.stderr.isTTY === true && env.TERM !== 'dumb' && env.CI === undefined,
+    color,
+    columns: () => process.stderr.columns ?? 120,
+    env,
+    cwd: process.cwd(),
+    system,
+    signal,
+  };
+}
+
+/** Resolves after ms, or at once when the signal aborts. */
+export function pause(io: Pick<Io, 'system'>, ms: number, signal?: AbortSignal): Promise<void> {
+  if (signal?.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    const done = (): void => {
+      timer.cancel();
+      signal?.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = io.system.timers.after(ms, done);
+    signal?.addEventListener('abort', done, { once: true });
+  });
+}

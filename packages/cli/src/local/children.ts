@@ -1,0 +1,99 @@
+// Starts the server and the agents of `podplane up`: processes of their own, in sessions of their own (Ctrl-C on the terminal is not
+// theirs), each with a log file. A child says over its IPC channel when it is ready.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { System } from '@podplane/api/system';
+import { CliError } from '../exit-codes.js';
+import { type ProcessRef, refOf } from './processes.js';
+
+/** What a child says when it has started. */
+export interface ReadyMessage {
+  readonly type: 'ready';
+  /** Of the server: where it listens. */
+  readonly address: string;
+}
+
+export interface Child {
+  readonly name: string;
+  readonly ref: ProcessRef;
+  readonly logFile: string;
+  readonly process: ChildProcess;
+  /** Resolves with its exit code or signal when it has ended. */
+  readonly ended: Promise<string>;
+}
+
+const LAUNCHER = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'bin', 'podplane.js');
+
+/** How a person starts a podplane command by hand here. */
+export function commandLine(args: readonly string[]): string {
+  return `npx podplane ${args.join(' ')}`;
+}
+
+/** Starts `podplane ARGS`. env: in addition to our own. */
+export function startChild(name: string, args: readonly string[], logFile: string, env: Readonly<Record<string, string>> = {}): Child {
+  mkdirSync(dirname(logFile), { recursive: true });
+  const log = openSync(logFile, 'a');
+  let child: ChildProcess;
+  try {
+    child = spawn(process.execPath, [LAUNCHER, ...args], { detached: true, stdio: ['ignore', log, log, 'ipc'], env: { ...process.env, ...env } });
+  } finally {
+    closeSync(log);
+  }
+  const ended = new Promise<string>((resolve) => {
+    child.once('error', (error) => resolve(error.message));
+    child.once('exit', (code, signal) => resolve(signal === null ? `exit code ${code}` : signal));
+  });
+  return { name, ref: refOf(child.pid ?? 0), logFile, process: child, ended };
+}
+
+/** The last lines of a log from an offset on: what a child that failed had to say. */
+function lastLines(file: string, from: number, count: number): string {
+  try {
+    const text = readFileSync(file).subarray(from).toString('utf8').trimEnd();
+    return text.split('\n').slice(-count).join('\n');
+  } catch {
+    return '';
+  }
+}
+
+/** Resolves when the child says that it is ready; rejects with its last words where it ends before, or is silent for too long. */
+export async function untilReady(system: System, child: Child, limitMs: number): Promise<ReadyMessage> {
+  const from = logSize(child.logFile);
+  const { promise, resolve, reject } = Promise.withResolvers<ReadyMessage>();
+  const onMessage = (message: unknown): void => {
+    if (typeof message === 'object' && message !== null && 'type' in message && message.type === 'ready' && 'address' in message && typeof message.address === 'string') {
+      resolve({ type: 'ready', address: message.address });
+    }
+  };
+  child.process.on('message', onMessage);
+  const timer = system.timers.after(limitMs, () => reject(new CliError(`${child.name} did not get ready within ${limitMs / 1000} s`, { advice: `Its log: ${child.logFile}` })));
+  child.ended.then((how) => reject(new CliError(`${child.name} ended at its start (${how}):\n${lastLines(child.logFile, from, 12)}`, { advice: `Its log: ${child.logFile}` })), reject);
+  try {
+    return await promise;
+  } finally {
+    timer.cancel();
+    child.process.off('message', onMessage);
+    // From now on nothing is said; an open channel would keep both sides from ending.
+    if (child.process.connected) child.process.disconnect();
+    child.process.unref();
+  }
+}
+
+function logSize(file: string): number {
+  try {
+    return statSync(file).size;
+  } catch {
+    return 0;
+  }
+}
+
+/** In the child: says that it is ready, where somebody listens. */
+export function sayReady(address: string): void {
+  if (process.send === undefined) return;
+  const message: ReadyMessage = { type: 'ready', address };
+  process.send(message);
+  process.channel?.unref();
+  process.on('disconnect', () => undefined);
+}

@@ -1,0 +1,176 @@
+// `podplane up`: a server and some agents on this machine, each a process of its own. Runs until Ctrl-C, which ends them and leaves the
+// pods running; the next up adopts them. What is kept where is in data-dir.ts.
+import { accessSync, constants, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Cluster } from '../cluster.js';
+import { CliError } from '../exit-codes.js';
+import type { Io } from '../io.js';
+import { observe, waitFor } from '../observe.js';
+import { startProgress } from '../output/progress.js';
+import { spent } from '../time.js';
+import { type Child, commandLine, startChild, untilReady } from './children.js';
+import { DataDir, type UpFile } from './data-dir.js';
+import { endProcess, isAlive, refOf } from './processes.js';
+
+const SERVER_LIMIT_MS = 30_000;
+const NODES_LIMIT_MS = 60_000;
+/** Server and agents end within this, or are killed. */
+const GRACE_MS = 10_000;
+const TOKEN_TTL_S = 600;
+
+export interface UpOptions {
+  readonly nodes: number;
+  readonly data: string;
+  /** 0: any free one. */
+  readonly port: number;
+  readonly address: string;
+  readonly nodePrefix: string;
+}
+
+export interface UpWorld {
+  readonly io: Io;
+  /** Dials the cluster of a context file. */
+  readonly dial: (contextFile: string) => Promise<Cluster>;
+  /** Rejects with a CliError where no Docker Engine can be used. */
+  readonly checkEngine: () => Promise<void>;
+  /** Notes the context for commands in this checkout; answers how to undo it. */
+  readonly publish: (contextFile: string) => Promise<void>;
+}
+
+/** Makes the folder, or says why it cannot be used. */
+function prepare(data: DataDir): void {
+  try {
+    mkdirSync(data.agents, { recursive: true });
+    accessSync(data.root, constants.W_OK);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new CliError(`the data directory ${data.root} cannot be written (${code})`, { advice: 'Choose another one: --data DIRECTORY', cause: error });
+  }
+}
+
+/** Refuses where an up runs; ends what one that was killed has left. */
+async function clearLeftovers(io: Io, data: DataDir): Promise<void> {
+  const before = data.readUp();
+  if (before === undefined) return;
+  if (before.up.pid !== process.pid && isAlive(before.up)) {
+    throw new CliError(`podplane up runs already with ${data.root} (process ${before.up.pid}; server at ${before.server.address})`, {
+      advice: `Use it as it is, stop it with Ctrl-C (or kill ${before.up.pid}), or start another one with --data OTHER --port 0 --node-prefix OTHER.`,
+    });
+  }
+  const left = [before.server, ...before.agents].filter(isAlive);
+  if (left.length > 0) {
+    io.err(`Ending ${left.length} processes of an earlier start that was killed; their pods stay ...\n`);
+    await Promise.all(left.map((one) => endProcess(io.system, one, GRACE_MS)));
+  }
+  data.removeUp();
+}
+
+export async function up(world: UpWorld, options: UpOptions): Promise<void> {
+  const { io } = world;
+  const { system } = io;
+  const began = system.clock.monotonic();
+  const data = new DataDir(join(options.data));
+  prepare(data);
+  await clearLeftovers(io, data);
+  await world.checkEngine();
+  const names = Array.from({ length: options.nodes }, (_, i) => `${options.nodePrefix}-${i + 1}`);
+  const children: Child[] = [];
+  let cluster: Cluster | undefined;
+  try {
+    const serverArgs = ['server', '--data', data.server, '--port', String(options.port), '--address', options.address, '--context-file', data.contextFile];
+    const server = startChild('the server', serverArgs, data.log('server'));
+    children.push(server);
+    const { address } = await untilReady(system, server, SERVER_LIMIT_MS);
+    cluster = await world.dial(data.contextFile);
+    const { secret, token } = await cluster.createToken('podplane up', TOKEN_TTL_S);
+    const agents = names.map((name) => startChild(name, ['agent', '--data', data.agent(name), '--name', name, '--server', address], data.log(name), { PODPLANE_TOKEN: secret }));
+    children.push(...agents);
+    const state = (): UpFile => ({
+      up: refOf(process.pid),
+      server: { ...server.ref, address },
+      agents: agents.map(({ name, ref }) => ({ name, ...ref, address })),
+    });
+    data.writeUp(state());
+    await untilNodesReady(io, cluster, agents, began);
+    if (token !== undefined) await cluster.revokeToken(token.id).catch(() => undefined); // it ends by itself soon
+    await world.publish(data.contextFile);
+    greet(io, data, address, names.length, spent(system.clock.monotonic() - began));
+    for (const child of children) watchChild(io, data, child);
+    if (!io.signal.aborted) await new Promise<void>((resolve) => io.signal.addEventListener('abort', () => resolve(), { once: true }));
+  } finally {
+    cluster?.close();
+    await stopAll(io, data, children);
+  }
+}
+
+async function untilNodesReady(io: Io, cluster: Cluster, agents: readonly Child[], began: number): Promise<void> {
+  const progress = startProgress(io);
+  const ready = new Set<string>();
+  const started = io.system.clock.monotonic();
+  const text = (): string => `${ready.size} of ${agents.length} nodes Ready`;
+  try {
+    const failed = Promise.race(
+      agents.map(async (child) => {
+        await untilReady(io.system, child, NODES_LIMIT_MS); // rejects where it ends
+        return new Promise<never>((_, reject) => {
+          void child.ended.then((how) => reject(new CliError(`${child.name} ended (${how})`, { advice: `Its log: ${child.logFile}` })));
+        });
+      }),
+    );
+    const wait = waitFor({
+      io,
+      what: `${agents.length} nodes to be Ready`,
+      timeoutMs: NODES_LIMIT_MS - (io.system.clock.monotonic() - started),
+      advice: `Their logs: ${agents[0]?.logFile ?? ''} ...`,
+      judge: () => (ready.size === agents.length ? { state: 'done', text: text() } : { state: 'waiting', text: text() }),
+      run: (signal, changed) => [
+        observe(cluster, 'Node', { namespace: '' }, signal, (nodes) => {
+          ready.clear();
+          for (const node of nodes.values()) {
+            const is = node.status?.conditions.some(({ type, status }) => type === 'Ready' && status === 'True');
+            if (is && agents.some(({ name }) => name === node.metadata?.name)) ready.add(node.metadata?.name ?? '');
+          }
+          changed();
+        }),
+      ],
+      onWord: (word) => progress.say(`${word} after ${spent(io.system.clock.monotonic() - began)}`),
+    });
+    await Promise.race([wait, failed]);
+  } finally {
+    progress.stop();
+  }
+}
+
+function greet(io: Io, data: DataDir, address: string, nodes: number, time: string): void {
+  io.out(
+    `${nodes} ${nodes === 1 ? 'node' : 'nodes'} Ready after ${time}. The control plane is at ${address}; its data and logs are in ${data.root}\n\n` +
+      'In another terminal, in this checkout:\n' +
+      `  ${commandLine(['get', 'nodes'])}\n` +
+      `  ${commandLine(['apply', '-f', 'examples/web.yaml'])}\n` +
+      `Elsewhere: export PODPLANE_CONTEXT=${data.contextFile}\n\n` +
+      `Ctrl-C stops server and agents; pods go on running, the next start takes them over. To remove everything: ${commandLine(['down'])}\n`,
+  );
+}
+
+/** Says when one has ended, and how to start it again: it is not done here, as a node that was killed shall be lost. */
+function watchChild(io: Io, data: DataDir, child: Child): void {
+  void child.ended.then((how) => {
+    if (io.signal.aborted) return;
+    const again = child.name === 'the server' ? ['up'] : ['agent', '--data', data.agent(child.name)];
+    const advice = child.name === 'the server' ? 'stop this with Ctrl-C and start it again' : `start it again: ${commandLine(again)}`;
+    io.err(`${child.name} has ended (${how}); ${advice}\n`);
+  });
+}
+
+/** The server first, so that it does not see nodes leave and replace their pods. */
+async function stopAll(io: Io, data: DataDir, children: readonly Child[]): Promise<void> {
+  const noted = data.readUp();
+  const [server, ...agents] = children;
+  // An agent that was started again by hand is noted there.
+  const refs = [...agents.map(({ ref }) => ref), ...(noted?.up.pid === process.pid ? noted.agents : [])];
+  if (io.signal.aborted) io.err('Stopping server and agents; pods go on running ...\n');
+  if (server !== undefined) await endProcess(io.system, server.ref, GRACE_MS);
+  await Promise.all(refs.map((ref) => endProcess(io.system, ref, GRACE_MS)));
+  if (noted?.up.pid === process.pid) data.removeUp();
+}
+

@@ -1,0 +1,130 @@
+// Waits for objects: until they are ready, until they are gone. What ready means is in readiness.ts.
+import type { Kind, KindMap } from '@podplane/api/kinds/kind-map';
+import { kindNames } from '@podplane/api/kinds/kind-names';
+import type { Cluster } from './cluster.js';
+import type { Io } from './io.js';
+import { type AnyObject, fullName, type Named } from './kinds.js';
+import { observe, type Verdict, waitFor } from './observe.js';
+import type { Progress } from './output/progress.js';
+import { deploymentVerdict, podVerdict, replicaSetVerdict } from './readiness.js';
+import { type Pod, podSetOf } from './workloads.js';
+
+export interface WaitContext {
+  readonly io: Io;
+  readonly cluster: Cluster;
+  readonly namespace: string;
+  readonly timeoutMs: number;
+  readonly progress: Progress;
+}
+
+function verdictOf(kind: Kind, object: AnyObject, pods: Iterable<Pod>): Verdict {
+  switch (kind) {
+    case 'Deployment':
+      return deploymentVerdict(object as KindMap['Deployment'], pods);
+    case 'ReplicaSet':
+      return replicaSetVerdict(object as KindMap['ReplicaSet'], pods);
+    case 'Pod':
+      return podVerdict(object as Pod);
+    default:
+      return { state: 'done', text: 'exists' };
+  }
+}
+
+function lostWord(progress: Progress): (error: Error) => void {
+  return () => progress.say('The connection to the server was lost; waiting for it ...');
+}
+
+/** Until the object is ready. Resolves to how it stands then ("is ready (6 of 6 pods)"); rejects with a CliError. */
+export async function untilReady(context: WaitContext, target: Named): Promise<string> {
+  const { io, cluster, namespace, progress } = context;
+  const name = fullName(target.kind, target.name);
+  const pods = target.kind === 'Pod' ? undefined : await podSetOf(cluster, namespace, target);
+  const lost = lostWord(progress);
+  let object: AnyObject | undefined;
+  let seen = false;
+  let states: ReadonlyMap<string, Pod> = new Map();
+  return waitFor({
+    io,
+    what: name,
+    timeoutMs: context.timeoutMs,
+    advice: `See more: podplane describe ${name}${namespace === 'default' ? '' : ` -n ${namespace}`}`,
+    judge: () => {
+      if (object !== undefined) return verdictOf(target.kind, object, pods === undefined ? [] : [...states.values()].filter((pod) => pods.belongs(pod)));
+      return seen ? { state: 'failed', text: 'was deleted' } : { state: 'waiting', text: 'does not exist yet' };
+    },
+    run: (signal, changed) => {
+      const query = { namespace, fieldSelector: `metadata.name=${target.name}` };
+      const observers = [
+        observe(
+          cluster,
+          target.kind,
+          query,
+          signal,
+          (objects) => {
+            [object] = objects.values();
+            seen ||= object !== undefined;
+            changed();
+          },
+          lost,
+        ),
+      ];
+      if (pods !== undefined) {
+        observers.push(
+          observe(cluster, 'Pod', { namespace, labelSelector: pods.labelSelector }, signal, (now) => {
+            states = now;
+            if (object !== undefined) changed();
+          }),
+        );
+      }
+      return observers;
+    },
+    onWord: (text) => progress.say(`${name}: ${text}`),
+  });
+}
+
+/** One object that was deleted, by uid: a new one of the same name is another. */
+export interface Leaving {
+  readonly kind: Kind;
+  readonly namespace: string;
+  readonly uid: string;
+  readonly name: string;
+}
+
+/** Until all of these are gone. */
+export async function untilGone(context: Omit<WaitContext, 'namespace'>, leaving: readonly Leaving[]): Promise<void> {
+  const { io, cluster, progress } = context;
+  const groups = [...Map.groupBy(leaving, ({ kind, namespace }) => `${kind} ${namespace}`).values()];
+  const left = new Map<string, Leaving>(leaving.map((one) => [one.uid, one]));
+  const reported = new Set<number>();
+  if (left.size === 0) return;
+  await waitFor({
+    io,
+    what: leaving.length === 1 && leaving[0] !== undefined ? `${fullName(leaving[0].kind, leaving[0].name)} to go` : `${leaving.length} objects to go`,
+    timeoutMs: context.timeoutMs,
+    judge: () => {
+      const names = [...left.values()].map(({ kind, name }) => fullName(kind, name));
+      if (reported.size === groups.length && names.length === 0) return { state: 'done', text: '' };
+      return { state: 'waiting', text: `${names.length} left: ${names.slice(0, 3).join(', ')}${names.length > 3 ? ', ...' : ''}` };
+    },
+    run: (signal, changed) =>
+      groups.map((group, i) => {
+        const [first] = group;
+        if (first === undefined) return Promise.resolve();
+        // One object: ask for it alone; many: the list of the kind is cheaper than one watch for each.
+        const query = { namespace: kindNames[first.kind].namespaced ? first.namespace : '', ...(group.length === 1 ? { fieldSelector: `metadata.name=${first.name}` } : {}) };
+        return observe(
+          cluster,
+          first.kind,
+          query,
+          signal,
+          (objects) => {
+            for (const { uid } of group) if (!objects.has(uid)) left.delete(uid);
+            reported.add(i);
+            changed();
+          },
+          lostWord(progress),
+        );
+      }),
+    onWord: (text) => progress.say(`Waiting: ${text}`),
+  });
+}
