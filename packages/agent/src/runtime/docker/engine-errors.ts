@@ -38,6 +38,7 @@ const BY_TEXT: readonly (readonly [text: string, code: RuntimeErrorCode, advice:
   ['no space left on device', 'no-space', 'free disk space in the data directory of Docker (docker system df, docker image prune)'],
   ['disk quota exceeded', 'no-space', 'free disk space in the data directory of Docker'],
   ['not a directory', 'invalid', 'the working directory, or the path of a mount, is a file'],
+  ['no such container', 'not-found', "the pod's pause container is gone"], // 28, at the start of a container that joins it; 20.10 answers 404
   ['context deadline exceeded', 'timeout', ''],
   ['i/o timeout', 'timeout', ''],
 ];
