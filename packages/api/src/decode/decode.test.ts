@@ -1,6 +1,7 @@
 // Manifests that must be read, and manifests that must be refused with code, place and advice.
 import { describe, expect, it } from 'vitest';
-import { type DecodedObject, decodeManifests, decodeObject, MAX_MANIFEST_BYTES } from './decode.js';
+import { codecs } from './codecs.js';
+import { type DecodedObject, decodeManifests, decodeObject, MAX_MANIFEST_BYTES, strictObject } from './decode.js';
 import { type DecodeProblem, problemLine, strictDecodingMessage } from './problems.js';
 
 function objectsOf(text: string | Uint8Array): readonly DecodedObject[] {
@@ -264,13 +265,20 @@ describe('what is refused, with place and advice', () => {
       `${Array.from({ length: 40 }, (_, i) => `a${i}: &a${i} [${i === 0 ? 'x' : `*a${i - 1}, *a${i - 1}`}]`).join('\n')}\n`,
     ],
     ['wide aliases', `a: &a [${'x,'.repeat(2000)}]\nb: [${'*a,'.repeat(2000)}]\n`],
-    ['commas', `a: [${','.repeat(2_000_000)}]`],
+    ['commas', `a: [${','.repeat(3_500_000)}]`],
     ['free-form', `apiVersion: apps/v1\nkind: ControllerRevision\ndata: ${'{a: '.repeat(150)}x${'}'.repeat(150)}`],
   ])('texts that are made to hang or crash: %s', (_, text) => {
     const started = performance.now();
     expect(['too_complex', 'syntax']).toContain(problemsOf(text)[0]?.code);
     // Generous: the point is that it is not minutes.
     expect(performance.now() - started).toBeLessThan(20_000);
+  });
+
+  it('four megabytes of real objects', () => {
+    const one = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: b}\n---\n';
+    expect(objectsOf(one.repeat(20_000)).length).toBe(20_000);
+    const data = Array.from({ length: 300_000 }, (_, i) => `  k${i}: v`).join('\n');
+    expect(objectsOf(`apiVersion: v1\nkind: ConfigMap\ndata:\n${data}\n`).length).toBe(1);
   });
 
   it('thousands of faults are told as the first fifty', () => {
@@ -310,5 +318,27 @@ describe('decodeObject', () => {
     expect(!result.ok && strictDecodingMessage('Deployment', 'apps/v1', result.problems)).toBe(
       'Deployment in version "v1" cannot be handled as a Deployment: strict decoding error: unknown field "spec.x", unknown field "spec.y"',
     );
+  });
+});
+
+describe('strictObject', () => {
+  const pod = (tree: object): Parameters<typeof strictObject<'Pod'>>[1] => codecs.Pod.fromJSON(tree);
+
+  it('fills in an empty kind and takes what a manifest could hold', () => {
+    expect(strictObject('Pod', pod({ metadata: { name: 'a' } }))).toMatchObject({
+      ok: true,
+      object: { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'a' } },
+    });
+  });
+
+  it.each([
+    [{ kind: 'Node' }, 'unknown_kind'],
+    [{ apiVersion: 'v2', kind: 'Pod' }, 'wrong_api_version'],
+    [{ metadata: { creationTimestamp: 'soon' } }, 'invalid_value'],
+    [{ spec: { containers: [{ livenessProbe: { httpGet: { port: { a: 1 } } } }] } }, 'wrong_type'],
+    [{ spec: { containers: [{ livenessProbe: { httpGet: { port: 1.5 } } }] } }, 'invalid_value'],
+  ])('refuses %j', (tree, code) => {
+    const result = strictObject('Pod', pod(tree));
+    expect(result.ok ? [] : result.problems.map((it) => it.code)).toEqual([code]);
   });
 });

@@ -4,10 +4,10 @@ import type { Kind, KindMap } from '../kinds/kind-map.js';
 import { kindSchema } from '../schema/model.js';
 import { codecs } from './codecs.js';
 import { type ParsedText, parseJsonTexts, type TextFault } from './json-text.js';
-import { identify } from './kind-of.js';
+import { apiVersionOf, identify } from './kind-of.js';
 import { type DecodeProblem, MAX_PROBLEMS } from './problems.js';
 import { type Fault, reservedMessage, shown, strictTree } from './strict.js';
-import { type JsonObject, type JsonValue, Places, type Position, pathText, type Steps } from './tree.js';
+import { type JsonObject, type JsonValue, Lines, type Position, pathText, type Steps } from './tree.js';
 import { parseYamlText } from './yaml-text.js';
 
 /** Largest text that is read, in bytes. The server takes no larger request either. */
@@ -63,6 +63,16 @@ export function decodeObject<K extends Kind>(kind: K, tree: unknown): DecodeOneR
   return { ok: false, problems: faults.slice(0, MAX_PROBLEMS).map((fault) => fromFault(fault, '')) };
 }
 
+/**
+ * Holds an object that came as protobuf bytes against what its JSON form could be: the bytes can carry times, ports and versions
+ * that no manifest could. An empty apiVersion or kind is filled in. Gives the object in the one form that objects have.
+ */
+export function strictObject<K extends Kind>(kind: K, object: KindMap[K]): DecodeOneResult<K> {
+  // toJSON gives JSON by construction.
+  const tree = codecs[kind].toJSON(object) as JsonObject;
+  return decodeObject(kind, { ...tree, apiVersion: object.apiVersion || apiVersionOf(kind), kind: object.kind || kind });
+}
+
 function decodeTree<K extends Kind>(kind: K, tree: JsonObject): { readonly object: KindMap[K]; readonly faults: readonly Fault[] } {
   const schema = kindSchema(kind);
   if (schema === undefined) throw new Error(`kind ${kind} has no schema`);
@@ -113,7 +123,7 @@ class ManifestReader {
     const bad = text.isWellFormed() ? /(?![\t\n\r\x7F-\x9F])\p{Cc}/u.exec(text) : /\p{Surrogate}/u.exec(text);
     if (bad === null) return text;
     const code = bad[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, '0');
-    const position = new Places(text, 0).position(bad.index);
+    const position = new Lines(text).position(bad.index);
     this.#add({ code: 'not_text', message: `the text holds the character U+${code}`, advice: 'is this the right file?' }, position);
     return undefined;
   }

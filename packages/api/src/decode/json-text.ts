@@ -1,5 +1,5 @@
 // JSON text to a tree with places. Unlike JSON.parse it knows where things stand, sees duplicate keys, and gives up at a depth.
-import { type JsonObject, type JsonValue, MAX_DEPTH, Places, type Steps } from './tree.js';
+import { type JsonObject, type JsonValue, Lines, MAX_DEPTH, Places, type Steps } from './tree.js';
 
 /** Something wrong in the text itself, before anybody asks what it means. */
 export interface TextFault {
@@ -32,9 +32,10 @@ class Stop extends Error {
  */
 export function parseJsonTexts(text: string): ParsedText[] {
   const results: ParsedText[] = [];
+  const lines = new Lines(text);
   let at = text.startsWith('\uFEFF') ? 1 : 0;
   for (at = skipSpace(text, at); at < text.length; at = skipSpace(text, at)) {
-    const parser = new JsonParser(text, at);
+    const parser = new JsonParser(text, lines, at);
     try {
       results.push({ value: parser.value([]), places: parser.places, faults: parser.faults });
       at = parser.at;
@@ -63,10 +64,10 @@ class JsonParser {
   readonly #text: string;
   #at: number;
 
-  constructor(text: string, start: number) {
+  constructor(text: string, lines: Lines, start: number) {
     this.#text = text;
     this.#at = start;
-    this.places = new Places(text, start);
+    this.places = new Places(lines, start);
   }
 
   /** Where the value that was read has ended. */

@@ -42,16 +42,30 @@ export function pathText(steps: Steps): string {
   return text;
 }
 
+/** The lines of a text, counted at the first question and only once. */
+export class Lines {
+  readonly #text: string;
+  #starts: number[] | undefined;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  position(offset: number): Position {
+    this.#starts ??= lineStarts(this.#text);
+    return positionIn(this.#starts, offset);
+  }
+}
+
 /** Where keys and elements of a tree stand in its text, as offsets. Filled while parsing. */
 export class Places {
-  readonly #text: string;
+  readonly #lines: Lines;
   readonly #start: number;
   readonly #places = new WeakMap<object, Map<string | number, number>>();
-  #lines: number[] | undefined;
 
-  /** text: the whole text; start: where the document begins in it. */
-  constructor(text: string, start: number) {
-    this.#text = text;
+  /** lines: of the whole text; start: where the document begins in it. */
+  constructor(lines: Lines, start: number) {
+    this.#lines = lines;
     this.#start = start;
   }
 
@@ -79,8 +93,7 @@ export class Places {
   }
 
   position(offset: number): Position {
-    this.#lines ??= lineStarts(this.#text);
-    return positionIn(this.#lines, offset);
+    return this.#lines.position(offset);
   }
 }
 

@@ -2,13 +2,13 @@
 // merge keys and all limits are decided here. Time and memory stay linear in the text, whatever it holds.
 import { Composer, type Document, isAlias, isMap, isScalar, isSeq, Lexer, type ParsedNode, Parser, type YAMLMap } from 'yaml';
 import { duplicateKey, notFinite, type ParsedText, reservedKey, type TextFault } from './json-text.js';
-import { isObject, type JsonObject, type JsonValue, MAX_DEPTH, Places, type Steps } from './tree.js';
+import { isObject, type JsonObject, type JsonValue, Lines, MAX_DEPTH, Places, type Steps } from './tree.js';
 import { NOT_FINITE, plainScalar } from './yaml-scalars.js';
 
 /** Values that aliases may add to what the text itself holds. */
 const MAX_ALIASED = 100_000;
-/** Tokens of one text. A manifest of 4 MiB has about half as many; a text of nothing but commas many more. */
-const MAX_TOKENS = 1_000_000;
+/** Tokens of one text. A manifest of 4 MiB has fewer; a text of nothing but brackets has more. */
+const MAX_TOKENS = 3_000_000;
 /** The parser's open structures; a level of nesting takes up to three. */
 const MAX_OPEN = 4 * MAX_DEPTH;
 const TAG = 'tag:yaml.org,2002:';
@@ -24,6 +24,7 @@ class Stop extends Error {
 /** All documents of a YAML text that are not empty. Never throws: what is wrong is in `faults`. */
 export function parseYamlText(text: string): ParsedText[] {
   const results: ParsedText[] = [];
+  const lines = new Lines(text);
   try {
     // Failsafe: every scalar stays text, so that this file decides what it means.
     const composer = new Composer<ParsedNode>({
@@ -34,13 +35,13 @@ export function parseYamlText(text: string): ParsedText[] {
       logLevel: 'silent',
     });
     for (const document of composer.compose(tokens(text))) {
-      const read = readDocument(text, document);
+      const read = readDocument(lines, document);
       if (read !== undefined) results.push(read);
       // What follows a broken document is guesswork.
       if (document.errors.length > 0) break;
     }
   } catch (error) {
-    results.push({ value: null, places: new Places(text, 0), faults: [faultOf(error)] });
+    results.push({ value: null, places: new Places(lines, 0), faults: [faultOf(error)] });
   }
   return results;
 }
@@ -56,14 +57,22 @@ function* tokens(text: string): ReturnType<Parser['parse']> {
   let count = 0;
   for (const lexeme of new Lexer().lex(text)) {
     if (++count > MAX_TOKENS) throw new Stop(tooComplex(`holds more than ${MAX_TOKENS} YAML tokens`, parser.offset));
-    yield* parser.next(lexeme);
+    yield* stopAtError(parser.next(lexeme));
     if (parser.stack.length > MAX_OPEN) throw new Stop(tooComplex(`nested deeper than ${MAX_DEPTH} levels`, parser.offset));
   }
-  yield* parser.end();
+  yield* stopAtError(parser.end());
 }
 
-function readDocument(text: string, document: Document.Parsed): ParsedText | undefined {
-  const places = new Places(text, document.contents?.range[0] ?? document.range[0]);
+/** A text that is no YAML may hold nothing but errors, millions of them; the first is enough. */
+function* stopAtError(tokens: ReturnType<Parser['parse']>): ReturnType<Parser['parse']> {
+  for (const token of tokens) {
+    if (token.type === 'error') throw new Stop(syntax(token.message, '', token.offset));
+    yield token;
+  }
+}
+
+function readDocument(lines: Lines, document: Document.Parsed): ParsedText | undefined {
+  const places = new Places(lines, document.contents?.range[0] ?? document.range[0]);
   const [error] = document.errors;
   if (error !== undefined) {
     const exhausted = error.code === 'RESOURCE_EXHAUSTION';
