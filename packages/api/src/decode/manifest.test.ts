@@ -1,9 +1,11 @@
 // Manifests survive the way through objects, bytes and YAML unchanged: real ones, and any that the schema allows.
 import { readFileSync } from 'node:fs';
+import { fromBinary, fromJson, toBinary } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import type { Kind } from '../kinds/kind-map.js';
+import { descriptors, messageDescriptor } from '../schema/descriptors.js';
 import { type FieldSchema, kindSchema, type MessageSchema } from '../schema/model.js';
 import { codecs } from './codecs.js';
 import { type DecodedObject, decodeManifests, decodeObject } from './decode.js';
@@ -138,6 +140,15 @@ describe('real manifests', () => {
     expect(readOne(toYaml(manifest)).object).toEqual(object);
     expect(readOne(JSON.stringify(manifest)).object).toEqual(object);
     expect(manifestOf(kind, manifest)).toEqual(manifest);
+  });
+
+  it.each(['pod.yaml', 'deployment.yaml'])("%s is our message's proto3 JSON form, as another protobuf library reads it", (file) => {
+    const { kind, object } = readOne(readFileSync(new URL(`testdata/${file}`, import.meta.url), 'utf8'));
+    const manifest = toManifest(kind, object as never);
+    const foreign = messageDescriptor(kindSchema(kind)?.typeName ?? '');
+    const bytes = toBinary(foreign, fromJson(foreign, manifest, { registry: descriptors() }));
+    expect(toManifest(kind, codecs[kind].decode(bytes) as never)).toEqual(manifest);
+    expect(toBinary(foreign, fromBinary(foreign, codecs[kind].encode(object as never).finish())).length).toBe(bytes.length);
   });
 
   it('pod.yaml names every field of a PodSpec', () => {
