@@ -28,7 +28,7 @@ type Step =
   | { readonly do: 'crash' };
 
 const kind = fc.constantFrom(0 as const, 1 as const, 2 as const);
-const name = fc.constantFrom('a', 'b', 'c');
+const name = fc.constantFrom('a', 'b');
 const value = fc.integer({ min: 0, max: 3 });
 const write: fc.Arbitrary<Write> = fc.oneof(
   fc.record({ op: fc.constant('create' as const), kind, name, value }),
@@ -38,7 +38,7 @@ const write: fc.Arbitrary<Write> = fc.oneof(
   fc.record({ op: fc.constant('mark' as const), kind, name, grace: fc.constantFrom(0, 30) }),
   fc.record({ op: fc.constant('remove' as const), kind, name }),
 );
-const transact = fc.record({ do: fc.constant('transact' as const), writes: fc.array(write, { minLength: 1, maxLength: 4 }), fails: fc.boolean() });
+const transact = fc.record({ do: fc.constant('transact' as const), writes: fc.array(write, { minLength: 1, maxLength: 6, size: 'max' }), fails: fc.boolean() });
 const calm: fc.Arbitrary<Step>[] = [
   transact.map((step) => ({ ...step, fails: false })),
   transact.map((step) => ({ ...step, fails: false })),
@@ -135,6 +135,7 @@ class Bench<J extends MemoryJournal | SqliteJournal> {
   }
 
   async step(step: Step): Promise<void> {
+    await this.#regained();
     switch (step.do) {
       case 'transact':
         this.#transact(step.writes, step.fails);
@@ -160,8 +161,8 @@ class Bench<J extends MemoryJournal | SqliteJournal> {
       case 'crash':
         await this.crash();
     }
-    if (this.store.health.state === 'ok') this.#check();
     await this.#regained();
+    this.#check();
   }
 
   #transact(writes: readonly Write[], fails: boolean): void {
@@ -219,17 +220,18 @@ class Bench<J extends MemoryJournal | SqliteJournal> {
   /** After a failure: waits for the store to come back and takes its truth, which must not lack what was acknowledged. */
   async #regained(): Promise<void> {
     await Promise.resolve();
-    if (this.store.health.state !== 'sealed') return;
-    if ('release' in this.journal) this.journal.release();
+    if (this.store.health.state === 'sealed' && 'release' in this.journal) this.journal.release();
     while (this.store.health.state === 'sealed') await this.world.advance(1000);
-    this.#adopt();
+    if (!this.history.has(this.store.revision)) await this.#adopt(); // something was lost: the revision after it is new
   }
 
-  #adopt(): void {
+  async #adopt(): Promise<void> {
     const { store } = this;
     const recovered = dump(store);
     const candidates = [...this.history].filter(([revision]) => revision >= this.acknowledged);
     expect(candidates.map(([, state]) => state)).toContainEqual(recovered);
+    // What was lost, nobody outside has seen, so nobody can come back with it.
+    for (const revision of [...this.history.keys()]) await store.durable(revision).catch(() => this.history.delete(revision));
     this.history.set(store.revision, recovered);
     this.#replay = this.#watch('head');
     this.#check();
@@ -288,12 +290,12 @@ const pass = Number(process.env['PODPLANE_FUZZ'] ?? 1);
 describe('the store against a model', () => {
   test('with a journal in memory that stalls, fails and crashes', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.oneof(...calm, ...failing), { maxLength: 40 }), fc.nat(), async (steps, seed) => {
+      fc.asyncProperty(fc.array(fc.oneof(...calm, ...failing), { maxLength: 40, size: 'max' }), fc.nat(), async (steps, seed) => {
         const bench = await Bench.start<MemoryJournal>(seed, (previous) => Promise.resolve(previous?.crash() ?? memoryJournal({ historyChanges: 10 })));
         for (const step of steps) await bench.step(step);
         await bench.end();
       }),
-      { numRuns: 200 * pass },
+      { numRuns: 500 * pass },
     );
   });
 
@@ -304,7 +306,7 @@ describe('the store against a model', () => {
 
   test('with SQLite whose thread is stopped at any point; memory and SQLite end equal', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.oneof(...calm), { maxLength: 30 }), fc.nat(), async (steps, seed) => {
+      fc.asyncProperty(fc.array(fc.oneof(...calm), { maxLength: 30, size: 'max' }), fc.nat(), async (steps, seed) => {
         const directory = temporaryDirectory();
         directories.push(directory);
         const sqlite = await Bench.start<SqliteJournal>(seed, async (previous) => {
@@ -328,7 +330,7 @@ describe('the store against a model', () => {
         expect(again.revision).toBe(sqlite.store.revision);
         await again.close();
       }),
-      { numRuns: 25 * pass },
+      { numRuns: 12 * pass },
     );
   }, 120_000);
 });
