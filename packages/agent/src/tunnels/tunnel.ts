@@ -68,6 +68,9 @@ export class Tunnel {
   readonly signal: AbortSignal;
   readonly #stream: TunnelStream;
   readonly #over = new AbortController();
+  #messages: AsyncIterator<OpenResponse> | undefined;
+  /** Somebody waits for the next message. */
+  #reading = false;
 
   constructor(id: string, stream: TunnelStream) {
     this.id = id;
@@ -88,44 +91,54 @@ export class Tunnel {
     return this.send({ $case: 'data', value: asBuffer(data) });
   }
 
+  sendErrorData(data: Uint8Array): Promise<void> {
+    return this.send({ $case: 'errorData', value: asBuffer(data) });
+  }
+
   /**
    * Takes the server's messages one after the other, each when the one before is done. When they end, so does the tunnel: its signal
    * is aborted. Rejects only with what handle throws; the tunnel is still open then.
    */
   async listen(handle: (message: TunnelAnswer) => Promise<void> | void): Promise<void> {
-    let refused = false;
-    try {
-      for await (const { message } of this.#stream.messages) {
-        if (message === undefined) continue;
-        refused = true;
-        await handle(message);
-        refused = false;
-      }
-    } catch (error) {
-      if (refused) throw error;
-      // It broke: the same as an end, there is nobody to tell.
-    }
-    this.#over.abort(new TunnelError('Unavailable', 'the other side has ended the stream'));
+    for (let message = await this.#next(); message !== undefined; message = await this.#next()) await handle(message);
   }
 
   /** The data until "closed", for who wants to pull. Throws where the stream ends before, or another message comes. */
   async *incoming(): AsyncGenerator<Uint8Array, void, void> {
-    for await (const { message } of this.#stream.messages) {
-      if (message?.$case === 'closed') return;
-      if (message?.$case !== 'data') throw new TunnelError('BadRequest', `unexpected message ${message?.$case ?? 'without content'}`);
+    for (let message = await this.#next(); message !== undefined; message = await this.#next()) {
+      if (message.$case === 'closed') return;
+      if (message.$case !== 'data') throw new TunnelError('BadRequest', `unexpected message ${message.$case}`);
       yield message.value;
     }
     throw new TunnelError('Unavailable', 'the stream ended before everything was sent');
-  }
-
-  sendErrorData(data: Uint8Array): Promise<void> {
-    return this.send({ $case: 'errorData', value: asBuffer(data) });
   }
 
   /** The last message and the end of our side. */
   async finish(last: Extract<TunnelMessage, { $case: 'exit' | 'error' }>): Promise<void> {
     if (!this.signal.aborted) await this.send(last);
     this.#stream.end();
+    // A stream is closed only when it was read to its end.
+    if (!this.#reading) void this.listen(() => undefined);
+  }
+
+  /**
+   * The next message; undefined: they have ended, or the stream broke, which is the same here: there is nobody to tell. Not by "for
+   * await", which would close the stream, both directions, where a loop is left early.
+   */
+  async #next(): Promise<TunnelAnswer | undefined> {
+    this.#messages ??= this.#stream.messages[Symbol.asyncIterator]();
+    this.#reading = true;
+    try {
+      for (let next = await this.#messages.next(); !next.done; next = await this.#messages.next()) {
+        if (next.value.message !== undefined) return next.value.message;
+      }
+    } catch {
+      // It broke.
+    } finally {
+      this.#reading = false;
+    }
+    this.#over.abort(new TunnelError('Unavailable', 'the other side has ended the stream'));
+    return undefined;
   }
 
   giveUp(reason: string): void {

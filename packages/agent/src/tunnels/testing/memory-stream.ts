@@ -72,7 +72,18 @@ export class MemoryTunnel {
     this.said = this.#up[Symbol.asyncIterator]();
     this.agent = {
       write: (message) => this.#up.write(message),
-      messages: this.#down,
+      messages: {
+        [Symbol.asyncIterator]: () => {
+          const messages = this.#down[Symbol.asyncIterator]();
+          // Node's streams are destroyed, both directions, by who stops iterating.
+          const stop = (): Promise<IteratorResult<OpenResponse>> => {
+            this.#up.fail('destroyed');
+            this.#down.fail('destroyed');
+            return Promise.resolve({ done: true, value: undefined });
+          };
+          return { next: () => messages.next(), return: stop };
+        },
+      },
       end: () => this.#up.end(),
       abort: (reason) => {
         this.aborted ??= reason;
