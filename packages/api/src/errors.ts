@@ -37,16 +37,12 @@ export class Path {
   }
 
   /** Path of a field at the top: Path.of('spec', 'replicas') is spec.replicas. */
-  static of(...names: readonly [string, ...string[]]): Path {
-    let path = new Path(undefined, names[0]);
-    for (const name of names.slice(1)) path = path.child(name);
-    return path;
+  static of(name: string, ...below: readonly string[]): Path {
+    return below.reduce((path, one) => new Path(path, `.${one}`), new Path(undefined, name));
   }
 
-  child(...names: readonly string[]): Path {
-    let path: Path = this;
-    for (const name of names) path = new Path(path, `.${name}`);
-    return path;
+  child(name: string, ...below: readonly string[]): Path {
+    return below.reduce((path, one) => new Path(path, `.${one}`), new Path(this, `.${name}`));
   }
 
   index(i: number): Path {
@@ -118,7 +114,12 @@ export function tooLong(field: Where, max: number): FieldError {
 
 /** A list of more than max items. */
 export function tooMany(field: Where, count: number, max: number): FieldError {
-  return { reason: 'FieldValueTooMany', field: String(field), message: `Too many: ${count}: must have at most ${max} items`, badValue: count };
+  return {
+    reason: 'FieldValueTooMany',
+    field: String(field),
+    message: `Too many: ${count}: must have at most ${max} items`,
+    badValue: count,
+  };
 }
 
 /** With the path in front: `spec.containers[0].image: Required value`. */
@@ -238,7 +239,11 @@ export class ApiError extends Error {
   }
 }
 
-const target = (kind: Kind, namespace: string, name: string): ErrorTarget => ({ kind, namespace: kindNames[kind].namespaced ? namespace : '', name });
+const target = (kind: Kind, namespace: string, name: string): ErrorTarget => ({
+  kind,
+  namespace: kindNames[kind].namespaced ? namespace : '',
+  name,
+});
 
 /** `deployments.apps "x" not found`. */
 export function notFound(kind: Kind, namespace: string, name: string): ApiError {
@@ -304,7 +309,13 @@ export function internalError(message: string, cause?: unknown): ApiError {
 
 /** As it travels in podplane.api.v1.Status. */
 export function toStatus(error: ApiError): Status {
-  return { reason: error.reason, message: error.message, advice: error.advice, ...error.target, causes: error.causes.map((one) => ({ ...one })) };
+  return {
+    reason: error.reason,
+    message: error.message,
+    advice: error.advice,
+    ...error.target,
+    causes: error.causes.map((one) => ({ ...one })),
+  };
 }
 
 /** From what travelled. A reason of a newer server becomes InternalError; its message stays. */

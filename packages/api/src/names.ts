@@ -33,26 +33,43 @@ function regexText(message: string, regex: RegExp, ...examples: readonly [string
 
 const TEXT_DNS_LABEL = regexText(
   "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character",
-  DNS_LABEL, 'my-name', '123-abc',
+  DNS_LABEL,
+  'my-name',
+  '123-abc',
 );
 const TEXT_SUBDOMAIN = regexText(
   "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character",
-  DNS_SUBDOMAIN, 'example.com',
+  DNS_SUBDOMAIN,
+  'example.com',
 );
 const TEXT_DNS_1035 = regexText(
   "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character",
-  DNS_1035, 'my-name', 'abc-123',
+  DNS_1035,
+  'my-name',
+  'abc-123',
 );
 const TEXT_QUALIFIED = regexText(
   "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
-  QUALIFIED_PART, 'MyName', 'my.name', '123-abc',
+  QUALIFIED_PART,
+  'MyName',
+  'my.name',
+  '123-abc',
 );
 const TEXT_LABEL_VALUE = regexText(
   "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
-  LABEL_VALUE, 'MyValue', 'my_value', '12345',
+  LABEL_VALUE,
+  'MyValue',
+  'my_value',
+  '12345',
 );
 const TEXT_ENV_NAME = "a valid environment variable name must consist only of printable ASCII characters other than '='";
-const TEXT_CONFIG_KEY = regexText("a valid config key must consist of alphanumeric characters, '-', '_' or '.'", CONFIG_KEY, 'key.name', 'KEY_NAME', 'key-name');
+const TEXT_CONFIG_KEY = regexText(
+  "a valid config key must consist of alphanumeric characters, '-', '_' or '.'",
+  CONFIG_KEY,
+  'key.name',
+  'KEY_NAME',
+  'key-name',
+);
 
 function check(value: string, max: number, regex: RegExp, text: string): Problems {
   const long = value.length > max;
@@ -129,7 +146,7 @@ export function configKeyProblems(value: string): Problems {
 export function portNameProblems(value: string): Problems {
   const problems: string[] = [];
   if (value.length > 15) problems.push('must be no more than 15 characters');
-  if (!/^[-a-z0-9]+$/.test(value)) problems.push("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)");
+  if (!/^[-a-z0-9]+$/.test(value)) problems.push('must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)');
   if (!/[a-z]/.test(value)) problems.push('must contain at least one letter (a-z)');
   if (value.includes('--')) problems.push('must not contain consecutive hyphens');
   if (value !== '' && (value.startsWith('-') || value.endsWith('-'))) problems.push('must not begin or end with a hyphen');
@@ -142,7 +159,11 @@ export function portNumberProblems(value: number): Problems {
 
 /** "25%". */
 export function percentProblems(value: string): Problems {
-  return PERCENT.test(value) ? FINE : ["a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%', or '93%', regex used for validation is '[0-9]+%')"];
+  return PERCENT.test(value)
+    ? FINE
+    : [
+        "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%', or '93%', regex used for validation is '[0-9]+%')",
+      ];
 }
 
 const OCTET = '(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])';

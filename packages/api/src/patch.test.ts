@@ -1,7 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { JsonObject, JsonValue } from './decode/tree.js';
-import { applyJsonPatch, applyMergePatch, diffAsMergePatch, LAST_APPLIED, lastApplied, PatchError, threeWayMergePatch, withLastApplied } from './patch.js';
+import {
+  applyJsonPatch,
+  applyMergePatch,
+  diffAsMergePatch,
+  LAST_APPLIED,
+  lastApplied,
+  PatchError,
+  threeWayMergePatch,
+  withLastApplied,
+} from './patch.js';
 
 function codeOf(run: () => unknown): string {
   try {
@@ -31,7 +40,11 @@ describe('merge patch', () => {
     [{ a: 'c' }, { a: ['b'] }, { a: ['b'] }],
     [{ a: { b: 'c' } }, { a: { b: 'd', c: null } }, { a: { b: 'd' } }],
     [{ a: [{ b: 'c' }] }, { a: [1] }, { a: [1] }],
-    [['a', 'b'], ['c', 'd'], ['c', 'd']],
+    [
+      ['a', 'b'],
+      ['c', 'd'],
+      ['c', 'd'],
+    ],
     [{ a: 'b' }, ['c'], ['c']],
     [{ a: 'foo' }, null, null],
     [{ a: 'foo' }, 'bar', 'bar'],
@@ -74,7 +87,11 @@ describe('three-way merge', () => {
   test('removes what was applied and is no more, keeps what others set', () => {
     const original = { metadata: { labels: { a: '1', gone: 'x' } }, spec: { replicas: 2, paused: true } };
     const modified = { metadata: { labels: { a: '2' } }, spec: { replicas: 3 } };
-    const current = { metadata: { uid: 'u', labels: { a: '1', gone: 'x', theirs: 't' } }, spec: { replicas: 9, paused: true, strategy: { type: 'Recreate' } }, status: { n: 1 } };
+    const current = {
+      metadata: { uid: 'u', labels: { a: '1', gone: 'x', theirs: 't' } },
+      spec: { replicas: 9, paused: true, strategy: { type: 'Recreate' } },
+      status: { n: 1 },
+    };
     const patch = threeWayMergePatch(original, modified, current);
     expect(patch).toEqual({ metadata: { labels: { gone: null, a: '2' } }, spec: { paused: null, replicas: 3 } });
     expect(applyMergePatch(current, patch)).toEqual({
@@ -97,7 +114,8 @@ describe('three-way merge', () => {
       fc.property(object, object, object, (original, modified, current) => {
         const result = applyMergePatch(current, threeWayMergePatch(original, modified, current)) as JsonObject;
         expect(applyMergePatch(result, modified)).toEqual(result);
-        for (const dropped of Object.keys(original)) if (!Object.hasOwn(modified, dropped)) expect(Object.hasOwn(result, dropped)).toBe(false);
+        for (const dropped of Object.keys(original))
+          if (!Object.hasOwn(modified, dropped)) expect(Object.hasOwn(result, dropped)).toBe(false);
         expect(threeWayMergePatch(original, modified, result)).toEqual({});
         expect(threeWayMergePatch(modified, modified, result)).toEqual({});
       }),
@@ -113,7 +131,9 @@ describe('last applied', () => {
     expect(lastApplied(once)).toEqual(manifest);
     expect(withLastApplied(once)).toEqual(once);
     expect(lastApplied(manifest)).toBeUndefined();
-    expect(withLastApplied({ kind: 'Pod' })).toMatchObject({ metadata: { annotations: { [LAST_APPLIED]: '{"kind":"Pod","metadata":{"annotations":{}}}\n' } } });
+    expect(withLastApplied({ kind: 'Pod' })).toMatchObject({
+      metadata: { annotations: { [LAST_APPLIED]: '{"kind":"Pod","metadata":{"annotations":{}}}\n' } },
+    });
   });
 
   test.each(['{', '[]', '"x"', 'null'])('%s in the annotation is an error', (text) => {
@@ -131,7 +151,13 @@ describe('JSON patch', () => {
     [[{ op: 'replace', path: '/a/x~1y', value: 9 }], { a: { b: [1, 2, 3], 'x/y': 9, 'm~n': 2 }, n: null }],
     [[{ op: 'remove', path: '/a/m~0n' }], { a: { b: [1, 2, 3], 'x/y': 1 }, n: null }],
     [[{ op: 'move', from: '/a/b', path: '/c' }], { a: { 'x/y': 1, 'm~n': 2 }, n: null, c: [1, 2, 3] }],
-    [[{ op: 'copy', from: '/a/b', path: '/c' }, { op: 'add', path: '/c/0', value: 0 }], { a: { b: [1, 2, 3], 'x/y': 1, 'm~n': 2 }, n: null, c: [0, 1, 2, 3] }],
+    [
+      [
+        { op: 'copy', from: '/a/b', path: '/c' },
+        { op: 'add', path: '/c/0', value: 0 },
+      ],
+      { a: { b: [1, 2, 3], 'x/y': 1, 'm~n': 2 }, n: null, c: [0, 1, 2, 3] },
+    ],
     [[{ op: 'test', path: '/n', value: null }], target],
     [[{ op: 'replace', path: '', value: { z: 1 } }], { z: 1 }],
     [[], target],
@@ -163,15 +189,38 @@ describe('JSON patch', () => {
     [[{ op: 'add', path: '/__proto__/polluted', value: 1 }], 'reserved-key'],
     [JSON.parse('[{"op":"add","path":"/c","value":{"__proto__":1}}]') as JsonValue, 'reserved-key'],
     [Array.from({ length: 10_001 }, () => ({ op: 'test', path: '/n', value: null })), 'too-long'],
-    [[{ op: 'add', path: '/c', value: ['x'.repeat(1000)] }, ...Array.from({ length: 30 }, () => ({ op: 'copy', from: '/c', path: '/c/-' }))], 'too-long'],
+    [
+      [
+        { op: 'add', path: '/c', value: ['x'.repeat(1000)] },
+        ...Array.from({ length: 30 }, () => ({ op: 'copy', from: '/c', path: '/c/-' })),
+      ],
+      'too-long',
+    ],
     [Array.from({ length: 120 }, (_, i) => ({ op: 'add', path: '/d'.repeat(i + 1), value: {} })), 'too-deep'],
   ])('%j is refused: %s', (patch, code) => {
     expect(codeOf(() => applyJsonPatch(target, patch))).toBe(code);
   });
 
   test('never throws anything but a PatchError, whatever it is given', () => {
-    const pointer = fc.constantFrom('', '/a', '/a/b', '/a/b/0', '/a/b/-', '/a/b/9', '/constructor', '/constructor/prototype', '/a/length', '/toString/x', '/n/x');
-    const operation = fc.record({ op: fc.constantFrom('add', 'remove', 'replace', 'move', 'copy', 'test'), path: pointer, from: pointer, value: fc.jsonValue() });
+    const pointer = fc.constantFrom(
+      '',
+      '/a',
+      '/a/b',
+      '/a/b/0',
+      '/a/b/-',
+      '/a/b/9',
+      '/constructor',
+      '/constructor/prototype',
+      '/a/length',
+      '/toString/x',
+      '/n/x',
+    );
+    const operation = fc.record({
+      op: fc.constantFrom('add', 'remove', 'replace', 'move', 'copy', 'test'),
+      path: pointer,
+      from: pointer,
+      value: fc.jsonValue(),
+    });
     fc.assert(
       fc.property(fc.array(operation, { maxLength: 6 }), (operations) => {
         codeOf(() => applyJsonPatch(target, operations as JsonValue));

@@ -1,7 +1,7 @@
 // Patches of JSON trees: merge patch (RFC 7386), JSON patch (RFC 6902), and the three-way merge by which `apply` finds out what
 // to change. All work before decoding: what they make is then held against its schema. Strategic merge is not here.
 import fastJsonPatch, { type Operation } from 'fast-json-patch';
-import { type JsonObject, type JsonValue, isObject as isJsonObject, MAX_DEPTH } from './decode/tree.js';
+import { isObject as isJsonObject, type JsonObject, type JsonValue, MAX_DEPTH } from './decode/tree.js';
 import { deepEqual } from './kinds/equal.js';
 
 export type PatchErrorCode =
@@ -84,7 +84,12 @@ export function threeWayMergePatch(original: JsonObject, modified: JsonObject, c
   return pruned(combined(removals, additions), current);
 }
 
-function changesBetween(from: JsonObject, to: JsonObject, want: { readonly additions: boolean; readonly removals: boolean }, depth: number): JsonObject {
+function changesBetween(
+  from: JsonObject,
+  to: JsonObject,
+  want: { readonly additions: boolean; readonly removals: boolean },
+  depth: number,
+): JsonObject {
   const patch: JsonObject = {};
   for (const key of Object.keys(from)) {
     checkKey(key, depth);
@@ -181,11 +186,17 @@ function checkOperations(patch: JsonValue): Operation[] {
     if (!isJsonObject(one)) return fail('must be an object');
     const { op, path, from } = one;
     if (typeof op !== 'string' || !OPERATIONS.has(op)) return fail(`"op" must be one of ${[...OPERATIONS].join(', ')}`);
-    for (const [name, pointer] of [['path', path], ...(op === 'move' || op === 'copy' ? [['from', from]] : [])] as [string, JsonValue | undefined][]) {
-      if (typeof pointer !== 'string' || !/^(?:\/(?:[^~/]|~[01])*)*$/.test(pointer)) return fail(`"${name}" must be a JSON pointer such as /spec/replicas`);
-      if (pointer.split('/').includes('__proto__')) throw new PatchError('reserved-key', `operation ${i}: no field is called "__proto__"`, i);
+    for (const [name, pointer] of [['path', path], ...(op === 'move' || op === 'copy' ? [['from', from]] : [])] as [
+      string,
+      JsonValue | undefined,
+    ][]) {
+      if (typeof pointer !== 'string' || !/^(?:\/(?:[^~/]|~[01])*)*$/.test(pointer))
+        return fail(`"${name}" must be a JSON pointer such as /spec/replicas`);
+      if (pointer.split('/').includes('__proto__'))
+        throw new PatchError('reserved-key', `operation ${i}: no field is called "__proto__"`, i);
     }
-    if (op === 'move' && typeof from === 'string' && typeof path === 'string' && path.startsWith(`${from}/`)) return fail('cannot move a value into itself');
+    if (op === 'move' && typeof from === 'string' && typeof path === 'string' && path.startsWith(`${from}/`))
+      return fail('cannot move a value into itself');
     if (op === 'add' || op === 'replace' || op === 'test') {
       if (!Object.hasOwn(one, 'value')) return fail('"value" is missing');
       checkTree(one['value'] ?? null);

@@ -51,7 +51,11 @@ export function parseFieldSelector(text: string): FieldRequirement[] {
   return partsOf(text).map(({ part, at }) => {
     const match = /^([^=!\\]*)(!=|==|=)/.exec(part);
     if (match === null) {
-      throw new SelectorError(`invalid selector: '${part}'; can't understand '${part}': expected field=value, field==value or field!=value`, text, at);
+      throw new SelectorError(
+        `invalid selector: '${part}'; can't understand '${part}': expected field=value, field==value or field!=value`,
+        text,
+        at,
+      );
     }
     const field = (match[1] ?? '').trim();
     if (field === '') throw new SelectorError(`invalid selector: '${part}': no field before the operator`, text, at);

@@ -6,9 +6,9 @@ import {
   compileLabelSelector,
   compileNodeSelector,
   compileRequirements,
-  labelSelectorText,
   type LabelRequirement,
   type Labels,
+  labelSelectorText,
   parseLabelSelector,
   requirementsText,
   SelectorError,
@@ -112,7 +112,16 @@ describe('label selectors as text', () => {
   });
 
   test('an operator and its opposite never agree; several are all of them', () => {
-    const opposite = { Exists: 'DoesNotExist', DoesNotExist: 'Exists', Equals: 'NotEquals', NotEquals: 'Equals', In: 'NotIn', NotIn: 'In', Gt: 'Gt', Lt: 'Lt' } as const;
+    const opposite = {
+      Exists: 'DoesNotExist',
+      DoesNotExist: 'Exists',
+      Equals: 'NotEquals',
+      NotEquals: 'Equals',
+      In: 'NotIn',
+      NotIn: 'In',
+      Gt: 'Gt',
+      Lt: 'Lt',
+    } as const;
     fc.assert(
       fc.property(requirement, requirement, someLabels, (a, b, on) => {
         if (a.operator !== 'Gt' && a.operator !== 'Lt') {
@@ -138,7 +147,10 @@ describe('label selectors as text', () => {
 });
 
 describe('label selectors in manifests', () => {
-  const selector = (matchLabels: Labels, ...matchExpressions: { key: string; operator: string; values: string[] }[]) => ({ matchLabels, matchExpressions });
+  const selector = (matchLabels: Labels, ...matchExpressions: { key: string; operator: string; values: string[] }[]) => ({
+    matchLabels,
+    matchExpressions,
+  });
 
   test.each([
     [selector({}), true],
@@ -167,7 +179,10 @@ describe('label selectors in manifests', () => {
 describe('node selectors', () => {
   const node = { name: 'n1', labels: { zone: 'a', cpus: '8' } };
   const one = (key: string, operator: string, ...values: string[]): NodeSelectorRequirement => ({ key, operator, values });
-  const term = (matchExpressions: NodeSelectorRequirement[], matchFields: NodeSelectorRequirement[] = []) => ({ matchExpressions, matchFields });
+  const term = (matchExpressions: NodeSelectorRequirement[], matchFields: NodeSelectorRequirement[] = []) => ({
+    matchExpressions,
+    matchFields,
+  });
 
   test.each([
     [[], false],
@@ -190,7 +205,10 @@ describe('node selectors', () => {
 });
 
 describe('field selectors', () => {
-  const readers = { 'metadata.name': (one: { name: string; phase: string }) => one.name, 'status.phase': (one: { name: string; phase: string }) => one.phase };
+  const readers = {
+    'metadata.name': (one: { name: string; phase: string }) => one.name,
+    'status.phase': (one: { name: string; phase: string }) => one.phase,
+  };
   const object = { name: 'a,b=c', phase: 'Running' };
 
   test.each([
@@ -214,12 +232,18 @@ describe('field selectors', () => {
 
   test('a field that the kind does not have is refused, with those it has', () => {
     for (const field of ['spec.image', 'toString', '__proto__']) {
-      expect(() => compileFieldSelector(parseFieldSelector(`${field}=x`), readers)).toThrow(`field label not supported: ${field}; supported: metadata.name, status.phase`);
+      expect(() => compileFieldSelector(parseFieldSelector(`${field}=x`), readers)).toThrow(
+        `field label not supported: ${field}; supported: metadata.name, status.phase`,
+      );
     }
   });
 
   test('printing and reading give the same requirements, whatever the value', () => {
-    const requirement: fc.Arbitrary<FieldRequirement> = fc.record({ field: fc.constantFrom('a', 'status.phase'), operator: fc.constantFrom('=', '!='), value: fc.string() });
+    const requirement: fc.Arbitrary<FieldRequirement> = fc.record({
+      field: fc.constantFrom('a', 'status.phase'),
+      operator: fc.constantFrom('=', '!='),
+      value: fc.string(),
+    });
     fc.assert(
       fc.property(fc.array(requirement), (requirements) => {
         expect(parseFieldSelector(fieldRequirementsText(requirements))).toEqual(requirements);

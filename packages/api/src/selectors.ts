@@ -93,7 +93,11 @@ class LabelParser {
 
   #check(problems: readonly string[], what: string, token: Token): void {
     if (problems.length === 0) return;
-    throw new SelectorError(`unable to parse requirement: ${what}: Invalid value: ${JSON.stringify(token.text)}: ${problems.join('; ')}`, this.#text, token.at);
+    throw new SelectorError(
+      `unable to parse requirement: ${what}: Invalid value: ${JSON.stringify(token.text)}: ${problems.join('; ')}`,
+      this.#text,
+      token.at,
+    );
   }
 
   all(): LabelRequirement[] {
@@ -259,12 +263,21 @@ export function compileRequirements(requirements: readonly LabelRequirement[]): 
 // ------------------------------------------------------------------------------------------------ labels, as in manifests
 
 const MESSAGE_OPERATORS: Readonly<Record<string, LabelOperator>> = {
-  In: 'In', NotIn: 'NotIn', Exists: 'Exists', DoesNotExist: 'DoesNotExist', Gt: 'Gt', Lt: 'Lt',
+  In: 'In',
+  NotIn: 'NotIn',
+  Exists: 'Exists',
+  DoesNotExist: 'DoesNotExist',
+  Gt: 'Gt',
+  Lt: 'Lt',
 };
 
 /** What a LabelSelector asks for; undefined where it has an operator that does not exist (validation refuses those). */
 function requirementsOf(selector: DeepReadonly<LabelSelector>): LabelRequirement[] | undefined {
-  const out: LabelRequirement[] = Object.entries(selector.matchLabels).map(([key, value]) => ({ key, operator: 'Equals', values: [value] }));
+  const out: LabelRequirement[] = Object.entries(selector.matchLabels).map(([key, value]) => ({
+    key,
+    operator: 'Equals',
+    values: [value],
+  }));
   for (const { key, operator, values } of selector.matchExpressions) {
     const known = MESSAGE_OPERATORS[operator];
     if (known === undefined || known === 'Gt' || known === 'Lt') return undefined;

@@ -1,19 +1,42 @@
 import { describe, expect, test } from 'vitest';
+import { messageSchema } from '../schema/model.js';
 import { catalogue, fromObject, kindByApiVersion, kindByName, kindsOfCategory, toObject } from './catalogue.js';
 import { allKinds, type Kind } from './kind-names.js';
-import { messageSchema } from '../schema/model.js';
-import { admitted, goodPod } from './testing.js';
+import { admitted, goodPod } from './testing/pods.js';
 
 describe('words for kinds', () => {
   test.each<[string, Kind]>([
-    ['po', 'Pod'], ['pod', 'Pod'], ['pods', 'Pod'], ['Pod', 'Pod'], ['PODS', 'Pod'], ['no', 'Node'], ['ns', 'Namespace'], ['cm', 'ConfigMap'], ['svc', 'Service'],
-    ['sa', 'ServiceAccount'], ['ev', 'Event'], ['deploy', 'Deployment'], ['deployments.apps', 'Deployment'], ['deployments.v1.apps', 'Deployment'],
-    ['deploy.apps', 'Deployment'], ['rs', 'ReplicaSet'], ['leases.coordination.k8s.io', 'Lease'], ['controllerrevision', 'ControllerRevision'], ['pods.v1.', 'Pod'],
+    ['po', 'Pod'],
+    ['pod', 'Pod'],
+    ['pods', 'Pod'],
+    ['Pod', 'Pod'],
+    ['PODS', 'Pod'],
+    ['no', 'Node'],
+    ['ns', 'Namespace'],
+    ['cm', 'ConfigMap'],
+    ['svc', 'Service'],
+    ['sa', 'ServiceAccount'],
+    ['ev', 'Event'],
+    ['deploy', 'Deployment'],
+    ['deployments.apps', 'Deployment'],
+    ['deployments.v1.apps', 'Deployment'],
+    ['deploy.apps', 'Deployment'],
+    ['rs', 'ReplicaSet'],
+    ['leases.coordination.k8s.io', 'Lease'],
+    ['controllerrevision', 'ControllerRevision'],
+    ['pods.v1.', 'Pod'],
   ])('%s is %s', (word, kind) => {
     expect(kindByName(word)).toBe(kind);
   });
 
-  test.each([['deployment.app', ['deployment.apps']], ['podz', ['pods']], ['servce', ['service']], ['xyzzy', []], ['', []], ['toString', []]])('%s is none; perhaps %j', (word, suggestions) => {
+  test.each([
+    ['deployment.app', ['deployment.apps']],
+    ['podz', ['pods']],
+    ['servce', ['service']],
+    ['xyzzy', []],
+    ['', []],
+    ['toString', []],
+  ])('%s is none; perhaps %j', (word, suggestions) => {
     expect(kindByName(word)).toEqual({ suggestions });
   });
 
@@ -44,9 +67,14 @@ describe('defaults', () => {
       spec: {
         containers: [
           {
-            name: 'a', image: 'nginx', ports: [{ containerPort: 80 }],
+            name: 'a',
+            image: 'nginx',
+            ports: [{ containerPort: 80 }],
             resources: { limits: { cpu: '0.5', memory: '1Gi' }, requests: { cpu: '100.5m' } },
-            env: [{ name: 'A', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } }, { name: 'B', valueFrom: { resourceFieldRef: { resource: 'limits.cpu' } } }],
+            env: [
+              { name: 'A', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
+              { name: 'B', valueFrom: { resourceFieldRef: { resource: 'limits.cpu' } } },
+            ],
             livenessProbe: { httpGet: { port: 80 } },
             readinessProbe: { exec: { command: ['x'] }, periodSeconds: 3, timeoutSeconds: 2, successThreshold: 4, failureThreshold: 5 },
             lifecycle: { preStop: { httpGet: { port: 'http' } } },
@@ -62,21 +90,37 @@ describe('defaults', () => {
       spec: {
         containers: [
           {
-            name: 'a', image: 'nginx', imagePullPolicy: 'Always', ports: [{ containerPort: 80, protocol: 'TCP' }],
+            name: 'a',
+            image: 'nginx',
+            imagePullPolicy: 'Always',
+            ports: [{ containerPort: 80, protocol: 'TCP' }],
             resources: { limits: { cpu: '0.5', memory: '1Gi' }, requests: { cpu: '101m', memory: '1Gi' } },
             env: [
               { name: 'A', valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.name' } } },
               { name: 'B', valueFrom: { resourceFieldRef: { resource: 'limits.cpu', divisor: '0' } } },
             ],
-            livenessProbe: { httpGet: { path: '/', port: 80, scheme: 'HTTP' }, timeoutSeconds: 1, periodSeconds: 10, successThreshold: 1, failureThreshold: 3 },
+            livenessProbe: {
+              httpGet: { path: '/', port: 80, scheme: 'HTTP' },
+              timeoutSeconds: 1,
+              periodSeconds: 10,
+              successThreshold: 1,
+              failureThreshold: 3,
+            },
             readinessProbe: { exec: { command: ['x'] }, timeoutSeconds: 2, periodSeconds: 3, successThreshold: 4, failureThreshold: 5 },
             lifecycle: { preStop: { httpGet: { path: '/', port: 'http', scheme: 'HTTP' } } },
-            terminationMessagePath: '/dev/termination-log', terminationMessagePolicy: 'File',
+            terminationMessagePath: '/dev/termination-log',
+            terminationMessagePolicy: 'File',
           },
         ],
         volumes: [{ name: 'v', emptyDir: {} }],
-        restartPolicy: 'Always', terminationGracePeriodSeconds: 30, dnsPolicy: 'ClusterFirst', serviceAccountName: 'default', serviceAccount: 'default',
-        securityContext: {}, schedulerName: 'default-scheduler', enableServiceLinks: true,
+        restartPolicy: 'Always',
+        terminationGracePeriodSeconds: 30,
+        dnsPolicy: 'ClusterFirst',
+        serviceAccountName: 'default',
+        serviceAccount: 'default',
+        securityContext: {},
+        schedulerName: 'default-scheduler',
+        enableServiceLinks: true,
       },
       status: { phase: 'Pending', qosClass: 'Burstable' },
     });
@@ -85,7 +129,13 @@ describe('defaults', () => {
   test('of a deployment: those of its template, but not those that only pods get', () => {
     const deployment = admitted('Deployment', {
       metadata: { name: 'web', namespace: 'default' },
-      spec: { selector: { matchLabels: { a: 'b' } }, template: { metadata: { labels: { a: 'b' } }, spec: { containers: [{ name: 'a', image: 'nginx:1', resources: { limits: { cpu: '1' } } }] } } },
+      spec: {
+        selector: { matchLabels: { a: 'b' } },
+        template: {
+          metadata: { labels: { a: 'b' } },
+          spec: { containers: [{ name: 'a', image: 'nginx:1', resources: { limits: { cpu: '1' } } }] },
+        },
+      },
     });
     expect(catalogue.Deployment.codec.toJSON(deployment)).toEqual({
       apiVersion: 'apps/v1',
@@ -99,11 +149,19 @@ describe('defaults', () => {
           spec: {
             containers: [
               {
-                name: 'a', image: 'nginx:1', imagePullPolicy: 'IfNotPresent', resources: { limits: { cpu: '1' } },
-                terminationMessagePath: '/dev/termination-log', terminationMessagePolicy: 'File',
+                name: 'a',
+                image: 'nginx:1',
+                imagePullPolicy: 'IfNotPresent',
+                resources: { limits: { cpu: '1' } },
+                terminationMessagePath: '/dev/termination-log',
+                terminationMessagePolicy: 'File',
               },
             ],
-            restartPolicy: 'Always', terminationGracePeriodSeconds: 30, dnsPolicy: 'ClusterFirst', securityContext: {}, schedulerName: 'default-scheduler',
+            restartPolicy: 'Always',
+            terminationGracePeriodSeconds: 30,
+            dnsPolicy: 'ClusterFirst',
+            securityContext: {},
+            schedulerName: 'default-scheduler',
           },
         },
         strategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: '25%', maxSurge: '25%' } },
@@ -115,14 +173,29 @@ describe('defaults', () => {
   });
 
   test('zero that was written stays zero', () => {
-    const { spec } = admitted('Deployment', { metadata: { name: 'a', namespace: 'd' }, spec: { replicas: 0, revisionHistoryLimit: 0, strategy: { rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } } } });
-    expect(spec).toMatchObject({ replicas: 0, revisionHistoryLimit: 0, strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } } });
-    expect(admitted('Pod', { ...goodPod, spec: { terminationGracePeriodSeconds: 0 } }).spec).toMatchObject({ terminationGracePeriodSeconds: 0 });
+    const { spec } = admitted('Deployment', {
+      metadata: { name: 'a', namespace: 'd' },
+      spec: { replicas: 0, revisionHistoryLimit: 0, strategy: { rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } } },
+    });
+    expect(spec).toMatchObject({
+      replicas: 0,
+      revisionHistoryLimit: 0,
+      strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } },
+    });
+    expect(admitted('Pod', { ...goodPod, spec: { terminationGracePeriodSeconds: 0 } }).spec).toMatchObject({
+      terminationGracePeriodSeconds: 0,
+    });
   });
 
   test.each([
-    ['nginx', 'Always'], ['nginx:latest', 'Always'], ['nginx:1', 'IfNotPresent'], ['localhost:5000/nginx', 'Always'], ['localhost:5000/nginx:1', 'IfNotPresent'],
-    ['nginx@sha256:00', 'IfNotPresent'], ['nginx:latest@sha256:00', 'Always'], ['', 'Always'],
+    ['nginx', 'Always'],
+    ['nginx:latest', 'Always'],
+    ['nginx:1', 'IfNotPresent'],
+    ['localhost:5000/nginx', 'Always'],
+    ['localhost:5000/nginx:1', 'IfNotPresent'],
+    ['nginx@sha256:00', 'IfNotPresent'],
+    ['nginx:latest@sha256:00', 'Always'],
+    ['', 'Always'],
   ])('image %j is pulled %s', (image, policy) => {
     expect(admitted('Pod', { ...goodPod, spec: { containers: [{ name: 'a', image }] } }).spec?.containers[0]?.imagePullPolicy).toBe(policy);
   });
@@ -143,12 +216,27 @@ describe('defaults', () => {
 
   test('of the other kinds', () => {
     const meta = { name: 'a', namespace: 'd' };
-    expect(admitted('Secret', { metadata: meta, data: { a: 'eA==' }, stringData: { a: 'y', b: 'z' } })).toMatchObject({ type: 'Opaque', data: { a: Buffer.from('y'), b: Buffer.from('z') }, stringData: {} });
-    expect(admitted('Namespace', { metadata: { name: 'a' } })).toMatchObject({ metadata: { labels: { 'kubernetes.io/metadata.name': 'a' } }, status: { phase: 'Active' } });
+    expect(admitted('Secret', { metadata: meta, data: { a: 'eA==' }, stringData: { a: 'y', b: 'z' } })).toMatchObject({
+      type: 'Opaque',
+      data: { a: Buffer.from('y'), b: Buffer.from('z') },
+      stringData: {},
+    });
+    expect(admitted('Namespace', { metadata: { name: 'a' } })).toMatchObject({
+      metadata: { labels: { 'kubernetes.io/metadata.name': 'a' } },
+      status: { phase: 'Active' },
+    });
     expect(admitted('ReplicaSet', { metadata: meta, spec: {} })).toMatchObject({ spec: { replicas: 1 }, status: { replicas: 0 } });
-    expect(admitted('Service', { metadata: meta, spec: { type: 'LoadBalancer', sessionAffinity: 'ClientIP', ports: [{ port: 80 }, { name: 'x', port: 81, targetPort: 'y' }] } }).spec).toMatchObject({
+    expect(
+      admitted('Service', {
+        metadata: meta,
+        spec: { type: 'LoadBalancer', sessionAffinity: 'ClientIP', ports: [{ port: 80 }, { name: 'x', port: 81, targetPort: 'y' }] },
+      }).spec,
+    ).toMatchObject({
       ports: [{ port: 80, protocol: 'TCP', targetPort: 80 }, { targetPort: 'y' }],
-      sessionAffinityConfig: { clientIP: { timeoutSeconds: 10800 } }, externalTrafficPolicy: 'Cluster', internalTrafficPolicy: 'Cluster', allocateLoadBalancerNodePorts: true,
+      sessionAffinityConfig: { clientIP: { timeoutSeconds: 10800 } },
+      externalTrafficPolicy: 'Cluster',
+      internalTrafficPolicy: 'Cluster',
+      allocateLoadBalancerNodePorts: true,
     });
   });
 });

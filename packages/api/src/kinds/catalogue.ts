@@ -14,8 +14,8 @@ import { nodeKind } from './node.js';
 import { podKind } from './pod.js';
 import { replicaSetKind } from './replica-set.js';
 import { secretKind } from './secret.js';
-import { serviceAccountKind } from './service-account.js';
 import { serviceKind } from './service.js';
+import { serviceAccountKind } from './service-account.js';
 
 export type { Column, KindInfo, Readable } from './kind-info.js';
 

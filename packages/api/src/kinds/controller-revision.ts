@@ -3,7 +3,7 @@ import { type FieldError, invalid, Path, required } from '../errors.js';
 import { age, NONE } from '../print.js';
 import { defineKind, intColumn, nameColumn, textColumn } from './define.js';
 import type { Obj } from './kind-map.js';
-import { kindNames, isKind } from './kind-names.js';
+import { isKind, kindNames } from './kind-names.js';
 import { mustNotChange } from './object-meta.js';
 
 function controllerText(revision: Obj<'ControllerRevision'>): string {

@@ -20,7 +20,11 @@ export function validateSize(texts: Texts, blobs: Blobs, path: Path | string): F
 }
 
 /** Faults of a change of an immutable object; fields: those that must stay. */
-export function validateImmutable<T extends { readonly immutable?: boolean | undefined }>(next: T, previous: T, fields: readonly (keyof T & string)[]): FieldError[] {
+export function validateImmutable<T extends { readonly immutable?: boolean | undefined }>(
+  next: T,
+  previous: T,
+  fields: readonly (keyof T & string)[],
+): FieldError[] {
   if (previous.immutable !== true) return [];
   const out: FieldError[] = [];
   if (next.immutable !== true) out.push(forbidden(Path.of('immutable'), 'field is immutable when `immutable` is set'));

@@ -1,12 +1,13 @@
 // Puts a kind together from what its file says and from what all kinds have in common: metadata, status, refused fields. No kind itself.
-import type { ObjectMeta } from '../gen/podplane/meta/v1/meta.js';
+
 import { codecs } from '../decode/codecs.js';
 import { type FieldError, Path } from '../errors.js';
+import type { ObjectMeta } from '../gen/podplane/meta/v1/meta.js';
 import { specDiffers } from './equal.js';
 import type { Codec, Column, KindInfo, OneofCase, Readable } from './kind-info.js';
 import type { Kind, KindMap } from './kind-map.js';
 import { kindNames } from './kind-names.js';
-import { cleanNewMeta, validateMeta, validateMetaUpdate, type NameRule } from './object-meta.js';
+import { cleanNewMeta, type NameRule, validateMeta, validateMetaUpdate } from './object-meta.js';
 import { refusedFields, unsupportedWarnings } from './support-check.js';
 
 /** What a kind's file says; all that is left out is as for most kinds. */

@@ -1,9 +1,10 @@
 // Deployments: defaults, validation, columns.
-import { type DeploymentSpec, DeploymentStatus, DeploymentStrategy, RollingUpdateDeployment } from '../gen/podplane/apps/v1/deployment.js';
+
 import { type FieldError, forbidden, invalid, notSupported, Path, required } from '../errors.js';
+import { type DeploymentSpec, DeploymentStatus, DeploymentStrategy, RollingUpdateDeployment } from '../gen/podplane/apps/v1/deployment.js';
 import { age } from '../print.js';
 import { defineKind, intColumn, nameColumn, textColumn } from './define.js';
-import { validateNonNegativeIntOrPercent, validateNotMoreThanHundredPercent, scaledValue } from './int-or-string.js';
+import { scaledValue, validateNonNegativeIntOrPercent, validateNotMoreThanHundredPercent } from './int-or-string.js';
 import type { DeepReadonly } from './kind-map.js';
 import { mustNotChange } from './object-meta.js';
 import { setTemplateDefaults } from './pod-spec/defaults.js';

@@ -1,7 +1,7 @@
 // Events: validation, columns. How they are counted together is the server's business.
 import { type FieldError, invalid, notSupported, Path } from '../errors.js';
 import { age, UNKNOWN } from '../print.js';
-import { defineKind, nameColumn, textColumn, intColumn } from './define.js';
+import { defineKind, intColumn, nameColumn, textColumn } from './define.js';
 import type { Obj } from './kind-map.js';
 
 type E = Obj<'Event'>;
@@ -43,12 +43,14 @@ function validateEvent(event: E): FieldError[] {
   if (about === '' ? namespace !== 'default' && namespace !== 'kube-system' : about !== namespace) {
     out.push(invalid(Path.of('involvedObject', 'namespace'), about, 'does not match event.namespace'));
   }
-  if (event.type && event.type !== 'Normal' && event.type !== 'Warning') out.push(notSupported(Path.of('type'), event.type, ['Normal', 'Warning']));
+  if (event.type && event.type !== 'Normal' && event.type !== 'Warning')
+    out.push(notSupported(Path.of('type'), event.type, ['Normal', 'Warning']));
   if ((event.count ?? 0) < 0) out.push(invalid(Path.of('count'), event.count, 'must be greater than or equal to 0'));
   return out;
 }
 
-const about = (field: 'kind' | 'namespace' | 'name' | 'uid' | 'apiVersion' | 'resourceVersion' | 'fieldPath') => (event: E) => event.involvedObject?.[field] ?? '';
+const about = (field: 'kind' | 'namespace' | 'name' | 'uid' | 'apiVersion' | 'resourceVersion' | 'fieldPath') => (event: E) =>
+  event.involvedObject?.[field] ?? '';
 
 export const eventKind = defineKind<'Event'>({
   kind: 'Event',

@@ -3,8 +3,19 @@ import { expect, test } from 'vitest';
 import { percentOf, scaledValue } from './int-or-string.js';
 
 test.each([
-  [3, 10, 'up', 3], [0, 10, 'up', 0], ['25%', 10, 'up', 3], ['25%', 10, 'down', 2], ['0%', 10, 'up', 0], ['100%', 10, 'down', 10], ['150%', 10, 'up', 15],
-  ['25%', 0, 'up', 0], ['25', 10, 'up', undefined], ['x%', 10, 'up', undefined], [undefined, 10, 'up', undefined], [null, 10, 'up', undefined], ['-5%', 10, 'up', undefined],
+  [3, 10, 'up', 3],
+  [0, 10, 'up', 0],
+  ['25%', 10, 'up', 3],
+  ['25%', 10, 'down', 2],
+  ['0%', 10, 'up', 0],
+  ['100%', 10, 'down', 10],
+  ['150%', 10, 'up', 15],
+  ['25%', 0, 'up', 0],
+  ['25', 10, 'up', undefined],
+  ['x%', 10, 'up', undefined],
+  [undefined, 10, 'up', undefined],
+  [null, 10, 'up', undefined],
+  ['-5%', 10, 'up', undefined],
 ] as const)('%j of %d, rounded %s, is %s', (value, total, round, expected) => {
   expect(scaledValue(value, total, round)).toBe(expected);
 });

@@ -1,6 +1,7 @@
 // What the rest of the project may ask about a kind. The answers are in one file a kind; catalogue.ts collects them.
-import type { Object as AnyObject } from '../gen/podplane/api/v1/object.js';
+
 import type { FieldError } from '../errors.js';
+import type { Object as AnyObject } from '../gen/podplane/api/v1/object.js';
 import type { Kind, KindMap, Obj } from './kind-map.js';
 import type { KindNames } from './kind-names.js';
 

@@ -17,7 +17,12 @@ export interface KindNames {
   readonly typeName: string;
 }
 
-function names(group: string, message: string, plural: string, rest: { short?: string[]; categories?: string[]; namespaced?: boolean; singular: string }): KindNames {
+function names(
+  group: string,
+  message: string,
+  plural: string,
+  rest: { short?: string[]; categories?: string[]; namespaced?: boolean; singular: string },
+): KindNames {
   return {
     apiVersion: group === '' ? 'v1' : `${group}/v1`,
     group,

@@ -56,7 +56,8 @@ function validateNode(node: Obj<'Node'>): FieldError[] {
   }
   const cidrs = node.spec?.podCIDRs ?? [];
   for (const [i, cidr] of cidrs.entries()) {
-    if (!CIDR4.test(cidr) && !CIDR6.test(cidr)) out.push(invalid(SPEC.child('podCIDRs').index(i), cidr, 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)'));
+    if (!CIDR4.test(cidr) && !CIDR6.test(cidr))
+      out.push(invalid(SPEC.child('podCIDRs').index(i), cidr, 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)'));
   }
   if (node.spec?.podCIDR && cidrs.length > 0 && cidrs[0] !== node.spec.podCIDR) {
     out.push(invalid(SPEC.child('podCIDRs').index(0), cidrs[0], 'must be the same as podCIDR'));
@@ -94,7 +95,8 @@ export const nodeKind = defineKind<'Node'>({
     textColumn('Container-Runtime', (node) => unknownIfEmpty(node.status?.nodeInfo?.containerRuntimeVersion), true),
   ],
   setDefaults(node) {
-    if (node.status !== undefined && Object.keys(node.status.allocatable).length === 0) node.status.allocatable = { ...node.status.capacity };
+    if (node.status !== undefined && Object.keys(node.status.allocatable).length === 0)
+      node.status.allocatable = { ...node.status.capacity };
   },
   validate: validateNode,
   validateUpdate(next, previous) {

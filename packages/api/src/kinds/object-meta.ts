@@ -1,6 +1,7 @@
 // Metadata of every object: names, labels, annotations, owners, finalizers. What kinds add to it is in their files.
-import type { ObjectMeta } from '../gen/podplane/meta/v1/meta.js';
+
 import { duplicate, type FieldError, forbidden, invalid, type Path, required, tooLong } from '../errors.js';
+import type { ObjectMeta } from '../gen/podplane/meta/v1/meta.js';
 import {
   ANNOTATIONS_MAX_BYTES,
   dns1035LabelProblems,
@@ -36,12 +37,17 @@ export function cleanNewMeta(object: { metadata?: ObjectMeta | undefined }, name
 }
 
 /** Faults of metadata, as far as they can be seen without an older state. */
-export function validateMeta(meta: Meta | undefined, path: Path, rules: { readonly namespaced: boolean; readonly nameRule: NameRule }): FieldError[] {
+export function validateMeta(
+  meta: Meta | undefined,
+  path: Path,
+  rules: { readonly namespaced: boolean; readonly nameRule: NameRule },
+): FieldError[] {
   if (meta === undefined) return [required(path.child('name'), 'name or generateName is required')];
   const out: FieldError[] = [];
   const rule = NAME_RULES[rules.nameRule];
   if (meta.generateName) {
-    for (const problem of rule(maskTrailingDash(meta.generateName))) out.push(invalid(path.child('generateName'), meta.generateName, problem));
+    for (const problem of rule(maskTrailingDash(meta.generateName)))
+      out.push(invalid(path.child('generateName'), meta.generateName, problem));
   }
   if (!meta.name) {
     if (!meta.generateName) out.push(required(path.child('name'), 'name or generateName is required'));
@@ -93,7 +99,8 @@ function validateOwners(owners: Meta['ownerReferences'], path: Path): FieldError
   let controller: string | undefined;
   for (const [i, owner] of owners.entries()) {
     const at = path.index(i);
-    if (!/^([^/]+\/)?[^/]+$/.test(owner.apiVersion)) out.push(invalid(at.child('apiVersion'), owner.apiVersion, 'version must not be empty'));
+    if (!/^([^/]+\/)?[^/]+$/.test(owner.apiVersion))
+      out.push(invalid(at.child('apiVersion'), owner.apiVersion, 'version must not be empty'));
     if (owner.kind === '') out.push(invalid(at.child('kind'), owner.kind, 'must not be empty'));
     if (owner.name === '') out.push(invalid(at.child('name'), owner.name, 'must not be empty'));
     if (owner.uid === '') out.push(invalid(at.child('uid'), owner.uid, 'must not be empty'));
@@ -124,7 +131,12 @@ function validateFinalizers(finalizers: readonly string[], path: Path): FieldErr
     out.push(invalid(path, finalizers, 'finalizer orphan and foregroundDeletion cannot be both set'));
   }
   if (new Set(finalizers).size !== finalizers.length) {
-    out.push(duplicate(path, finalizers.find((one, i) => finalizers.indexOf(one) !== i)));
+    out.push(
+      duplicate(
+        path,
+        finalizers.find((one, i) => finalizers.indexOf(one) !== i),
+      ),
+    );
   }
   return out;
 }
@@ -151,7 +163,12 @@ export function validateMetaUpdate(next: Meta | undefined, previous: Meta | unde
   if (previous.deletionTimestamp !== undefined) {
     const added = next.finalizers.filter((one) => !previous.finalizers.includes(one));
     if (added.length > 0) {
-      out.push(forbidden(path.child('finalizers'), `no new finalizers can be added if the object is being deleted, found new finalizers ${JSON.stringify(added)}`));
+      out.push(
+        forbidden(
+          path.child('finalizers'),
+          `no new finalizers can be added if the object is being deleted, found new finalizers ${JSON.stringify(added)}`,
+        ),
+      );
     }
   }
   return out;

@@ -1,9 +1,10 @@
 // How a pod looks in a table: READY, STATUS, RESTARTS as kubectl prints them. Only reads status; what writes it is elsewhere.
+
+import type { ContainerStatus } from '../gen/podplane/core/v1/container_status.js';
 import { age, humanDuration, NONE, orNone } from '../print.js';
 import { nameColumn, textColumn } from './define.js';
 import type { Column } from './kind-info.js';
 import type { DeepReadonly, Obj } from './kind-map.js';
-import type { ContainerStatus } from '../gen/podplane/core/v1/container_status.js';
 
 type Pod = Obj<'Pod'>;
 type Status = DeepReadonly<ContainerStatus>;

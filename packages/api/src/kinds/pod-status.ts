@@ -15,7 +15,9 @@ export function validatePodStatusUpdate(next: Obj<'Pod'>, previous: Obj<'Pod'>):
   if (phase !== '' && !PHASES.some((one) => one === phase)) out.push(notSupported(STATUS.child('phase'), phase, PHASES));
   const before = previous.status?.phase;
   if ((before === 'Succeeded' || before === 'Failed') && phase !== before) {
-    out.push(forbidden(STATUS.child('phase'), `a pod that has ${before.toLowerCase()} cannot become ${phase === '' ? 'anything else' : phase}`));
+    out.push(
+      forbidden(STATUS.child('phase'), `a pod that has ${before.toLowerCase()} cannot become ${phase === '' ? 'anything else' : phase}`),
+    );
   }
   for (const [i, { ip }] of status.podIPs.entries()) {
     for (const problem of ipProblems(ip)) out.push(invalid(STATUS.child('podIPs').index(i), ip, problem));
@@ -25,7 +27,8 @@ export function validatePodStatusUpdate(next: Obj<'Pod'>, previous: Obj<'Pod'>):
   }
   for (const [i, container] of status.containerStatuses.entries()) {
     const at = STATUS.child('containerStatuses').index(i);
-    if (container.restartCount < 0) out.push(invalid(at.child('restartCount'), container.restartCount, 'must be greater than or equal to 0'));
+    if (container.restartCount < 0)
+      out.push(invalid(at.child('restartCount'), container.restartCount, 'must be greater than or equal to 0'));
     if (next.spec?.containers.some((one) => one.name === container.name) !== true) {
       out.push(invalid(at.child('name'), container.name, 'no container of the pod has this name'));
     }

@@ -1,7 +1,8 @@
 // What workloads have in common: a template of pods, the selector that finds them, columns about both. No workload itself.
+
+import { type FieldError, invalid, notSupported, type Path, required } from '../errors.js';
 import type { PodTemplateSpec } from '../gen/podplane/core/v1/pod.js';
 import type { LabelSelector } from '../gen/podplane/meta/v1/meta.js';
-import { type FieldError, invalid, notSupported, type Path, required } from '../errors.js';
 import { NONE, orNone } from '../print.js';
 import { compileLabelSelector, labelSelectorText } from '../selectors.js';
 import { textColumn } from './define.js';
@@ -51,8 +52,30 @@ type Workload = { readonly spec?: { readonly template?: Template | undefined; re
 export function templateColumns<K extends 'Deployment' | 'ReplicaSet'>(): Column<K>[] {
   const containers = (object: Workload): Template['spec'] => object.spec?.template?.spec;
   return [
-    textColumn('Containers', (object) => orNone(containers(object)?.containers.map((one) => one.name).join(',')), true),
-    textColumn('Images', (object) => orNone(containers(object)?.containers.map((one) => one.image ?? '').join(',')), true),
-    textColumn('Selector', (object: Workload) => (object.spec?.selector === undefined ? NONE : labelSelectorText(object.spec.selector)), true),
+    textColumn(
+      'Containers',
+      (object) =>
+        orNone(
+          containers(object)
+            ?.containers.map((one) => one.name)
+            .join(','),
+        ),
+      true,
+    ),
+    textColumn(
+      'Images',
+      (object) =>
+        orNone(
+          containers(object)
+            ?.containers.map((one) => one.image ?? '')
+            .join(','),
+        ),
+      true,
+    ),
+    textColumn(
+      'Selector',
+      (object: Workload) => (object.spec?.selector === undefined ? NONE : labelSelectorText(object.spec.selector)),
+      true,
+    ),
   ];
 }

@@ -1,10 +1,11 @@
 // Pods: names, defaults, what may be written when, validation. Fields of the spec are in pod-spec/, columns in pod-columns.ts.
-import { PodSpec, PodStatus } from '../gen/podplane/core/v1/pod.js';
+
 import { Path, required } from '../errors.js';
+import { PodSpec, PodStatus } from '../gen/podplane/core/v1/pod.js';
 import { defineKind } from './define.js';
+import { podColumns } from './pod-columns.js';
 import { setPodDefaults } from './pod-spec/defaults.js';
 import { qosClass } from './pod-spec/qos.js';
-import { podColumns } from './pod-columns.js';
 import { validatePodSpec } from './pod-spec/spec.js';
 import { validatePodSpecUpdate } from './pod-spec/update.js';
 import { validatePodStatusUpdate } from './pod-status.js';

@@ -1,6 +1,7 @@
 // ReplicaSets: defaults, validation, columns.
-import { type ReplicaSetSpec, ReplicaSetStatus } from '../gen/podplane/apps/v1/replica_set.js';
+
 import { type FieldError, invalid, Path, required } from '../errors.js';
+import { type ReplicaSetSpec, ReplicaSetStatus } from '../gen/podplane/apps/v1/replica_set.js';
 import { age } from '../print.js';
 import { defineKind, intColumn, nameColumn, textColumn } from './define.js';
 import type { DeepReadonly } from './kind-map.js';

@@ -59,5 +59,8 @@ export const secretKind = defineKind<'Secret'>({
     secret.stringData = {};
   },
   validate: (secret) => [...validateKeys(Object.keys(secret.data), DATA), ...validateSize({}, secret.data, DATA), ...validateType(secret)],
-  validateUpdate: (next, previous) => [...mustNotChange(next.type, previous.type, Path.of('type')), ...validateImmutable(next, previous, ['data'])],
+  validateUpdate: (next, previous) => [
+    ...mustNotChange(next.type, previous.type, Path.of('type')),
+    ...validateImmutable(next, previous, ['data']),
+  ],
 });

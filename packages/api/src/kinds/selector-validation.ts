@@ -1,6 +1,7 @@
 // Faults of label selectors inside manifests, with their paths. What selectors mean is in ../selectors.ts.
-import type { LabelSelector } from '../gen/podplane/meta/v1/meta.js';
+
 import { type FieldError, forbidden, invalid, type Path, required } from '../errors.js';
+import type { LabelSelector } from '../gen/podplane/meta/v1/meta.js';
 import { labelValueProblems, qualifiedNameProblems } from '../names.js';
 import type { DeepReadonly } from './kind-map.js';
 import { validateLabels } from './object-meta.js';
@@ -17,7 +18,8 @@ export function validateLabelSelector(selector: DeepReadonly<LabelSelector>, pat
         break;
       case 'Exists':
       case 'DoesNotExist':
-        if (values.length > 0) out.push(forbidden(at.child('values'), "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"));
+        if (values.length > 0)
+          out.push(forbidden(at.child('values'), "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"));
         break;
       default:
         out.push(invalid(at.child('operator'), operator, 'not a valid selector operator'));

@@ -1,6 +1,13 @@
 // Services: defaults, validation, columns. Nothing routes to them yet (support.ts).
-import { ClientIPConfig, type ServicePort, type ServiceSpec, ServiceStatus, SessionAffinityConfig } from '../gen/podplane/core/v1/service.js';
+
 import { duplicate, type FieldError, invalid, notSupported, Path, required } from '../errors.js';
+import {
+  ClientIPConfig,
+  type ServicePort,
+  type ServiceSpec,
+  ServiceStatus,
+  SessionAffinityConfig,
+} from '../gen/podplane/core/v1/service.js';
 import { dnsLabelProblems, dnsSubdomainProblems, ipProblems, portNameProblems, portNumberProblems } from '../names.js';
 import { age, labelsText, NONE, orNone } from '../print.js';
 import { defineKind, nameColumn, textColumn } from './define.js';
@@ -64,12 +71,18 @@ function validateSpec(spec: DeepReadonly<ServiceSpec>): FieldError[] {
     if (numbers.has(number)) out.push(duplicate(at, { protocol: port.protocol, port: port.port }));
     numbers.add(number);
     if (port.nodePort && spec.type !== 'NodePort' && spec.type !== 'LoadBalancer') {
-      out.push({ reason: 'FieldValueForbidden', field: at.child('nodePort').toString(), message: "Forbidden: may not be used when `type` is 'ClusterIP'" });
+      out.push({
+        reason: 'FieldValueForbidden',
+        field: at.child('nodePort').toString(),
+        message: "Forbidden: may not be used when `type` is 'ClusterIP'",
+      });
     }
   }
   if (spec.type === 'ExternalName') {
     if (!spec.externalName) out.push(required(SPEC.child('externalName')));
-    else for (const problem of dnsSubdomainProblems(spec.externalName.replace(/\.$/, ''))) out.push(invalid(SPEC.child('externalName'), spec.externalName, problem));
+    else
+      for (const problem of dnsSubdomainProblems(spec.externalName.replace(/\.$/, '')))
+        out.push(invalid(SPEC.child('externalName'), spec.externalName, problem));
   }
   out.push(...validateLabels(spec.selector, SPEC.child('selector')));
   if (spec.clusterIP && !headless) {
@@ -83,7 +96,13 @@ function validateSpec(spec: DeepReadonly<ServiceSpec>): FieldError[] {
   }
   const timeout = spec.sessionAffinityConfig?.clientIP?.timeoutSeconds;
   if (timeout !== undefined && (timeout <= 0 || timeout > DAY_SECONDS)) {
-    out.push(invalid(SPEC.child('sessionAffinityConfig', 'clientIP', 'timeoutSeconds'), timeout, `must be greater than 0 and less than ${DAY_SECONDS}`));
+    out.push(
+      invalid(
+        SPEC.child('sessionAffinityConfig', 'clientIP', 'timeoutSeconds'),
+        timeout,
+        `must be greater than 0 and less than ${DAY_SECONDS}`,
+      ),
+    );
   }
   return out;
 }

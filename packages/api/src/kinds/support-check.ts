@@ -126,7 +126,7 @@ export function refusedFields(kind: Kind, object: object): FieldError[] {
 export function unsupportedWarnings(kind: Kind, object: object): string[] {
   const out: string[] = [];
   walk(treeFor(kind), object as Fields, undefined, (rule, path) => {
-    if (rule.support === 'warned' && rule.note !== '') out.push(`${path}: accepted without effect: ${rule.note}`);
+    if (rule.support === 'warned' && rule.note !== '') out.push(`${path.toString()}: accepted without effect: ${rule.note}`);
   });
   return out;
 }

@@ -11,8 +11,12 @@ function stateText({ support, except, exceptWhere, note }: SupportRule): string 
   const values = except === undefined || except.length === 0 ? '' : except.map((one) => `\`${JSON.stringify(one)}\``).join(', ');
   const parts: string[] = [];
   if (support === 'supported') parts.push('works');
-  if (support === 'warned') parts.push(values === '' ? 'accepted with a warning, without effect' : `accepted with a warning, without effect (${values}: no warning)`);
-  if (support === 'refused' && exceptWhere !== undefined) parts.push(`works where \`${exceptWhere[0]}\` is \`${exceptWhere[1]}\`, else refused`);
+  if (support === 'warned')
+    parts.push(
+      values === '' ? 'accepted with a warning, without effect' : `accepted with a warning, without effect (${values}: no warning)`,
+    );
+  if (support === 'refused' && exceptWhere !== undefined)
+    parts.push(`works where \`${exceptWhere[0]}\` is \`${exceptWhere[1]}\`, else refused`);
   else if (support === 'refused') parts.push(values === '' ? 'refused' : `only ${values}; all else refused`);
   if (note !== '') parts.push(note);
   return parts.join(': ');
@@ -40,6 +44,11 @@ export function supportMatrix(): string {
     '',
     `${works} of ${supportTable.length} entries work without limits.`,
     '',
-    ...order.map((scope) => section(scope, supportTable.filter((rule) => rule.scope === scope))),
+    ...order.map((scope) =>
+      section(
+        scope,
+        supportTable.filter((rule) => rule.scope === scope),
+      ),
+    ),
   ].join('\n');
 }

@@ -4,15 +4,24 @@ import { applyMergePatch } from '../patch.js';
 import { type FieldSchema, kindSchema, type MessageSchema } from '../schema/model.js';
 import { kindInfo } from './catalogue.js';
 import { allKinds, type Kind } from './kind-names.js';
-import { rulesOf } from './support-check.js';
 import { supportTable } from './support.js';
-import { admitted, containerWith, createFaults, goodPod, goodWorkload, podWith } from './testing.js';
+import { rulesOf } from './support-check.js';
+import { admitted, containerWith, createFaults, goodPod, goodWorkload, podWith } from './testing/pods.js';
 
 /** Paths of a kind that no line of the table covers. */
 function uncovered(kind: Kind): string[] {
   const paths = rulesOf(kind).map((rule) => rule.path.replaceAll('{}', ''));
   const covered = new Set(paths);
-  const above = new Set(paths.flatMap((path) => path.split('.').map((_, i, steps) => steps.slice(0, i + 1).join('.').replace(/\[\]$/, ''))));
+  const above = new Set(
+    paths.flatMap((path) =>
+      path.split('.').map((_, i, steps) =>
+        steps
+          .slice(0, i + 1)
+          .join('.')
+          .replace(/\[\]$/, ''),
+      ),
+    ),
+  );
   const out: string[] = [];
   const visit = (schema: MessageSchema, prefix: string): void => {
     for (const field of schema.fields.values()) {
@@ -64,7 +73,11 @@ function sample(field: FieldSchema): JsonValue {
   const one = (): JsonValue => {
     switch (field.type) {
       case 'message':
-        return Object.fromEntries([...(field.message as MessageSchema).fields.values()].filter((inner) => inner.required).map((inner) => [inner.name, sample(inner)]));
+        return Object.fromEntries(
+          [...(field.message as MessageSchema).fields.values()]
+            .filter((inner) => inner.required)
+            .map((inner) => [inner.name, sample(inner)]),
+        );
       case 'boolean':
         return true;
       case 'int32':
@@ -102,15 +115,22 @@ function manifestWith(schema: MessageSchema, steps: readonly string[], except: r
 
 const refusals = supportTable.filter((rule) => rule.support === 'refused' && (rule.scope === 'PodSpec' || rule.scope === 'Container'));
 
-test.each(refusals.map((rule) => [rule.scope, rule.path, rule] as const))('%s %s is refused by its path, in pods and in templates', (scope, path, rule) => {
-  const steps = path.split('.');
-  const whole = scope === 'Container' ? ['containers[]', ...steps] : steps;
-  const spec = manifestWith((kindSchema('Pod') as MessageSchema).fields.get('spec')?.message as MessageSchema, whole, rule.except ?? []);
-  const text = whole.join('.').replaceAll('[]', '[0]').replaceAll('{}', '[x]');
-  expect(createFaults('Pod', podWith(spec)).filter((one) => one.startsWith(`spec.${text}: Forbidden: not supported yet`))).toHaveLength(1);
-  const template = applyMergePatch(goodWorkload, { spec: { template: { spec } } }) as JsonObject;
-  expect(createFaults('Deployment', template).filter((one) => one.startsWith(`spec.template.spec.${text}: Forbidden: not supported yet`))).toHaveLength(1);
-});
+test.each(refusals.map((rule) => [rule.scope, rule.path, rule] as const))(
+  '%s %s is refused by its path, in pods and in templates',
+  (scope, path, rule) => {
+    const steps = path.split('.');
+    const whole = scope === 'Container' ? ['containers[]', ...steps] : steps;
+    const spec = manifestWith((kindSchema('Pod') as MessageSchema).fields.get('spec')?.message as MessageSchema, whole, rule.except ?? []);
+    const text = whole.join('.').replaceAll('[]', '[0]').replaceAll('{}', '[x]');
+    expect(createFaults('Pod', podWith(spec)).filter((one) => one.startsWith(`spec.${text}: Forbidden: not supported yet`))).toHaveLength(
+      1,
+    );
+    const template = applyMergePatch(goodWorkload, { spec: { template: { spec } } }) as JsonObject;
+    expect(
+      createFaults('Deployment', template).filter((one) => one.startsWith(`spec.template.spec.${text}: Forbidden: not supported yet`)),
+    ).toHaveLength(1);
+  },
+);
 
 test.each<[JsonObject, string]>([
   [podWith({ initContainers: [{ name: 'i', image: 'x' }] }), 'spec.initContainers: Forbidden: not supported yet'],
@@ -120,18 +140,40 @@ test.each<[JsonObject, string]>([
     podWith({ volumes: [{ name: 'v', emptyDir: { sizeLimit: '1Gi' } }] }),
     'spec.volumes[0].emptyDir.sizeLimit: Forbidden: not supported yet (only with medium Memory; on disk nothing would enforce it)',
   ],
-  [containerWith({ resources: { limits: { 'example.com/gpu': '1' } } }), 'spec.containers[0].resources.limits[example.com/gpu]: Forbidden: not supported yet; supported: "cpu", "memory"'],
+  [
+    containerWith({ resources: { limits: { 'example.com/gpu': '1' } } }),
+    'spec.containers[0].resources.limits[example.com/gpu]: Forbidden: not supported yet; supported: "cpu", "memory"',
+  ],
 ])('%j: %s', (pod, fault) => {
   expect(createFaults('Pod', pod)).toContain(fault);
 });
 
 test('what asks for nothing else than happens anyway is accepted', () => {
   const spec = {
-    initContainers: [], imagePullSecrets: [], hostNetwork: false, hostPID: false, securityContext: { runAsNonRoot: false }, dnsPolicy: 'Default', priority: 0,
-    schedulerName: 'default-scheduler', preemptionPolicy: 'PreemptLowerPriority', os: { name: 'linux' }, shareProcessNamespace: false, overhead: {},
+    initContainers: [],
+    imagePullSecrets: [],
+    hostNetwork: false,
+    hostPID: false,
+    securityContext: { runAsNonRoot: false },
+    dnsPolicy: 'Default',
+    priority: 0,
+    schedulerName: 'default-scheduler',
+    preemptionPolicy: 'PreemptLowerPriority',
+    os: { name: 'linux' },
+    shareProcessNamespace: false,
+    overhead: {},
   };
   expect(createFaults('Pod', podWith(spec))).toEqual([]);
-  expect(createFaults('Pod', containerWith({ securityContext: { privileged: false, allowPrivilegeEscalation: true }, terminationMessagePath: '/dev/termination-log', terminationMessagePolicy: 'File' }))).toEqual([]);
+  expect(
+    createFaults(
+      'Pod',
+      containerWith({
+        securityContext: { privileged: false, allowPrivilegeEscalation: true },
+        terminationMessagePath: '/dev/termination-log',
+        terminationMessagePolicy: 'File',
+      }),
+    ),
+  ).toEqual([]);
 });
 
 describe('warnings', () => {
@@ -140,9 +182,17 @@ describe('warnings', () => {
   test.each<[Kind, JsonObject, string[]]>([
     ['Pod', goodPod, []],
     ['Pod', podWith({ automountServiceAccountToken: false }), []],
-    ['Pod', podWith({ serviceAccountName: 'robot' }), ['spec.serviceAccountName: accepted without effect: no token is mounted into pods yet']],
+    [
+      'Pod',
+      podWith({ serviceAccountName: 'robot' }),
+      ['spec.serviceAccountName: accepted without effect: no token is mounted into pods yet'],
+    ],
     ['Deployment', goodWorkload, []],
-    ['Service', { metadata: { name: 'a', namespace: 'd' }, spec: { ports: [{ port: 80 }] } }, ['spec: accepted without effect: nothing routes to Services yet']],
+    [
+      'Service',
+      { metadata: { name: 'a', namespace: 'd' }, spec: { ports: [{ port: 80 }] } },
+      ['spec: accepted without effect: nothing routes to Services yet'],
+    ],
     ['Namespace', { metadata: { name: 'a' } }, []],
   ])('%s %j: %j', (kind, manifest, warnings) => {
     expect(warningsOf(kind, manifest)).toEqual(warnings);

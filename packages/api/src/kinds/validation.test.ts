@@ -4,16 +4,24 @@ import { applyMergePatch } from '../patch.js';
 import { kindInfo } from './catalogue.js';
 import { deepEqual } from './equal.js';
 import { allKinds, type Kind } from './kind-names.js';
-import { admitted, containerWith, createFaults, goodPod, goodWorkload, podWith, texts, updateFaults, workloadWith } from './testing.js';
+import { admitted, createFaults, goodPod, goodWorkload, texts, updateFaults, workloadWith } from './testing/pods.js';
 
-const named = (manifest: JsonObject): JsonObject => applyMergePatch({ metadata: { name: 'a', namespace: 'default' } }, manifest) as JsonObject;
+const named = (manifest: JsonObject): JsonObject =>
+  applyMergePatch({ metadata: { name: 'a', namespace: 'default' } }, manifest) as JsonObject;
 const global = (manifest: JsonObject): JsonObject => applyMergePatch({ metadata: { name: 'a' } }, manifest) as JsonObject;
 const b64 = (text: string): string => Buffer.from(text).toString('base64');
 const servicePort = { port: 80 };
 
 const good: Readonly<Record<Kind, JsonObject>> = {
   Pod: goodPod,
-  Node: global({ spec: { unschedulable: true, podCIDR: '10.1.0.0/24', podCIDRs: ['10.1.0.0/24'], taints: [{ key: 'a', value: 'b', effect: 'NoExecute' }] } }),
+  Node: global({
+    spec: {
+      unschedulable: true,
+      podCIDR: '10.1.0.0/24',
+      podCIDRs: ['10.1.0.0/24'],
+      taints: [{ key: 'a', value: 'b', effect: 'NoExecute' }],
+    },
+  }),
   Namespace: global({}),
   ConfigMap: named({ data: { a: 'b', 'c.d': '' }, binaryData: { e: b64('x') } }),
   Secret: named({ data: { a: b64('b') }, stringData: { c: 'd' } }),
@@ -43,7 +51,9 @@ describe.each(allKinds)('%s', (kind) => {
   });
 
   test('without name it is refused, and so is another name', () => {
-    expect(createFaults(kind, applyMergePatch(good[kind], { metadata: { name: null } }) as JsonObject)).toContain('metadata.name: Required value: name or generateName is required');
+    expect(createFaults(kind, applyMergePatch(good[kind], { metadata: { name: null } }) as JsonObject)).toContain(
+      'metadata.name: Required value: name or generateName is required',
+    );
     expect(updateFaults(kind, good[kind], { metadata: { name: 'b' } })).toContain('metadata.name: Invalid value: "b": field is immutable');
   });
 
@@ -58,144 +68,164 @@ describe.each(allKinds)('%s', (kind) => {
 
 test.each<[Kind, JsonObject, string]>([
   ['Node', global({ metadata: { namespace: 'x' } }), 'metadata.namespace: Forbidden: not allowed on this type'],
-  ['Node', global({ spec: { taints: [{ key: 'a', effect: 'never' }] } }), 'spec.taints[0].effect: Unsupported value: "never": supported values: "NoSchedule", "PreferNoSchedule", "NoExecute"'],
+  [
+    'Node',
+    global({ spec: { taints: [{ key: 'a', effect: 'never' }] } }),
+    'spec.taints[0].effect: Unsupported value: "never": supported values: "NoSchedule", "PreferNoSchedule", "NoExecute"',
+  ],
   ['Node', global({ spec: { taints: [{ key: '', effect: 'NoExecute' }] } }), 'spec.taints[0].key: Required value'],
-  ['Node', global({ spec: { taints: [{ key: 'a', effect: 'NoExecute' }, { key: 'a', value: 'b', effect: 'NoExecute' }] } }), 'spec.taints[1]: Duplicate value: "a:NoExecute"'],
-  ['Node', global({ spec: { podCIDRs: ['10.0.0.0'] } }), 'spec.podCIDRs[0]: Invalid value: "10.0.0.0": must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)'],
-  ['Namespace', { metadata: { name: 'a.b' } }, 'metadata.name: Invalid value: "a.b": a lowercase RFC 1123 label must consist of lower case alphanumeric characters or \'-\', and must start and end with an alphanumeric character (e.g. \'my-name\', or \'123-abc\', regex used for validation is \'[a-z0-9]([-a-z0-9]*[a-z0-9])?\')'],
-  ['ConfigMap', named({ data: { 'a/b': '' } }), "data[a/b]: Invalid value: \"a/b\": a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name', or 'KEY_NAME', or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"],
+  [
+    'Node',
+    global({
+      spec: {
+        taints: [
+          { key: 'a', effect: 'NoExecute' },
+          { key: 'a', value: 'b', effect: 'NoExecute' },
+        ],
+      },
+    }),
+    'spec.taints[1]: Duplicate value: "a:NoExecute"',
+  ],
+  [
+    'Node',
+    global({ spec: { podCIDRs: ['10.0.0.0'] } }),
+    'spec.podCIDRs[0]: Invalid value: "10.0.0.0": must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)',
+  ],
+  [
+    'Namespace',
+    { metadata: { name: 'a.b' } },
+    "metadata.name: Invalid value: \"a.b\": a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name', or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')",
+  ],
+  [
+    'ConfigMap',
+    named({ data: { 'a/b': '' } }),
+    "data[a/b]: Invalid value: \"a/b\": a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name', or 'KEY_NAME', or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')",
+  ],
   ['ConfigMap', named({ data: { a: '' }, binaryData: { a: '' } }), 'data[a]: Invalid value: "a": duplicate of key present in binaryData'],
   ['ConfigMap', named({ data: { a: 'x'.repeat(1_048_577) } }), 'Too long: may not be more than 1048576 bytes'],
-  ['Secret', named({ data: { '..': '' } }), "data[..]: Invalid value: \"..\": must not be '..'"],
+  ['Secret', named({ data: { '..': '' } }), 'data[..]: Invalid value: "..": must not be \'..\''],
   ['Secret', named({ type: 'kubernetes.io/tls', data: { 'tls.crt': '' } }), 'data[tls.key]: Required value'],
-  ['Secret', named({ type: 'kubernetes.io/dockerconfigjson', data: { '.dockerconfigjson': b64('{') } }), 'data[.dockerconfigjson]: Invalid value: "<secret contents redacted>": must be JSON'],
+  [
+    'Secret',
+    named({ type: 'kubernetes.io/dockerconfigjson', data: { '.dockerconfigjson': b64('{') } }),
+    'data[.dockerconfigjson]: Invalid value: "<secret contents redacted>": must be JSON',
+  ],
   ['Secret', named({ stringData: { a: 'x'.repeat(1_048_577) } }), 'data: Too long: may not be more than 1048576 bytes'],
-  ['Service', named({ metadata: { name: '1a' }, spec: { ports: [servicePort] } }), "metadata.name: Invalid value: \"1a\": a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name', or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')"],
+  [
+    'Service',
+    named({ metadata: { name: '1a' }, spec: { ports: [servicePort] } }),
+    "metadata.name: Invalid value: \"1a\": a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name', or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')",
+  ],
   ['Service', named({ spec: {} }), 'spec.ports: Required value'],
   ['Service', named({ spec: { ports: [{ port: 80, name: 'a' }, { port: 81 }] } }), 'spec.ports[1].name: Required value'],
-  ['Service', named({ spec: { ports: [{ port: 80, name: 'a' }, { port: 80, name: 'b' }] } }), 'spec.ports[1]: Duplicate value: {"protocol":"TCP","port":80}'],
-  ['Service', named({ spec: { ports: [{ port: 0, targetPort: 80 }] } }), 'spec.ports[0].port: Invalid value: 0: must be between 1 and 65535, inclusive'],
-  ['Service', named({ spec: { type: 'External', ports: [servicePort] } }), 'spec.type: Unsupported value: "External": supported values: "ClusterIP", "ExternalName", "LoadBalancer", "NodePort"'],
+  [
+    'Service',
+    named({
+      spec: {
+        ports: [
+          { port: 80, name: 'a' },
+          { port: 80, name: 'b' },
+        ],
+      },
+    }),
+    'spec.ports[1]: Duplicate value: {"protocol":"TCP","port":80}',
+  ],
+  [
+    'Service',
+    named({ spec: { ports: [{ port: 0, targetPort: 80 }] } }),
+    'spec.ports[0].port: Invalid value: 0: must be between 1 and 65535, inclusive',
+  ],
+  [
+    'Service',
+    named({ spec: { type: 'External', ports: [servicePort] } }),
+    'spec.type: Unsupported value: "External": supported values: "ClusterIP", "ExternalName", "LoadBalancer", "NodePort"',
+  ],
   ['Service', named({ spec: { type: 'ExternalName' } }), 'spec.externalName: Required value'],
-  ['Service', named({ spec: { ports: [{ port: 80, nodePort: 30000 }] } }), "spec.ports[0].nodePort: Forbidden: may not be used when `type` is 'ClusterIP'"],
-  ['Event', named({ involvedObject: { kind: 'Pod', name: 'x', namespace: 'other' } }), 'involvedObject.namespace: Invalid value: "other": does not match event.namespace'],
-  ['Event', named({ type: 'Bad', involvedObject: { namespace: 'default' } }), 'type: Unsupported value: "Bad": supported values: "Normal", "Warning"'],
+  [
+    'Service',
+    named({ spec: { ports: [{ port: 80, nodePort: 30000 }] } }),
+    "spec.ports[0].nodePort: Forbidden: may not be used when `type` is 'ClusterIP'",
+  ],
+  [
+    'Event',
+    named({ involvedObject: { kind: 'Pod', name: 'x', namespace: 'other' } }),
+    'involvedObject.namespace: Invalid value: "other": does not match event.namespace',
+  ],
+  [
+    'Event',
+    named({ type: 'Bad', involvedObject: { namespace: 'default' } }),
+    'type: Unsupported value: "Bad": supported values: "Normal", "Warning"',
+  ],
   ['Lease', named({ spec: { leaseDurationSeconds: 0 } }), 'spec.leaseDurationSeconds: Invalid value: 0: must be greater than 0'],
   ['ControllerRevision', named({ revision: 1 }), 'data: Required value: data is mandatory'],
   ['Deployment', workloadWith({ selector: null }), 'spec.selector: Required value'],
-  ['Deployment', workloadWith({ selector: { matchLabels: null } }), 'spec.selector: Invalid value: {"matchLabels":{},"matchExpressions":[]}: empty selector is invalid for deployment'],
-  ['Deployment', workloadWith({ selector: { matchLabels: { app: 'db' } } }), 'spec.template.metadata.labels: Invalid value: {"app":"web"}: `selector` does not match template `labels`'],
-  ['Deployment', workloadWith({ selector: { matchExpressions: [{ key: 'app', operator: 'Gt', values: ['1'] }] } }), 'spec.selector.matchExpressions[0].operator: Invalid value: "Gt": not a valid selector operator'],
+  [
+    'Deployment',
+    workloadWith({ selector: { matchLabels: null } }),
+    'spec.selector: Invalid value: {"matchLabels":{},"matchExpressions":[]}: empty selector is invalid for deployment',
+  ],
+  [
+    'Deployment',
+    workloadWith({ selector: { matchLabels: { app: 'db' } } }),
+    'spec.template.metadata.labels: Invalid value: {"app":"web"}: `selector` does not match template `labels`',
+  ],
+  [
+    'Deployment',
+    workloadWith({ selector: { matchExpressions: [{ key: 'app', operator: 'Gt', values: ['1'] }] } }),
+    'spec.selector.matchExpressions[0].operator: Invalid value: "Gt": not a valid selector operator',
+  ],
   ['Deployment', workloadWith({ template: null }), 'spec.template: Required value'],
-  ['Deployment', workloadWith({ template: { spec: { containers: [{ name: 'a' }] } } }), 'spec.template.spec.containers[0].image: Required value'],
-  ['Deployment', workloadWith({ template: { spec: { restartPolicy: 'Never' } } }), 'spec.template.spec.restartPolicy: Unsupported value: "Never": supported values: "Always"'],
+  [
+    'Deployment',
+    workloadWith({ template: { spec: { containers: [{ name: 'a' }] } } }),
+    'spec.template.spec.containers[0].image: Required value',
+  ],
+  [
+    'Deployment',
+    workloadWith({ template: { spec: { restartPolicy: 'Never' } } }),
+    'spec.template.spec.restartPolicy: Unsupported value: "Never": supported values: "Always"',
+  ],
   ['Deployment', workloadWith({ replicas: -1 }), 'spec.replicas: Invalid value: -1: must be greater than or equal to 0'],
-  ['Deployment', workloadWith({ progressDeadlineSeconds: 5, minReadySeconds: 5 }), 'spec.progressDeadlineSeconds: Invalid value: 5: must be greater than minReadySeconds'],
-  ['Deployment', workloadWith({ strategy: { type: 'Rolling' } }), 'spec.strategy.type: Unsupported value: "Rolling": supported values: "Recreate", "RollingUpdate"'],
-  ['Deployment', workloadWith({ strategy: { type: 'Recreate', rollingUpdate: {} } }), "spec.strategy.rollingUpdate: Forbidden: may not be specified when strategy `type` is 'Recreate'"],
-  ['Deployment', workloadWith({ strategy: { rollingUpdate: { maxSurge: 0, maxUnavailable: 0 } } }), 'spec.strategy.rollingUpdate.maxUnavailable: Invalid value: 0: may not be 0 when `maxSurge` is 0'],
-  ['Deployment', workloadWith({ strategy: { rollingUpdate: { maxSurge: -1 } } }), 'spec.strategy.rollingUpdate.maxSurge: Invalid value: -1: must be greater than or equal to 0'],
-  ['Deployment', workloadWith({ strategy: { rollingUpdate: { maxUnavailable: '101%' } } }), 'spec.strategy.rollingUpdate.maxUnavailable: Invalid value: "101%": must not be greater than 100%'],
-  ['Deployment', workloadWith({ strategy: { rollingUpdate: { maxSurge: 'x' } } }), "spec.strategy.rollingUpdate.maxSurge: Invalid value: \"x\": a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%', or '93%', regex used for validation is '[0-9]+%')"],
-  ['ReplicaSet', workloadWith({ selector: { matchLabels: { app: 'db' } } }), 'spec.template.metadata.labels: Invalid value: {"app":"web"}: `selector` does not match template `labels`'],
+  [
+    'Deployment',
+    workloadWith({ progressDeadlineSeconds: 5, minReadySeconds: 5 }),
+    'spec.progressDeadlineSeconds: Invalid value: 5: must be greater than minReadySeconds',
+  ],
+  [
+    'Deployment',
+    workloadWith({ strategy: { type: 'Rolling' } }),
+    'spec.strategy.type: Unsupported value: "Rolling": supported values: "Recreate", "RollingUpdate"',
+  ],
+  [
+    'Deployment',
+    workloadWith({ strategy: { type: 'Recreate', rollingUpdate: {} } }),
+    "spec.strategy.rollingUpdate: Forbidden: may not be specified when strategy `type` is 'Recreate'",
+  ],
+  [
+    'Deployment',
+    workloadWith({ strategy: { rollingUpdate: { maxSurge: 0, maxUnavailable: 0 } } }),
+    'spec.strategy.rollingUpdate.maxUnavailable: Invalid value: 0: may not be 0 when `maxSurge` is 0',
+  ],
+  [
+    'Deployment',
+    workloadWith({ strategy: { rollingUpdate: { maxSurge: -1 } } }),
+    'spec.strategy.rollingUpdate.maxSurge: Invalid value: -1: must be greater than or equal to 0',
+  ],
+  [
+    'Deployment',
+    workloadWith({ strategy: { rollingUpdate: { maxUnavailable: '101%' } } }),
+    'spec.strategy.rollingUpdate.maxUnavailable: Invalid value: "101%": must not be greater than 100%',
+  ],
+  [
+    'Deployment',
+    workloadWith({ strategy: { rollingUpdate: { maxSurge: 'x' } } }),
+    "spec.strategy.rollingUpdate.maxSurge: Invalid value: \"x\": a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%', or '93%', regex used for validation is '[0-9]+%')",
+  ],
+  [
+    'ReplicaSet',
+    workloadWith({ selector: { matchLabels: { app: 'db' } } }),
+    'spec.template.metadata.labels: Invalid value: {"app":"web"}: `selector` does not match template `labels`',
+  ],
 ])('%s %#', (kind, manifest, fault) => {
   expect(createFaults(kind, manifest)).toEqual([fault]);
-});
-
-describe('changes', () => {
-  const immutable = named({ immutable: true, data: { a: b64('x') } });
-  const forbidden = 'Forbidden: field is immutable when `immutable` is set';
-
-  test.each<[Kind, JsonObject, JsonObject, string[]]>([
-    // -------------------------------------------------------------------------------------------------------------- pods
-    ['Pod', goodPod, { spec: { containers: [{ name: 'a', image: 'nginx:2' }] } }, []],
-    ['Pod', goodPod, { metadata: { labels: { app: null, x: 'y' }, annotations: { a: 'b' } } }, []],
-    ['Pod', goodPod, { spec: { tolerations: [{ key: 'a', operator: 'Exists' }] } }, []],
-    ['Pod', podWith({ tolerations: [{ key: 'a', operator: 'Exists', effect: 'NoExecute' }] }), { spec: { tolerations: [{ key: 'a', operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 3 }] } }, []],
-    ['Pod', podWith({ tolerations: [{ key: 'a', operator: 'Exists' }] }), { spec: { tolerations: [] } }, ['spec.tolerations: Forbidden: existing toleration can not be modified except its tolerationSeconds']],
-    ['Pod', goodPod, { spec: { containers: [{ name: 'a', image: 'nginx:1' }, { name: 'b', image: 'x' }] } }, ['spec.containers: Forbidden: pod updates may not add or remove containers']],
-    ['Pod', goodPod, { spec: { nodeName: 'n1', hostname: 'h' } }, [expect.stringMatching(/^spec: Forbidden: pod updates may not change fields other than .*; changed here: hostname, nodeName$/) as string]],
-    ['Pod', containerWith({ env: [{ name: 'A', value: '1' }] }), { spec: { containers: [{ name: 'a', image: 'nginx:1', env: [{ name: 'A', value: '2' }] }] } }, [expect.stringMatching(/changed here: containers$/) as string]],
-    ['Pod', goodPod, { metadata: { namespace: 'other' } }, ['metadata.namespace: Invalid value: "other": field is immutable']],
-    ['Pod', goodPod, { spec: { containers: [{ name: 'a', image: '' }] } }, ['spec.containers[0].image: Required value', expect.stringMatching(/changed here: containers$/) as string]],
-    // ---------------------------------------------------------------------------------------------------------- workloads
-    ['Deployment', goodWorkload, { spec: { replicas: 0, paused: true, template: { spec: { containers: [{ name: 'b', image: 'y' }] } } } }, []],
-    ['Deployment', goodWorkload, { spec: { selector: { matchLabels: { x: 'y' } }, template: { metadata: { labels: { x: 'y' } } } } }, ['spec.selector: Invalid value: {"matchLabels":{"app":"web","x":"y"},"matchExpressions":[]}: field is immutable']],
-    ['ReplicaSet', goodWorkload, { spec: { selector: { matchLabels: { x: 'y' } }, template: { metadata: { labels: { x: 'y' } } } } }, ['spec.selector: Invalid value: {"matchLabels":{"app":"web","x":"y"},"matchExpressions":[]}: field is immutable']],
-    // --------------------------------------------------------------------------------------------------------------- data
-    ['ConfigMap', named({ data: { a: 'b' } }), { data: { a: 'c' } }, []],
-    ['ConfigMap', named({ immutable: true, data: { a: 'b' } }), { data: { a: 'c' }, binaryData: { b: b64('x') } }, [`data: ${forbidden}`, `binaryData: ${forbidden}`]],
-    ['ConfigMap', named({ immutable: true }), { immutable: false }, [`immutable: ${forbidden}`]],
-    ['ConfigMap', named({ immutable: true, data: { a: 'b' } }), { metadata: { labels: { a: 'b' } } }, []],
-    ['Secret', immutable, { stringData: { a: 'y' } }, [`data: ${forbidden}`]],
-    ['Secret', immutable, { stringData: { a: 'x' } }, []],
-    ['Secret', named({}), { type: 'example.com/x' }, ['type: Invalid value: "example.com/x": field is immutable']],
-    // ------------------------------------------------------------------------------------------------------------- others
-    ['Node', global({}), { spec: { podCIDR: '10.0.0.0/24' } }, []],
-    ['Node', global({ spec: { podCIDR: '10.0.0.0/24' } }), { spec: { podCIDR: '10.1.0.0/24' } }, ['spec.podCIDR: Forbidden: node updates may not change podCIDR except from "" to valid']],
-    ['ControllerRevision', named({ data: { a: 1 }, revision: 1 }), { revision: 2 }, []],
-    ['ControllerRevision', named({ data: { a: 1 }, revision: 1 }), { data: { a: 2 } }, ['data: Invalid value: {"a":2}: field is immutable']],
-    ['Service', named({ spec: { clusterIP: '10.0.0.1', ports: [servicePort] } }), { spec: { clusterIP: '10.0.0.2' } }, ['spec.clusterIPs[0]: Invalid value: "10.0.0.2": may not change once set']],
-  ])('%s %#', (kind, before, change, faults) => {
-    expect(updateFaults(kind, before, change)).toEqual(faults);
-  });
-
-  test('an object that is being deleted gets no new finalizers', () => {
-    const info = kindInfo('ConfigMap');
-    const previous = admitted('ConfigMap', named({}));
-    previous.metadata = { ...previous.metadata!, deletionTimestamp: '2026-01-01T00:00:00Z', finalizers: ['a/b'] };
-    const next = structuredClone(previous);
-    next.metadata!.finalizers = [];
-    expect(texts(info.validateUpdate(next, previous))).toEqual([]);
-    next.metadata!.finalizers = ['a/b', 'c/d'];
-    expect(texts(info.validateUpdate(next, previous))).toEqual([
-      'metadata.finalizers: Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers ["c/d"]',
-    ]);
-  });
-});
-
-describe('who writes what', () => {
-  test('a client says nothing of status, uid and the like', () => {
-    const pod = admitted('Pod', applyMergePatch(goodPod, { metadata: { uid: 'mine', generation: 7, deletionTimestamp: '2026-01-01T00:00:00Z' }, status: { phase: 'Running' } }) as JsonObject);
-    expect(pod.metadata).not.toHaveProperty('uid');
-    expect(pod.metadata).not.toHaveProperty('generation');
-    expect(pod.metadata).not.toHaveProperty('deletionTimestamp');
-    expect(pod.status).toMatchObject({ phase: 'Pending', qosClass: 'BestEffort' });
-  });
-
-  test('a change of the spec leaves the status, a change of the status leaves the spec', () => {
-    const info = kindInfo('Deployment');
-    const previous = admitted('Deployment', goodWorkload);
-    previous.status!.replicas = 3;
-    const next = structuredClone(previous);
-    next.spec!.replicas = 9;
-    next.status!.replicas = 9;
-    next.metadata!.labels = { a: 'b' };
-    const bySpec = structuredClone(next);
-    info.prepareForUpdate(bySpec, previous);
-    expect([bySpec.spec?.replicas, bySpec.status?.replicas, bySpec.metadata?.labels]).toEqual([9, 3, { a: 'b' }]);
-    expect(info.specChanged(bySpec, previous)).toBe(true);
-    const byStatus = structuredClone(next);
-    info.prepareForStatusUpdate(byStatus, previous);
-    expect([byStatus.spec?.replicas, byStatus.status?.replicas, byStatus.metadata?.labels]).toEqual([1, 9, { a: 'b' }]);
-    expect(info.specChanged(byStatus, previous)).toBe(false);
-  });
-
-  test('a pod that has ended stays ended; its status names its containers', () => {
-    const info = kindInfo('Pod');
-    const previous = admitted('Pod', goodPod);
-    previous.status!.phase = 'Failed';
-    const next = structuredClone(previous);
-    next.status!.phase = 'Running';
-    expect(texts(info.validateStatusUpdate(next, previous))).toEqual(['status.phase: Forbidden: a pod that has failed cannot become Running']);
-    next.status = info.codec.fromJSON({ status: { phase: 'Gone', podIP: '10.0.0.1', podIPs: [{ ip: 'x' }], containerStatuses: [{ name: 'b', restartCount: -1 }] } }).status;
-    previous.status!.phase = 'Pending';
-    expect(texts(info.validateStatusUpdate(next, previous))).toEqual([
-      'status.phase: Unsupported value: "Gone": supported values: "Pending", "Running", "Succeeded", "Failed", "Unknown"',
-      'status.podIPs[0]: Invalid value: "x": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)',
-      'status.podIPs[0].ip: Invalid value: "x": must be equal to `podIP`',
-      'status.containerStatuses[0].restartCount: Invalid value: -1: must be greater than or equal to 0',
-      'status.containerStatuses[0].name: Invalid value: "b": no container of the pod has this name',
-    ]);
-  });
 });

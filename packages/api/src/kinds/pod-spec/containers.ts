@@ -1,6 +1,7 @@
 // Faults of containers: names, images, and all that the files beside say about their parts.
-import type { Container } from '../../gen/podplane/core/v1/container.js';
+
 import { duplicate, type FieldError, invalid, notSupported, type Path, required } from '../../errors.js';
+import type { Container } from '../../gen/podplane/core/v1/container.js';
 import { dnsLabelProblems } from '../../names.js';
 import type { DeepReadonly } from '../kind-map.js';
 import { validateEnv, validateEnvFrom } from './env.js';
@@ -20,7 +21,11 @@ export interface ContainerContext {
   readonly taken: Set<string>;
 }
 
-function validateContainer(container: DeepReadonly<Container>, path: Path, { volumes, graceSeconds, taken }: ContainerContext): FieldError[] {
+function validateContainer(
+  container: DeepReadonly<Container>,
+  path: Path,
+  { volumes, graceSeconds, taken }: ContainerContext,
+): FieldError[] {
   const out: FieldError[] = [];
   const { name, image } = container;
   if (name === '') out.push(required(path.child('name')));
@@ -31,7 +36,11 @@ function validateContainer(container: DeepReadonly<Container>, path: Path, { vol
   else if (image !== image.trim()) out.push(invalid(path.child('image'), image, 'must not have leading or trailing whitespace'));
   else out.push(...imageProblems(image).map((problem) => invalid(path.child('image'), image, problem)));
   if (!PULL_POLICIES.some((one) => one === container.imagePullPolicy)) {
-    out.push(container.imagePullPolicy ? notSupported(path.child('imagePullPolicy'), container.imagePullPolicy, PULL_POLICIES) : required(path.child('imagePullPolicy')));
+    out.push(
+      container.imagePullPolicy
+        ? notSupported(path.child('imagePullPolicy'), container.imagePullPolicy, PULL_POLICIES)
+        : required(path.child('imagePullPolicy')),
+    );
   }
   if (container.terminationMessagePolicy !== undefined && !MESSAGE_POLICIES.some((one) => one === container.terminationMessagePolicy)) {
     out.push(notSupported(path.child('terminationMessagePolicy'), container.terminationMessagePolicy, MESSAGE_POLICIES));

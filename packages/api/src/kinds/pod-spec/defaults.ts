@@ -130,9 +130,10 @@ function setVolumeDefaults(volume: Volume): void {
   }
 }
 
-/** The fields of a volume that say what it is; one in a correct volume. */
-export function volumeSources(volume: Readonly<Record<keyof Volume, unknown>> | object): string[] {
+/** The fields of a volume that say what it is; one in a correct volume. emptyDir first, as the first of two is the one that counts. */
+export function volumeSources(volume: object): string[] {
   return Object.entries(volume)
     .filter(([field, source]) => field !== 'name' && source !== undefined)
-    .map(([field]) => field);
+    .map(([field]) => field)
+    .sort((a, b) => Number(b === 'emptyDir') - Number(a === 'emptyDir'));
 }

@@ -1,15 +1,23 @@
 // Environment variables of containers: names, and one source each.
+
+import { type FieldError, invalid, notSupported, type Path, required } from '../../errors.js';
 import type { EnvFromSource, EnvVar, EnvVarSource } from '../../gen/podplane/core/v1/env.js';
 import type { ObjectFieldSelector, ResourceFieldSelector } from '../../gen/podplane/core/v1/reference.js';
-import { type FieldError, invalid, notSupported, type Path, required } from '../../errors.js';
 import { configKeyProblems, envNameProblems, qualifiedNameProblems } from '../../names.js';
 import { compareQuantities, parseQuantity, tryParseQuantity } from '../../quantity.js';
 import type { DeepReadonly } from '../kind-map.js';
 
 /** Fields of a pod that a variable may take its value from. */
 const FIELD_PATHS = [
-  'metadata.name', 'metadata.namespace', 'metadata.uid', 'spec.nodeName', 'spec.serviceAccountName',
-  'status.hostIP', 'status.hostIPs', 'status.podIP', 'status.podIPs',
+  'metadata.name',
+  'metadata.namespace',
+  'metadata.uid',
+  'spec.nodeName',
+  'spec.serviceAccountName',
+  'status.hostIP',
+  'status.hostIPs',
+  'status.podIP',
+  'status.podIPs',
 ] as const;
 const SUBSCRIPT = /^(metadata\.(?:labels|annotations))\['([^']*)'\]$/;
 
@@ -21,7 +29,9 @@ const MEMORY_DIVISORS = ['1', '1k', '1M', '1G', '1T', '1P', '1E', '1Ki', '1Mi', 
 const ONE_SOURCE = 'may not have more than one field specified at a time';
 
 /** A field path of one label or annotation, taken apart; undefined where it is a plain one. */
-export function subscriptOf(fieldPath: string): { readonly map: 'metadata.labels' | 'metadata.annotations'; readonly key: string } | undefined {
+export function subscriptOf(
+  fieldPath: string,
+): { readonly map: 'metadata.labels' | 'metadata.annotations'; readonly key: string } | undefined {
   const match = SUBSCRIPT.exec(fieldPath);
   if (match === null) return undefined;
   return { map: match[1] as 'metadata.labels' | 'metadata.annotations', key: match[2] ?? '' };
@@ -81,7 +91,8 @@ function validateSource(source: DeepReadonly<EnvVarSource>, value: string | unde
     sources++;
     out.push(...validateKeyRef(source.secretKeyRef, path.child('secretKeyRef')));
   }
-  if (sources === 0) out.push(invalid(path, '', 'must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`'));
+  if (sources === 0)
+    out.push(invalid(path, '', 'must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`'));
   else if (value) out.push(invalid(path, '', 'may not be specified when `value` is not empty'));
   else if (sources > 1) out.push(invalid(path, '', ONE_SOURCE));
   return out;

@@ -1,6 +1,7 @@
 // Ports of containers: names, ranges, protocols, and that no two of a pod want one port of the host.
-import type { Container, ContainerPort } from '../../gen/podplane/core/v1/container.js';
+
 import { duplicate, type FieldError, invalid, notSupported, type Path, required } from '../../errors.js';
+import type { Container, ContainerPort } from '../../gen/podplane/core/v1/container.js';
 import { ipProblems, portNameProblems, portNumberProblems } from '../../names.js';
 import type { DeepReadonly } from '../kind-map.js';
 
@@ -12,8 +13,11 @@ function validatePort(port: Port, path: Path): FieldError[] {
   const out: FieldError[] = [];
   if (port.name) for (const problem of portNameProblems(port.name)) out.push(invalid(path.child('name'), port.name, problem));
   if (port.containerPort === 0) out.push(required(path.child('containerPort')));
-  else for (const problem of portNumberProblems(port.containerPort)) out.push(invalid(path.child('containerPort'), port.containerPort, problem));
-  if (port.hostPort) for (const problem of portNumberProblems(port.hostPort)) out.push(invalid(path.child('hostPort'), port.hostPort, problem));
+  else
+    for (const problem of portNumberProblems(port.containerPort))
+      out.push(invalid(path.child('containerPort'), port.containerPort, problem));
+  if (port.hostPort)
+    for (const problem of portNumberProblems(port.hostPort)) out.push(invalid(path.child('hostPort'), port.hostPort, problem));
   if (port.hostIP) for (const problem of ipProblems(port.hostIP)) out.push(invalid(path.child('hostIP'), port.hostIP, problem));
   if (!port.protocol) out.push(required(path.child('protocol')));
   else if (!PROTOCOLS.some((one) => one === port.protocol)) out.push(notSupported(path.child('protocol'), port.protocol, PROTOCOLS));

@@ -1,15 +1,22 @@
 // Probes and hooks of containers: one handler each, and numbers that make sense.
-import type { HTTPGetAction, Lifecycle, LifecycleHandler, Probe } from '../../gen/podplane/core/v1/probe.js';
+
 import { type FieldError, forbidden, invalid, notSupported, type Path, required } from '../../errors.js';
+import type { HTTPGetAction, Lifecycle, LifecycleHandler, Probe } from '../../gen/podplane/core/v1/probe.js';
 import { portNameProblems, portNumberProblems } from '../../names.js';
 import type { DeepReadonly } from '../kind-map.js';
 
 const HEADER_NAME = /^[-A-Za-z0-9]+$/;
-const HEADER_TEXT = "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used for validation is '[-A-Za-z0-9]+')";
+const HEADER_TEXT =
+  "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used for validation is '[-A-Za-z0-9]+')";
 
 function validatePort(port: unknown, path: Path): FieldError[] {
   if (port === undefined || port === null) return [required(path)];
-  const problems = typeof port === 'string' ? portNameProblems(port) : typeof port === 'number' ? portNumberProblems(port) : ['must be a number or a name'];
+  const problems =
+    typeof port === 'string'
+      ? portNameProblems(port)
+      : typeof port === 'number'
+        ? portNumberProblems(port)
+        : ['must be a number or a name'];
   return problems.map((problem) => invalid(path, port, problem));
 }
 
@@ -59,7 +66,12 @@ function validateHandler(handler: Handler, path: Path, graceSeconds: number): Fi
 const NUMBERS = ['initialDelaySeconds', 'timeoutSeconds', 'periodSeconds', 'successThreshold', 'failureThreshold'] as const;
 
 /** Faults of one probe. kind: which; liveness and startup succeed at once or not at all. */
-export function validateProbe(probe: DeepReadonly<Probe> | undefined, kind: 'liveness' | 'readiness' | 'startup', path: Path, graceSeconds: number): FieldError[] {
+export function validateProbe(
+  probe: DeepReadonly<Probe> | undefined,
+  kind: 'liveness' | 'readiness' | 'startup',
+  path: Path,
+  graceSeconds: number,
+): FieldError[] {
   if (probe === undefined) return [];
   const out = validateHandler(probe, path, graceSeconds);
   for (const field of NUMBERS) {

@@ -1,7 +1,8 @@
 // The quality-of-service class of a pod: how much its containers reserve of what they may use. No validation.
-import type { DeepReadonly } from '../kind-map.js';
+
 import type { PodSpec } from '../../gen/podplane/core/v1/pod.js';
 import { compareQuantities, tryParseQuantity } from '../../quantity.js';
+import type { DeepReadonly } from '../kind-map.js';
 
 export type QosClass = 'Guaranteed' | 'Burstable' | 'BestEffort';
 

@@ -1,6 +1,7 @@
 // Resource requests and limits of containers: names, quantities, requests within limits.
-import type { ResourceRequirements } from '../../gen/podplane/core/v1/resources.js';
+
 import { type FieldError, invalid, type Path } from '../../errors.js';
+import type { ResourceRequirements } from '../../gen/podplane/core/v1/resources.js';
 import { qualifiedNameProblems } from '../../names.js';
 import { compareQuantities, QuantityError, tryParseQuantity } from '../../quantity.js';
 import type { DeepReadonly } from '../kind-map.js';
@@ -34,7 +35,8 @@ function validateContainerResources(map: Readonly<Record<string, string>>, path:
     if (quantity === undefined) continue;
     if (name !== 'cpu' && quantity.nano % UNIT_NANO !== 0n && name.includes('/')) out.push(invalid(at, text, 'must be an integer'));
     // A thousandth of a byte is a slip of "m" for "M" or "Mi".
-    if (name === 'memory' && quantity.nano > 0n && quantity.nano < UNIT_NANO) out.push(invalid(at, text, "must be at least 1 byte; 'm' means a thousandth"));
+    if (name === 'memory' && quantity.nano > 0n && quantity.nano < UNIT_NANO)
+      out.push(invalid(at, text, "must be at least 1 byte; 'm' means a thousandth"));
     if (name === 'cpu' && quantity.nano > 0n && quantity.nano < MILLI_NANO) out.push(invalid(at, text, 'must be at least 1m'));
   }
   return out;

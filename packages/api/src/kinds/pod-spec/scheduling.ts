@@ -1,6 +1,13 @@
 // Where a pod may run: node selector, node affinity, tolerations. What the scheduler makes of it is not here.
-import type { NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PreferredSchedulingTerm, Toleration } from '../../gen/podplane/core/v1/scheduling.js';
+
 import { type FieldError, forbidden, invalid, notSupported, type Path, required } from '../../errors.js';
+import type {
+  NodeSelector,
+  NodeSelectorRequirement,
+  NodeSelectorTerm,
+  PreferredSchedulingTerm,
+  Toleration,
+} from '../../gen/podplane/core/v1/scheduling.js';
 import { dnsSubdomainProblems, labelValueProblems, qualifiedNameProblems } from '../../names.js';
 import type { DeepReadonly } from '../kind-map.js';
 
@@ -21,7 +28,8 @@ function validateExpression({ key, operator, values }: Requirement, path: Path):
     case 'Gt':
     case 'Lt':
       if (values.length !== 1) out.push(required(at, "must be specified single value when `operator` is 'Lt' or 'Gt'"));
-      else if (!/^[+-]?[0-9]{1,19}$/.test(values[0] ?? '')) out.push(invalid(at.index(0), values[0], "for 'Gt', 'Lt' operators, the value must be an integer"));
+      else if (!/^[+-]?[0-9]{1,19}$/.test(values[0] ?? ''))
+        out.push(invalid(at.index(0), values[0], "for 'Gt', 'Lt' operators, the value must be an integer"));
       break;
     default:
       out.push(invalid(path.child('operator'), operator, 'not a valid selector operator'));
@@ -36,7 +44,8 @@ function validateExpression({ key, operator, values }: Requirement, path: Path):
 function validateField({ key, operator, values }: Requirement, path: Path): FieldError[] {
   const out: FieldError[] = [];
   if (operator !== 'In' && operator !== 'NotIn') out.push(invalid(path.child('operator'), operator, 'not a valid selector operator'));
-  else if (values.length !== 1) out.push(required(path.child('values'), "must be only one value when `operator` is 'In' or 'NotIn' for node field selector"));
+  else if (values.length !== 1)
+    out.push(required(path.child('values'), "must be only one value when `operator` is 'In' or 'NotIn' for node field selector"));
   if (key !== 'metadata.name') return [...out, invalid(path.child('key'), key, 'not a valid field selector key')];
   for (const [i, value] of values.entries()) {
     for (const problem of dnsSubdomainProblems(value)) out.push(invalid(path.child('values').index(i), value, problem));
@@ -77,7 +86,9 @@ export function validateTolerations(tolerations: readonly DeepReadonly<Toleratio
     const { key = '', operator = '', value = '', effect = '' } = toleration;
     if (key !== '') for (const problem of qualifiedNameProblems(key)) out.push(invalid(at.child('key'), key, problem));
     if (key === '' && operator !== 'Exists') {
-      out.push(invalid(at.child('operator'), operator, 'operator must be Exists when `key` is empty, which means "match all values and all keys"'));
+      out.push(
+        invalid(at.child('operator'), operator, 'operator must be Exists when `key` is empty, which means "match all values and all keys"'),
+      );
     }
     if (toleration.tolerationSeconds !== undefined && effect !== 'NoExecute') {
       out.push(invalid(at.child('effect'), effect, "effect must be 'NoExecute' when `tolerationSeconds` is set"));

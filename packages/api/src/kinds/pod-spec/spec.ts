@@ -1,10 +1,11 @@
 // Faults of a whole pod spec. Its parts are in the files beside; refused fields are in ../support.ts.
-import type { PodSpec } from '../../gen/podplane/core/v1/pod.js';
+
 import { type FieldError, invalid, notSupported, type Path, required } from '../../errors.js';
+import type { PodSpec } from '../../gen/podplane/core/v1/pod.js';
 import { dnsLabelProblems, dnsSubdomainProblems, ipProblems } from '../../names.js';
 import type { DeepReadonly } from '../kind-map.js';
 import { validateLabels } from '../object-meta.js';
-import { validateContainers, type ContainerContext } from './containers.js';
+import { type ContainerContext, validateContainers } from './containers.js';
 import { validateHostPorts } from './ports.js';
 import { validateNodeSelector, validatePreferences, validateTolerations } from './scheduling.js';
 import { validateVolumes } from './volumes.js';
@@ -44,7 +45,8 @@ function validatePlacement(spec: Spec, path: Path): FieldError[] {
       at.child('preferredDuringSchedulingIgnoredDuringExecution'),
     ),
   );
-  if (spec.nodeName) for (const problem of dnsSubdomainProblems(spec.nodeName)) out.push(invalid(path.child('nodeName'), spec.nodeName, problem));
+  if (spec.nodeName)
+    for (const problem of dnsSubdomainProblems(spec.nodeName)) out.push(invalid(path.child('nodeName'), spec.nodeName, problem));
   return [...out, ...validateTolerations(spec.tolerations, path.child('tolerations'))];
 }
 
@@ -64,12 +66,14 @@ export function validatePodSpec(spec: Spec, path: Path): FieldError[] {
   out.push(...oneOf(spec.dnsPolicy, DNS_POLICIES, path.child('dnsPolicy')));
   out.push(...validatePlacement(spec, path));
   const grace = spec.terminationGracePeriodSeconds;
-  if (grace !== undefined && grace < 0) out.push(invalid(path.child('terminationGracePeriodSeconds'), grace, 'must be greater than or equal to 0'));
+  if (grace !== undefined && grace < 0)
+    out.push(invalid(path.child('terminationGracePeriodSeconds'), grace, 'must be greater than or equal to 0'));
   if (grace !== undefined && grace > MAX_INT32) {
     out.push(invalid(path.child('terminationGracePeriodSeconds'), grace, `must be less than or equal to ${MAX_INT32}`));
   }
   const account = spec.serviceAccountName;
   if (account) for (const problem of dnsSubdomainProblems(account)) out.push(invalid(path.child('serviceAccountName'), account, problem));
-  if (spec.hostname) for (const problem of dnsLabelProblems(spec.hostname)) out.push(invalid(path.child('hostname'), spec.hostname, problem));
+  if (spec.hostname)
+    for (const problem of dnsLabelProblems(spec.hostname)) out.push(invalid(path.child('hostname'), spec.hostname, problem));
   return [...out, ...validateHostAliases(spec.hostAliases, path.child('hostAliases'))];
 }

@@ -1,6 +1,7 @@
 // What may change in the spec of a pod that exists: images, a shorter life, more tolerations. Everything else is fixed.
-import type { PodSpec } from '../../gen/podplane/core/v1/pod.js';
+
 import { type FieldError, forbidden, invalid, type Path } from '../../errors.js';
+import type { PodSpec } from '../../gen/podplane/core/v1/pod.js';
 import { deepEqual } from '../equal.js';
 import type { DeepReadonly } from '../kind-map.js';
 
@@ -37,7 +38,9 @@ export function validatePodSpecUpdate(next: Spec, previous: Spec, path: Path): F
     terminationGracePeriodSeconds: grace ? previous.terminationGracePeriodSeconds : next.terminationGracePeriodSeconds,
   };
   if (!deepEqual(masked, previous)) {
-    const fields = Object.keys({ ...masked, ...previous }).filter((key) => !deepEqual(masked[key as keyof Spec], previous[key as keyof Spec]));
+    const fields = Object.keys({ ...masked, ...previous }).filter(
+      (key) => !deepEqual(masked[key as keyof Spec], previous[key as keyof Spec]),
+    );
     out.push(forbidden(path, `${MAY_CHANGE}; changed here: ${fields.sort().join(', ')}`));
   }
   return out;

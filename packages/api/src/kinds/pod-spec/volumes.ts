@@ -1,7 +1,8 @@
 // Volumes of a pod and where containers mount them. Kinds of volumes that nothing implements are refused by ../support.ts.
+
+import { duplicate, type FieldError, forbidden, invalid, notFoundField, notSupported, type Path, required } from '../../errors.js';
 import type { VolumeMount } from '../../gen/podplane/core/v1/container.js';
 import type { Volume } from '../../gen/podplane/core/v1/volume.js';
-import { duplicate, type FieldError, forbidden, invalid, notFoundField, notSupported, type Path, required } from '../../errors.js';
 import { dnsLabelProblems } from '../../names.js';
 import { tryParseQuantity } from '../../quantity.js';
 import type { DeepReadonly } from '../kind-map.js';
@@ -21,7 +22,8 @@ export function validateVolumes(volumes: readonly DeepReadonly<Volume>[], path: 
     const limit = volume.emptyDir?.sizeLimit;
     if (limit !== undefined) {
       const quantity = tryParseQuantity(limit);
-      if (quantity === undefined || quantity.nano < 0n) out.push(forbidden(at.child('emptyDir', 'sizeLimit'), 'SizeLimit field must be a valid resource quantity'));
+      if (quantity === undefined || quantity.nano < 0n)
+        out.push(forbidden(at.child('emptyDir', 'sizeLimit'), 'SizeLimit field must be a valid resource quantity'));
     }
     if (volume.name === '') out.push(required(at.child('name')));
     else for (const problem of dnsLabelProblems(volume.name)) out.push(invalid(at.child('name'), volume.name, problem));
@@ -40,7 +42,8 @@ export function validateMounts(mounts: readonly DeepReadonly<VolumeMount>[], vol
     if (mount.name === '') out.push(required(at.child('name')));
     if (!volumes.has(mount.name)) out.push(notFoundField(at.child('name'), mount.name));
     if (mount.mountPath === '') out.push(required(at.child('mountPath')));
-    if (mount.mountPath.includes(':') || mount.mountPath.includes('\0')) out.push(invalid(at.child('mountPath'), mount.mountPath, "must not contain ':'"));
+    if (mount.mountPath.includes(':') || mount.mountPath.includes('\0'))
+      out.push(invalid(at.child('mountPath'), mount.mountPath, "must not contain ':'"));
     if (taken.has(mount.mountPath)) out.push(invalid(at.child('mountPath'), mount.mountPath, 'must be unique'));
     taken.add(mount.mountPath);
     const propagation = mount.mountPropagation;

@@ -1,0 +1,289 @@
+import { test } from 'vitest';
+import { containerWith, expectFaults, type FaultRow, podWith } from '../testing/pods.js';
+
+const C = 'spec.containers[0]';
+const LABEL = /^Invalid value: .*RFC 1123 label/;
+const httpGet = { path: '/', port: 80 };
+
+const rows: readonly FaultRow[] = [
+  // ---------------------------------------------------------------------------------------------------------- containers
+  ['no containers', podWith({ containers: [] }), 'spec.containers: Required value'],
+  ['no container name', containerWith({ name: '' }), `${C}.name: Required value`],
+  ['a container name with dots', containerWith({ name: 'a.b' }), [`${C}.name`, LABEL]],
+  [
+    'two containers with one name',
+    podWith({
+      containers: [
+        { name: 'a', image: 'x' },
+        { name: 'a', image: 'y' },
+      ],
+    }),
+    'spec.containers[1].name: Duplicate value: "a"',
+  ],
+  ['no image', containerWith({ image: '' }), `${C}.image: Required value`],
+  [
+    'an image with a blank at its end',
+    containerWith({ image: 'nginx ' }),
+    `${C}.image: Invalid value: "nginx ": must not have leading or trailing whitespace`,
+  ],
+  ['an image with a blank inside', containerWith({ image: 'ngi nx' }), `${C}.image: Invalid value: "ngi nx": must not contain whitespace`],
+  [
+    'an unknown pull policy',
+    containerWith({ imagePullPolicy: 'always' }),
+    `${C}.imagePullPolicy: Unsupported value: "always": supported values: "Always", "IfNotPresent", "Never"`,
+  ],
+  // --------------------------------------------------------------------------------------------------------------- ports
+  ['no port number', containerWith({ ports: [{ containerPort: 0 }] }), `${C}.ports[0].containerPort: Required value`],
+  [
+    'a port out of range',
+    containerWith({ ports: [{ containerPort: 70000 }] }),
+    `${C}.ports[0].containerPort: Invalid value: 70000: must be between 1 and 65535, inclusive`,
+  ],
+  [
+    'a negative port',
+    containerWith({ ports: [{ containerPort: -1 }] }),
+    `${C}.ports[0].containerPort: Invalid value: -1: must be between 1 and 65535, inclusive`,
+  ],
+  [
+    'a host port out of range',
+    containerWith({ ports: [{ containerPort: 80, hostPort: 65536 }] }),
+    `${C}.ports[0].hostPort: Invalid value: 65536: must be between 1 and 65535, inclusive`,
+  ],
+  [
+    'a host IP that is none',
+    containerWith({ ports: [{ containerPort: 80, hostPort: 80, hostIP: 'localhost' }] }),
+    [`${C}.ports[0].hostIP`, /must be a valid IP address/],
+  ],
+  [
+    'a port name in capitals',
+    containerWith({ ports: [{ containerPort: 80, name: 'HTTP' }] }),
+    [`${C}.ports[0].name`, /must contain only alpha-numeric/],
+    [`${C}.ports[0].name`, /at least one letter/],
+  ],
+  [
+    'a port name that is too long',
+    containerWith({ ports: [{ containerPort: 80, name: 'abcdefghijklmnop' }] }),
+    `${C}.ports[0].name: Invalid value: "abcdefghijklmnop": must be no more than 15 characters`,
+  ],
+  [
+    'a port name twice',
+    containerWith({
+      ports: [
+        { containerPort: 80, name: 'a' },
+        { containerPort: 81, name: 'a' },
+      ],
+    }),
+    `${C}.ports[1].name: Duplicate value: "a"`,
+  ],
+  [
+    'an unknown protocol',
+    containerWith({ ports: [{ containerPort: 80, protocol: 'tcp' }] }),
+    [`${C}.ports[0].protocol`, /^Forbidden/],
+    `${C}.ports[0].protocol: Unsupported value: "tcp": supported values: "SCTP", "TCP", "UDP"`,
+  ],
+  [
+    'one host port twice in a container',
+    containerWith({
+      ports: [
+        { containerPort: 80, hostPort: 90 },
+        { containerPort: 81, hostPort: 90 },
+      ],
+    }),
+    `${C}.ports[1].hostPort: Duplicate value: "TCP//90"`,
+  ],
+  [
+    'one host port twice in a pod',
+    podWith({
+      containers: [
+        { name: 'a', image: 'x', ports: [{ containerPort: 80, hostPort: 90 }] },
+        { name: 'b', image: 'x', ports: [{ containerPort: 80, hostPort: 90 }] },
+      ],
+    }),
+    'spec.containers[1].ports[0].hostPort: Duplicate value: "TCP//90"',
+  ],
+  [
+    'one host port for two protocols',
+    containerWith({
+      ports: [
+        { containerPort: 80, hostPort: 90 },
+        { containerPort: 81, hostPort: 90, protocol: 'UDP' },
+      ],
+    }),
+  ],
+  // --------------------------------------------------------------------------------------------------------- environment
+  ['no variable name', containerWith({ env: [{ name: '', value: 'x' }] }), `${C}.env[0].name: Required value`],
+  [
+    'a variable name with =',
+    containerWith({ env: [{ name: 'A=B', value: 'x' }] }),
+    [`${C}.env[0].name`, /printable ASCII characters other than '='/],
+  ],
+  [
+    'value and valueFrom',
+    containerWith({ env: [{ name: 'A', value: 'x', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } }] }),
+    `${C}.env[0].valueFrom: Invalid value: "": may not be specified when \`value\` is not empty`,
+  ],
+  [
+    'valueFrom of nothing',
+    containerWith({ env: [{ name: 'A', valueFrom: {} }] }),
+    `${C}.env[0].valueFrom: Invalid value: "": must specify one of: \`fieldRef\`, \`resourceFieldRef\`, \`configMapKeyRef\` or \`secretKeyRef\``,
+  ],
+  [
+    'valueFrom of two',
+    containerWith({ env: [{ name: 'A', valueFrom: { fieldRef: { fieldPath: 'metadata.name' }, secretKeyRef: { name: 's', key: 'k' } } }] }),
+    `${C}.env[0].valueFrom: Invalid value: "": may not have more than one field specified at a time`,
+  ],
+  [
+    'an unknown field path',
+    containerWith({ env: [{ name: 'A', valueFrom: { fieldRef: { fieldPath: 'spec.nope' } } }] }),
+    [`${C}.env[0].valueFrom.fieldRef.fieldPath`, /^Unsupported value: "spec.nope": supported values: "metadata.name", /],
+  ],
+  [
+    'all labels as a variable',
+    containerWith({ env: [{ name: 'A', valueFrom: { fieldRef: { fieldPath: 'metadata.labels' } } }] }),
+    [`${C}.env[0].valueFrom.fieldRef.fieldPath`, /^Unsupported value/],
+  ],
+  [
+    'a wrong label key as a variable',
+    containerWith({ env: [{ name: 'A', valueFrom: { fieldRef: { fieldPath: "metadata.labels['a b']" } } }] }),
+    [`${C}.env[0].valueFrom.fieldRef`, /^Invalid value: "a b"/],
+  ],
+  [
+    'no field path',
+    containerWith({ env: [{ name: 'A', valueFrom: { fieldRef: { fieldPath: '' } } }] }),
+    `${C}.env[0].valueFrom.fieldRef.fieldPath: Required value`,
+  ],
+  [
+    'an unknown resource',
+    containerWith({ env: [{ name: 'A', valueFrom: { resourceFieldRef: { resource: 'limits.gpu' } } }] }),
+    [`${C}.env[0].valueFrom.resourceFieldRef.resource`, /^Unsupported value: "limits.gpu"/],
+  ],
+  [
+    'a divisor that makes no sense',
+    containerWith({ env: [{ name: 'A', valueFrom: { resourceFieldRef: { resource: 'limits.cpu', divisor: '1Mi' } } }] }),
+    [`${C}.env[0].valueFrom.resourceFieldRef.divisor`, /only divisor's values 1m and 1 are supported with the cpu resource/],
+  ],
+  [
+    'a key reference without name',
+    containerWith({ env: [{ name: 'A', valueFrom: { configMapKeyRef: { key: 'k' } } }] }),
+    `${C}.env[0].valueFrom.configMapKeyRef.name: Required value`,
+  ],
+  [
+    'a key reference without key',
+    containerWith({ env: [{ name: 'A', valueFrom: { secretKeyRef: { name: 's', key: '' } } }] }),
+    `${C}.env[0].valueFrom.secretKeyRef.key: Required value`,
+  ],
+  [
+    'a key that is none',
+    containerWith({ env: [{ name: 'A', valueFrom: { secretKeyRef: { name: 's', key: 'a/b' } } }] }),
+    [`${C}.env[0].valueFrom.secretKeyRef.key`, /a valid config key/],
+  ],
+  [
+    'envFrom of nothing',
+    containerWith({ envFrom: [{ prefix: 'A' }] }),
+    `${C}.envFrom[0]: Invalid value: "": must specify one of: \`configMapRef\` or \`secretRef\``,
+  ],
+  [
+    'envFrom of two',
+    containerWith({ envFrom: [{ configMapRef: { name: 'a' }, secretRef: { name: 'b' } }] }),
+    `${C}.envFrom[0]: Invalid value: "": may not have more than one field specified at a time`,
+  ],
+  ['envFrom without name', containerWith({ envFrom: [{ secretRef: { name: '' } }] }), `${C}.envFrom[0].secretRef.name: Required value`],
+  [
+    'envFrom with a wrong prefix',
+    containerWith({ envFrom: [{ prefix: '=', configMapRef: { name: 'a' } }] }),
+    [`${C}.envFrom[0].prefix`, /environment variable name/],
+  ],
+  // ----------------------------------------------------------------------------------------------------------- resources
+  [
+    'a request above its limit',
+    containerWith({ resources: { requests: { cpu: '2' }, limits: { cpu: '1' } } }),
+    `${C}.resources.requests: Invalid value: "2": must be less than or equal to cpu limit of 1`,
+  ],
+  ['memory compared by value, not by text', containerWith({ resources: { requests: { memory: '1Gi' }, limits: { memory: '1025Mi' } } })],
+  [
+    'a negative request',
+    containerWith({ resources: { requests: { memory: '-1' } } }),
+    `${C}.resources.requests[memory]: Invalid value: "-1": must be greater than or equal to 0`,
+  ],
+  [
+    'thousandths of bytes',
+    containerWith({ resources: { limits: { memory: '500m' } } }),
+    [`${C}.resources.limits[memory]`, /must be at least 1 byte/],
+    [`${C}.resources.requests[memory]`, /must be at least 1 byte/],
+  ],
+  [
+    'a resource that does not exist',
+    containerWith({ resources: { requests: { ram: '1' } } }),
+    [`${C}.resources.requests[ram]`, /^Forbidden: not supported yet/],
+    `${C}.resources.requests[ram]: Invalid value: "ram": must be a standard resource for containers`,
+  ],
+  // -------------------------------------------------------------------------------------------------------------- probes
+  [
+    'a probe without handler',
+    containerWith({ livenessProbe: { periodSeconds: 5 } }),
+    `${C}.livenessProbe: Required value: must specify a handler type`,
+  ],
+  [
+    'a probe with two handlers',
+    containerWith({ readinessProbe: { exec: { command: ['x'] }, httpGet } }),
+    `${C}.readinessProbe.httpGet: Forbidden: may not specify more than 1 handler type`,
+  ],
+  [
+    'a probe without command',
+    containerWith({ livenessProbe: { exec: { command: [] } } }),
+    `${C}.livenessProbe.exec.command: Required value`,
+  ],
+  [
+    'a probe of port 0',
+    containerWith({ livenessProbe: { httpGet: { path: '/', port: 0 } } }),
+    `${C}.livenessProbe.httpGet.port: Invalid value: 0: must be between 1 and 65535, inclusive`,
+  ],
+  [
+    'a probe of a wrong port name',
+    containerWith({ livenessProbe: { tcpSocket: { port: 'a_b' } } }),
+    [`${C}.livenessProbe.tcpSocket.port`, /must contain only alpha-numeric/],
+  ],
+  [
+    'a probe with an unknown scheme',
+    containerWith({ livenessProbe: { httpGet: { ...httpGet, scheme: 'http' } } }),
+    `${C}.livenessProbe.httpGet.scheme: Unsupported value: "http": supported values: "HTTP", "HTTPS"`,
+  ],
+  [
+    'a probe with a wrong header',
+    containerWith({ livenessProbe: { httpGet: { ...httpGet, httpHeaders: [{ name: 'a b', value: '' }] } } }),
+    [`${C}.livenessProbe.httpGet.httpHeaders`, /a valid HTTP header/],
+  ],
+  [
+    'a header that smuggles another',
+    containerWith({ livenessProbe: { httpGet: { ...httpGet, httpHeaders: [{ name: 'a', value: 'x\r\nb: y' }] } } }),
+    [`${C}.livenessProbe.httpGet.httpHeaders[0].value`, /must not contain line ends/],
+  ],
+  [
+    'negative numbers',
+    containerWith({ readinessProbe: { httpGet, initialDelaySeconds: -1, periodSeconds: -2 } }),
+    `${C}.readinessProbe.initialDelaySeconds: Invalid value: -1: must be greater than or equal to 0`,
+    `${C}.readinessProbe.periodSeconds: Invalid value: -2: must be greater than or equal to 0`,
+  ],
+  [
+    'liveness that must succeed twice',
+    containerWith({ livenessProbe: { httpGet, successThreshold: 2 } }),
+    `${C}.livenessProbe.successThreshold: Invalid value: 2: must be 1`,
+  ],
+  [
+    'startup that must succeed twice',
+    containerWith({ startupProbe: { httpGet, successThreshold: 2 } }),
+    `${C}.startupProbe.successThreshold: Invalid value: 2: must be 1`,
+  ],
+  [
+    'a hook without handler',
+    containerWith({ lifecycle: { preStop: {} } }),
+    `${C}.lifecycle.preStop: Required value: must specify a handler type`,
+  ],
+  [
+    'a sleep longer than the grace period',
+    containerWith({ lifecycle: { preStop: { sleep: { seconds: 31 } } } }),
+    `${C}.lifecycle.preStop.sleep: Invalid value: 31: must be greater than 0 and less than terminationGracePeriodSeconds (30)`,
+  ],
+];
+
+test.each(rows.map((row) => [row[0], row] as const))('%s', (_what, [, pod, ...faults]) => expectFaults(pod, faults));

@@ -1,0 +1,305 @@
+import { test } from 'vitest';
+import type { JsonObject } from '../../decode/tree.js';
+import { containerWith, expectFaults, type FaultRow, goodPod, podWith } from '../testing/pods.js';
+
+const C = 'spec.containers[0]';
+const LABEL = /^Invalid value: .*RFC 1123 label/;
+const httpGet = { path: '/', port: 80 };
+
+const rows: readonly FaultRow[] = [
+  // ------------------------------------------------------------------------------------------------------------ accepted
+  ['the good pod', goodPod],
+  [
+    'everything that is supported',
+    podWith({
+      containers: [
+        {
+          name: 'a',
+          image: 'registry:5000/a/b:1@sha256:0123',
+          imagePullPolicy: 'Never',
+          command: ['sh'],
+          args: ['-c', 'x'],
+          workingDir: '/w',
+          ports: [
+            { name: 'http', containerPort: 80, hostPort: 8080, hostIP: '127.0.0.1' },
+            { containerPort: 80, protocol: 'UDP' },
+          ],
+          env: [
+            { name: 'A', value: 'b' },
+            { name: 'E', value: '' },
+            { name: 'P', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
+            { name: 'L', valueFrom: { fieldRef: { fieldPath: "metadata.labels['app']" } } },
+            { name: 'C', valueFrom: { configMapKeyRef: { name: 'c', key: 'k', optional: true } } },
+            { name: 'S', valueFrom: { secretKeyRef: { name: 's', key: 'k' } } },
+            { name: 'R', valueFrom: { resourceFieldRef: { resource: 'limits.memory', divisor: '1Mi' } } },
+          ],
+          envFrom: [{ prefix: 'X_', configMapRef: { name: 'c' } }, { secretRef: { name: 's', optional: true } }],
+          resources: { requests: { cpu: '100m', memory: '64Mi' }, limits: { cpu: '1', memory: '64Mi' } },
+          volumeMounts: [
+            { name: 'v', mountPath: '/v' },
+            { name: 'v', mountPath: '/r', readOnly: true },
+          ],
+          livenessProbe: { httpGet: { ...httpGet, port: 'http', httpHeaders: [{ name: 'X-A', value: 'b' }] }, periodSeconds: 3 },
+          readinessProbe: { tcpSocket: { port: 80 }, successThreshold: 2 },
+          startupProbe: { exec: { command: ['true'] }, failureThreshold: 30 },
+          lifecycle: { preStop: { sleep: { seconds: 5 } } },
+          stdin: true,
+          tty: true,
+        },
+        { name: 'b', image: 'b' },
+      ],
+      volumes: [{ name: 'v', emptyDir: {} }, { name: 'm', emptyDir: { medium: 'Memory', sizeLimit: '10Mi' } }, { name: 'n' }],
+      restartPolicy: 'OnFailure',
+      terminationGracePeriodSeconds: 5,
+      nodeSelector: { zone: 'a' },
+      nodeName: 'n1',
+      hostname: 'h',
+      hostAliases: [{ ip: '10.0.0.1', hostnames: ['a', 'a.b'] }],
+      tolerations: [{ operator: 'Exists' }, { key: 'k', value: 'v', effect: 'NoExecute', tolerationSeconds: 5 }],
+      affinity: {
+        nodeAffinity: {
+          requiredDuringSchedulingIgnoredDuringExecution: {
+            nodeSelectorTerms: [{ matchExpressions: [{ key: 'cpus', operator: 'Gt', values: ['4'] }] }],
+          },
+          preferredDuringSchedulingIgnoredDuringExecution: [
+            { weight: 1, preference: { matchFields: [{ key: 'metadata.name', operator: 'In', values: ['n1'] }] } },
+          ],
+        },
+      },
+    }),
+  ],
+  // ------------------------------------------------------------------------------------------------------------ metadata
+  ['no name', { ...goodPod, metadata: { namespace: 'default' } }, 'metadata.name: Required value: name or generateName is required'],
+  ['generateName instead', { ...goodPod, metadata: { namespace: 'default', generateName: 'web-' } }],
+  ['no namespace', { ...goodPod, metadata: { name: 'a' } }, 'metadata.namespace: Required value'],
+  [
+    'a name with capitals',
+    { ...goodPod, metadata: { name: 'Web', namespace: 'default' } },
+    ['metadata.name', /^Invalid value: "Web": a lowercase RFC 1123 subdomain/],
+  ],
+  [
+    'a name that is too long',
+    { ...goodPod, metadata: { name: 'x'.repeat(254), namespace: 'default' } },
+    ['metadata.name', /must be no more than 253 bytes$/],
+  ],
+  [
+    'a generateName that is wrong',
+    { ...goodPod, metadata: { generateName: 'A-', namespace: 'default' } },
+    ['metadata.generateName', /RFC 1123 subdomain/],
+  ],
+  ['a wrong namespace', { ...goodPod, metadata: { name: 'a', namespace: 'a.b' } }, ['metadata.namespace', LABEL]],
+  [
+    'a wrong label key',
+    { ...goodPod, metadata: { name: 'a', namespace: 'd', labels: { 'a b': 'c' } } },
+    ['metadata.labels', /^Invalid value: "a b": name part must consist/],
+  ],
+  [
+    'a wrong label value',
+    { ...goodPod, metadata: { name: 'a', namespace: 'd', labels: { a: 'b c' } } },
+    ['metadata.labels', /^Invalid value: "b c": a valid label must be/],
+  ],
+  [
+    'a wrong annotation key',
+    { ...goodPod, metadata: { name: 'a', namespace: 'd', annotations: { '/a': 'c' } } },
+    ['metadata.annotations', /prefix part must be non-empty/],
+  ],
+  [
+    'annotations that are too large',
+    { ...goodPod, metadata: { name: 'a', namespace: 'd', annotations: { a: 'x'.repeat(262_144) } } },
+    'metadata.annotations: Too long: may not be more than 262144 bytes',
+  ],
+  [
+    'a finalizer without domain',
+    { ...goodPod, metadata: { name: 'a', namespace: 'd', finalizers: ['mine'] } },
+    ['metadata.finalizers[0]', /neither a standard finalizer/],
+  ],
+  [
+    'a finalizer twice',
+    { ...goodPod, metadata: { name: 'a', namespace: 'd', finalizers: ['a/b', 'a/b'] } },
+    'metadata.finalizers: Duplicate value: "a/b"',
+  ],
+  [
+    'an owner without uid',
+    { ...goodPod, metadata: { name: 'a', namespace: 'd', ownerReferences: [{ apiVersion: 'v1', kind: 'Pod', name: 'x', uid: '' }] } },
+    'metadata.ownerReferences[0].uid: Invalid value: "": must not be empty',
+  ],
+  [
+    'two controllers',
+    {
+      ...goodPod,
+      metadata: {
+        name: 'a',
+        namespace: 'd',
+        ownerReferences: [
+          { apiVersion: 'v1', kind: 'Pod', name: 'x', uid: '1', controller: true },
+          { apiVersion: 'v1', kind: 'Pod', name: 'y', uid: '2', controller: true },
+        ],
+      },
+    },
+    ['metadata.ownerReferences', /Only one reference can have Controller set to true/],
+  ],
+  // ------------------------------------------------------------------------------------------------------------- volumes
+  ['a volume without name', podWith({ volumes: [{ name: '' }] }), 'spec.volumes[0].name: Required value'],
+  ['a volume name twice', podWith({ volumes: [{ name: 'a' }, { name: 'a' }] }), 'spec.volumes[1].name: Duplicate value: "a"'],
+  ['a wrong volume name', podWith({ volumes: [{ name: 'A' }] }), ['spec.volumes[0].name', LABEL]],
+  [
+    'a volume of two kinds',
+    podWith({ volumes: [{ name: 'a', emptyDir: {}, hostPath: { path: '/' } }] }),
+    ['spec.volumes[0].hostPath', /^Forbidden: not supported yet/],
+    ['spec.volumes[0].hostPath', /^Forbidden: may not specify more than 1 volume type/],
+  ],
+  [
+    'a size that is negative',
+    podWith({ volumes: [{ name: 'a', emptyDir: { medium: 'Memory', sizeLimit: '-1' } }] }),
+    'spec.volumes[0].emptyDir.sizeLimit: Forbidden: SizeLimit field must be a valid resource quantity',
+  ],
+  [
+    'a mount without volume',
+    containerWith({ volumeMounts: [{ name: 'v', mountPath: '/v' }] }),
+    `${C}.volumeMounts[0].name: Not found: "v"`,
+  ],
+  [
+    'a mount without path',
+    podWith({ volumes: [{ name: 'v' }], containers: [{ name: 'a', image: 'x', volumeMounts: [{ name: 'v', mountPath: '' }] }] }),
+    `${C}.volumeMounts[0].mountPath: Required value`,
+  ],
+  [
+    'two mounts at one path',
+    podWith({
+      volumes: [{ name: 'v' }],
+      containers: [
+        {
+          name: 'a',
+          image: 'x',
+          volumeMounts: [
+            { name: 'v', mountPath: '/v' },
+            { name: 'v', mountPath: '/v' },
+          ],
+        },
+      ],
+    }),
+    `${C}.volumeMounts[1].mountPath: Invalid value: "/v": must be unique`,
+  ],
+  [
+    'a mount path with a colon',
+    podWith({ volumes: [{ name: 'v' }], containers: [{ name: 'a', image: 'x', volumeMounts: [{ name: 'v', mountPath: '/a:b' }] }] }),
+    `${C}.volumeMounts[0].mountPath: Invalid value: "/a:b": must not contain ':'`,
+  ],
+  // ----------------------------------------------------------------------------------------------------------- placement
+  ['a wrong node selector', podWith({ nodeSelector: { 'a b': 'c' } }), ['spec.nodeSelector', /^Invalid value: "a b"/]],
+  ['a wrong node name', podWith({ nodeName: 'N1' }), ['spec.nodeName', /RFC 1123 subdomain/]],
+  [
+    'affinity without terms',
+    podWith({ affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [] } } } }),
+    'spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms: Required value: must have at least one node selector term',
+  ],
+  ...(
+    [
+      [{ key: 'a', operator: 'In' }, ".values: Required value: must be specified when `operator` is 'In' or 'NotIn'"],
+      [
+        { key: 'a', operator: 'Exists', values: ['x'] },
+        ".values: Forbidden: may not be specified when `operator` is 'Exists' or 'DoesNotExist'",
+      ],
+      [
+        { key: 'a', operator: 'Gt', values: ['1', '2'] },
+        ".values: Required value: must be specified single value when `operator` is 'Lt' or 'Gt'",
+      ],
+      [
+        { key: 'a', operator: 'Gt', values: ['x'] },
+        ".values[0]: Invalid value: \"x\": for 'Gt', 'Lt' operators, the value must be an integer",
+      ],
+      [{ key: 'a', operator: 'Is', values: ['x'] }, '.operator: Invalid value: "Is": not a valid selector operator'],
+    ] as const
+  ).map(
+    ([expression, fault]): FaultRow => [
+      `node affinity ${JSON.stringify(expression)}`,
+      podWith({
+        affinity: {
+          nodeAffinity: {
+            requiredDuringSchedulingIgnoredDuringExecution: {
+              nodeSelectorTerms: [{ matchExpressions: [structuredClone(expression) as unknown as JsonObject] }],
+            },
+          },
+        },
+      }),
+      `spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0]${fault}`,
+    ],
+  ),
+  [
+    'a field that nodes are not found by',
+    podWith({
+      affinity: {
+        nodeAffinity: {
+          requiredDuringSchedulingIgnoredDuringExecution: {
+            nodeSelectorTerms: [{ matchFields: [{ key: 'metadata.uid', operator: 'In', values: ['x'] }] }],
+          },
+        },
+      },
+    }),
+    'spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchFields[0].key: Invalid value: "metadata.uid": not a valid field selector key',
+  ],
+  [
+    'a weight out of range',
+    podWith({
+      affinity: {
+        nodeAffinity: {
+          preferredDuringSchedulingIgnoredDuringExecution: [
+            { weight: 101, preference: { matchExpressions: [{ key: 'a', operator: 'Exists' }] } },
+          ],
+        },
+      },
+    }),
+    'spec.affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].weight: Invalid value: 101: must be in the range 1-100',
+  ],
+  [
+    'a toleration of nothing',
+    podWith({ tolerations: [{}] }),
+    ['spec.tolerations[0].operator', /operator must be Exists when `key` is empty/],
+  ],
+  [
+    'a toleration with an unknown operator',
+    podWith({ tolerations: [{ key: 'a', operator: 'exists' }] }),
+    'spec.tolerations[0].operator: Unsupported value: "exists": supported values: "Equal", "Exists"',
+  ],
+  [
+    'a toleration that exists and has a value',
+    podWith({ tolerations: [{ key: 'a', operator: 'Exists', value: 'x' }] }),
+    ['spec.tolerations[0].operator', /value must be empty when `operator` is 'Exists'/],
+  ],
+  [
+    'a toleration for a while of another effect',
+    podWith({ tolerations: [{ key: 'a', effect: 'NoSchedule', tolerationSeconds: 1 }] }),
+    ['spec.tolerations[0].effect', /effect must be 'NoExecute' when `tolerationSeconds` is set/],
+  ],
+  [
+    'a toleration of an unknown effect',
+    podWith({ tolerations: [{ key: 'a', effect: 'Never' }] }),
+    'spec.tolerations[0].effect: Unsupported value: "Never": supported values: "NoSchedule", "PreferNoSchedule", "NoExecute"',
+  ],
+  // ------------------------------------------------------------------------------------------------------------ the rest
+  [
+    'an unknown restart policy',
+    podWith({ restartPolicy: 'always' }),
+    'spec.restartPolicy: Unsupported value: "always": supported values: "Always", "OnFailure", "Never"',
+  ],
+  ['an unknown DNS policy', podWith({ dnsPolicy: 'x' }), ['spec.dnsPolicy', /^Forbidden/], ['spec.dnsPolicy', /^Unsupported value: "x"/]],
+  [
+    'a negative grace period',
+    podWith({ terminationGracePeriodSeconds: -1 }),
+    'spec.terminationGracePeriodSeconds: Invalid value: -1: must be greater than or equal to 0',
+  ],
+  ['a hostname with dots', podWith({ hostname: 'a.b' }), ['spec.hostname', LABEL]],
+  ['a wrong service account', podWith({ serviceAccountName: 'A' }), ['spec.serviceAccountName', /RFC 1123 subdomain/]],
+  [
+    'a host alias that is no address',
+    podWith({ hostAliases: [{ ip: 'x', hostnames: ['a'] }] }),
+    ['spec.hostAliases[0].ip', /must be a valid IP address/],
+  ],
+  [
+    'a wrong host alias',
+    podWith({ hostAliases: [{ ip: '::1', hostnames: ['a_b'] }] }),
+    ['spec.hostAliases[0].hostnames[0]', /RFC 1123 subdomain/],
+  ],
+];
+
+test.each(rows.map((row) => [row[0], row] as const))('%s', (_what, [, pod, ...faults]) => expectFaults(pod, faults));
