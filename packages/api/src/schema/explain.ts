@@ -12,6 +12,8 @@ export interface ExplainedField {
   readonly comment: string;
   readonly allowed: readonly string[];
   readonly defaulted?: string;
+  /** 0, or how far below the explained thing the field is, where everything below it was asked for. */
+  readonly depth: number;
 }
 
 export type Explanation =
@@ -29,8 +31,11 @@ export type Explanation =
     }
   | { readonly ok: false; readonly code: 'unknown_kind' | 'unknown_field'; readonly message: string; readonly suggestion?: string };
 
-/** kind: as in manifests ("Pod"). path: "spec.containers", empty for the kind itself; indexes are skipped. */
-export function explain(kind: string, path = ''): Explanation {
+/**
+ * kind: as in manifests ("Pod"). path: "spec.containers", empty for the kind itself; indexes are skipped.
+ * recursive: `fields` holds everything below, each field followed by its own.
+ */
+export function explain(kind: string, path = '', options: { readonly recursive?: boolean } = {}): Explanation {
   const schema = kindSchema(kind);
   if (schema === undefined) return missing('unknown_kind', `no kind "${kind}"`, nearest(kind, kindSchemas().keys()));
   let message: MessageSchema | undefined = schema;
@@ -51,9 +56,9 @@ export function explain(kind: string, path = ''): Explanation {
     kind,
     apiVersion: schema.apiVersion ?? '',
     path: done.join('.'),
-    ...(field === undefined ? {} : { field: explained(field) }),
+    ...(field === undefined ? {} : { field: explained(field, 0) }),
     comment: message?.comment ?? '',
-    fields: [...(message?.fields.values() ?? [])].map(explained),
+    fields: fieldsBelow(message, options.recursive === true, []),
   };
 }
 
@@ -61,13 +66,19 @@ export function explain(kind: string, path = ''): Explanation {
 export function explainText(explanation: Extract<Explanation, { ok: true }>, width = 80): string {
   const lines = [`KIND:       ${explanation.kind}`, `VERSION:    ${explanation.apiVersion}`, ''];
   if (explanation.field !== undefined) lines.push(`FIELD: ${headOf(explanation.field)}`, '');
-  const about = [explanation.field?.comment ?? '', explanation.comment].filter((it) => it !== '');
+  const about = [...new Set([explanation.field?.comment ?? '', explanation.comment])].filter((it) => it !== '');
   lines.push('DESCRIPTION:', ...about.flatMap((it) => wrapped(it, '    ', width)));
   if (about.length === 0) lines.push('    (nothing more is said about it)');
   if (explanation.field !== undefined) lines.push(...valuesOf(explanation.field, '    ', width));
   if (explanation.fields.length > 0) {
     lines.push('', 'FIELDS:');
+    const nested = explanation.fields.some((it) => it.depth > 0);
     for (const field of explanation.fields) {
+      if (nested) {
+        // A Pod has more than a thousand fields: names and types are what one looks for then.
+        lines.push(`${'  '.repeat(field.depth + 1)}${headOf(field)}`);
+        continue;
+      }
       lines.push(`  ${headOf(field)}`, ...wrapped(field.comment, '    ', width), ...valuesOf(field, '    ', width), '');
     }
   }
@@ -81,10 +92,19 @@ export function typeText(field: FieldSchema): string {
   return field.shape === 'map' ? `map[string]${one}` : one;
 }
 
-function explained(field: FieldSchema): ExplainedField {
+/** above: the messages that are being walked, so that one that holds itself ends. */
+function fieldsBelow(message: MessageSchema | undefined, recursive: boolean, above: readonly MessageSchema[]): ExplainedField[] {
+  if (message === undefined || above.includes(message)) return [];
+  return [...message.fields.values()].flatMap((field) => {
+    const below = recursive ? fieldsBelow(field.message, true, [...above, message]) : [];
+    return [explained(field, above.length), ...below];
+  });
+}
+
+function explained(field: FieldSchema, depth: number): ExplainedField {
   const { name, required, comment, defaulted } = field;
   const allowed = field.type === 'enum' ? field.values : field.allowed;
-  return { name, type: typeText(field), required, comment, allowed, ...(defaulted === undefined ? {} : { defaulted }) };
+  return { name, type: typeText(field), required, comment, allowed, depth, ...(defaulted === undefined ? {} : { defaulted }) };
 }
 
 function headOf(field: ExplainedField): string {

@@ -181,6 +181,10 @@ FIELDS:
   hostnames <[]string>
     Its names.
 `);
+    const all = explain('Pod', 'spec.affinity', { recursive: true });
+    expect(all.ok && explainText(all)).toContain(
+      'FIELDS:\n  nodeAffinity <NodeAffinity>\n    requiredDuringSchedulingIgnoredDuringExecution <NodeSelector>\n      nodeSelectorTerms <[]NodeSelectorTerm> -required-\n        matchExpressions <[]NodeSelectorRequirement>\n          key <string> -required-\n',
+    );
     const policy = explain('Pod', 'spec.restartPolicy');
     expect(policy.ok && explainText(policy)).toContain('    One of: Always, OnFailure, Never\n    Default: Always\n');
     const long = explain('Pod', 'spec');
