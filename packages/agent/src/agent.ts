@@ -1,17 +1,15 @@
 // The agent: puts session, pod workers, engine and state file together. What each of them decides is its own business; here is only
 // who tells whom. How a process is made of it is main.ts.
-import type { Taint } from '@podplane/api/gen/podplane/core/v1/node';
 import type { Assignments, Hello, OpenTunnel, PodReport, Refused, Welcome } from '@podplane/api/gen/podplane/node/v1/session';
 import type { System, Timer } from '@podplane/api/system';
+import type { AgentOptions } from './agent-options.js';
 import { EngineMonitor } from './engine-monitor.js';
 import type { Log } from './log.js';
 import { IpPool, IpPoolExhausted } from './network/ip-pool.js';
-import { type EngineState, goArchitecture, type HostFallback, type NodeFlags, nodeLabels, nodeStatus } from './node/node-status.js';
-import type { HostReading } from './node/pressure.js';
+import { NodeState } from './node/node-state.js';
 import { ContainerCache } from './pods/container-cache.js';
 import { ImagePulls } from './pods/image-pulls.js';
-import type { PodRef } from './pods/names.js';
-import { podRef } from './pods/names.js';
+import { type PodRef, podRef } from './pods/names.js';
 import { isTerminalPhase } from './pods/planner/plan.js';
 import { LABEL_POD_IP } from './pods/planner/types.js';
 import { PodWorker } from './pods/worker.js';
@@ -19,31 +17,11 @@ import type { NodeFacts, PodReportSource, WorkerHost } from './pods/worker-types
 import { networkProbeExecutor, type ProbeExecutor } from './probes/executor.js';
 import { type ContainerRuntime, LABEL_POD_NAME, LABEL_POD_NAMESPACE, LABEL_POD_UID } from './runtime/types.js';
 import { AssignmentStore } from './session/assignments.js';
-import type { PortClosed, SessionPortFactory } from './session/port.js';
+import type { PortClosed } from './session/port.js';
 import { SessionClient } from './session/session.js';
 import { decodeState, encodeState } from './state/records.js';
-import { type StateStore, StateWriter } from './state/state-store.js';
+import { StateWriter } from './state/state-store.js';
 import { type TunnelTarget, tunnelTarget } from './tunnel-target.js';
-
-export interface AgentOptions {
-  readonly system: System;
-  readonly runtime: ContainerRuntime;
-  readonly connect: SessionPortFactory;
-  readonly state: StateStore;
-  readonly log: Log;
-  readonly flags: NodeFlags;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly taints: readonly Taint[];
-  readonly fallback: HostFallback;
-  /** Looks at memory, disk and process ids of the host. */
-  readonly readHost: () => HostReading;
-  /** Default: exec, HTTP and TCP for real. */
-  readonly probes?: ProbeExecutor;
-  /** Serves what the server wants to see of pods. */
-  readonly tunnels?: (agent: Agent) => { open(request: OpenTunnel): void; close(): Promise<void> };
-  /** The server does not want this agent and never will. */
-  readonly onRefused?: (refused: Refused) => void;
-}
 
 const NODE_STATUS_MS = 300_000;
 const HOST_CHECK_MS = 30_000;
@@ -69,19 +47,16 @@ export class Agent implements WorkerHost {
   /** Reports of pods that are gone, until the server has them. */
   private readonly farewells = new Map<string, PodReport>();
   private readonly terminated = new Set<string>();
+  private readonly node: NodeState;
   private readonly monitor: EngineMonitor;
   private readonly writer: StateWriter;
   private readonly tunnels: { open(request: OpenTunnel): void; close(): Promise<void> } | undefined;
-  private engine: EngineState = { state: 'down', info: undefined, problem: 'not asked yet' };
-  private dockerNetwork: string | undefined;
   private pool: IpPool | undefined;
   private podCIDR = '';
   private clusterCIDR = '';
   private clusterId = '';
   /** The server has said completely what shall run here: whatever else runs is an orphan. */
   private synced = false;
-  private node: ReturnType<typeof nodeStatus>;
-  private reading: HostReading;
   private readonly timers: Timer[] = [];
   private stopped = false;
 
@@ -94,6 +69,16 @@ export class Agent implements WorkerHost {
     this.pulls = new ImagePulls(runtime);
     this.probes = options.probes ?? networkProbeExecutor(runtime, system.timers);
     this.cache = new ContainerCache(runtime, flags.nodeName, (uid) => this.workers.get(uid)?.soon());
+    const { fallback, labels, readHost } = options;
+    this.node = new NodeState({
+      clock: system.clock,
+      log,
+      flags,
+      fallback,
+      labels,
+      readHost,
+      report: (status) => this.session.reportNode(status),
+    });
     this.monitor = new EngineMonitor({
       system,
       runtime,
@@ -101,8 +86,11 @@ export class Agent implements WorkerHost {
       cache: this.cache,
       nodeName: flags.nodeName,
       handlers: {
-        up: (info, network) => this.engineUp({ state: 'up', info, networkReady: network !== undefined }, network),
-        down: (error) => this.engineDown(error.advice === '' ? error.message : `${error.message} (${error.advice})`),
+        up: (info, network) => {
+          this.node.engineUp(info, network);
+          for (const worker of this.workers.values()) worker.soon();
+        },
+        down: (error) => this.node.engineDown(error.advice === '' ? error.message : `${error.message} (${error.advice})`),
         listed: () => this.adoptOrphans(),
       },
     });
@@ -121,8 +109,6 @@ export class Agent implements WorkerHost {
       },
     });
     this.writer = new StateWriter(system, options.state, () => this.stateText(), log);
-    this.reading = options.readHost();
-    this.node = this.nodeStatus();
     this.tunnels = options.tunnels?.(this);
   }
 
@@ -131,8 +117,8 @@ export class Agent implements WorkerHost {
     this.restore();
     this.monitor.start();
     this.session.start();
-    this.every(HOST_CHECK_MS, () => this.checkHost());
-    this.every(NODE_STATUS_MS, () => this.session.reportNode(this.node));
+    this.every(HOST_CHECK_MS, () => this.node.check());
+    this.every(NODE_STATUS_MS, () => this.session.reportNode(this.node.status));
   }
 
   /** Lets go of everything and leaves the pods running. goodbye: the host shuts down. */
@@ -183,13 +169,11 @@ export class Agent implements WorkerHost {
   event: WorkerHost['event'] = (event) => this.session.event(event);
 
   network(): string | undefined {
-    return this.engine.state === 'up' ? this.dockerNetwork : undefined;
+    return this.node.network;
   }
 
   facts(): NodeFacts {
-    const { flags, fallback } = this.options;
-    const memoryCapacityBytes = flags.memoryBytes ?? (this.engine.info?.memoryBytes || fallback.memoryBytes);
-    return { hostIP: flags.nodeIP, allocatable: this.node.allocatable, memoryCapacityBytes };
+    return this.node.facts();
   }
 
   allocateIP(uid: string): string | undefined {
@@ -235,8 +219,7 @@ export class Agent implements WorkerHost {
   // --- session ---
 
   private hello(): Hello {
-    const { flags, labels, taints, fallback } = this.options;
-    const architecture = goArchitecture(this.engine.info?.architecture || fallback.architecture);
+    const { flags, taints } = this.options;
     const refs = new Map<string, PodRef>();
     for (const uid of this.cache.podUids()) refs.set(uid, this.refOf(uid));
     for (const worker of this.workers.values()) refs.set(worker.ref.uid, worker.ref);
@@ -245,8 +228,8 @@ export class Agent implements WorkerHost {
       bootId: flags.bootId,
       machineId: flags.machineId,
       agentVersion: flags.agentVersion,
-      labels: nodeLabels(flags.nodeName, architecture, labels),
-      status: this.node,
+      labels: this.node.labels,
+      status: this.node.status,
       inventory: [...refs.values()],
       podCIDR: this.podCIDR,
       taints: [...taints],
@@ -331,21 +314,7 @@ export class Agent implements WorkerHost {
     this.lastDisconnect = text;
   }
 
-  // --- engine and node ---
-
-  private engineUp(engine: EngineState, network: string | undefined): void {
-    if (this.engine.state === 'down') this.log.info({ version: engine.info?.version }, 'container engine reached');
-    this.engine = engine;
-    this.dockerNetwork = network;
-    this.updateNode();
-    for (const worker of this.workers.values()) worker.soon();
-  }
-
-  private engineDown(problem: string): void {
-    if (this.engine.state === 'up' || this.engine.problem !== problem) this.log.error({}, `container engine not reachable: ${problem}`);
-    this.engine = { state: 'down', info: this.engine.info, problem };
-    this.updateNode();
-  }
+  // --- addresses and orphans ---
 
   private setPodCIDR(cidr: string): void {
     if (cidr === this.podCIDR && this.pool !== undefined) return;
@@ -381,28 +350,6 @@ export class Agent implements WorkerHost {
   private refOf(uid: string): PodRef {
     const labels = this.cache.ofPod(uid)[0]?.labels ?? {};
     return { uid: labels[LABEL_POD_UID] ?? uid, namespace: labels[LABEL_POD_NAMESPACE] ?? '', name: labels[LABEL_POD_NAME] ?? '' };
-  }
-
-  private nodeStatus(): ReturnType<typeof nodeStatus> {
-    const { flags, fallback } = this.options;
-    return nodeStatus({ flags, fallback, engine: this.engine, reading: this.reading, previous: this.node, now: this.system.clock.now() });
-  }
-
-  private checkHost(): void {
-    this.reading = this.options.readHost();
-    this.updateNode();
-  }
-
-  /** Reports the node when something about it changed besides times. */
-  private updateNode(): void {
-    const before = this.node;
-    this.node = this.nodeStatus();
-    const essence = (status: typeof before): string =>
-      JSON.stringify({
-        ...status,
-        conditions: status.conditions.map(({ type, status: holds, reason, message }) => [type, holds, reason, message]),
-      });
-    if (essence(before) !== essence(this.node)) this.session.reportNode(this.node);
   }
 
   // --- state ---

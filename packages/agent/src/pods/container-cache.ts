@@ -77,7 +77,7 @@ export class ContainerCache {
       seen.add(info.id);
       if ((this.touched.get(info.id) ?? 0) <= since) this.store(info);
     }
-    for (const id of [...this.podOf.keys()]) {
+    for (const id of this.podOf.keys()) {
       if (!seen.has(id) && (this.touched.get(id) ?? 0) <= since) this.drop(id);
     }
     for (const [id, at] of this.touched) if (at <= since && !this.podOf.has(id)) this.touched.delete(id);

@@ -270,7 +270,7 @@ export class PodWorker implements StepContext, PodReportSource {
     for (const id of this.probers.keys()) if (!running.has(id)) this.dropProbes(id);
     const { sandboxes } = group(observed);
     if (this.memory.phase !== 'sync' || viewSandbox(sandboxes, this.memory.sandbox).state !== 'ready') {
-      for (const id of [...this.probers.keys()]) if (this.memory.phase !== 'sync') this.dropProbes(id);
+      for (const id of this.probers.keys()) if (this.memory.phase !== 'sync') this.dropProbes(id);
       return;
     }
     for (const info of running.values()) {

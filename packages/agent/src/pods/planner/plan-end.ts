@@ -2,7 +2,16 @@
 // have done their work (completed: the ended containers stay, for status and logs). Pure.
 import type { ContainerInfo } from '../../runtime/types.js';
 import { alive, containerNameOf, group, runOf } from './observed.js';
-import { containerTarget, DEFAULT_GRACE_SECONDS, killTarget, type Plan, type PlanInput, removeTarget, type Step } from './types.js';
+import {
+  containerTarget,
+  DEFAULT_GRACE_SECONDS,
+  isKillTarget,
+  killTarget,
+  type Plan,
+  type PlanInput,
+  removeTarget,
+  type Step,
+} from './types.js';
 
 /** How long after its time a stop may still be under way before the engine is asked to kill. */
 const STUCK_MS = 5_000;
@@ -64,7 +73,9 @@ export function planEnd(input: PlanInput, why: 'terminating' | 'completed'): Pla
   for (const info of [...apps.values()].flat()) {
     add({ kind: 'remove-container', target: removeTarget(info.id), container: containerNameOf(info), id: info.id });
   }
-  if (observed.length > 0 || busy.size > 0) return { steps, wakeAt, outcome: 'ended' };
+  // A target that rests after a kill is no work under way.
+  const working = [...busy].some((target) => !isKillTarget(target));
+  if (observed.length > 0 || working) return { steps, wakeAt, outcome: 'ended' };
   if (!memory.released) {
     add({ kind: 'remove-volumes', target: 'volumes' });
     return { steps, wakeAt, outcome: 'ended' };

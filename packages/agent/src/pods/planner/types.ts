@@ -170,6 +170,10 @@ export function killTarget(id: string): string {
   return `kill:${id}`;
 }
 
+export function isKillTarget(target: string): boolean {
+  return target.startsWith('kill:');
+}
+
 export function removeTarget(id: string): string {
   return `remove:${id}`;
 }

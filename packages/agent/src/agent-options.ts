@@ -1,0 +1,32 @@
+// What an agent is made of. Only types; the composition is agent.ts.
+import type { Taint } from '@podplane/api/gen/podplane/core/v1/node';
+import type { OpenTunnel, Refused } from '@podplane/api/gen/podplane/node/v1/session';
+import type { System } from '@podplane/api/system';
+import type { Agent } from './agent.js';
+import type { Log } from './log.js';
+import type { HostFallback, NodeFlags } from './node/node-status.js';
+import type { HostReading } from './node/pressure.js';
+import type { ProbeExecutor } from './probes/executor.js';
+import type { ContainerRuntime } from './runtime/types.js';
+import type { SessionPortFactory } from './session/port.js';
+import type { StateStore } from './state/state-store.js';
+
+export interface AgentOptions {
+  readonly system: System;
+  readonly runtime: ContainerRuntime;
+  readonly connect: SessionPortFactory;
+  readonly state: StateStore;
+  readonly log: Log;
+  readonly flags: NodeFlags;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly taints: readonly Taint[];
+  readonly fallback: HostFallback;
+  /** Looks at memory, disk and process ids of the host. */
+  readonly readHost: () => HostReading;
+  /** Default: exec, HTTP and TCP for real. */
+  readonly probes?: ProbeExecutor;
+  /** Serves what the server wants to see of pods. */
+  readonly tunnels?: (agent: Agent) => { open(request: OpenTunnel): void; close(): Promise<void> };
+  /** The server does not want this agent and never will. */
+  readonly onRefused?: (refused: Refused) => void;
+}

@@ -1,0 +1,84 @@
+// What the agent knows of its node: engine, network, pressure; and the status made of it, reported when something changed besides
+// times. The status itself is computed in node-status.ts.
+import type { NodeStatus } from '@podplane/api/gen/podplane/core/v1/node';
+import type { Clock } from '@podplane/api/system';
+import type { Log } from '../log.js';
+import type { NodeFacts } from '../pods/worker-types.js';
+import type { EngineInfo } from '../runtime/types.js';
+import { type EngineState, goArchitecture, type HostFallback, type NodeFlags, nodeLabels, nodeStatus } from './node-status.js';
+import type { HostReading } from './pressure.js';
+
+export interface NodeStateOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly flags: NodeFlags;
+  readonly fallback: HostFallback;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly readHost: () => HostReading;
+  /** The status changed. */
+  readonly report: (status: NodeStatus) => void;
+}
+
+export class NodeState {
+  status: NodeStatus;
+  private engine: EngineState = { state: 'down', info: undefined, problem: 'not asked yet' };
+  private dockerNetwork: string | undefined;
+  private reading: HostReading;
+
+  constructor(private readonly options: NodeStateOptions) {
+    this.reading = options.readHost();
+    this.status = this.compute(undefined);
+  }
+
+  /** The Docker network while the engine answers and the node is prepared. */
+  get network(): string | undefined {
+    return this.engine.state === 'up' ? this.dockerNetwork : undefined;
+  }
+
+  get labels(): Record<string, string> {
+    const { flags, fallback, labels } = this.options;
+    return nodeLabels(flags.nodeName, goArchitecture(this.engine.info?.architecture || fallback.architecture), labels);
+  }
+
+  facts(): NodeFacts {
+    const { flags, fallback } = this.options;
+    const memoryCapacityBytes = flags.memoryBytes ?? (this.engine.info?.memoryBytes || fallback.memoryBytes);
+    return { hostIP: flags.nodeIP, allocatable: this.status.allocatable, memoryCapacityBytes };
+  }
+
+  engineUp(info: EngineInfo, network: string | undefined): void {
+    if (this.engine.state === 'down') this.options.log.info({ version: info.version }, 'container engine reached');
+    this.engine = { state: 'up', info, networkReady: network !== undefined };
+    this.dockerNetwork = network;
+    this.update();
+  }
+
+  engineDown(problem: string): void {
+    if (this.engine.state === 'up' || this.engine.problem !== problem)
+      this.options.log.error({}, `container engine not reachable: ${problem}`);
+    this.engine = { state: 'down', info: this.engine.info, problem };
+    this.update();
+  }
+
+  /** Looks at the host again. */
+  check(): void {
+    this.reading = this.options.readHost();
+    this.update();
+  }
+
+  private compute(previous: NodeStatus | undefined): NodeStatus {
+    const { flags, fallback, clock } = this.options;
+    return nodeStatus({ flags, fallback, engine: this.engine, reading: this.reading, previous, now: clock.now() });
+  }
+
+  private update(): void {
+    const before = this.status;
+    this.status = this.compute(before);
+    if (essence(before) !== essence(this.status)) this.options.report(this.status);
+  }
+}
+
+function essence(status: NodeStatus): string {
+  const conditions = status.conditions.map(({ type, status: holds, reason, message }) => [type, holds, reason, message]);
+  return JSON.stringify({ ...status, conditions });
+}

@@ -1,0 +1,54 @@
+// What can be set and seen of the fake container runtime. Only types; the runtime itself is fake-runtime.ts.
+import type { ContainerInfo, ContainerSpec, PauseSpec } from '@podplane/agent/runtime/types';
+import type { System, Timer } from '@podplane/api/system';
+
+export type FakeCall =
+  | 'info'
+  | 'prepareNode'
+  | 'listContainers'
+  | 'inspect'
+  | 'createPause'
+  | 'createContainer'
+  | 'start'
+  | 'stop'
+  | 'kill'
+  | 'remove'
+  | 'imagePresent'
+  | 'pullImage'
+  | 'createVolume'
+  | 'listVolumes'
+  | 'removeVolume'
+  | 'exec';
+
+/** How containers of an image behave. */
+export interface FakeImage {
+  /** Ends by itself after this; undefined: runs for ever. */
+  readonly exitAfterMs?: number;
+  readonly exitCode?: number;
+  readonly oomKilled?: boolean;
+  /** Cannot be started. */
+  readonly startError?: { readonly message: string; readonly exitCode: number };
+  /** From SIGTERM to the end; undefined: ignores it. Default 10. */
+  readonly stopMs?: number | undefined;
+  /** Answers of commands. Default: 0, no output. */
+  readonly exec?: (
+    command: readonly string[],
+    container: ContainerInfo,
+  ) => { readonly code: number; readonly output?: string; readonly afterMs?: number };
+}
+
+export interface FakeContainer {
+  info: ContainerInfo;
+  readonly spec: PauseSpec | ContainerSpec;
+  readonly image: FakeImage;
+  timer: Timer | undefined;
+  readonly ended: PromiseWithResolvers<void>;
+}
+
+export interface FakeRuntimeOptions {
+  readonly system: System;
+  /** Ms that a call takes. Default 1. */
+  readonly latency?: Partial<Record<FakeCall, number>>;
+  readonly cpus?: number;
+  readonly memoryBytes?: number;
+}
