@@ -1,7 +1,10 @@
 // Tests of all packages run against the sources (condition podplane-source), so no build is needed for them. End-to-end tests start the built program.
 import { defineConfig } from 'vitest/config';
 
-const source = { resolve: { conditions: ['podplane-source'] }, ssr: { resolve: { conditions: ['podplane-source'], externalConditions: ['podplane-source'] } } };
+const source = {
+  resolve: { conditions: ['podplane-source'] },
+  ssr: { resolve: { conditions: ['podplane-source'], externalConditions: ['podplane-source'] } },
+};
 
 export default defineConfig({
   ...source,

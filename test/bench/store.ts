@@ -21,12 +21,23 @@ export function realisticPod(namespace: string, name: string): Pod {
     env: Array.from({ length: 8 }, (_, i) => ({ name: `SETTING_${i}`, value: `value of setting number ${i} of ${name}` })),
     resources: { requests: { cpu: '100m', memory: '500Mi' }, limits: { cpu: '100m', memory: '500Mi' } },
     ports: [{ name: 'http', containerPort: 8080 + n, protocol: 'TCP' }],
-    readinessProbe: { httpGet: { path: '/ready', port: 8080 }, periodSeconds: 10, timeoutSeconds: 1, failureThreshold: 3, successThreshold: 1 },
+    readinessProbe: {
+      httpGet: { path: '/ready', port: 8080 },
+      periodSeconds: 10,
+      timeoutSeconds: 1,
+      failureThreshold: 3,
+      successThreshold: 1,
+    },
   });
   return Pod.fromJSON({
     apiVersion: 'v1',
     kind: 'Pod',
-    metadata: { name, namespace, labels: { app: 'bench', tier: 'backend', 'pod-template-hash': '7d4b9c6f58' }, annotations: { 'example.com/owner': 'team-a' } },
+    metadata: {
+      name,
+      namespace,
+      labels: { app: 'bench', tier: 'backend', 'pod-template-hash': '7d4b9c6f58' },
+      annotations: { 'example.com/owner': 'team-a' },
+    },
     spec: { restartPolicy: 'Always', terminationGracePeriodSeconds: 30, containers: [container(0), container(1)], nodeName: 'node-1' },
     status: { phase: 'Pending' },
   });
@@ -75,8 +86,18 @@ export async function storeBenchmark(): Promise<void> {
   try {
     printHead('store', 'FULL (SQLite WAL, synchronous=FULL, group commit)');
     const rows: Row[] = [];
-    for (const [changes, inFlight] of [[1, 1], [1, 64], [1, 256], [200, 1], [200, 4]] as const) {
-      const store = await createStore({ system: realSystem(), journal: openSqliteJournal({ directory: path.join(directory, `${changes}-${inFlight}`) }), codecs: catalogueCodecs });
+    for (const [changes, inFlight] of [
+      [1, 1],
+      [1, 64],
+      [1, 256],
+      [200, 1],
+      [200, 4],
+    ] as const) {
+      const store = await createStore({
+        system: realSystem(),
+        journal: openSqliteJournal({ directory: path.join(directory, `${changes}-${inFlight}`) }),
+        codecs: catalogueCodecs,
+      });
       try {
         await commits(store, changes, inFlight > 1 ? 2 : 1); // warm-up
         rows.push(await commits(store, changes, inFlight));
@@ -85,7 +106,9 @@ export async function storeBenchmark(): Promise<void> {
       }
     }
     printTable(rows);
-    process.stdout.write(`\nobject: pod with two containers, ${Pod.encode(realisticPod('bench', 'size')).finish().length} bytes as protobuf\n`);
+    process.stdout.write(
+      `\nobject: pod with two containers, ${Pod.encode(realisticPod('bench', 'size')).finish().length} bytes as protobuf\n`,
+    );
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }

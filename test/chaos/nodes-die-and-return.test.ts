@@ -1,7 +1,8 @@
 // The first simulation: a hundred nodes that are killed, cut off and come back at random while an app runs. The control plane is the real one.
-import { SimulatedCluster, isReady } from '@podplane/testing/simulated-cluster';
-import { seededNumbers } from '@podplane/testing/virtual-system';
+
 import type { Change } from '@podplane/store/types';
+import { isReady, SimulatedCluster } from '@podplane/testing/simulated-cluster';
+import { seededNumbers } from '@podplane/testing/virtual-system';
 import { describe, expect, it } from 'vitest';
 
 const REPLICAS = { web: 200, api: 60 } as const;
@@ -26,7 +27,9 @@ function invariants(): (change: Change, cluster: SimulatedCluster) => void {
   };
 }
 
-async function run(seed: number): Promise<{ fingerprint: number; faults: readonly string[]; kills: number; ready: number; transactions: number }> {
+async function run(
+  seed: number,
+): Promise<{ fingerprint: number; faults: readonly string[]; kills: number; ready: number; transactions: number }> {
   const cluster = await SimulatedCluster.create({ seed, nodes: NODES, invariant: invariants() });
   try {
     expect(await cluster.system.advance(30_000, () => [...cluster.nodes.values()].every(({ connected }) => connected))).toBe(true);
@@ -68,8 +71,15 @@ async function run(seed: number): Promise<{ fingerprint: number; faults: readonl
     // Nothing runs that nobody wants.
     await cluster.system.advance(5000);
     const wanted = new Set(cluster.pods().map(({ metadata }) => metadata?.uid));
-    for (const node of cluster.nodes.values()) for (const uid of node.pods.keys()) expect(wanted, `seed ${seed}: ${node.name} runs ${uid}`).toContain(uid);
-    return { fingerprint: cluster.fingerprint, faults: cluster.faults, kills, ready: cluster.pods().filter(isReady).length, transactions: cluster.transactions };
+    for (const node of cluster.nodes.values())
+      for (const uid of node.pods.keys()) expect(wanted, `seed ${seed}: ${node.name} runs ${uid}`).toContain(uid);
+    return {
+      fingerprint: cluster.fingerprint,
+      faults: cluster.faults,
+      kills,
+      ready: cluster.pods().filter(isReady).length,
+      transactions: cluster.transactions,
+    };
   } finally {
     await cluster.stop();
   }
@@ -99,15 +109,28 @@ describe('nodes die and return', () => {
       await cluster.system.advance(5000, () => [...cluster.nodes.values()].every(({ connected }) => connected));
       cluster.deploy('web', 40);
       expect(await cluster.system.advance(60_000, () => cluster.converged())).toBe(true);
-      const before = cluster.pods().map(({ metadata }) => metadata?.uid).sort();
+      const before = cluster
+        .pods()
+        .map(({ metadata }) => metadata?.uid)
+        .sort();
       await cluster.system.advance(20_000);
       const nodes = [...cluster.nodes.values()];
       for (const node of nodes.slice(0, 12)) node.cut();
       await cluster.system.advance(60_000);
-      expect(cluster.pods().map(({ metadata }) => metadata?.uid).sort()).toEqual(before);
+      expect(
+        cluster
+          .pods()
+          .map(({ metadata }) => metadata?.uid)
+          .sort(),
+      ).toEqual(before);
       for (const node of nodes.slice(0, 12)) node.heal();
       expect(await cluster.system.advance(30_000, () => cluster.converged())).toBe(true);
-      expect(cluster.pods().map(({ metadata }) => metadata?.uid).sort()).toEqual(before);
+      expect(
+        cluster
+          .pods()
+          .map(({ metadata }) => metadata?.uid)
+          .sort(),
+      ).toEqual(before);
     } finally {
       await cluster.stop();
     }

@@ -8,7 +8,10 @@ import http from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
-export const ROOT = path.resolve(import.meta.dirname, existsSync(path.join(import.meta.dirname, '../../package.json')) ? '../..' : '../../..');
+export const ROOT = path.resolve(
+  import.meta.dirname,
+  existsSync(path.join(import.meta.dirname, '../../package.json')) ? '../..' : '../../..',
+);
 const NODE = path.join(ROOT, 'node_modules/.bin/node');
 const PODPLANE = path.join(ROOT, 'packages/cli/bin/podplane.js');
 
@@ -25,20 +28,23 @@ export interface UpFile {
 }
 
 /** The engine's HTTP API, without any library: what the tests say about containers must not come from the code under test. */
-export function engine<T>(method: string, requestPath: string): Promise<T> {
+export function engine<T>(method: string, requestPath: string, body?: object): Promise<T> {
   const socketPath = (process.env.DOCKER_HOST ?? 'unix:///var/run/docker.sock').replace(/^unix:\/\//, '');
   return new Promise((resolve, reject) => {
-    const request = http.request({ socketPath, method, path: requestPath, timeout: 60_000 }, (response) => {
-      let text = '';
-      response.setEncoding('utf8').on('data', (piece: string) => {
-        text += piece;
-      });
-      response.on('end', () => {
-        if ((response.statusCode ?? 500) >= 400) reject(new Error(`engine: ${method} ${requestPath}: ${response.statusCode} ${text}`));
-        else resolve((text === '' ? undefined : JSON.parse(text)) as T);
-      });
-    });
-    request.on('error', reject).end();
+    const request = http.request(
+      { socketPath, method, path: requestPath, timeout: 60_000, headers: body === undefined ? {} : { 'content-type': 'application/json' } },
+      (response) => {
+        let text = '';
+        response.setEncoding('utf8').on('data', (piece: string) => {
+          text += piece;
+        });
+        response.on('end', () => {
+          if ((response.statusCode ?? 500) >= 400) reject(new Error(`engine: ${method} ${requestPath}: ${response.statusCode} ${text}`));
+          else resolve((text === '' ? undefined : JSON.parse(text)) as T);
+        });
+      },
+    );
+    request.on('error', reject).end(body === undefined ? undefined : JSON.stringify(body));
   });
 }
 
@@ -169,6 +175,19 @@ export class Playground {
     );
   }
 
+  /** Starts the agent of a node again, by hand as the README says; resolves at once. */
+  restartAgent(node: string): ChildProcess {
+    return this.run(['agent', '--data', path.join(this.data, 'agents', node)]);
+  }
+
+  async readyAgain(node: string): Promise<void> {
+    await eventually(
+      'Ready again',
+      () => this.must('get', 'nodes'),
+      (table) => new RegExp(`^${node}\\s+Ready`, 'm').test(table),
+    );
+  }
+
   /** Everything ends and goes. */
   async remove(): Promise<void> {
     await this.interrupt().catch(() => undefined);
@@ -182,12 +201,18 @@ export class Playground {
 }
 
 /** Asks again, without a fixed sleep between two answers longer than needed, until the answer satisfies; says the last answer when it never does. */
-export async function eventually<T>(what: string, ask: () => Promise<T>, satisfied: (answer: T) => boolean, timeoutMs = 30_000): Promise<T> {
+export async function eventually<T>(
+  what: string,
+  ask: () => Promise<T>,
+  satisfied: (answer: T) => boolean,
+  timeoutMs = 30_000,
+): Promise<T> {
   const end = performance.now() + timeoutMs;
   for (;;) {
     const answer = await ask();
     if (satisfied(answer)) return answer;
-    if (performance.now() > end) throw new Error(`${what}: not within ${timeoutMs} ms; last seen: ${JSON.stringify(answer)?.slice(0, 4000)}`);
+    if (performance.now() > end)
+      throw new Error(`${what}: not within ${timeoutMs} ms; last seen: ${JSON.stringify(answer)?.slice(0, 4000)}`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }

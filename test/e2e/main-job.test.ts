@@ -19,7 +19,8 @@ interface PodList {
 }
 
 const live = (pods: PodList): PodList['items'] => pods.items.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
-const ready = (pods: PodList): PodList['items'] => live(pods).filter(({ status }) => status.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True'));
+const ready = (pods: PodList): PodList['items'] =>
+  live(pods).filter(({ status }) => status.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True'));
 const web = path.join(ROOT, 'examples/web.yaml');
 const webV2 = path.join(ROOT, 'examples/web-v2.yaml');
 
@@ -138,7 +139,11 @@ describe.skipIf(!answers)('the main job', () => {
     done = true;
     await watch;
     expect(outcome.code, outcome.stderr).toBe(0);
-    const after = await eventually('only new pods', pods, (list) => live(list).every(({ metadata }) => !before.has(metadata.uid)) && list.items.length === live(list).length);
+    const after = await eventually(
+      'only new pods',
+      pods,
+      (list) => live(list).every(({ metadata }) => !before.has(metadata.uid)) && list.items.length === live(list).length,
+    );
     const wanted = (await play.json<{ spec: { replicas: number } }>('get', 'deploy/web')).spec.replicas;
     expect(live(after)).toHaveLength(wanted);
     // 25 % of the smaller of the two may be unavailable (rounded down)
@@ -160,7 +165,12 @@ describe.skipIf(!answers)('the main job', () => {
     expect(live(await pods()).filter(({ spec }) => spec.nodeName === node).length).toBeGreaterThan(0);
     const began = performance.now();
     await play.killNode(node);
-    await eventually('all ready elsewhere', pods, (now) => ready(now).filter(({ spec }) => spec.nodeName !== node).length === count, 30_000);
+    await eventually(
+      'all ready elsewhere',
+      pods,
+      (now) => ready(now).filter(({ spec }) => spec.nodeName !== node).length === count,
+      30_000,
+    );
     const took = performance.now() - began;
     process.stdout.write(`node killed -> all ${count} pods Ready elsewhere: ${(took / 1000).toFixed(2)} s\n`);
     expect(took).toBeLessThan(20_000);
@@ -172,10 +182,16 @@ describe.skipIf(!answers)('the main job', () => {
 
   it('takes the node back, which removes what is no longer its own', async () => {
     const node = play.node(2);
-    const agent = play.run(['agent', '--data', path.join(play.data, 'agents', node)]);
-    await eventually('Ready again', () => play.must('get', 'nodes'), (table) => new RegExp(`^${node}\\s+Ready`, 'm').test(table));
-    await eventually('nothing of the old pods', () => play.containers(node), (left) => left.every(({ State }) => State === 'running'));
-    const list = await eventually('no pod hangs', pods, (now) => now.items.every(({ metadata }) => metadata.deletionTimestamp === undefined));
+    const agent = play.restartAgent(node);
+    await play.readyAgain(node);
+    await eventually(
+      'nothing of the old pods',
+      () => play.containers(node),
+      (left) => left.every(({ State }) => State === 'running'),
+    );
+    const list = await eventually('no pod hangs', pods, (now) =>
+      now.items.every(({ metadata }) => metadata.deletionTimestamp === undefined),
+    );
     const uids = new Set(list.items.map(({ metadata }) => metadata.uid));
     for (const { Labels } of await play.containers(node)) expect(uids).toContain(Labels['podplane.dev/pod-uid']);
     agent.kill('SIGINT');
@@ -183,18 +199,36 @@ describe.skipIf(!answers)('the main job', () => {
   });
 
   it('adopts the running pods after Ctrl-C and a new start', async () => {
-    const ids = async (): Promise<string[]> => (await play.containers()).filter(({ State }) => State === 'running').map(({ Id }) => Id).sort();
-    const before = { pods: live(await pods()).map(({ metadata }) => metadata.uid).sort(), containers: await ids() };
+    const ids = async (): Promise<string[]> =>
+      (await play.containers())
+        .filter(({ State }) => State === 'running')
+        .map(({ Id }) => Id)
+        .sort();
+    const before = {
+      pods: live(await pods())
+        .map(({ metadata }) => metadata.uid)
+        .sort(),
+      containers: await ids(),
+    };
     await play.interrupt();
     expect(await ids()).toEqual(before.containers);
     await play.start(3);
-    expect(live(await pods()).map(({ metadata }) => metadata.uid).sort()).toEqual(before.pods);
+    expect(
+      live(await pods())
+        .map(({ metadata }) => metadata.uid)
+        .sort(),
+    ).toEqual(before.pods);
     expect(await ids()).toEqual(before.containers);
   });
 
   it('deletes the app and leaves nothing of it', async () => {
     await play.must('delete', '-f', webV2);
-    await eventually('no containers', () => play.containers(), (left) => left.length === 0, 60_000);
+    await eventually(
+      'no containers',
+      () => play.containers(),
+      (left) => left.length === 0,
+      60_000,
+    );
     expect((await play.json<PodList>('get', 'pods')).items).toEqual([]);
   });
 });

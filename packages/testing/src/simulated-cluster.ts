@@ -95,7 +95,11 @@ export class SimulatedCluster {
   }
 
   /** A Deployment of small pods. */
-  deploy(name: string, replicas: number, strategy: { readonly maxSurge: number; readonly maxUnavailable: number } = { maxSurge: 1, maxUnavailable: 0 }): void {
+  deploy(
+    name: string,
+    replicas: number,
+    strategy: { readonly maxSurge: number; readonly maxUnavailable: number } = { maxSurge: 1, maxUnavailable: 0 },
+  ): void {
     const deployment = Deployment.fromJSON({
       apiVersion: 'apps/v1',
       kind: 'Deployment',
@@ -153,11 +157,15 @@ export class SimulatedCluster {
     for (const batch of this.cursor.drain()) {
       this.transactions++;
       for (const change of batch.changes) {
-        this.fold(`${batch.revision}${change.type}${change.kind}${change.object.metadata?.namespace ?? ''}/${change.object.metadata?.name ?? ''}/${change.object.metadata?.uid ?? ''}`);
+        this.fold(
+          `${batch.revision}${change.type}${change.kind}${change.object.metadata?.namespace ?? ''}/${change.object.metadata?.name ?? ''}/${change.object.metadata?.uid ?? ''}`,
+        );
         try {
           this.options.invariant?.(change, this);
         } catch (error) {
-          this.faults.push(`at ${this.system.elapsed.toFixed(0)} ms, revision ${batch.revision}: ${error instanceof Error ? error.message : String(error)}`);
+          this.faults.push(
+            `at ${this.system.elapsed.toFixed(0)} ms, revision ${batch.revision}: ${error instanceof Error ? error.message : String(error)}`,
+          );
         }
       }
     }

@@ -1,8 +1,9 @@
 // A node without an engine: it speaks the real session protocol over any link and pretends to run what it is assigned. For simulations
 // and benchmarks with thousands of nodes. What a real agent does with containers is not repeated here (see fake-runtime.ts for that).
-import { ConnectRequest, type ConnectResponse, type PodReport } from '@podplane/api/gen/podplane/node/v1/session';
+
 import { NodeStatus } from '@podplane/api/gen/podplane/core/v1/node';
 import { type Pod, PodStatus } from '@podplane/api/gen/podplane/core/v1/pod';
+import { ConnectRequest, type ConnectResponse, type PodReport } from '@podplane/api/gen/podplane/node/v1/session';
 import type { System, Timer } from '@podplane/api/system';
 
 /** One open stream, from the node's side. */
@@ -210,7 +211,10 @@ export class SimulatedNode {
         this.lost();
         return;
       case 'openTunnel':
-        this.send({ $case: 'tunnelRefused', value: { tunnelId: body.value.tunnelId, reason: 'Unavailable', message: 'a simulated node has no containers' } });
+        this.send({
+          $case: 'tunnelRefused',
+          value: { tunnelId: body.value.tunnelId, reason: 'Unavailable', message: 'a simulated node has no containers' },
+        });
         return;
       case undefined:
         return;
@@ -286,7 +290,11 @@ export class SimulatedNode {
   private runningStatus(pod: Pod): PodStatus {
     const time = `${new Date(this.system.clock.now()).toISOString().slice(0, 19)}Z`;
     const ip = `${this.podCIDR.split('.').slice(0, 3).join('.')}.${(this.nextIp++ % 250) + 2}`;
-    const condition = (type: string): { type: string; status: string; lastTransitionTime: string } => ({ type, status: 'True', lastTransitionTime: time });
+    const condition = (type: string): { type: string; status: string; lastTransitionTime: string } => ({
+      type,
+      status: 'True',
+      lastTransitionTime: time,
+    });
     return PodStatus.fromPartial({
       phase: 'Running',
       conditions: ['PodScheduled', 'PodReadyToStartContainers', 'Initialized', 'ContainersReady', 'Ready'].map(condition),
@@ -310,7 +318,13 @@ export class SimulatedNode {
 
   private report(uid: string, pod: SimulatedPod): void {
     if (pod.status === undefined) return;
-    this.queue({ uid, namespace: pod.pod.metadata?.namespace ?? '', name: pod.pod.metadata?.name ?? '', status: pod.status, terminated: false });
+    this.queue({
+      uid,
+      namespace: pod.pod.metadata?.namespace ?? '',
+      name: pod.pod.metadata?.name ?? '',
+      status: pod.status,
+      terminated: false,
+    });
   }
 
   private queue(report: PodReport): void {

@@ -1,6 +1,6 @@
 // A world under control: a clock that moves only when told, timers that fire in order of their time, randomness from a seed. What runs on
 // it (server core, sessions, agents with the fake runtime) behaves the same for the same seed. Real I/O must not take part.
-import { suffixFrom, type System, type Timer } from '@podplane/api/system';
+import { type System, suffixFrom, type Timer } from '@podplane/api/system';
 
 interface Pending {
   readonly at: number;
