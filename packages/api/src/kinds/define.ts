@@ -92,6 +92,7 @@ export function defineKind<K extends Kind>(parts: KindParts<K>): KindInfo<K> {
       const before = previous as unknown as Common;
       if (before.status === undefined) delete common.status;
       else common.status = before.status;
+      if (common.metadata !== undefined) common.metadata.managedFields = [];
       parts.prepareForUpdate?.(next, previous);
     },
     prepareForStatusUpdate: keepRest,

@@ -8,6 +8,7 @@ import { scaledValue, validateNonNegativeIntOrPercent, validateNotMoreThanHundre
 import type { DeepReadonly } from './kind-map.js';
 import { mustNotChange } from './object-meta.js';
 import { setTemplateDefaults } from './pod-spec/defaults.js';
+import { podSpecWarnings } from './pod-spec/warnings.js';
 import { templateColumns, validateSelectorAndTemplate } from './pod-template.js';
 
 const SPEC = Path.of('spec');
@@ -86,5 +87,6 @@ export const deploymentKind = defineKind<'Deployment'>({
     deployment.status = DeploymentStatus.create();
   },
   validate: ({ spec }) => (spec === undefined ? [required(SPEC.child('selector')), required(SPEC.child('template'))] : validateSpec(spec)),
+  warnings: ({ spec }) => podSpecWarnings(spec?.template?.spec, SPEC.child('template', 'spec')),
   validateUpdate: (next, previous) => mustNotChange(next.spec?.selector, previous.spec?.selector, SPEC.child('selector')),
 });

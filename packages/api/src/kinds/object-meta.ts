@@ -33,6 +33,7 @@ export function cleanNewMeta(object: { metadata?: ObjectMeta | undefined }, name
   delete meta.creationTimestamp;
   delete meta.deletionTimestamp;
   delete meta.deletionGracePeriodSeconds;
+  meta.managedFields = []; // nobody manages fields by manager yet
   if (!namespaced && meta.namespace === '') delete meta.namespace;
 }
 

@@ -8,6 +8,7 @@ import { setPodDefaults } from './pod-spec/defaults.js';
 import { qosClass } from './pod-spec/qos.js';
 import { validatePodSpec } from './pod-spec/spec.js';
 import { validatePodSpecUpdate } from './pod-spec/update.js';
+import { podSpecWarnings } from './pod-spec/warnings.js';
 import { validatePodStatusUpdate } from './pod-status.js';
 
 const SPEC = Path.of('spec');
@@ -45,4 +46,5 @@ export const podKind = defineKind<'Pod'>({
   validateUpdate: (next, previous) =>
     next.spec === undefined || previous.spec === undefined ? [] : validatePodSpecUpdate(next.spec, previous.spec, SPEC),
   validateStatusUpdate: validatePodStatusUpdate,
+  warnings: ({ spec }) => podSpecWarnings(spec, SPEC),
 });

@@ -7,6 +7,7 @@ import { defineKind, intColumn, nameColumn, textColumn } from './define.js';
 import type { DeepReadonly } from './kind-map.js';
 import { mustNotChange } from './object-meta.js';
 import { setTemplateDefaults } from './pod-spec/defaults.js';
+import { podSpecWarnings } from './pod-spec/warnings.js';
 import { templateColumns, validateSelectorAndTemplate } from './pod-template.js';
 
 const SPEC = Path.of('spec');
@@ -42,5 +43,6 @@ export const replicaSetKind = defineKind<'ReplicaSet'>({
     set.status = ReplicaSetStatus.create();
   },
   validate: ({ spec }) => (spec === undefined ? [required(SPEC.child('selector')), required(SPEC.child('template'))] : validateSpec(spec)),
+  warnings: ({ spec }) => podSpecWarnings(spec?.template?.spec, SPEC.child('template', 'spec')),
   validateUpdate: (next, previous) => mustNotChange(next.spec?.selector, previous.spec?.selector, SPEC.child('selector')),
 });

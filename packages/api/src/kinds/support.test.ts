@@ -187,6 +187,14 @@ describe('warnings', () => {
       podWith({ serviceAccountName: 'robot' }),
       ['spec.serviceAccountName: accepted without effect: no token is mounted into pods yet'],
     ],
+    [
+      'Pod',
+      containerWith({ env: [{ name: 'A' }, { name: 'A', value: 'b' }], ports: [{ containerPort: 80 }, { containerPort: 80 }] }),
+      [
+        'spec.containers[0].env[1]: hides previous definition of "A", which may be dropped when using apply',
+        'spec.containers[0].ports[1]: duplicate port definition with spec.containers[0].ports[0]',
+      ],
+    ],
     ['Deployment', goodWorkload, []],
     [
       'Service',

@@ -181,6 +181,11 @@ const rows: readonly FaultRow[] = [
     `${C}.volumeMounts[1].mountPath: Invalid value: "/v": must be unique`,
   ],
   [
+    'a relative mount path',
+    podWith({ volumes: [{ name: 'v' }], containers: [{ name: 'a', image: 'x', volumeMounts: [{ name: 'v', mountPath: 'v' }] }] }),
+    `${C}.volumeMounts[0].mountPath: Invalid value: "v": must be an absolute path`,
+  ],
+  [
     'a mount path with a colon',
     podWith({ volumes: [{ name: 'v' }], containers: [{ name: 'a', image: 'x', volumeMounts: [{ name: 'v', mountPath: '/a:b' }] }] }),
     `${C}.volumeMounts[0].mountPath: Invalid value: "/a:b": must not contain ':'`,

@@ -42,6 +42,7 @@ export function validateMounts(mounts: readonly DeepReadonly<VolumeMount>[], vol
     if (mount.name === '') out.push(required(at.child('name')));
     if (!volumes.has(mount.name)) out.push(notFoundField(at.child('name'), mount.name));
     if (mount.mountPath === '') out.push(required(at.child('mountPath')));
+    else if (!mount.mountPath.startsWith('/')) out.push(invalid(at.child('mountPath'), mount.mountPath, 'must be an absolute path'));
     if (mount.mountPath.includes(':') || mount.mountPath.includes('\0'))
       out.push(invalid(at.child('mountPath'), mount.mountPath, "must not contain ':'"));
     if (taken.has(mount.mountPath)) out.push(invalid(at.child('mountPath'), mount.mountPath, 'must be unique'));
