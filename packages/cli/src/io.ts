@@ -65,3 +65,9 @@ export function pause(io: Pick<Io, 'system'>, ms: number, signal?: AbortSignal):
     signal?.addEventListener('abort', done, { once: true });
   });
 }
+
+/** Resolves when the signal aborts, and keeps the process alive until then. */
+export async function untilAborted(io: Pick<Io, 'system' | 'signal'>): Promise<void> {
+  const HOUR_MS = 3_600_000;
+  while (!io.signal.aborted) await pause(io, HOUR_MS, io.signal);
+}

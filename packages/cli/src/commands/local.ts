@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { X509Certificate } from 'node:crypto';
 import type { Command } from 'commander';
 import { CliError, usage } from '../exit-codes.js';
-import type { Io } from '../io.js';
+import { type Io, untilAborted } from '../io.js';
 import { sayReady } from '../local/children.js';
 import { down } from '../local/down.js';
 import { engineSocket, localVersion } from '../local/engine.js';
@@ -122,7 +122,7 @@ function registerServer(program: Command, io: Io): void {
         await keepContext(io, file, server);
         io.err(`The control plane is at ${server.publicAddress}; its administrator's context: ${file}\n`);
         sayReady(server.address);
-        if (!io.signal.aborted) await new Promise<void>((done) => io.signal.addEventListener('abort', () => done(), { once: true }));
+        await untilAborted(io);
       } finally {
         await server.stop();
       }

@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import type { Cluster } from '../cluster.js';
 import { CliError, usage } from '../exit-codes.js';
 import { isNotFound } from '../failure.js';
-import type { Io } from '../io.js';
+import { type Io, untilAborted } from '../io.js';
 import { fullName, type Named } from '../kinds.js';
 import type { Session } from '../session.js';
 import { onePod, parseTarget, type Pod } from '../workloads.js';
@@ -95,7 +95,7 @@ class Forward {
           await this.#listen('::1', local, pair.remote).catch(() => undefined);
         }
       }
-      if (!io.signal.aborted) await once(io.signal, 'abort');
+      await untilAborted(io);
     } finally {
       for (const server of this.#servers) server.close();
       for (const socket of this.#sockets) socket.destroy();

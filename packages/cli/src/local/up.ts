@@ -4,7 +4,7 @@ import { accessSync, constants, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Cluster } from '../cluster.js';
 import { CliError } from '../exit-codes.js';
-import type { Io } from '../io.js';
+import { type Io, untilAborted } from '../io.js';
 import { observe, waitFor } from '../observe.js';
 import { startProgress } from '../output/progress.js';
 import { spent } from '../time.js';
@@ -96,7 +96,7 @@ export async function up(world: UpWorld, options: UpOptions): Promise<void> {
     await world.publish(data.contextFile);
     greet(io, data, address, names.length, spent(system.clock.monotonic() - began));
     for (const child of children) watchChild(io, data, child);
-    if (!io.signal.aborted) await new Promise<void>((resolve) => io.signal.addEventListener('abort', () => resolve(), { once: true }));
+    await untilAborted(io);
   } finally {
     cluster?.close();
     await stopAll(io, data, children);
@@ -133,7 +133,7 @@ async function untilNodesReady(io: Io, cluster: Cluster, agents: readonly Child[
           changed();
         }),
       ],
-      onWord: (word) => progress.say(`${word} after ${spent(io.system.clock.monotonic() - began)}`),
+      onWord: (word) => progress.say(io.live ? `${word} after ${spent(io.system.clock.monotonic() - began)}` : word),
     });
     await Promise.race([wait, failed]);
   } finally {
