@@ -133,8 +133,8 @@ export class PodWorker implements StepContext, PodReportSource {
   stop(): void {
     this.stopped = true;
     this.wake?.cancel();
+    // What they know is still written to the state file.
     for (const prober of this.probers.values()) prober.stop();
-    this.probers.clear();
     for (const busy of this.busy.values()) if (busy.step === 'ensure-image') busy.abort.abort();
   }
 

@@ -326,8 +326,10 @@ describe('the agent restarted', () => {
     ).toEqual([]);
     w.probes.set('a', 'success');
     w.server.reports.clear();
+    w.server.history.length = 0;
     w.server.mode = 'up';
-    await w.system.advance(3_000);
+    await w.system.advance(20_000);
+    expect(w.server.history.map(({ status }) => condition(status, 'Ready'))).not.toContain('False');
     for (const pod of pods) {
       expect(condition(w.server.status(uidOf(pod)), 'Ready')).toBe('True');
       expect(w.server.status(uidOf(pod))?.containerStatuses[0]?.restartCount).toBe(0);

@@ -9,6 +9,7 @@ import { type ConfigMap } from '@podplane/api/gen/podplane/core/v1/config_map';
 import { Pod, type PodStatus } from '@podplane/api/gen/podplane/core/v1/pod';
 import type { Secret } from '@podplane/api/gen/podplane/core/v1/secret';
 import type { Assignments, ConnectRequest, ConnectResponse, NodeEvent, PodReport } from '@podplane/api/gen/podplane/node/v1/session';
+import type { System } from '@podplane/api/system';
 import { FakeRuntime } from '../fake-runtime.js';
 import { VirtualSystem } from '../virtual-system.js';
 
@@ -16,6 +17,8 @@ import { VirtualSystem } from '../virtual-system.js';
 export class FakeServer {
   readonly received: NonNullable<ConnectRequest['message']>[] = [];
   readonly reports = new Map<string, PodReport>();
+  /** All of them, in order. */
+  readonly history: PodReport[] = [];
   readonly events: NodeEvent[] = [];
   /** Connections so far. */
   dials = 0;
@@ -29,8 +32,10 @@ export class FakeServer {
   secrets: Secret[] = [];
   private revision = 0;
   private handlers: PortHandlers | undefined;
+  /** Called after each message. */
+  onReceive: () => void = () => undefined;
 
-  constructor(private readonly system: VirtualSystem) {}
+  constructor(private readonly system: Pick<System, 'timers'>) {}
 
   readonly connect = (handlers: PortHandlers): SessionPort => {
     this.dials++;
@@ -115,6 +120,7 @@ export class FakeServer {
     if (message === undefined) return;
     this.received.push(message);
     if (this.mode !== 'up') return;
+    queueMicrotask(() => this.onReceive());
     switch (message.$case) {
       case 'hello':
         this.say({
@@ -134,7 +140,10 @@ export class FakeServer {
         this.say({ $case: 'heartbeatAck', value: { seq: message.value.seq, leaseMillis: 15_000, heartbeatPeriodMillis: 1000 } });
         return;
       case 'podStatuses':
-        for (const report of message.value.reports) this.reports.set(report.uid, report);
+        for (const report of message.value.reports) {
+          this.reports.set(report.uid, report);
+          this.history.push(report);
+        }
         if (this.acknowledging) this.say({ $case: 'podStatusesAck', value: { seq: message.value.seq } });
         return;
       case 'events':

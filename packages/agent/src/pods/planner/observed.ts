@@ -30,7 +30,7 @@ export function alive(info: ContainerInfo): boolean {
 export function runOf(info: ContainerInfo): Run {
   switch (info.state) {
     case 'created':
-      return info.error === '' ? 'created' : 'failed';
+      return info.error === '' && info.exitCode === undefined ? 'created' : 'failed';
     case 'running':
     case 'paused':
       return 'running';
