@@ -49,4 +49,6 @@ export interface NodeLiveness {
   readonly servingSince: number;
   /** Ms that our own loop was stalled recently, credited to every deadline; 0 when all is well. */
   readonly stallCredit: number;
+  /** The period of heartbeats that nodes are told now, ms; it grows with their number, and silence is counted in it. */
+  heartbeatPeriodMs?(): number;
 }

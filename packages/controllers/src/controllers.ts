@@ -1,0 +1,27 @@
+// All controllers, in the order in which they act on a change within one turn of the pump.
+import { DeploymentController } from './deployment/controller.js';
+import { NamespaceController } from './namespace/controller.js';
+import type { NodeLifecycleConfig } from './node-lifecycle/config.js';
+import { NodeLifecycleController } from './node-lifecycle/controller.js';
+import { OwnerGcController } from './owner-gc/controller.js';
+import { PodGcController, type PodGcConfig } from './pod-gc/controller.js';
+import { ReplicaSetController } from './replicaset/controller.js';
+import type { NodeLiveness, Reconciler } from './runtime/types.js';
+
+export interface ControllersOptions {
+  readonly liveness: NodeLiveness;
+  readonly nodeLifecycle?: Partial<NodeLifecycleConfig>;
+  readonly podGc?: Partial<PodGcConfig>;
+}
+
+/** What removes comes before what replaces; Deployments come last because they go by the status of their sets. */
+export function createControllers(options: ControllersOptions): Reconciler[] {
+  return [
+    new NodeLifecycleController(options.liveness, options.nodeLifecycle),
+    new PodGcController(options.podGc),
+    new NamespaceController(),
+    new OwnerGcController(),
+    new ReplicaSetController(),
+    new DeploymentController(),
+  ];
+}

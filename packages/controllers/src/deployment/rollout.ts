@@ -1,0 +1,242 @@
+// One pass over one Deployment: its sets made, sized and cleared as its strategy says. Arithmetic is in bounds.ts and proportional.ts,
+// the status in status.ts; when a pass happens is for controller.ts.
+import type { Obj } from '@podplane/api/kinds/kind-map';
+import { isBeingDeleted, isPodTerminal } from '@podplane/api/pod-state';
+import type { ReconcileContext } from '../runtime/types.js';
+import { nameOf, namespaceOf, regarding, uidOf } from '../shared/objects.js';
+import { desiredOf, HASH_LABEL, maxOf, REVISION, revisionOf } from './annotations.js';
+import { type Bounds, boundsOf, isRolling, newSetSize } from './bounds.js';
+import { proportionalSizes } from './proportional.js';
+import { byCreation, claimSets, clearHistory, createNewSet, findNewSet, isActive, refreshNewSet, resizeSet, setName, sameTemplate, type Sizes, templateHash } from './sets.js';
+import { actualReplicas, isComplete, lastingReplicas, specReplicas } from './status.js';
+
+type ReplicaSet = Obj<'ReplicaSet'>;
+type Deployment = Obj<'Deployment'>;
+
+const COLLISIONS_MAX = 16;
+
+export class Rollout {
+  readonly deployment: Deployment;
+  readonly #context: ReconcileContext;
+  readonly #bounds: Bounds;
+  readonly #sizes: Sizes;
+  /** As last written, older first. */
+  #sets: ReplicaSet[];
+  #newUid: string | undefined;
+  collisionCount: number;
+  /** The revision that the Deployment shows; undefined: as it was. */
+  revision: string | undefined;
+  /** What happened to the newest set in this pass, for the condition Progressing. */
+  found: 'created' | 'found' | undefined;
+
+  constructor(context: ReconcileContext, deployment: Deployment) {
+    this.deployment = deployment;
+    this.#context = context;
+    this.#bounds = boundsOf(deployment);
+    this.#sizes = { desired: this.#bounds.replicas, max: this.#bounds.replicas + this.#bounds.maxSurge };
+    this.#sets = claimSets(context.tx, deployment);
+    this.#newUid = undefined;
+    this.collisionCount = deployment.status?.collisionCount ?? 0;
+  }
+
+  get sets(): readonly ReplicaSet[] {
+    return this.#sets;
+  }
+
+  get newSet(): ReplicaSet | undefined {
+    return this.#sets.find((set) => uidOf(set) === this.#newUid);
+  }
+
+  get #old(): ReplicaSet[] {
+    return this.#sets.filter((set) => uidOf(set) !== this.#newUid);
+  }
+
+  run(): void {
+    const { spec } = this.deployment;
+    if (isBeingDeleted(this.deployment)) {
+      this.#newUid = this.#find();
+    } else if (spec?.paused) {
+      this.#locateNewSet(false);
+      this.#scale();
+      this.#clear();
+    } else if (this.#isScaling()) {
+      this.#locateNewSet(false);
+      this.#scale();
+    } else if (isRolling(this.deployment)) this.#roll();
+    else this.#recreate();
+  }
+
+  #find(): string | undefined {
+    const found = findNewSet(this.deployment, this.#sets);
+    return found && uidOf(found);
+  }
+
+  /** The size asked for changed since the sets were sized. */
+  #isScaling(): boolean {
+    return this.#sets.some((set) => isActive(set) && desiredOf(set) !== undefined && desiredOf(set) !== this.#bounds.replicas);
+  }
+
+  #locateNewSet(create: boolean): void {
+    this.#newUid = this.#find();
+    const newSet = this.newSet;
+    const revision = 1 + this.#old.reduce((most, set) => Math.max(most, revisionOf(set)), 0);
+    if (newSet !== undefined) {
+      const refreshed = refreshNewSet(this.#context.tx, this.deployment, newSet, revision, this.#isScaling() ? this.#sizesOf(newSet) : this.#sizes);
+      this.#replace(refreshed);
+      this.revision = refreshed.metadata?.annotations[REVISION];
+      this.found = 'found';
+    } else if (create) this.#createNewSet(revision);
+  }
+
+  // While a scale is pending, the sets keep the size that they were made for: it tells by how much each has to change.
+  #sizesOf(set: ReplicaSet): Sizes {
+    return { desired: desiredOf(set) ?? this.#sizes.desired, max: maxOf(set) ?? this.#sizes.max };
+  }
+
+  #createNewSet(revision: number): void {
+    const { tx } = this.#context;
+    const template = this.deployment.spec?.template;
+    if (template === undefined) return;
+    for (let tries = 0; tries < COLLISIONS_MAX; tries++) {
+      const hash = templateHash(template, this.collisionCount);
+      const taken = tx.get('ReplicaSet', namespaceOf(this.deployment), setName(this.deployment, hash));
+      if (taken !== undefined) {
+        // A foreign set, or one of an equal hash: take another name. One that is ours and only just lost its owner comes back by adoption.
+        if (sameTemplate(taken.spec?.template, template) && isBeingDeleted(taken)) return;
+        this.collisionCount++;
+        continue;
+      }
+      const size = newSetSize(this.#bounds, isRolling(this.deployment), specReplicas(this.#sets), 0);
+      const made = createNewSet(tx, this.deployment, hash, size, revision, this.#sizes);
+      this.#sets = [...this.#sets, made].sort(byCreation);
+      this.#newUid = uidOf(made);
+      this.revision = String(revision);
+      this.found = 'created';
+      this.#context.because(`new replica set ${nameOf(made)}`);
+      if (size > 0) this.#tellScaled(made, 0, size);
+      return;
+    }
+    throw new Error(`no free name for a ReplicaSet of Deployment ${nameOf(this.deployment)} with ${HASH_LABEL} after ${COLLISIONS_MAX} tries`);
+  }
+
+  #replace(set: ReplicaSet): void {
+    this.#sets = this.#sets.map((one) => (uidOf(one) === uidOf(set) ? set : one));
+  }
+
+  /** Returns whether the size changed. */
+  #resize(set: ReplicaSet, replicas: number): boolean {
+    const before = set.spec?.replicas ?? 1;
+    this.#replace(resizeSet(this.#context.tx, set, replicas, this.#sizes));
+    if (before === replicas) return false;
+    this.#context.because(`scale ${nameOf(set)} from ${before} to ${replicas}`);
+    this.#tellScaled(set, before, replicas);
+    return true;
+  }
+
+  #tellScaled(set: ReplicaSet, from: number, to: number): void {
+    const message = `Scaled ${to > from ? 'up' : 'down'} replica set ${nameOf(set)} from ${from} to ${to}`;
+    this.#context.event({ regarding: regarding('Deployment', this.deployment), type: 'Normal', reason: 'ScalingReplicaSet', message });
+  }
+
+  // ---------------------------------------------------------------------------------------------------------------- scaling
+
+  #scale(): void {
+    const active = this.#sets.filter(isActive);
+    const only = active.length > 1 ? undefined : (active[0] ?? this.newSet ?? this.#sets.toSorted((a, b) => revisionOf(b) - revisionOf(a))[0]);
+    if (active.length <= 1) {
+      if (only !== undefined) this.#resize(only, this.#bounds.replicas);
+      return;
+    }
+    const { newSet } = this;
+    const wanted = this.#bounds.replicas;
+    if (newSet !== undefined && newSet.spec?.replicas === wanted && desiredOf(newSet) === wanted && newSet.status?.availableReplicas === wanted) {
+      for (const set of this.#old.filter(isActive)) this.#resize(set, 0);
+      return;
+    }
+    if (!isRolling(this.deployment)) {
+      // Recreate in the middle of its change: the newest set alone has a size.
+      for (const set of active) this.#resize(set, uidOf(set) === this.#newUid ? wanted : 0);
+      return;
+    }
+    const growing = wanted + (wanted > 0 ? this.#bounds.maxSurge : 0) > specReplicas(active);
+    const size = (set: ReplicaSet): number => set.spec?.replicas ?? 1;
+    const ordered = active.toSorted((a, b) => size(b) - size(a) || (growing ? byCreation(b, a) : byCreation(a, b)));
+    const sizes = proportionalSizes(
+      ordered.map((set) => ({ replicas: size(set), max: maxOf(set) })),
+      this.#bounds,
+      this.deployment.status?.replicas ?? 0,
+    );
+    ordered.forEach((set, i) => this.#resize(set, sizes[i] ?? size(set)));
+  }
+
+  // ---------------------------------------------------------------------------------------------------------------- rolling
+
+  #roll(): void {
+    this.#locateNewSet(true);
+    const { newSet } = this;
+    if (newSet === undefined) return;
+    const current = newSet.spec?.replicas ?? 1;
+    const { replicas } = this.#bounds;
+    const target = current > replicas ? replicas : newSetSize(this.#bounds, true, specReplicas(this.#sets), current);
+    if (this.#resize(newSet, target)) return;
+    if (this.#shrinkOld()) return;
+    this.#clear();
+  }
+
+  #shrinkOld(): boolean {
+    const { newSet } = this;
+    const old = this.#old.filter(isActive);
+    if (old.length === 0 || newSet === undefined) return false;
+    const minAvailable = this.#bounds.replicas - this.#bounds.maxUnavailable;
+    const newUnavailable = (newSet.spec?.replicas ?? 1) - (newSet.status?.availableReplicas ?? 0);
+    let room = specReplicas(this.#sets) - minAvailable - newUnavailable;
+    let changed = false;
+    if (room <= 0) return false;
+    // First those that are not available anyway; a broken old version must not hold up the new one.
+    for (const set of old) {
+      const size = set.spec?.replicas ?? 1;
+      const down = Math.min(room, size - Math.min(size, set.status?.availableReplicas ?? 0));
+      if (down <= 0) continue;
+      room -= down;
+      changed = this.#resize(set, size - down) || changed;
+    }
+    let spare = lastingReplicas(this.#sets) - minAvailable;
+    for (const { metadata } of old) {
+      if (spare <= 0) break;
+      const set = this.#sets.find((one) => uidOf(one) === metadata?.uid);
+      const size = set?.spec?.replicas ?? 1;
+      const down = Math.min(size, spare);
+      if (set === undefined || down <= 0) continue;
+      spare -= down;
+      changed = this.#resize(set, size - down) || changed;
+    }
+    return changed;
+  }
+
+  // --------------------------------------------------------------------------------------------------------------- recreate
+
+  #recreate(): void {
+    this.#locateNewSet(false);
+    let shrunk = false;
+    for (const set of this.#old.filter(isActive)) shrunk = this.#resize(set, 0) || shrunk;
+    if (shrunk || this.#oldPodsRun()) return;
+    if (this.newSet === undefined) this.#locateNewSet(true);
+    const { newSet } = this;
+    if (newSet === undefined) return;
+    this.#resize(newSet, this.#bounds.replicas);
+    this.#clear();
+  }
+
+  /** Pods of older sets that are not over yet, those being deleted included. */
+  #oldPodsRun(): boolean {
+    for (const set of this.#old) for (const pod of this.#context.tx.index('Pod', 'controller', uidOf(set))) if (!isPodTerminal(pod)) return true;
+    return actualReplicas(this.#old) > 0;
+  }
+
+  #clear(): void {
+    if (!this.deployment.spec?.paused && !isComplete(this.deployment, this.deployment.status)) return;
+    const gone = clearHistory(this.#context.tx, this.deployment, this.#old);
+    const uids = new Set(gone.map(uidOf));
+    this.#sets = this.#sets.filter((set) => !uids.has(uidOf(set)));
+  }
+}

@@ -1,0 +1,139 @@
+// A Deployment's status: counts over its sets, and the conditions Available and Progressing. Pure; now in ms of the wall clock.
+import type { DeploymentCondition, DeploymentStatus } from '@podplane/api/gen/podplane/apps/v1/deployment';
+import type { Obj } from '@podplane/api/kinds/kind-map';
+import { nameOf } from '../shared/objects.js';
+import { timeOf, timeText } from '../shared/time.js';
+import { boundsOf } from './bounds.js';
+
+type Status = Obj<'Deployment'>['status'];
+type Condition = NonNullable<Status>['conditions'][number];
+
+const sum = (sets: readonly Obj<'ReplicaSet'>[], of: (set: Obj<'ReplicaSet'>) => number | undefined): number =>
+  sets.reduce((total, set) => total + (of(set) ?? 0), 0);
+
+export const specReplicas = (sets: readonly Obj<'ReplicaSet'>[]): number => sum(sets, (set) => set.spec?.replicas ?? 1);
+export const availableReplicas = (sets: readonly Obj<'ReplicaSet'>[]): number => sum(sets, (set) => set.status?.availableReplicas);
+/** As availableReplicas, but of pods that are about to be deleted none is counted: a set may not have acted on its new size yet. */
+export const lastingReplicas = (sets: readonly Obj<'ReplicaSet'>[]): number =>
+  sum(sets, (set) => Math.min(set.spec?.replicas ?? 1, set.status?.availableReplicas ?? 0));
+export const actualReplicas = (sets: readonly Obj<'ReplicaSet'>[]): number => sum(sets, (set) => set.status?.replicas);
+
+export function conditionOf(status: Status, type: string): Condition | undefined {
+  return status?.conditions.find((condition) => condition.type === type);
+}
+
+/** With one condition set; unchanged where status and reason are as before. The time of transition moves only with the status. */
+function withCondition(conditions: readonly Condition[], type: string, status: string, reason: string, message: string, now: number): Condition[] {
+  const before = conditions.find((c) => c.type === type);
+  if (before?.status === status && before.reason === reason) return [...conditions];
+  const lastTransitionTime = before?.status === status ? before.lastTransitionTime : timeText(now);
+  const condition: DeploymentCondition = { type, status, reason, message, lastUpdateTime: timeText(now), lastTransitionTime };
+  return [...conditions.filter((c) => c.type !== type), condition];
+}
+
+export interface StatusInput {
+  readonly deployment: Obj<'Deployment'>;
+  readonly sets: readonly Obj<'ReplicaSet'>[];
+  readonly newSet: Obj<'ReplicaSet'> | undefined;
+  readonly collisionCount: number;
+  readonly now: number;
+}
+
+/** Counts and the condition Available; Progressing as it was. */
+export function countStatus({ deployment, sets, newSet, collisionCount, now }: StatusInput): DeploymentStatus {
+  const available = availableReplicas(sets);
+  const { replicas, maxUnavailable } = boundsOf(deployment);
+  const enough = available >= replicas - maxUnavailable;
+  const conditions = withCondition(
+    deployment.status?.conditions ?? [],
+    'Available',
+    enough ? 'True' : 'False',
+    enough ? 'MinimumReplicasAvailable' : 'MinimumReplicasUnavailable',
+    enough ? 'Deployment has minimum availability.' : 'Deployment does not have minimum availability.',
+    now,
+  );
+  return {
+    observedGeneration: deployment.metadata?.generation,
+    replicas: actualReplicas(sets),
+    updatedReplicas: newSet?.status?.replicas ?? 0,
+    readyReplicas: sum(sets, (set) => set.status?.readyReplicas),
+    availableReplicas: available,
+    unavailableReplicas: Math.max(0, specReplicas(sets) - available),
+    conditions,
+    collisionCount: collisionCount || undefined,
+  };
+}
+
+/** All pods are of the newest template and available, and no other is left. */
+export function isComplete(deployment: Obj<'Deployment'>, status: Status): boolean {
+  const wanted = deployment.spec?.replicas ?? 1;
+  return (
+    (status?.updatedReplicas ?? 0) === wanted &&
+    (status?.replicas ?? 0) === wanted &&
+    (status?.availableReplicas ?? 0) === wanted &&
+    (status?.observedGeneration ?? 0) >= (deployment.metadata?.generation ?? 0)
+  );
+}
+
+function hasMoved(before: Status, after: DeploymentStatus): boolean {
+  const old = (s: Status): number => (s?.replicas ?? 0) - (s?.updatedReplicas ?? 0);
+  return (
+    (after.updatedReplicas ?? 0) > (before?.updatedReplicas ?? 0) ||
+    old(after) < old(before) ||
+    (after.readyReplicas ?? 0) > (before?.readyReplicas ?? 0) ||
+    (after.availableReplicas ?? 0) > (before?.availableReplicas ?? 0)
+  );
+}
+
+export const AVAILABLE = 'NewReplicaSetAvailable';
+export const TIMED_OUT = 'ProgressDeadlineExceeded';
+
+/** Seconds without progress after which a rollout counts as failed; undefined: never. */
+export function deadlineOf(deployment: Obj<'Deployment'>): number | undefined {
+  const seconds = deployment.spec?.progressDeadlineSeconds;
+  return seconds === undefined || seconds <= 0 || seconds >= 2 ** 31 - 1 ? undefined : seconds;
+}
+
+/** status with the condition Progressing as the counts say. before: the status as it is stored. */
+export function withProgress(input: StatusInput, status: DeploymentStatus): DeploymentStatus {
+  const { deployment, newSet, now } = input;
+  const deadline = deadlineOf(deployment);
+  if (deadline === undefined) return { ...status, conditions: status.conditions.filter((c) => c.type !== 'Progressing') };
+  const current = conditionOf(status, 'Progressing');
+  if (status.replicas === status.updatedReplicas && current?.reason === AVAILABLE) return status;
+  const what = newSet === undefined ? `Deployment "${nameOf(deployment)}"` : `ReplicaSet "${nameOf(newSet)}"`;
+  const set = (value: string, reason: string, message: string, from = status.conditions): DeploymentStatus => ({
+    ...status,
+    conditions: withCondition(from, 'Progressing', value, reason, message, now) as DeploymentCondition[],
+  });
+  if (isComplete(deployment, status)) return set('True', AVAILABLE, `${what} has successfully progressed.`);
+  if (hasMoved(deployment.status, status)) {
+    // Progress always moves the time of the last update, from which the deadline counts.
+    const moved = set('True', 'ReplicaSetUpdated', `${what} is progressing.`, status.conditions.filter((c) => c.type !== 'Progressing'));
+    if (current?.status !== 'True') return moved;
+    return { ...moved, conditions: moved.conditions.map((c) => (c.type === 'Progressing' ? { ...c, lastTransitionTime: current.lastTransitionTime } : c)) };
+  }
+  if (isTimedOut(current, deadline, now)) return set('False', TIMED_OUT, `${what} has timed out progressing.`);
+  return status;
+}
+
+function isTimedOut(current: Condition | undefined, deadlineSeconds: number, now: number): boolean {
+  if (current === undefined || current.reason === AVAILABLE) return false;
+  if (current.reason === TIMED_OUT) return true;
+  const since = timeOf(current.lastUpdateTime);
+  return !Number.isNaN(since) && now >= since + deadlineSeconds * 1000;
+}
+
+/** Ms until the deadline has to be looked at; undefined: it does not run. */
+export function deadlineInMs(deployment: Obj<'Deployment'>, status: DeploymentStatus, now: number): number | undefined {
+  const deadline = deadlineOf(deployment);
+  const current = conditionOf(status, 'Progressing');
+  if (deadline === undefined || current === undefined || current.reason === AVAILABLE || current.reason === TIMED_OUT) return undefined;
+  if (deployment.spec?.paused) return undefined;
+  return Math.max(1, timeOf(current.lastUpdateTime) + deadline * 1000 - now);
+}
+
+/** The condition Progressing set to a reason, where it is not timed out. */
+export function withReason(conditions: readonly Condition[], status: 'True' | 'Unknown', reason: string, message: string, now: number): Condition[] {
+  return withCondition(conditions, 'Progressing', status, reason, message, now);
+}

@@ -1,0 +1,98 @@
+// Namespaces: that one being deleted loses its content first, and that each holds the finalizer which makes deletion wait for that.
+import type { Kind, Obj } from '@podplane/api/kinds/kind-map';
+import { isBeingDeleted } from '@podplane/api/pod-state';
+import type { Change, ReadView, Tx } from '@podplane/store/types';
+import type { ReconcileContext, Reconciler, ReconcileResult } from '../runtime/types.js';
+import { allKinds, deleteAny, kindNames } from '../shared/kinds.js';
+import { nameOf, namespaceOf } from '../shared/objects.js';
+import { timeText } from '../shared/time.js';
+import { CONTENT_FINALIZER, SPEC_FINALIZER } from './bootstrap.js';
+
+type Namespace = Obj<'Namespace'>;
+
+/** Most objects deleted in one reconcile. */
+const BURST = 500;
+// Owners first, so that nobody makes anew what is deleted after them; events last.
+const ORDER: readonly Kind[] = (['Deployment', 'ReplicaSet', 'Pod'] as Kind[]).concat(
+  allKinds.filter((kind) => kindNames[kind].namespaced && !['Deployment', 'ReplicaSet', 'Pod'].includes(kind)),
+);
+
+export class NamespaceController implements Reconciler {
+  readonly name = 'namespace';
+
+  *keysFor(change: Change, view: ReadView): Iterable<string> {
+    if (change.kind === 'Namespace') {
+      if (change.type !== 'deleted') yield nameOf(change.object);
+      return;
+    }
+    const namespace = namespaceOf(change.object);
+    if (namespace === '' || change.type === 'modified') return;
+    const home = view.get('Namespace', '', namespace);
+    if (home !== undefined && isBeingDeleted(home)) yield namespace;
+  }
+
+  *allKeys(view: ReadView): Iterable<string> {
+    for (const namespace of view.list('Namespace')) yield nameOf(namespace);
+  }
+
+  reconcile(name: string, context: ReconcileContext): ReconcileResult {
+    const namespace = context.tx.get('Namespace', '', name);
+    if (namespace === undefined) return undefined;
+    if (isBeingDeleted(namespace)) return emptyNamespace(context, namespace);
+    prepare(context.tx, namespace);
+    return undefined;
+  }
+}
+
+/** A namespace made by a client gets what its deletion will need. */
+function prepare(tx: Tx, namespace: Namespace): void {
+  const metadata = namespace.metadata;
+  if (metadata === undefined) return;
+  const finalizers = metadata.finalizers.includes(CONTENT_FINALIZER) ? metadata.finalizers : [...metadata.finalizers, CONTENT_FINALIZER];
+  const specFinalizers = namespace.spec?.finalizers.includes(SPEC_FINALIZER) ? namespace.spec.finalizers : [...(namespace.spec?.finalizers ?? []), SPEC_FINALIZER];
+  const phase = namespace.status?.phase ?? 'Active';
+  const status = { conditions: [], ...namespace.status, phase };
+  tx.update('Namespace', { ...namespace, metadata: { ...metadata, finalizers }, spec: { ...namespace.spec, finalizers: specFinalizers }, status }, 'any');
+}
+
+function emptyNamespace(context: ReconcileContext, namespace: Namespace): ReconcileResult {
+  const { tx } = context;
+  const name = nameOf(namespace);
+  const left = new Map<Kind, number>();
+  let budget = BURST;
+  for (const kind of ORDER) {
+    for (const object of [...tx.list(kind, name)]) {
+      if (budget > 0 && !isBeingDeleted(object)) {
+        budget--;
+        deleteAny(tx, kind, object);
+      }
+      if (tx.get(kind, name, nameOf(object)) !== undefined) left.set(kind, (left.get(kind) ?? 0) + 1);
+    }
+  }
+  context.because(`namespace ${name} is deleted`);
+  const metadata = namespace.metadata;
+  if (metadata === undefined) return undefined;
+  if (left.size > 0) {
+    tx.update('Namespace', { ...namespace, status: terminating(namespace, left, tx.now) }, 'any');
+    return budget === 0 ? { requeueAfterMs: 0 } : undefined;
+  }
+  const spec = { ...namespace.spec, finalizers: (namespace.spec?.finalizers ?? []).filter((finalizer) => finalizer !== SPEC_FINALIZER) };
+  const finalizers = metadata.finalizers.filter((finalizer) => finalizer !== CONTENT_FINALIZER);
+  tx.update('Namespace', { ...namespace, metadata: { ...metadata, finalizers }, spec }, 'any');
+  return undefined;
+}
+
+function terminating(namespace: Namespace, left: ReadonlyMap<Kind, number>, now: number): NonNullable<Namespace['status']> {
+  const what = [...left].map(([kind, count]) => `${kindNames[kind].plural} has ${count} resource instances`).join(', ');
+  const message = `Some resources are remaining: ${what}`;
+  const before = namespace.status?.conditions.find((c) => c.type === 'NamespaceContentRemaining');
+  const condition = {
+    type: 'NamespaceContentRemaining',
+    status: 'True',
+    reason: 'SomeResourcesRemain',
+    message,
+    lastTransitionTime: before?.lastTransitionTime ?? timeText(now),
+  };
+  const others = (namespace.status?.conditions ?? []).filter((c) => c !== before);
+  return { ...namespace.status, phase: 'Terminating', conditions: [...others, condition] };
+}

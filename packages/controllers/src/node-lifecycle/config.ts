@@ -1,0 +1,46 @@
+// The timings of node failure, and what follows from them, in one place.
+import { TAINT_NOT_READY, TAINT_SHUTTING_DOWN, TAINT_UNREACHABLE } from '@podplane/api/taints';
+
+export interface NodeLifecycleConfig {
+  /** Silence after which a node counts as lost, ms. With slow heartbeats: at least silencePeriods of their periods. */
+  readonly silenceMs: number;
+  readonly silencePeriods: number;
+  /** From the loss of a session to suspicion, ms: nothing new is placed there. */
+  readonly suspectMs: number;
+  /** After a start of the server, nodes that have not come back are lost after so many times the silence. */
+  readonly startupFactor: number;
+  /** Share of the silence after which a node counts as quiet when we ask whether many fell silent together. */
+  readonly quietShare: number;
+  /** As many quiet nodes at least, and more than half: then it is we who are cut off. */
+  readonly suspicionMin: number;
+  /** How often a node that is silent, suspected or held back is looked at again, ms. */
+  readonly recheckMs: number;
+  /** Seconds that a pod without an own toleration stays under each NoExecute taint; others evict at once. */
+  readonly defaultTolerationSeconds: {
+    /** Pods that a controller would replace. */
+    readonly managed: Readonly<Record<string, number>>;
+    /** Pods that nobody would replace. */
+    readonly bare: Readonly<Record<string, number>>;
+  };
+}
+
+// A bare pod deleted for a short silence would never come back, so these have Kubernetes' five minutes. A node that says itself that
+// it is not ready (its Docker Engine restarts) keeps its pods as long, too.
+export const defaultNodeLifecycleConfig: NodeLifecycleConfig = {
+  silenceMs: 3000,
+  silencePeriods: 3,
+  suspectMs: 1000,
+  startupFactor: 2,
+  quietShare: 0.5,
+  suspicionMin: 3,
+  recheckMs: 500,
+  defaultTolerationSeconds: {
+    managed: { [TAINT_UNREACHABLE]: 0, [TAINT_SHUTTING_DOWN]: 0, [TAINT_NOT_READY]: 300 },
+    bare: { [TAINT_UNREACHABLE]: 300, [TAINT_SHUTTING_DOWN]: 300, [TAINT_NOT_READY]: 300 },
+  },
+};
+
+/** Silence after which a node is lost, ms. */
+export function silenceOf(config: NodeLifecycleConfig, heartbeatPeriodMs: number): number {
+  return Math.max(config.silenceMs, config.silencePeriods * heartbeatPeriodMs);
+}

@@ -1,0 +1,317 @@
+// Nodes that fall silent, shut down and return: their Ready condition, their taints, and when their pods have to go. Whether a node
+// lives is judged in judge.ts from what its session knows, never from the store; what happens to pods is in pods.ts.
+//
+// Besides the store it remembers only durations (since when a session is gone, a taint stands) and what a node last said of itself.
+// Losing that memory costs time or detail, never correctness.
+import type { Obj } from '@podplane/api/kinds/kind-map';
+import { isBeingDeleted, isPodTerminal } from '@podplane/api/pod-state';
+import { TAINT_NOT_READY, TAINT_SHUTTING_DOWN, TAINT_SUSPECT, TAINT_UNREACHABLE } from '@podplane/api/taints';
+import type { Change, ReadView } from '@podplane/store/types';
+import type { NodeLiveness, ReconcileContext, Reconciler, ReconcileResult } from '../runtime/types.js';
+import { nameOf, regarding } from '../shared/objects.js';
+import { clockText, durationText, timeText } from '../shared/time.js';
+import { defaultNodeLifecycleConfig, type NodeLifecycleConfig } from './config.js';
+import { assessFleet, type Fleet, isLost, judge, type Life } from './judge.js';
+import { evict, markNotReady, restore } from './pods.js';
+import { addedAt, both, sentenceOf, type Standing, type Taint, taintsWith, type Wanted } from './taints.js';
+
+type Node = Obj<'Node'>;
+type Condition = NonNullable<Node['status']>['conditions'][number];
+
+/** Reason of conditions that are Unknown because nothing is heard. */
+const UNKNOWN = 'NodeStatusUnknown';
+const SHUTDOWN = 'NodeShutdown';
+/** A fleet is not counted anew for every one of a hundred nodes that fall silent in the same moment. */
+const FLEET_MS = 20;
+
+interface Memory {
+  readonly knownSince: number;
+  disconnectedSince: number | undefined;
+  /** Its session broke since it was last seen alive; then the agent reports anew what it has. */
+  sessionLost: boolean;
+  /** What the node last said of itself, before we set its conditions to Unknown. */
+  conditions: readonly Condition[] | undefined;
+  aliveSince: number | undefined;
+  told: Life['state'] | 'held' | undefined;
+  /** Its pods may carry marks of an absence. */
+  marked: boolean;
+  /** Since when each NoExecute taint stands, monotonic. */
+  readonly standing: Map<string, number>;
+}
+
+export class NodeLifecycleController implements Reconciler {
+  readonly name = 'node-lifecycle';
+  readonly #liveness: NodeLiveness;
+  readonly #config: NodeLifecycleConfig;
+  readonly #memory = new Map<string, Memory>();
+  #fleet: { readonly at: number; readonly fleet: Fleet } | undefined;
+  #heard = 0;
+  #lastReturn: number | undefined;
+
+  constructor(liveness: NodeLiveness, config: Partial<NodeLifecycleConfig> = {}) {
+    this.#liveness = liveness;
+    this.#config = { ...defaultNodeLifecycleConfig, ...config };
+  }
+
+  *keysFor(change: Change, view: ReadView): Iterable<string> {
+    if (change.kind === 'Node') yield nameOf(change.object);
+    else if (change.kind === 'Pod' && change.type !== 'deleted') {
+      // A pod that comes to a node with a NoExecute taint, or whose tolerations change there.
+      const pod = change.object as Obj<'Pod'>;
+      const before = change.previous as Obj<'Pod'> | undefined;
+      const nodeName = pod.spec?.nodeName;
+      if (!nodeName || before?.spec === pod.spec) return;
+      const node = view.get('Node', '', nodeName);
+      if (node?.spec?.taints.some((taint) => taint.effect === 'NoExecute')) yield nodeName;
+    }
+  }
+
+  *allKeys(view: ReadView): Iterable<string> {
+    for (const node of view.list('Node')) yield nameOf(node);
+  }
+
+  reconcile(name: string, context: ReconcileContext): ReconcileResult {
+    const node = context.tx.get('Node', '', name);
+    if (node === undefined) {
+      this.#memory.delete(name);
+      return undefined;
+    }
+    const memory = this.#remember(name, context.monotonic);
+    const life = this.#judge(name, memory, context);
+    const held = life.state === 'silent' && !isLost(node) && this.#assess(context).suspicious;
+    const settled = this.#settle(node, life, held, memory, context);
+    this.#tell(settled, life, held, isLost(node), memory, context);
+    const wait = this.#movePods(settled, life, held, memory, context);
+    return { requeueAfterMs: Math.max(1, Math.min(wait, this.#nextLook(settled, life))) };
+  }
+
+  #remember(name: string, now: number): Memory {
+    let memory = this.#memory.get(name);
+    if (memory === undefined) {
+      memory = {
+        knownSince: now,
+        disconnectedSince: undefined,
+        sessionLost: false,
+        conditions: undefined,
+        aliveSince: undefined,
+        told: undefined,
+        marked: true,
+        standing: new Map(),
+      };
+      this.#memory.set(name, memory);
+    }
+    if (this.#liveness.connected(name)) memory.disconnectedSince = undefined;
+    else {
+      memory.disconnectedSince ??= now;
+      memory.sessionLost = true;
+    }
+    return memory;
+  }
+
+  #judge(name: string, memory: Memory, context: ReconcileContext): Life {
+    const now = context.monotonic;
+    const { knownSince, disconnectedSince } = memory;
+    const input = { name, liveness: this.#liveness, config: this.#config, now, knownSince, disconnectedSince };
+    const life = judge({ ...input, lastReturn: this.#lastReturn });
+    // Only nodes that never came back ask whether others still do.
+    if (life.state !== 'silent' || this.#liveness.lastHeard(name) !== undefined) return life;
+    this.#assess(context);
+    return judge({ ...input, lastReturn: this.#lastReturn });
+  }
+
+  #assess(context: ReconcileContext): Fleet {
+    const now = context.monotonic;
+    if (this.#fleet !== undefined && now - this.#fleet.at < FLEET_MS) return this.#fleet.fleet;
+    const fleet = assessFleet(context.tx.list('Node'), this.#liveness, this.#config, now);
+    if (fleet.heard > this.#heard) this.#lastReturn = now;
+    this.#heard = fleet.heard;
+    this.#fleet = { at: now, fleet };
+    return fleet;
+  }
+
+  #nextLook(node: Node, life: Life): number {
+    if (life.state === 'silent' || life.state === 'shutdown') return this.#config.recheckMs;
+    // Heard again, but its own report is not here yet.
+    if (life.state === 'alive' && isOurs(readyOf(node.status?.conditions ?? []))) return Math.min(life.nextInMs, this.#config.recheckMs);
+    return life.state === 'starting' ? Math.min(life.nextInMs, this.#config.silenceMs) : life.nextInMs;
+  }
+
+  // ------------------------------------------------------------------------------------------------------- the node object
+
+  /** Conditions and taints as the node's life asks for. */
+  #settle(node: Node, life: Life, held: boolean, memory: Memory, context: ReconcileContext): Node {
+    const spec = node.spec ?? noSpec;
+    const status = node.status ?? noStatus;
+    let { conditions } = status;
+    let wanted: Wanted[] | undefined;
+    switch (life.state) {
+      case 'starting':
+      case 'between':
+        break;
+      case 'alive':
+        memory.aliveSince ??= context.monotonic;
+        conditions = this.#ownConditions(conditions, memory, context);
+        wanted = readyOf(conditions)?.status === 'False' ? both(TAINT_NOT_READY) : [];
+        break;
+      case 'suspect':
+        wanted = [{ key: TAINT_SUSPECT, effect: 'NoSchedule' }];
+        if (readyOf(conditions)?.status === 'False') wanted.push(...both(TAINT_NOT_READY));
+        break;
+      case 'silent':
+        conditions = this.#unknownConditions(node, life.silentForMs, memory, context);
+        wanted = held ? [{ key: TAINT_UNREACHABLE, effect: 'NoSchedule' }] : both(TAINT_UNREACHABLE);
+        break;
+      case 'shutdown':
+        conditions = withReady(conditions, { type: 'Ready', status: 'False', reason: SHUTDOWN, message: 'the host shuts down' }, context.now);
+        wanted = both(TAINT_SHUTTING_DOWN);
+    }
+    if (life.state !== 'alive') memory.aliveSince = undefined;
+    const taints = wanted === undefined ? spec.taints : taintsWith(spec.taints, wanted, context.now);
+    if (taints === spec.taints && conditions === status.conditions) return node;
+    context.because(`node ${nameOf(node)} is ${held ? 'silent, as many others are' : wordFor(life)}`);
+    return context.tx.update('Node', { ...node, spec: { ...spec, taints }, status: { ...status, conditions } }, 'any');
+  }
+
+  /** Conditions of a node that is heard: what it says itself, put back where we had set them. */
+  #ownConditions(conditions: readonly Condition[], memory: Memory, context: ReconcileContext): readonly Condition[] {
+    if (!isOurs(readyOf(conditions))) {
+      memory.conditions = undefined;
+      return conditions;
+    }
+    // A new session begins with the node's own report; that it only resumed its heartbeats says that nothing changed.
+    const waited = context.monotonic - (memory.aliveSince ?? context.monotonic);
+    if (memory.sessionLost && waited < this.#config.suspectMs) return conditions;
+    if (memory.conditions !== undefined) return memory.conditions.map((c) => (c.type === 'Ready' ? { ...c, lastTransitionTime: timeText(context.now) } : c));
+    return withReady(conditions, { type: 'Ready', status: 'True', reason: 'HeartbeatsResumed', message: 'the agent is heard again' }, context.now);
+  }
+
+  #unknownConditions(node: Node, silentForMs: number, memory: Memory, context: ReconcileContext): readonly Condition[] {
+    const conditions = node.status?.conditions ?? [];
+    if (conditions.length > 0 && conditions.every((c) => c.status === 'Unknown')) return conditions;
+    memory.conditions = conditions;
+    const message = `nothing heard from the agent: ${this.#lastHeardText(nameOf(node), silentForMs)}`;
+    const unknown = (type: string): Condition => ({ type, status: 'Unknown', reason: UNKNOWN, message, lastTransitionTime: timeText(context.now) });
+    const types = conditions.some((c) => c.type === 'Ready') ? conditions.map((c) => c.type) : [...conditions.map((c) => c.type), 'Ready'];
+    return types.map(unknown);
+  }
+
+  #lastHeardText(name: string, silentForMs: number): string {
+    const wall = this.#liveness.lastHeardWall(name);
+    if (wall === undefined) return `not heard since this server started ${durationText(silentForMs)} ago`;
+    return `last heartbeat ${clockText(wall)} (${durationText(silentForMs)} ago)`;
+  }
+
+  // ---------------------------------------------------------------------------------------------------------------- events
+
+  #tell(node: Node, life: Life, held: boolean, wasLost: boolean, memory: Memory, context: ReconcileContext): void {
+    const state = held ? 'held' : life.state;
+    const before = memory.told;
+    if (state === before || state === 'between' || state === 'starting') return;
+    memory.told = state;
+    // Told before this server started.
+    if (state === 'silent' && wasLost && before === undefined) return;
+    const event = (type: 'Normal' | 'Warning', reason: string, message: string): void =>
+      context.event({ regarding: regarding('Node', node), type, reason, message });
+    const name = nameOf(node);
+    switch (state) {
+      case 'alive':
+        if (before === 'suspect') event('Normal', 'NodeReconnected', `Node ${name} is connected again`);
+        else if (before !== undefined || wasLost) event('Normal', 'NodeReady', `Node ${name} is back`);
+        break;
+      case 'suspect':
+        event('Warning', 'NodeSuspected', `The session of node ${name} closed and its agent did not return within ${durationText(this.#config.suspectMs)}; no new pods go there`);
+        break;
+      case 'shutdown':
+        event('Warning', 'NodeShutdown', `The host of node ${name} shuts down`);
+        break;
+      case 'silent':
+      case 'held': {
+        const silentForMs = life.state === 'silent' ? life.silentForMs : 0;
+        if (before !== 'held' && before !== 'silent') event('Warning', 'NodeNotReady', `Node ${name} is silent: ${this.#lastHeardText(name, silentForMs)}`);
+        if (state === 'silent') {
+          event('Warning', 'NodeLost', `Node ${name} is lost (${this.#lastHeardText(name, silentForMs)}); its pods are replaced after their tolerations`);
+        } else {
+          const { quiet, nodes } = this.#assess(context);
+          event('Warning', 'EvictionsHeldBack', `${quiet} of ${nodes} nodes fell silent together, so this server doubts its own network: no pod is evicted`);
+        }
+      }
+    }
+  }
+
+  // ------------------------------------------------------------------------------------------------------------------ pods
+
+  /** Returns ms until a pod's time is up. */
+  #movePods(node: Node, life: Life, held: boolean, memory: Memory, context: ReconcileContext): number {
+    const { tx } = context;
+    const name = nameOf(node);
+    const silent = life.state === 'silent' && !held;
+    if (life.state === 'alive') {
+      if (memory.marked) for (const pod of [...tx.index('Pod', 'node', name)]) if (!isPodTerminal(pod)) restore(tx, pod, !memory.sessionLost);
+      memory.marked = false;
+      if (!isOurs(readyOf(node.status?.conditions ?? []))) memory.sessionLost = false;
+    }
+    if (silent) memory.marked = true;
+    const standing = this.#standing(node, life, memory, context);
+    if (!silent && standing.length === 0) return Number.POSITIVE_INFINITY;
+    let next = Number.POSITIVE_INFINITY;
+    const wall = this.#lastHeardText(name, life.state === 'silent' ? life.silentForMs : 0);
+    for (const pod of [...tx.index('Pod', 'node', name)]) {
+      if (isPodTerminal(pod)) continue;
+      const marked = silent ? markNotReady(tx, pod, name) : pod;
+      if (isBeingDeleted(pod)) continue;
+      const sentence = sentenceOf(marked, standing, this.#config);
+      if (sentence === undefined) continue;
+      if (sentence.inMs > 0) next = Math.min(next, sentence.inMs);
+      else evict(context, marked, sentence.taint, wall);
+    }
+    return next;
+  }
+
+  /** The NoExecute taints that count now, with how long each has stood; of wall clocks only the first sight is used, as they jump. */
+  #standing(node: Node, life: Life, memory: Memory, context: ReconcileContext): Standing[] {
+    const taints = (node.spec?.taints ?? []).filter((taint) => taint.effect === 'NoExecute');
+    const keyOf = (taint: Taint): string => `${taint.key}=${taint.value ?? ''}`;
+    for (const key of memory.standing.keys()) if (!taints.some((taint) => keyOf(taint) === key)) memory.standing.delete(key);
+    const standing: Standing[] = [];
+    for (const taint of taints) {
+      let since = memory.standing.get(keyOf(taint));
+      if (since === undefined) {
+        since = context.monotonic - Math.max(0, context.now - addedAt(taint, context.now));
+        memory.standing.set(keyOf(taint), since);
+      }
+      // While we cannot tell, or doubt ourselves, nobody goes because a node is not heard.
+      const doubtful = taint.key === TAINT_UNREACHABLE && (life.state === 'starting' || (life.state === 'silent' && this.#assess(context).suspicious));
+      if (!doubtful) standing.push({ taint, forMs: context.monotonic - since });
+    }
+    return standing;
+  }
+}
+
+const noSpec: NonNullable<Node['spec']> = { podCIDRs: [], taints: [] };
+const noStatus: NonNullable<Node['status']> = {
+  capacity: {},
+  allocatable: {},
+  conditions: [],
+  addresses: [],
+  images: [],
+  volumesInUse: [],
+  volumesAttached: [],
+  runtimeHandlers: [],
+};
+
+/** Whether a Ready condition is one that we set for want of the node's own. */
+const isOurs = (ready: Condition | undefined): boolean =>
+  ready !== undefined && ((ready.status === 'Unknown' && ready.reason === UNKNOWN) || ready.reason === SHUTDOWN);
+
+const readyOf = (conditions: readonly Condition[]): Condition | undefined => conditions.find((c) => c.type === 'Ready');
+
+function withReady(conditions: readonly Condition[], ready: Omit<Condition, 'lastTransitionTime'>, now: number): readonly Condition[] {
+  const before = readyOf(conditions);
+  if (before?.status === ready.status && before.reason === ready.reason) return conditions;
+  const lastTransitionTime = before?.status === ready.status ? before.lastTransitionTime : timeText(now);
+  return [...conditions.filter((c) => c.type !== 'Ready'), { ...ready, lastTransitionTime }];
+}
+
+function wordFor(life: Life): string {
+  return life.state === 'silent' ? `silent for ${durationText(life.silentForMs)}` : life.state;
+}

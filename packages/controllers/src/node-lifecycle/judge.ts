@@ -1,0 +1,85 @@
+// Whether a node lives, from what its session knows, and whether many being silent means that we are cut off ourselves. Pure; ms, monotonic.
+import type { Obj } from '@podplane/api/kinds/kind-map';
+import { TAINT_UNREACHABLE } from '@podplane/api/taints';
+import type { NodeLiveness } from '../runtime/types.js';
+import { nameOf } from '../shared/objects.js';
+import { type NodeLifecycleConfig, silenceOf } from './config.js';
+
+/**
+ *   alive      it is heard
+ *   between    its session broke a moment ago; nothing follows yet
+ *   suspect    it did not come back; nothing new goes there
+ *   silent     not heard for too long
+ *   shutdown   its host said goodbye
+ *   starting   not heard since we started, which is not long ago (or others are still coming back): nothing is concluded
+ */
+export type Life =
+  | { readonly state: 'alive' | 'between' | 'suspect' | 'starting'; readonly nextInMs: number }
+  | { readonly state: 'silent'; readonly silentForMs: number }
+  | { readonly state: 'shutdown' };
+
+export interface JudgeInput {
+  readonly name: string;
+  readonly liveness: NodeLiveness;
+  readonly config: NodeLifecycleConfig;
+  readonly now: number;
+  /** Since when we know of the node; one that is new has as long to be heard for the first time as all have after a start. */
+  readonly knownSince: number;
+  /** Since when we see it without a session; undefined: it has one. */
+  readonly disconnectedSince: number | undefined;
+  /** When last a node came back after our start. */
+  readonly lastReturn: number | undefined;
+}
+
+export function judge({ name, liveness, config, now, knownSince, disconnectedSince, lastReturn }: JudgeInput): Life {
+  const silence = silenceOf(config, liveness.heartbeatPeriodMs?.() ?? 0);
+  const credit = liveness.stallCredit;
+  if (liveness.saidGoodbye(name)) return { state: 'shutdown' };
+  const heard = liveness.lastHeard(name);
+  if (heard === undefined) {
+    const waited = now - Math.max(liveness.servingSince, knownSince) - credit;
+    const left = silence * config.startupFactor - waited;
+    const calm = lastReturn === undefined ? 0 : silence - (now - lastReturn);
+    const hold = Math.max(left, calm);
+    return hold > 0 ? { state: 'starting', nextInMs: hold } : { state: 'silent', silentForMs: waited };
+  }
+  const silentForMs = now - heard - credit;
+  if (silentForMs >= silence) return { state: 'silent', silentForMs: now - heard };
+  const left = silence - silentForMs;
+  if (disconnectedSince === undefined) return { state: 'alive', nextInMs: left };
+  const waited = now - disconnectedSince - credit;
+  if (waited >= config.suspectMs) return { state: 'suspect', nextInMs: left };
+  return { state: 'between', nextInMs: Math.min(left, config.suspectMs - waited) };
+}
+
+export interface Fleet {
+  /** Nodes not lost before. */
+  readonly nodes: number;
+  /** Of these, those not heard for a while. */
+  readonly quiet: number;
+  /** Nodes heard since we started, whatever became of them. */
+  readonly heard: number;
+  /** So many are quiet together that we rather doubt ourselves. */
+  readonly suspicious: boolean;
+}
+
+export const isLost = (node: Obj<'Node'>): boolean =>
+  node.spec?.taints.some((taint) => taint.key === TAINT_UNREACHABLE && taint.effect === 'NoExecute') ?? false;
+
+/**
+ * Nodes fall silent together within one heartbeat's period of each other: when the first is silent for long enough, the others are
+ * quiet for a good part of it.
+ */
+export function assessFleet(nodes: Iterable<Obj<'Node'>>, liveness: NodeLiveness, config: NodeLifecycleConfig, now: number): Fleet {
+  const quietAfter = silenceOf(config, liveness.heartbeatPeriodMs?.() ?? 0) * config.quietShare;
+  let [total, quiet, heard] = [0, 0, 0];
+  for (const node of nodes) {
+    const name = nameOf(node);
+    const last = liveness.lastHeard(name);
+    if (last !== undefined) heard++;
+    if (isLost(node) || liveness.saidGoodbye(name)) continue;
+    total++;
+    if (now - (last ?? liveness.servingSince) - liveness.stallCredit > quietAfter) quiet++;
+  }
+  return { nodes: total, quiet, heard, suspicious: quiet >= config.suspicionMin && quiet * 2 > total };
+}

@@ -1,0 +1,133 @@
+// What becomes of objects whose owners go: deleted in the background when all owners are gone, deleted first where an owner waits for
+// them (foregroundDeletion), or let go (orphan).
+import type { Kind, Obj } from '@podplane/api/kinds/kind-map';
+import { isBeingDeleted } from '@podplane/api/pod-state';
+import type { Change, ReadView } from '@podplane/store/types';
+import type { ReconcileContext, Reconciler, ReconcileResult } from '../runtime/types.js';
+import { allKinds, anyKeyOf, deleteAny, dependentsOf, isKind, kindNames, parseAnyKey, withMetadata } from '../shared/kinds.js';
+import { nameOf, namespaceOf, uidOf } from '../shared/objects.js';
+import { FOREGROUND, ORPHAN } from './propagation.js';
+
+type Reference = NonNullable<Obj['metadata']>['ownerReferences'][number];
+
+/** Most dependents written in one reconcile. */
+const BURST = 500;
+
+export class OwnerGcController implements Reconciler {
+  readonly name = 'owner-gc';
+
+  *keysFor(change: Change, view: ReadView): Iterable<string> {
+    const { kind, object, type } = change;
+    const waits = isBeingDeleted(object) && holds(object);
+    if (type === 'deleted') {
+      for (const dependent of dependentsOf(view, uidOf(object))) yield anyKeyOf(dependent.kind, dependent.object);
+      // An owner may have waited for this one.
+      for (const owner of waitingOwners(view, object)) yield owner;
+    } else {
+      if (waits || hasMissingOwner(view, object)) yield anyKeyOf(kind, object);
+      if (type === 'modified' && change.previous?.metadata?.ownerReferences !== object.metadata?.ownerReferences) {
+        for (const owner of waitingOwners(view, change.previous ?? object)) yield owner;
+      }
+    }
+  }
+
+  *allKeys(view: ReadView): Iterable<string> {
+    for (const kind of allKinds) {
+      for (const object of view.list(kind)) {
+        if ((isBeingDeleted(object) && holds(object)) || hasMissingOwner(view, object)) yield anyKeyOf(kind, object);
+      }
+    }
+  }
+
+  reconcile(key: string, context: ReconcileContext): ReconcileResult {
+    const at = parseAnyKey(key);
+    const object = at && context.tx.get(at.kind, at.namespace, at.name);
+    if (at === undefined || object === undefined) return undefined;
+    if (isBeingDeleted(object)) {
+      const finalizers = object.metadata?.finalizers ?? [];
+      if (finalizers.includes(ORPHAN)) return orphanDependents(context, at.kind, object);
+      if (finalizers.includes(FOREGROUND)) return deleteDependents(context, at.kind, object);
+    }
+    dropMissingOwners(context, at.kind, object);
+    return undefined;
+  }
+}
+
+const holds = (object: Obj): boolean => (object.metadata?.finalizers ?? []).some((finalizer) => finalizer === ORPHAN || finalizer === FOREGROUND);
+
+/** The owner as it is; "foreign" for kinds that this server does not have, of which it can say nothing. */
+function ownerOf(view: ReadView, object: Obj, reference: Reference): Obj | 'foreign' | undefined {
+  if (!isKind(reference.kind) || kindNames[reference.kind].apiVersion.split('/')[0] !== reference.apiVersion.split('/')[0]) return 'foreign';
+  const { namespaced } = kindNames[reference.kind];
+  const owner = view.get(reference.kind, namespaced ? namespaceOf(object) : '', reference.name);
+  return owner !== undefined && uidOf(owner) === reference.uid ? owner : undefined;
+}
+
+function hasMissingOwner(view: ReadView, object: Obj): boolean {
+  const references = object.metadata?.ownerReferences ?? [];
+  return references.length > 0 && references.some((reference) => ownerOf(view, object, reference) === undefined);
+}
+
+/** Keys of owners that are being deleted and wait for their dependents. */
+function* waitingOwners(view: ReadView, object: Obj): Generator<string> {
+  for (const reference of object.metadata?.ownerReferences ?? []) {
+    const owner = ownerOf(view, object, reference);
+    if (owner !== undefined && owner !== 'foreign' && isBeingDeleted(owner) && holds(owner)) yield anyKeyOf(reference.kind as Kind, owner);
+  }
+}
+
+/** Deletes an object that has no owner left; forgets those that are gone where another is. */
+function dropMissingOwners(context: ReconcileContext, kind: Kind, object: Obj): void {
+  const { tx } = context;
+  const references = object.metadata?.ownerReferences ?? [];
+  const left = references.filter((reference) => ownerOf(tx, object, reference) !== undefined);
+  if (left.length === references.length || isBeingDeleted(object)) return;
+  if (left.length > 0) {
+    context.because(`an owner of ${kind} ${nameOf(object)} is gone`);
+    withMetadata(tx, kind, object, { ownerReferences: left });
+    return;
+  }
+  const owner = references[0];
+  context.because(`its owner ${owner?.kind ?? ''} ${owner?.name ?? ''} is gone`);
+  deleteAny(tx, kind, object);
+}
+
+function orphanDependents(context: ReconcileContext, kind: Kind, owner: Obj): ReconcileResult {
+  const { tx } = context;
+  const dependents = [...dependentsOf(tx, uidOf(owner))];
+  context.because(`${kind} ${nameOf(owner)} is deleted and leaves its dependents`);
+  for (const { kind: dependentKind, object } of dependents.slice(0, BURST)) {
+    const ownerReferences = (object.metadata?.ownerReferences ?? []).filter((reference) => reference.uid !== uidOf(owner));
+    withMetadata(tx, dependentKind, object, { ownerReferences });
+  }
+  if (dependents.length > BURST) return { requeueAfterMs: 0 };
+  withMetadata(tx, kind, owner, { finalizers: (owner.metadata?.finalizers ?? []).filter((finalizer) => finalizer !== ORPHAN) });
+  return undefined;
+}
+
+function deleteDependents(context: ReconcileContext, kind: Kind, owner: Obj): ReconcileResult {
+  const { tx } = context;
+  const uid = uidOf(owner);
+  const dependents = [...dependentsOf(tx, uid)];
+  const blocking = dependents.filter(({ object }) => object.metadata?.ownerReferences.some((r) => r.uid === uid && r.blockOwnerDeletion === true));
+  if (blocking.length === 0) {
+    context.because(`all that ${kind} ${nameOf(owner)} owned is gone`);
+    withMetadata(tx, kind, owner, { finalizers: (owner.metadata?.finalizers ?? []).filter((finalizer) => finalizer !== FOREGROUND) });
+    return undefined;
+  }
+  context.because(`${kind} ${nameOf(owner)} is deleted after what it owns`);
+  const open = dependents.filter(({ object }) => !isBeingDeleted(object));
+  for (const { kind: dependentKind, object } of open.slice(0, BURST)) {
+    // Something else still owns it: then it only loses this owner.
+    const others = (object.metadata?.ownerReferences ?? []).filter((reference) => reference.uid !== uid && ownerOf(tx, object, reference) !== undefined);
+    if (others.length > 0) {
+      withMetadata(tx, dependentKind, object, { ownerReferences: others });
+      continue;
+    }
+    // Its own dependents go before it, too.
+    const hasOwn = dependentsOf(tx, uidOf(object)).next().done !== true;
+    const marked = hasOwn ? withMetadata(tx, dependentKind, object, { finalizers: [...(object.metadata?.finalizers ?? []), FOREGROUND] }) : object;
+    deleteAny(tx, dependentKind, marked);
+  }
+  return open.length > BURST ? { requeueAfterMs: 0 } : undefined;
+}

@@ -1,0 +1,104 @@
+// Pods that nobody else will remove: bound to nodes that are no more, being deleted without ever having had a node, and too many that are over.
+import type { Obj } from '@podplane/api/kinds/kind-map';
+import { isBeingDeleted, isPodTerminal, podCondition } from '@podplane/api/pod-state';
+import type { Change, ReadView, Tx } from '@podplane/store/types';
+import type { ReconcileContext, Reconciler, ReconcileResult } from '../runtime/types.js';
+import { keyOf, nameOf, namespaceOf, parseKey, regarding } from '../shared/objects.js';
+import { timeText } from '../shared/time.js';
+
+export interface PodGcConfig {
+  /** Pods that are over (Succeeded, Failed) beyond this number are removed, the oldest first. */
+  readonly terminatedThreshold: number;
+  /** A pod stays so long after its node object has gone, ms: an agent that still runs registers again within that. */
+  readonly orphanGraceMs: number;
+}
+
+export const defaultPodGcConfig: PodGcConfig = { terminatedThreshold: 12_500, orphanGraceMs: 5000 };
+
+const TERMINATED = '#terminated';
+/** Most pods removed in one reconcile. */
+const BURST = 500;
+
+export class PodGcController implements Reconciler {
+  readonly name = 'pod-gc';
+  readonly #config: PodGcConfig;
+  /** Since when a pod is seen without its node, monotonic. */
+  readonly #orphanedSince = new Map<string, number>();
+
+  constructor(config: Partial<PodGcConfig> = {}) {
+    this.#config = { ...defaultPodGcConfig, ...config };
+  }
+
+  *keysFor(change: Change, view: ReadView): Iterable<string> {
+    if (change.kind === 'Node') {
+      if (change.type === 'modified') return;
+      for (const pod of view.index('Pod', 'node', nameOf(change.object))) yield keyOf(pod);
+    } else if (change.kind === 'Pod') {
+      const pod = change.object as Obj<'Pod'>;
+      if (change.type === 'deleted') this.#orphanedSince.delete(keyOf(pod));
+      else if (isCandidate(pod, view)) yield keyOf(pod);
+      else if (isPodTerminal(pod) && view.count('Pod') > this.#config.terminatedThreshold) yield TERMINATED;
+    }
+  }
+
+  *allKeys(view: ReadView): Iterable<string> {
+    for (const pod of view.list('Pod')) if (isCandidate(pod, view)) yield keyOf(pod);
+    yield TERMINATED;
+  }
+
+  reconcile(key: string, context: ReconcileContext): ReconcileResult {
+    if (key === TERMINATED) return this.#clearTerminated(context);
+    const { tx } = context;
+    const { namespace, name } = parseKey(key);
+    const pod = tx.get('Pod', namespace, name);
+    if (pod === undefined || !isCandidate(pod, tx)) {
+      this.#orphanedSince.delete(key);
+      return undefined;
+    }
+    if (!pod.spec?.nodeName) {
+      context.because('deleted before it had a node');
+      removePod(tx, pod);
+      return undefined;
+    }
+    const since = this.#orphanedSince.get(key) ?? context.monotonic;
+    this.#orphanedSince.set(key, since);
+    const left = since + this.#config.orphanGraceMs - context.monotonic;
+    if (left > 0) return { requeueAfterMs: left };
+    this.#orphanedSince.delete(key);
+    const message = `node ${pod.spec.nodeName} is no more`;
+    context.because(message);
+    removePod(tx, failed(pod, message, tx));
+    context.event({ regarding: regarding('Pod', pod), type: 'Warning', reason: 'DeletionByPodGC', message: `Removed the pod: ${message}` });
+    return undefined;
+  }
+
+  #clearTerminated({ tx, because }: ReconcileContext): ReconcileResult {
+    if (tx.count('Pod') <= this.#config.terminatedThreshold) return undefined;
+    const over = [...tx.index('Pod', 'phase', 'Succeeded'), ...tx.index('Pod', 'phase', 'Failed')].filter((pod) => !isBeingDeleted(pod));
+    const excess = over.length - this.#config.terminatedThreshold;
+    if (excess <= 0) return undefined;
+    because(`${over.length} pods are over`);
+    over.sort((a, b) => ((a.metadata?.creationTimestamp ?? '') < (b.metadata?.creationTimestamp ?? '') ? -1 : 1));
+    for (const pod of over.slice(0, Math.min(excess, BURST))) tx.markDeleted('Pod', namespaceOf(pod), nameOf(pod), 0);
+    return excess > BURST ? { requeueAfterMs: 0 } : undefined;
+  }
+}
+
+function isCandidate(pod: Obj<'Pod'>, view: ReadView): boolean {
+  const nodeName = pod.spec?.nodeName;
+  return nodeName ? view.get('Node', '', nodeName) === undefined : isBeingDeleted(pod) && (pod.metadata?.finalizers.length ?? 0) === 0;
+}
+
+/** Its last state says why it ended. */
+function failed(pod: Obj<'Pod'>, message: string, tx: Tx): Obj<'Pod'> {
+  if (isPodTerminal(pod) || pod.status === undefined) return pod;
+  const condition = { type: 'DisruptionTarget', status: 'True', reason: 'DeletionByPodGC', message, lastTransitionTime: timeText(tx.now) };
+  const known = podCondition(pod, 'DisruptionTarget');
+  const conditions = [...pod.status.conditions.filter((c) => c !== known), condition];
+  return tx.update('Pod', { ...pod, status: { ...pod.status, phase: 'Failed', conditions } }, 'any');
+}
+
+/** Gone at once; where finalizers hold it, as soon as they let go. */
+function removePod(tx: Tx, pod: Obj<'Pod'>): void {
+  tx.markDeleted('Pod', namespaceOf(pod), nameOf(pod), 0);
+}

@@ -1,0 +1,97 @@
+// The pods of a ReplicaSet: which count, how many are ready, what a new one looks like. When there are too many is in ranking.ts.
+import type { Pod, PodSpec } from '@podplane/api/gen/podplane/core/v1/pod';
+import { ObjectMeta } from '@podplane/api/gen/podplane/meta/v1/meta';
+import type { Obj } from '@podplane/api/kinds/kind-map';
+import { podKind } from '@podplane/api/kinds/pod';
+import { availableAt, isBeingDeleted, isPodLost, isPodReady, isPodTerminal } from '@podplane/api/pod-state';
+import { controllerReference, namespaceOf, nameOf } from '../shared/objects.js';
+
+export interface Sorted {
+  /** Those that count as replicas. */
+  readonly active: Obj<'Pod'>[];
+  /** On lost nodes: replaced, but kept in case that the node returns before the replacement is ready. */
+  readonly lost: Obj<'Pod'>[];
+}
+
+/** Pods that are over or on their way out are in neither. */
+export function sortPods(pods: Iterable<Obj<'Pod'>>): Sorted {
+  const active: Obj<'Pod'>[] = [];
+  const lost: Obj<'Pod'>[] = [];
+  for (const pod of pods) {
+    if (isPodTerminal(pod) || isBeingDeleted(pod)) continue;
+    (isPodLost(pod) ? lost : active).push(pod);
+  }
+  return { active, lost };
+}
+
+export interface Counts {
+  readonly replicas: number;
+  readonly fullyLabeled: number;
+  readonly ready: number;
+  readonly available: number;
+  /** Ms until one more becomes available; undefined: time alone changes nothing. */
+  readonly nextInMs: number | undefined;
+}
+
+/** Counts active pods. now: wall clock, ms. */
+export function countPods(active: readonly Obj<'Pod'>[], set: Obj<'ReplicaSet'>, now: number): Counts {
+  const labels = Object.entries(set.spec?.template?.metadata?.labels ?? {});
+  const minReadySeconds = set.spec?.minReadySeconds ?? 0;
+  let [fullyLabeled, ready, available] = [0, 0, 0];
+  let next = Number.POSITIVE_INFINITY;
+  for (const pod of active) {
+    const own = pod.metadata?.labels ?? {};
+    if (labels.every(([key, value]) => own[key] === value)) fullyLabeled++;
+    if (!isPodReady(pod)) continue;
+    ready++;
+    const at = availableAt(pod, minReadySeconds);
+    if (at === undefined) continue;
+    if (at <= now) available++;
+    else next = Math.min(next, at - now);
+  }
+  return { replicas: active.length, fullyLabeled, ready, available, nextInMs: Number.isFinite(next) ? next : undefined };
+}
+
+type Template = NonNullable<NonNullable<Obj<'ReplicaSet'>['spec']>['template']>;
+
+interface Mould {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly finalizers: readonly string[];
+  readonly spec: Obj<'Pod'>['spec'];
+  readonly status: Obj<'Pod'>['status'];
+}
+
+// All pods of a template share one frozen spec: 100,000 replicas cost one, and whoever caches by spec finds them all.
+const moulds = new WeakMap<Template, Mould>();
+
+function mouldOf(template: Template, now: number): Mould {
+  const known = moulds.get(template);
+  if (known !== undefined) return known;
+  const metadata = ObjectMeta.fromPartial({ labels: { ...template.metadata?.labels }, annotations: { ...template.metadata?.annotations } });
+  const spec = structuredClone(template.spec) as PodSpec | undefined;
+  const pod: Pod = { apiVersion: 'v1', kind: 'Pod', metadata, spec };
+  podKind.setDefaults(pod);
+  podKind.prepareForCreate(pod, now);
+  const mould: Mould = { labels: metadata.labels, annotations: metadata.annotations, finalizers: [...(template.metadata?.finalizers ?? [])], spec: pod.spec, status: pod.status };
+  moulds.set(template, mould);
+  return mould;
+}
+
+/** A new pod of a set, with defaults and owner, without a node. */
+export function newPod(set: Obj<'ReplicaSet'>, name: string, now: number): Obj<'Pod'> {
+  const template = set.spec?.template;
+  if (template === undefined) throw new TypeError('a ReplicaSet without a template');
+  const { labels, annotations, finalizers, spec, status } = mouldOf(template, now);
+  const metadata = {
+    name,
+    generateName: `${nameOf(set)}-`,
+    namespace: namespaceOf(set),
+    labels,
+    annotations,
+    ownerReferences: [controllerReference('ReplicaSet', set)],
+    finalizers,
+    managedFields: [],
+  };
+  return { apiVersion: 'v1', kind: 'Pod', metadata, spec, status };
+}

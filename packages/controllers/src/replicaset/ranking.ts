@@ -1,0 +1,67 @@
+// Which pods of a ReplicaSet go first when there are too many. Kubernetes' order; but what stands doubled on a node is counted down
+// as it is chosen, so that what remains is spread evenly.
+import type { Obj } from '@podplane/api/kinds/kind-map';
+import { isPodReady, podCondition } from '@podplane/api/pod-state';
+import { timeOf } from '../shared/time.js';
+
+export const DELETION_COST = 'controller.kubernetes.io/pod-deletion-cost';
+
+interface Traits {
+  readonly pod: Obj<'Pod'>;
+  readonly node: string;
+  readonly phase: number;
+  readonly ready: boolean;
+  readonly cost: number;
+  readonly readySince: number;
+  readonly restarts: number;
+  readonly created: number;
+}
+
+const PHASE: Readonly<Record<string, number>> = { Pending: 0, Unknown: 1, Running: 2 };
+
+function traitsOf(pod: Obj<'Pod'>): Traits {
+  const ready = isPodReady(pod);
+  const cost = pod.metadata?.annotations[DELETION_COST];
+  return {
+    pod,
+    node: pod.spec?.nodeName ?? '',
+    phase: PHASE[pod.status?.phase ?? 'Pending'] ?? 0,
+    ready,
+    cost: cost !== undefined && /^[+-]?\d+$/.test(cost) ? Number(cost) : 0,
+    readySince: ready ? timeOf(podCondition(pod, 'Ready')?.lastTransitionTime) || 0 : 0,
+    restarts: Math.max(0, ...(pod.status?.containerStatuses.map((s) => s.restartCount) ?? [])),
+    created: timeOf(pod.metadata?.creationTimestamp) || 0,
+  };
+}
+
+/** What comes before any thought of spreading: not bound, not running, not ready, cheap to delete. */
+function byState(a: Traits, b: Traits): number {
+  return (
+    Number(a.node !== '') - Number(b.node !== '') || a.phase - b.phase || Number(a.ready) - Number(b.ready) || a.cost - b.cost
+  );
+}
+
+/** What comes after it: ready for a shorter time, restarted more often, younger; at last the name, to be the same every time. */
+function byAge(a: Traits, b: Traits): number {
+  const names = (a.pod.metadata?.name ?? '') < (b.pod.metadata?.name ?? '') ? -1 : 1;
+  return b.readySince - a.readySince || b.restarts - a.restarts || b.created - a.created || names;
+}
+
+/**
+ * The pods to delete, count of them. related: living pods by node of all sets of the same owner, these included, by which doubled-up
+ * nodes are told.
+ */
+export function chooseForDeletion(pods: readonly Obj<'Pod'>[], count: number, related: ReadonlyMap<string, number>): Obj<'Pod'>[] {
+  if (count >= pods.length) return [...pods];
+  const traits = pods.map(traitsOf).sort((a, b) => byState(a, b) || byAge(a, b));
+  // The first of a node's pods to go leaves one less there for the second.
+  const left = new Map(related);
+  const crowd = new Map<Traits, number>();
+  for (const one of traits) {
+    const there = left.get(one.node) ?? 0;
+    crowd.set(one, there);
+    left.set(one.node, there - 1);
+  }
+  traits.sort((a, b) => byState(a, b) || (crowd.get(b) ?? 0) - (crowd.get(a) ?? 0) || byAge(a, b));
+  return traits.slice(0, count).map((one) => one.pod);
+}

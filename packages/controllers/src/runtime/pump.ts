@@ -1,0 +1,273 @@
+// Calls the reconcilers: reads changes from the store's head, asks which keys they concern, lets each key be reconciled in a
+// transaction of its own, for a few milliseconds at a time. What a reconciler decides is none of its business.
+//
+// A turn goes through the controllers in the order given, and reads new changes between them: what one of them writes is seen by the
+// next ones in the same turn (an evicted pod is replaced in the turn of its eviction).
+import { allKinds } from '@podplane/api/kinds/kind-names';
+import type { System, Timer } from '@podplane/api/system';
+import type { Cursor, Store } from '@podplane/store/types';
+import type { Kind } from '@podplane/api/kinds/kind-map';
+import { defaultQueueLimits, type QueueLimits, WorkQueue } from './queue.js';
+import type { EventInput, ReconcileContext, Reconciler } from './types.js';
+
+export interface PumpConfig {
+  /** Longest turn before others get theirs, ms. */
+  readonly sliceMs: number;
+  /** Most reconciles in a turn, for worlds in which no time passes meanwhile. */
+  readonly sliceReconciles: number;
+  /** Most reconciles of one controller before the next one has its turn. */
+  readonly stage: number;
+  readonly queue: QueueLimits;
+}
+
+export const defaultPumpConfig: PumpConfig = { sliceMs: 8, sliceReconciles: 5000, stage: 256, queue: defaultQueueLimits };
+
+export interface PumpOptions {
+  readonly store: Store;
+  readonly system: System;
+  /** In the order in which they shall act on a change. */
+  readonly reconcilers: readonly Reconciler[];
+  /** Called after the commit, with the controller's name. */
+  readonly event: (input: EventInput, controller: string) => void;
+  /** A reconcile threw and was undone; its key is tried again after a back-off. */
+  readonly onError?: (controller: string, key: string, error: unknown) => void;
+  readonly config?: Partial<PumpConfig>;
+}
+
+export interface ControllerStats {
+  reconciles: number;
+  /** Those that wrote something. */
+  commits: number;
+  errors: number;
+  requeues: number;
+  /** Longest reconcile so far, ms. */
+  longestMs: number;
+}
+
+interface Member {
+  readonly reconciler: Reconciler;
+  readonly queue: WorkQueue;
+  readonly stats: ControllerStats;
+}
+
+/** Batches read at once. */
+const DRAIN_BATCHES = 500;
+const RETRY_MS = 1000;
+// Events never make a controller act, and they are many.
+const UNWATCHED: ReadonlySet<Kind> = new Set<Kind>(['Event', 'Lease']);
+const watchedKinds: readonly Kind[] = allKinds.filter((kind) => !UNWATCHED.has(kind));
+
+type State = { readonly kind: 'stopped' } | { readonly kind: 'running'; readonly cursor: Cursor } | { readonly kind: 'sealed' };
+
+export class ControllerPump {
+  readonly #store: Store;
+  readonly #system: System;
+  readonly #members: readonly Member[];
+  readonly #byName: ReadonlyMap<string, Member>;
+  readonly #event: PumpOptions['event'];
+  readonly #onError: NonNullable<PumpOptions['onError']>;
+  readonly #config: PumpConfig;
+  #state: State = { kind: 'stopped' };
+  #health: Disposable | undefined;
+  #timer: Timer | undefined;
+  #timerAt = Number.POSITIVE_INFINITY;
+  #scheduled = false;
+
+  constructor(options: PumpOptions) {
+    this.#store = options.store;
+    this.#system = options.system;
+    this.#event = options.event;
+    this.#onError = options.onError ?? (() => {});
+    this.#config = { ...defaultPumpConfig, ...options.config };
+    this.#members = options.reconcilers.map((reconciler) => ({
+      reconciler,
+      queue: new WorkQueue(this.#config.queue),
+      stats: { reconciles: 0, commits: 0, errors: 0, requeues: 0, longestMs: 0 },
+    }));
+    this.#byName = new Map(this.#members.map((member) => [member.reconciler.name, member]));
+  }
+
+  /** Counters by controller, with the lengths of their queues. */
+  get stats(): ReadonlyMap<string, Readonly<ControllerStats> & { readonly waiting: number; readonly delayed: number }> {
+    return new Map(this.#members.map(({ reconciler, stats, queue }) => [reconciler.name, { ...stats, waiting: queue.size, delayed: queue.delayed }]));
+  }
+
+  start(): void {
+    if (this.#state.kind !== 'stopped') return;
+    this.#health = this.#store.onHealth((health) => {
+      if (health.state === 'ok') this.#open();
+      else this.#close(health.state === 'sealed' ? { kind: 'sealed' } : { kind: 'stopped' });
+    });
+    if (this.#store.health.state === 'ok') this.#open();
+    else this.#state = { kind: 'sealed' };
+  }
+
+  stop(): void {
+    this.#health?.[Symbol.dispose]();
+    this.#health = undefined;
+    this.#close({ kind: 'stopped' });
+  }
+
+  /** Something outside the store changed that concerns a key (a session opened or broke). Throws RangeError for an unknown controller. */
+  poke(controller: string, key: string): void {
+    const member = this.#byName.get(controller);
+    if (member === undefined) throw new RangeError(`there is no controller ${controller}`);
+    member.queue.add(key, 'high');
+    if (this.#state.kind === 'running') this.#soon();
+  }
+
+  /** All keys anew: at the start, after the store recovered, and after falling off the ring. */
+  #open(): void {
+    this.#close({ kind: 'sealed' });
+    const kinds = watchedKinds;
+    const { cursor } = this.#store.snapshotAndWatch({ kinds }, 'head', (view) => {
+      for (const { reconciler, queue } of this.#members) {
+        queue.clear();
+        for (const key of reconciler.allKeys(view)) queue.add(key, 'low');
+      }
+    });
+    this.#state = { kind: 'running', cursor };
+    cursor.onReady(() => this.#soon());
+    this.#soon();
+  }
+
+  #close(next: State): void {
+    if (this.#state.kind === 'running') this.#state.cursor[Symbol.dispose]();
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#timerAt = Number.POSITIVE_INFINITY;
+    this.#state = next;
+  }
+
+  #soon(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    this.#system.timers.soon(() => {
+      this.#scheduled = false;
+      this.#turn();
+    });
+  }
+
+  #turn(): void {
+    const state = this.#state;
+    if (state.kind !== 'running') return;
+    try {
+      const more = this.#slice(state.cursor);
+      if (this.#state !== state) return;
+      state.cursor.onReady(() => this.#soon());
+      if (more) this.#soon();
+      else this.#sleep();
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  #failed(error: unknown): void {
+    const code = codeOf(error);
+    if (code === 'gone') this.#open();
+    else if (code === 'sealed' || code === 'closed') this.#close({ kind: 'sealed' });
+    else {
+      // Not of one key: reading changes failed. All keys are looked at again, from the store.
+      this.#onError('pump', '', error);
+      this.#close({ kind: 'sealed' });
+      this.#system.timers.after(RETRY_MS, () => this.#health !== undefined && this.#store.health.state === 'ok' && this.#open(), { background: true });
+    }
+  }
+
+  /** Returns whether there is more to do at once. */
+  #slice(cursor: Cursor): boolean {
+    const { clock } = this.#system;
+    const until = clock.monotonic() + this.#config.sliceMs;
+    let left = this.#config.sliceReconciles;
+    for (;;) {
+      let worked = this.#read(cursor);
+      for (const member of this.#members) {
+        for (let i = 0; i < this.#config.stage; i++) {
+          const taken = member.queue.take(clock.monotonic());
+          if (taken === undefined) break;
+          worked = true;
+          this.#reconcile(member, taken.key, taken.becauseOf);
+          if (--left <= 0 || clock.monotonic() >= until) return true;
+        }
+        this.#read(cursor);
+      }
+      if (!worked) return false;
+    }
+  }
+
+  #read(cursor: Cursor): boolean {
+    const batches = cursor.drain(DRAIN_BATCHES);
+    for (const { changes, revision } of batches) {
+      for (const change of changes) {
+        for (const { reconciler, queue } of this.#members) {
+          for (const key of reconciler.keysFor(change, this.#store)) queue.add(key, 'normal', revision);
+        }
+      }
+    }
+    return batches.length > 0;
+  }
+
+  #reconcile(member: Member, key: string, becauseOf: number | undefined): void {
+    const { reconciler, queue, stats } = member;
+    const { clock, random } = this.#system;
+    const started = clock.monotonic();
+    // Filled in by the reconciler; the store takes it when the function has returned.
+    const cause: { actor: string; reason: string; becauseOf?: number } = { actor: `controller:${reconciler.name}`, reason: reconciler.name };
+    if (becauseOf !== undefined) cause.becauseOf = becauseOf;
+    const events: EventInput[] = [];
+    stats.reconciles++;
+    const before = this.#store.revision;
+    try {
+      const { result, revision } = this.#store.transact(cause, (tx) => {
+        const context: ReconcileContext = {
+          tx,
+          now: tx.now,
+          monotonic: started,
+          random,
+          event: (input) => void events.push(input),
+          because: (reason) => void (cause.reason = reason),
+        };
+        return reconciler.reconcile(key, context);
+      });
+      queue.forget(key);
+      if (revision !== before) stats.commits++;
+      if (result?.requeueAfterMs !== undefined) {
+        stats.requeues++;
+        if (result.requeueAfterMs <= 0) queue.add(key);
+        else queue.addAt(key, started + result.requeueAfterMs);
+      }
+      for (const event of events) this.#event(event, reconciler.name);
+    } catch (error) {
+      const code = codeOf(error);
+      if (code === 'sealed' || code === 'closed' || code === 'gone') throw error;
+      stats.errors++;
+      queue.addFailed(key, started);
+      this.#onError(reconciler.name, key, error);
+    } finally {
+      stats.longestMs = Math.max(stats.longestMs, clock.monotonic() - started);
+    }
+  }
+
+  #sleep(): void {
+    let next = Number.POSITIVE_INFINITY;
+    for (const { queue } of this.#members) next = Math.min(next, queue.nextAt() ?? Number.POSITIVE_INFINITY);
+    if (next === this.#timerAt && this.#timer !== undefined) return;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#timerAt = next;
+    if (!Number.isFinite(next)) return;
+    this.#timer = this.#system.timers.after(
+      Math.max(0, next - this.#system.clock.monotonic()),
+      () => {
+        this.#timer = undefined;
+        this.#timerAt = Number.POSITIVE_INFINITY;
+        this.#soon();
+      },
+      { background: true },
+    );
+  }
+}
+
+function codeOf(error: unknown): unknown {
+  return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
+}
