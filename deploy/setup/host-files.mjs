@@ -9,27 +9,53 @@ const PROGRAM_FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr
 // The loader finds libraries here by itself.
 const KNOWN_FOLDERS = /^(\/usr)?\/lib(64)?(\/(x86_64|aarch64)-linux-gnu)?$/;
 
-function isElf(path) {
+const PT_DYNAMIC = 2;
+const PT_INTERP = 3;
+
+function readAt(file, offset, length) {
+  const data = Buffer.alloc(length);
+  return data.subarray(0, readSync(file, data, 0, length, offset));
+}
+
+/**
+ * What the headers of a file say: undefined where it is no 64-bit ELF file of this byte order; else whether it needs libraries, and
+ * the loader that it asks for (libraries ask for none).
+ */
+function elfOf(path) {
   const file = openSync(path, 'r');
   try {
-    const magic = Buffer.alloc(4);
-    return readSync(file, magic, 0, 4, 0) === 4 && magic.equals(Buffer.from('\x7fELF', 'latin1'));
+    const head = readAt(file, 0, 64);
+    if (head.length < 64 || !head.subarray(0, 6).equals(Buffer.from('\x7fELF\x02\x01', 'latin1'))) return undefined;
+    const size = head.readUInt16LE(54);
+    const table = readAt(file, Number(head.readBigUInt64LE(32)), size * head.readUInt16LE(56));
+    let dynamic = false;
+    let loader;
+    for (let at = 0; at + size <= table.length; at += size) {
+      const type = table.readUInt32LE(at);
+      if (type === PT_DYNAMIC) dynamic = true;
+      if (type === PT_INTERP) loader = readAt(file, Number(table.readBigUInt64LE(at + 8)), Number(table.readBigUInt64LE(at + 32))).toString('latin1').replace(/\0.*$/s, '');
+    }
+    return { dynamic, loader };
   } finally {
     closeSync(file);
   }
 }
 
-/** Paths of the libraries (and the loader) of a program, as the loader itself tells them. Static programs have none. */
+/** Paths of the libraries of a program (or library), and of its loader, as the loader itself tells them. Static programs have none. */
 function librariesOf(program) {
+  const elf = elfOf(program);
+  if (elf === undefined || !elf.dynamic) return [];
+  const own = elfOf(process.execPath)?.loader;
+  const loader = elf.loader ?? own;
+  // A static program may be position-independent: then it has a dynamic part, but asks for no loader.
+  if (loader === undefined || (elf.loader === undefined && !/\.so(\.|$)/.test(basename(program)))) return [];
   let text;
   try {
-    text = execFileSync('ldd', [program], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'], env: { ...process.env, LC_ALL: 'C' } });
-  } catch {
-    return []; // "not a dynamic executable" ends with 1
+    text = execFileSync(loader, ['--list', program], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, LC_ALL: 'C', LD_PRELOAD: '' } });
+  } catch (error) {
+    throw new SetupError(`The libraries of ${program} cannot be found: ${String(error.stderr ?? error.message).trim()}`, 'On Debian and Ubuntu the C++ library that Node needs is the package libstdc++6.');
   }
-  const missing = /^\s*(\S+) => not found/m.exec(text);
-  if (missing) throw new SetupError(`${program} needs the library ${missing[1]}, which this machine does not have.`, 'Install it; on Debian and Ubuntu the C++ library is the package libstdc++6.');
-  return [...text.matchAll(/(?:=>\s+)?(\/\S+)\s+\(0x/g)].map((match) => match[1]);
+  return [...new Set([loader, ...[...text.matchAll(/(?:=>\s+)?(\/\S+)\s+\(0x/g)].map((match) => match[1])])];
 }
 
 /** Where this machine has a program; undefined where it does not. */
@@ -66,14 +92,14 @@ export class HostFiles {
     }
     this.#placed.set(file, path);
     this.add(path, { source: file, mode: 0o755 });
-    if (isElf(file)) this.#libraries(file);
+    this.#libraries(file);
   }
 
   /** Programs by name, into usr/bin. Scripts are left out where only binaries are wanted. Answers the names that this machine lacks. */
   addPrograms(names, { scripts = false } = {}) {
     return names.filter((name) => {
       const found = whereIs(name);
-      if (found === undefined || (!scripts && !isElf(realpathSync(found)))) return true;
+      if (found === undefined || (!scripts && elfOf(realpathSync(found)) === undefined)) return true;
       this.addProgram(found, `usr/bin/${name}`);
       return false;
     });
