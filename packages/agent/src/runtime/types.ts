@@ -1,4 +1,4 @@
-// What the agent needs of a container engine. docker/ implements it with dockerode; packages/testing has a fake with settable latency and failures.
+// What the agent needs of a container engine. docker/ implements it for Docker Engine; packages/testing has a fake with settable latency and failures.
 // Pods, probes and back-off are not known here: only containers, images, networks and volumes that carry our labels.
 
 export const LABEL_NODE = 'podplane.dev/node';

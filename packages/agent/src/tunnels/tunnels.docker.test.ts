@@ -1,7 +1,7 @@
 // Tunnels with containers of a real engine behind them.
 import { randomBytes } from 'node:crypto';
 import type { OpenTunnel } from '@podplane/api/gen/podplane/node/v1/session';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { readArchive } from '../images/archive.js';
 import { busyboxImage } from '../images/base-image.js';
 import { silentLog } from '../log.js';
@@ -10,6 +10,10 @@ import { MemoryTunnel } from './testing/memory-stream.js';
 import type { TunnelMessage } from './tunnel.js';
 import { Tunnels } from './tunnels.js';
 
+/** A busy machine needs a moment. */
+const SOON = { timeout: 10_000, interval: 20 };
+
+vi.setConfig({ hookTimeout: 60_000, testTimeout: 60_000 }); // the engine is shared with other tests
 const noEngine = await whyNoEngine();
 
 describe.skipIf(noEngine !== undefined)('tunnels to containers', () => {
@@ -43,7 +47,7 @@ describe.skipIf(noEngine !== undefined)('tunnels to containers', () => {
   async function ask(request: NonNullable<OpenTunnel['request']>): Promise<MemoryTunnel> {
     const before = streams.length;
     tunnels.open({ tunnelId: 't', request });
-    await expect.poll(() => streams.length).toBe(before + 1);
+    await expect.poll(() => streams.length, SOON).toBe(before + 1);
     const stream = streams.at(-1);
     if (!stream) throw new Error('no stream');
     expect((await stream.next())?.$case).toBe('hello');
@@ -59,7 +63,7 @@ describe.skipIf(noEngine !== undefined)('tunnels to containers', () => {
     });
     expect(text([(await stream.next()) as TunnelMessage])).toBe('ready\n');
     stream.end();
-    await expect.poll(() => tunnels.count).toBe(0);
+    await expect.poll(() => tunnels.count, SOON).toBe(0);
   });
 
   it('exec: input to output, exit code', async () => {
@@ -80,9 +84,9 @@ describe.skipIf(noEngine !== undefined)('tunnels to containers', () => {
     });
     const running = async (): Promise<boolean> =>
       (await node.run(pods.get('web')?.containerId ?? '', 'sh', '-c', 'ps | grep "[s]leep 45678"')).code === 0;
-    await expect.poll(running, { timeout: 5000 }).toBe(true);
+    await expect.poll(running, SOON).toBe(true);
     stream.break();
-    await expect.poll(running, { timeout: 5000 }).toBe(false);
+    await expect.poll(running, SOON).toBe(false);
   });
 
   it('port: an HTTP answer through the pod IP', async () => {

@@ -11,6 +11,9 @@ import { MemoryTunnel } from './testing/memory-stream.js';
 import type { TunnelMessage } from './tunnel.js';
 import { Tunnels, type TunnelsOptions } from './tunnels.js';
 
+/** A busy machine needs a moment. */
+const SOON = { timeout: 10_000, interval: 20 };
+
 const MIB = 1024 * 1024;
 type Request = NonNullable<OpenTunnel['request']>;
 type Part = { readonly stream: 'stdout' | 'stderr'; readonly data: Uint8Array };
@@ -213,7 +216,7 @@ describe('port tunnels', () => {
       else if (how === 'break') stream.break();
       else await tunnels.close();
       await gone.promise;
-      await expect.poll(() => tunnels.count).toBe(0);
+      await expect.poll(() => tunnels.count, SOON).toBe(0);
       expect(stream.aborted).toBeDefined();
     }
   });
@@ -223,7 +226,7 @@ describe('tunnels that cannot be opened', () => {
   it('are refused over the session', async () => {
     const { tunnels, refused } = agent({ dial: () => Promise.reject(new Error('no route')) });
     tunnels.open({ tunnelId: 'a', request: forward(1) });
-    await expect.poll(() => refused).toEqual([['a', 'Unavailable', expect.stringContaining('no route')]]);
+    await expect.poll(() => refused, SOON).toEqual([['a', 'Unavailable', expect.stringContaining('no route')]]);
     await tunnels.close();
     tunnels.open({ tunnelId: 'b', request: forward(1) });
     expect(refused.at(-1)).toEqual(['b', 'Unavailable', 'the agent stops']);
@@ -232,7 +235,7 @@ describe('tunnels that cannot be opened', () => {
   it('say that an unknown request needs a newer agent', async () => {
     const { tunnels, streams } = agent();
     tunnels.open({ tunnelId: 'a' });
-    await expect.poll(() => streams.length).toBe(1);
+    await expect.poll(() => streams.length, SOON).toBe(1);
     expect((await streams[0]?.rest())?.at(-1)).toEqual({
       $case: 'error',
       value: { reason: 'BadRequest', message: expect.stringContaining('older') },
@@ -284,7 +287,7 @@ describe('log tunnels', () => {
     await stream.next();
     stream.end();
     await stopped.promise;
-    await expect.poll(() => tunnels.count).toBe(0);
+    await expect.poll(() => tunnels.count, SOON).toBe(0);
   });
 });
 
@@ -325,7 +328,7 @@ describe('command tunnels', () => {
     await stream.say({ $case: 'resize', value: { width: 80, height: 25 } });
     await stream.say({ $case: 'data', value: Buffer.from('in') });
     await stream.say({ $case: 'closed', value: true });
-    await expect.poll(() => fake.written).toEqual(['<80x25>', 'in', '<closed>']);
+    await expect.poll(() => fake.written, SOON).toEqual(['<80x25>', 'in', '<closed>']);
     fake.finish(3);
     expect(
       (await stream.rest()).map((message) =>
@@ -342,7 +345,7 @@ describe('command tunnels', () => {
     const stream = await ask(exec());
     await stream.next();
     stream.break();
-    await expect.poll(() => [fake.aborted(), tunnels.count]).toEqual([true, 0]);
+    await expect.poll(() => [fake.aborted(), tunnels.count], SOON).toEqual([true, 0]);
   });
 
   it('refuse input and size for commands that have none, and an empty command', async () => {
@@ -415,7 +418,7 @@ describe('image tunnels', () => {
     await cut.next();
     await cut.say({ $case: 'data', value: Buffer.from('one') });
     cut.end();
-    await expect.poll(() => cut.aborted).toBeDefined(); // the call is over: there is nobody to tell
+    await expect.poll(() => cut.aborted, SOON).toBeDefined(); // the call is over: there is nobody to tell
     expect(fake.loaded).toEqual([]);
     const other = await ask(image());
     await other.next();
@@ -424,6 +427,6 @@ describe('image tunnels', () => {
       $case: 'error',
       value: { reason: 'BadRequest', message: expect.stringContaining('a:1') },
     });
-    await expect.poll(() => tunnels.count).toBe(0);
+    await expect.poll(() => tunnels.count, SOON).toBe(0);
   });
 });

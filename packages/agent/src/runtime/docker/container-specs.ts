@@ -1,6 +1,6 @@
 // Our specifications of containers as what the engine's create call takes. Pure.
-import type { ContainerCreateOptions, HostConfig, MountSettings } from 'dockerode';
 import { type ContainerSpec, LABEL_NODE, type Mount, type PauseSpec, type Resources } from '../types.js';
+import type { CreateContainer, HostConfig, MountConfig } from './engine-api.js';
 import { PAUSE_IMAGE } from './pause-image.js';
 
 const CPU_PERIOD_MICROS = 100_000;
@@ -16,7 +16,7 @@ const LOG_CONFIG = { Type: 'json-file', Config: { 'max-size': '10m', 'max-file':
 const NO_RESTART = { Name: 'no' }; // the agent owns restarts
 
 /** The pod's first container: owns network and IPC. */
-export function pauseOptions(spec: PauseSpec): ContainerCreateOptions {
+export function pauseOptions(spec: PauseSpec): CreateContainer {
   const ports = new Map<string, { HostIp: string; HostPort: string }[]>();
   for (const port of spec.ports) {
     const key = `${port.containerPort}/${port.protocol}`;
@@ -25,7 +25,6 @@ export function pauseOptions(spec: PauseSpec): ContainerCreateOptions {
     ports.set(key, bindings);
   }
   return {
-    name: spec.name,
     Image: PAUSE_IMAGE,
     Hostname: hostname(spec.hostname),
     Labels: { ...spec.labels },
@@ -46,9 +45,8 @@ export function pauseOptions(spec: PauseSpec): ContainerCreateOptions {
 }
 
 /** A container that joins the network and IPC of the pod's pause container. It has that one's host name, hosts and resolv.conf too. */
-export function appOptions(spec: ContainerSpec, oomScoreAdj: number | undefined): ContainerCreateOptions {
+export function appOptions(spec: ContainerSpec, oomScoreAdj: number | undefined): CreateContainer {
   return {
-    name: spec.name,
     Image: spec.image,
     Labels: { ...spec.labels },
     // The engine forgets the image's Cmd where Entrypoint is given, which is what Kubernetes says of command and args.
@@ -73,9 +71,8 @@ export function appOptions(spec: ContainerSpec, oomScoreAdj: number | undefined)
 }
 
 /** Starts and ends at once, if this machine lets containers have a negative OOM score; else it cannot be started. */
-export function oomProbeOptions(nodeName: string, name: string): ContainerCreateOptions {
+export function oomProbeOptions(nodeName: string): CreateContainer {
   return {
-    name,
     Image: PAUSE_IMAGE,
     Labels: { [LABEL_NODE]: nodeName },
     HostConfig: { NetworkMode: 'none', RestartPolicy: NO_RESTART, LogConfig: { Type: 'none', Config: {} }, OomScoreAdj: -1 },
@@ -91,7 +88,7 @@ function cgroup(parent: string | undefined): Pick<HostConfig, 'CgroupParent'> {
   return parent === undefined ? {} : { CgroupParent: parent };
 }
 
-function mounts(list: readonly Mount[]): MountSettings[] {
+function mounts(list: readonly Mount[]): MountConfig[] {
   return list.map((mount) => {
     const common = { Target: mount.target, ReadOnly: mount.readOnly };
     switch (mount.type) {
@@ -105,7 +102,7 @@ function mounts(list: readonly Mount[]): MountSettings[] {
           ...common,
           Type: 'volume',
           Source: mount.source,
-          VolumeOptions: { NoCopy: true, Labels: {}, DriverConfig: { Name: '', Options: {} } },
+          VolumeOptions: { NoCopy: true },
         };
     }
   });

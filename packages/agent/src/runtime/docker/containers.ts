@@ -1,10 +1,11 @@
 // Containers of the engine: made, started, ended, removed, looked at. What they are made from is container-specs.ts.
-import type { ContainerCreateOptions, ContainerInspectInfo } from 'dockerode';
 import { isRuntimeError, RuntimeError } from '../errors.js';
 import { type ContainerInfo, type ContainerSpec, type ContainerState, LABEL_NODE, type PauseSpec } from '../types.js';
 import { appOptions, oomProbeOptions, pauseOptions } from './container-specs.js';
 import type { Engine } from './engine.js';
-import { engineAnswer, toRuntimeError } from './engine-errors.js';
+import type { ContainerInspect, CreateContainer } from './engine-api.js';
+import { toRuntimeError } from './engine-errors.js';
+import { EngineAnswer } from './engine-http.js';
 import { CallRank } from './engine-limit.js';
 import { presentImage } from './images.js';
 
@@ -14,6 +15,8 @@ const PARALLEL_INSPECTS = 8;
 const STOP_HOLDS_MS = 1000;
 
 const short = (id: string): string => id.slice(0, 12);
+const path = (id: string): string => `/containers/${encodeURIComponent(id)}`;
+const statusOf = (error: unknown): number | undefined => (error instanceof EngineAnswer ? error.statusCode : undefined);
 
 export class Containers {
   readonly #engine: Engine;
@@ -26,7 +29,7 @@ export class Containers {
   }
 
   async createPause(spec: PauseSpec): Promise<string> {
-    const id = await this.#create(pauseOptions(spec), CallRank.createPause);
+    const id = await this.#create(spec.name, pauseOptions(spec), CallRank.createPause);
     this.#newPauses.add(id);
     return id;
   }
@@ -35,18 +38,23 @@ export class Containers {
     const wanted = spec.resources.oomScoreAdj;
     const negative = wanted !== undefined && wanted < 0;
     const allowed = !negative || (await this.#mayLowerOomScore(spec.labels[LABEL_NODE] ?? ''));
-    return this.#create(appOptions(spec, allowed ? wanted : 0), CallRank.createApp);
+    return this.#create(spec.name, appOptions(spec, allowed ? wanted : 0), CallRank.createApp);
   }
 
-  async #create(options: ContainerCreateOptions, rank: CallRank): Promise<string> {
-    const doing = `create container ${options.name ?? ''}`;
+  async #create(name: string, options: CreateContainer, rank: CallRank): Promise<string> {
+    const doing = `create container ${name}`;
     try {
-      const container = await this.#engine.heavy(rank, () => this.#engine.docker.createContainer(options));
-      return container.id;
+      const { Id } = await this.#engine.heavy<{ Id: string }>(rank, {
+        method: 'POST',
+        path: '/containers/create',
+        query: { name },
+        body: options,
+      });
+      return Id;
     } catch (error) {
       const found = toRuntimeError(error, doing);
       // 404 is a missing image on all engines, or a missing network on newer ones; only a look tells.
-      if (found.code === 'not-found' && options.Image !== undefined && !(await presentImage(this.#engine, options.Image))) {
+      if (found.code === 'not-found' && !(await presentImage(this.#engine, options.Image))) {
         throw new RuntimeError('image-not-found', `${doing}: this node has no image ${options.Image}`, {
           advice: 'pull it, or bring it with podplane image load',
           cause: error,
@@ -66,7 +74,8 @@ export class Containers {
   }
 
   async #tryNegativeOomScore(nodeName: string): Promise<boolean> {
-    const id = await this.#create(oomProbeOptions(nodeName, `podplane-oom-${this.#engine.system.random.suffix(10)}`), CallRank.createApp);
+    const name = `podplane-oom-${this.#engine.system.random.suffix(10)}`;
+    const id = await this.#create(name, oomProbeOptions(nodeName), CallRank.createApp);
     try {
       await this.start(id);
       return true;
@@ -81,9 +90,9 @@ export class Containers {
   async start(id: string): Promise<void> {
     const rank = this.#newPauses.delete(id) ? CallRank.startPause : CallRank.startApp;
     try {
-      await this.#engine.heavy(rank, () => this.#engine.docker.getContainer(id).start());
+      await this.#engine.heavy(rank, { method: 'POST', path: `${path(id)}/start` });
     } catch (error) {
-      if (engineAnswer(error)?.statusCode === 304) return; // it runs
+      if (statusOf(error) === 304) return; // it runs
       const found = toRuntimeError(error, `start container ${short(id)}`);
       // 400: command missing or not executable; 500 without a known text: mounts, runtime, cgroups. All else has its code.
       if (found.code !== 'invalid' && found.code !== 'failed') throw found;
@@ -98,11 +107,11 @@ export class Containers {
     try {
       await this.#engine.heavy(
         seconds === 0 ? CallRank.fence : CallRank.stop,
-        () => this.#engine.docker.getContainer(id).stop({ t: seconds }),
+        { method: 'POST', path: `${path(id)}/stop`, query: { t: seconds } },
         { waitMs: seconds * 1000, holdMs: STOP_HOLDS_MS },
       );
     } catch (error) {
-      const status = engineAnswer(error)?.statusCode;
+      const status = statusOf(error);
       if (status === 304 || status === 404) return;
       throw toRuntimeError(error, `stop container ${short(id)}`);
     }
@@ -111,9 +120,9 @@ export class Containers {
   /** Never waits for a place. A container that does not run: no error. */
   async kill(id: string, signal: string): Promise<void> {
     try {
-      await this.#engine.heavy(CallRank.fence, () => this.#engine.docker.getContainer(id).kill({ signal }));
+      await this.#engine.heavy(CallRank.fence, { method: 'POST', path: `${path(id)}/kill`, query: { signal } });
     } catch (error) {
-      if (engineAnswer(error)?.statusCode === 409) return;
+      if (statusOf(error) === 409) return;
       throw toRuntimeError(error, `send ${signal} to container ${short(id)}`);
     }
   }
@@ -122,7 +131,7 @@ export class Containers {
   async remove(id: string): Promise<void> {
     this.#newPauses.delete(id);
     try {
-      await this.#engine.heavy(CallRank.remove, () => this.#engine.docker.getContainer(id).remove({ force: true, v: true }));
+      await this.#engine.heavy(CallRank.remove, { method: 'DELETE', path: path(id), query: { force: true, v: true } });
     } catch (error) {
       const found = toRuntimeError(error, `remove container ${short(id)}`);
       if (found.code === 'not-found') return;
@@ -133,20 +142,18 @@ export class Containers {
   }
 
   async inspect(id: string): Promise<ContainerInfo | undefined> {
-    try {
-      return containerInfo(await this.#engine.call(`inspect container ${short(id)}`, () => this.#engine.docker.getContainer(id).inspect()));
-    } catch (error) {
-      const found = toRuntimeError(error, `inspect container ${short(id)}`);
-      if (found.code === 'not-found') return undefined;
-      throw found;
-    }
+    const found = await this.#engine.find<ContainerInspect>(`inspect container ${short(id)}`, { method: 'GET', path: `${path(id)}/json` });
+    return found && containerInfo(found);
   }
 
   /** Ids of all containers with the node's label, also ended ones. One call, whatever their number. */
   async ids(nodeName: string): Promise<readonly string[]> {
-    const list = await this.#engine.call('list containers', () =>
-      this.#engine.docker.listContainers({ all: true, filters: { label: [`${LABEL_NODE}=${nodeName}`] } }),
-    );
+    const query = { all: true, filters: { label: [`${LABEL_NODE}=${nodeName}`] } };
+    const list = await this.#engine.call<readonly { readonly Id: string }[]>('list containers', {
+      method: 'GET',
+      path: '/containers/json',
+      query,
+    });
     return list.map((container) => container.Id);
   }
 
@@ -186,7 +193,7 @@ function time(text: string | undefined): number | undefined {
   return Number.isNaN(ms) || ms <= 0 ? undefined : ms;
 }
 
-export function containerInfo(container: ContainerInspectInfo): ContainerInfo {
+export function containerInfo(container: ContainerInspect): ContainerInfo {
   const state = container.State;
   const status = STATES.has(state.Status) ? (state.Status as ContainerState) : 'dead';
   const ended = status === 'exited' || status === 'dead';

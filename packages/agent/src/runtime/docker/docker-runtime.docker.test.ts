@@ -1,11 +1,12 @@
 // The runtime on a real engine: pods of pause and app, network, resources, ends and errors.
 import { connect } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { STAY, system, TestNode, whyNoEngine } from '../testing/real-engine.js';
 import { type ContainerHint, LABEL_NODE, LABEL_POD_UID } from '../types.js';
 import { DockerRuntime } from './docker-runtime.js';
 import { PAUSE_IMAGE } from './pause-image.js';
 
+vi.setConfig({ hookTimeout: 60_000, testTimeout: 60_000 }); // the engine is shared with other tests
 const noEngine = await whyNoEngine();
 
 describe.skipIf(noEngine !== undefined)('DockerRuntime', () => {

@@ -1,6 +1,5 @@
 // The container runtime on Docker Engine: puts the files beside it together under the contract of ../types.ts. No decision is made here.
 import type { System } from '@podplane/api/system';
-import { RuntimeError } from '../errors.js';
 import type {
   ContainerHint,
   ContainerInfo,
@@ -18,7 +17,7 @@ import { Engine, type EngineOptions } from './engine.js';
 import { watchContainers } from './events.js';
 import { type ExecOptions, execInContainer } from './exec.js';
 import type { OutputPart } from './frames.js';
-import { listImages, loadImage, presentImage, pullImage, saveImage } from './images.js';
+import { listImages, loadImage, presentImage, pullImage, removeImage, saveImage } from './images.js';
 import { containerLogs } from './logs.js';
 import { ensureNetwork, removeNetwork } from './network.js';
 import { ensurePauseImage } from './pause-image.js';
@@ -39,9 +38,10 @@ export class DockerRuntime implements ContainerRuntime {
   }
 
   async info(): Promise<EngineInfo> {
-    const info = (await this.#engine.call('ask Docker Engine for its version', () => this.#engine.docker.info())) as Readonly<
-      Record<string, unknown>
-    >;
+    const info = await this.#engine.call<Readonly<Record<string, unknown>>>('ask Docker Engine for its version', {
+      method: 'GET',
+      path: '/info',
+    });
     const text = (key: string): string => (typeof info[key] === 'string' ? info[key] : '');
     const number = (key: string): number => (typeof info[key] === 'number' ? info[key] : 0);
     return {
@@ -121,12 +121,8 @@ export class DockerRuntime implements ContainerRuntime {
   }
 
   /** Beyond the contract: takes the name off; the image goes with its last name. Not there: no error. */
-  async removeImage(image: string): Promise<void> {
-    try {
-      await this.#engine.call(`remove image ${image}`, () => this.#engine.docker.getImage(image).remove());
-    } catch (error) {
-      if (!(error instanceof RuntimeError && error.code === 'not-found')) throw error;
-    }
+  removeImage(image: string): Promise<void> {
+    return removeImage(this.#engine, image);
   }
 
   createVolume(

@@ -1,7 +1,8 @@
-// From what Docker Engine (through dockerode) or the socket says to a RuntimeError. Status codes and errno decide; only where the engine
+// From what Docker Engine or the socket says to a RuntimeError. Status codes and errno decide; only where the engine
 // answers 500 with nothing but text, the table below looks at the text.
 import { RuntimeError } from '../errors.js';
 import type { RuntimeErrorCode } from '../types.js';
+import { EngineAnswer } from './engine-http.js';
 
 const START_ENGINE = 'start dockerd, or check DOCKER_HOST';
 const ALLOW_SOCKET = 'add the user to the group "docker" and log in again, or run as root';
@@ -43,25 +44,8 @@ const BY_TEXT: readonly (readonly [text: string, code: RuntimeErrorCode, advice:
   ['i/o timeout', 'timeout', ''],
 ];
 
-/** What dockerode throws for an answer with an unexpected status. */
-interface EngineAnswer {
-  readonly statusCode: number;
-  readonly text: string;
-}
-
 function property(value: unknown, key: string): unknown {
   return typeof value === 'object' && value !== null && key in value ? (value as Record<string, unknown>)[key] : undefined;
-}
-
-/** The status and the engine's own words, where the error is an answer of the engine. */
-export function engineAnswer(error: unknown): EngineAnswer | undefined {
-  const statusCode = property(error, 'statusCode');
-  if (typeof statusCode !== 'number') return undefined;
-  const said = property(property(error, 'json'), 'message');
-  if (typeof said === 'string') return { statusCode, text: said.trim() };
-  // Of answers to streamed calls dockerode keeps the words only inside its own message: "(HTTP code 404) reason - words ".
-  const message = error instanceof Error ? error.message : String(error);
-  return { statusCode, text: message.replace(/^\(HTTP code \d+\) .*? - /, '').trim() };
 }
 
 /** The code of a text that came without a telling status, and its advice. */
@@ -74,8 +58,7 @@ export function classifyText(text: string): readonly [RuntimeErrorCode, string] 
 /** Any error of a call to the engine as a RuntimeError. doing: what was tried, for the message ("start container 1a2b"). */
 export function toRuntimeError(error: unknown, doing: string): RuntimeError {
   if (error instanceof RuntimeError) return error;
-  const answer = engineAnswer(error);
-  if (answer) return fromAnswer(answer, doing, error);
+  if (error instanceof EngineAnswer) return fromAnswer(error, doing);
   const errno = property(error, 'code');
   const message = error instanceof Error ? error.message : String(error);
   if (property(error, 'name') === 'AbortError') return new RuntimeError('failed', `${doing}: cancelled`, { cause: error });
@@ -93,7 +76,8 @@ export function toRuntimeError(error: unknown, doing: string): RuntimeError {
   return new RuntimeError('failed', `${doing}: ${message}`, { cause: error });
 }
 
-function fromAnswer(answer: EngineAnswer, doing: string, cause: unknown): RuntimeError {
+function fromAnswer(answer: EngineAnswer, doing: string): RuntimeError {
+  const cause = answer;
   const message = `${doing}: ${answer.text || `the engine answered with status ${answer.statusCode}`}`;
   switch (answer.statusCode) {
     case 401:

@@ -1,12 +1,11 @@
-// The connection to Docker Engine: one dockerode, calls that answer JSON or a stream, errors as RuntimeError, the limit on heavy calls.
+// Calls to Docker Engine: errors as RuntimeError, time-outs, the limit on heavy calls. How they travel is engine-http.ts.
 // What is called is in the files beside this one.
 import type { IncomingMessage } from 'node:http';
 import { availableParallelism } from 'node:os';
-import type { Readable } from 'node:stream';
 import type { System } from '@podplane/api/system';
-import Docker from 'dockerode';
-import { RuntimeError } from '../errors.js';
+import { isRuntimeError, RuntimeError } from '../errors.js';
 import { toRuntimeError } from './engine-errors.js';
+import { EngineHttp, type EngineRequest, engineAddress } from './engine-http.js';
 import { type CallRank, EngineLimit } from './engine-limit.js';
 
 // Longer than any healthy engine takes, also a busy one; a hanging engine must not hold the agent's workers for ever.
@@ -19,91 +18,68 @@ export interface EngineOptions {
   readonly maxCalls?: number | undefined;
 }
 
-export interface StreamRequest {
-  readonly method: 'GET' | 'POST';
-  /** Without query. */
-  readonly path: string;
-  readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
-  readonly body?: Readable;
-  readonly registryAuth?: object | undefined;
-  readonly signal?: AbortSignal | undefined;
-  /** For messages of errors. */
-  readonly doing: string;
-}
-
 export class Engine {
-  readonly docker: Docker;
+  readonly http: EngineHttp;
   readonly limit: EngineLimit;
   readonly system: System;
 
   constructor(system: System, options: EngineOptions = {}) {
     this.system = system;
-    this.docker = options.socketPath === undefined ? new Docker() : new Docker({ socketPath: options.socketPath });
+    this.http = new EngineHttp(
+      options.socketPath === undefined ? engineAddress(process.env) : { kind: 'socket', path: options.socketPath },
+    );
     this.limit = new EngineLimit(options.maxCalls ?? 2 * availableParallelism(), system.timers);
   }
 
-  /** Awaits a call; whatever it rejects with becomes a RuntimeError. doing: what is tried, for its message. */
-  async call<T>(doing: string, fn: () => Promise<T>): Promise<T> {
+  /** A call that answers JSON. doing: what is tried, for the message of the error. */
+  async call<T>(doing: string, request: EngineRequest): Promise<T> {
     try {
-      return await this.#inTime(fn, CALL_TIMEOUT_MS);
+      return await this.#inTime<T>(request, CALL_TIMEOUT_MS);
     } catch (error) {
       throw toRuntimeError(error, doing);
     }
   }
 
-  /**
-   * A call that takes part in the limit. Rejects with what dockerode throws, as callers look at the status. waitMs: how long the engine
-   * may wait by itself within the call (a grace period); after holdMs the call does not count any more.
-   */
-  heavy<T>(rank: CallRank, fn: () => Promise<T>, wait?: { readonly waitMs: number; readonly holdMs: number }): Promise<T> {
-    return this.limit.run(rank, () => this.#inTime(fn, CALL_TIMEOUT_MS + (wait?.waitMs ?? 0)), wait?.holdMs);
+  /** The same for something that may not be there: undefined. */
+  async find<T>(doing: string, request: EngineRequest): Promise<T | undefined> {
+    try {
+      return await this.call<T>(doing, request);
+    } catch (error) {
+      if (isRuntimeError(error, 'not-found')) return undefined;
+      throw error;
+    }
   }
 
-  async #inTime<T>(fn: () => Promise<T>, ms: number): Promise<T> {
+  /**
+   * A call that takes part in the limit. Rejects with what the HTTP client throws, as callers look at the status. waitMs: how long the
+   * engine may wait by itself within the call (a grace period); after holdMs the call does not count any more.
+   */
+  heavy<T>(rank: CallRank, request: EngineRequest, wait?: { readonly waitMs: number; readonly holdMs: number }): Promise<T> {
+    return this.limit.run(rank, () => this.#inTime<T>(request, CALL_TIMEOUT_MS + (wait?.waitMs ?? 0)), wait?.holdMs);
+  }
+
+  async #inTime<T>(request: EngineRequest, ms: number): Promise<T> {
     const { promise, reject } = Promise.withResolvers<never>();
-    const timer = this.system.timers.after(
-      ms,
-      () =>
-        reject(
-          new RuntimeError('timeout', `Docker Engine did not answer within ${ms / 1000} s`, {
-            advice: 'is the engine or its disk overloaded? see its log',
-          }),
-        ),
-      {
-        background: true,
-      },
-    );
+    const stop = new AbortController();
+    const advice = 'is the engine or its disk overloaded? see its log';
+    const expired = (): void => {
+      reject(new RuntimeError('timeout', `Docker Engine did not answer within ${ms / 1000} s`, { advice }));
+      stop.abort();
+    };
+    const timer = this.system.timers.after(ms, expired, { background: true });
     try {
-      return await Promise.race([fn(), promise]);
+      return await Promise.race([this.http.json<T>({ ...request, signal: stop.signal }), promise]);
     } finally {
       timer.cancel();
     }
   }
 
-  /**
-   * A call whose answer is read as it comes; the caller reads it to its end or destroys it. Goes past dockerode's methods, which read
-   * whole answers into memory for some options.
-   */
-  stream(request: StreamRequest): Promise<IncomingMessage> {
-    const query: Record<string, string> = {};
-    for (const [key, value] of Object.entries(request.query ?? {})) if (value !== undefined) query[key] = String(value);
-    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-    this.docker.modem.dial(
-      {
-        method: request.method,
-        path: `${request.path}?`,
-        options: { _query: query, _body: {} },
-        isStream: true,
-        statusCodes: { 200: true },
-        ...(request.body === undefined ? {} : { file: request.body }),
-        ...(request.registryAuth === undefined ? {} : { authconfig: { ...request.registryAuth } }),
-        ...(request.signal === undefined ? {} : { abortSignal: request.signal }),
-      },
-      (error, answer) => {
-        if (error) reject(toRuntimeError(error, request.doing));
-        else resolve(answer as IncomingMessage);
-      },
-    );
-    return promise;
+  /** A call whose answer is read as it comes; the caller reads it to its end or destroys it. No time-out. */
+  async stream(doing: string, request: EngineRequest): Promise<IncomingMessage> {
+    try {
+      return await this.http.stream(request);
+    } catch (error) {
+      throw toRuntimeError(error, doing);
+    }
   }
 }

@@ -22,13 +22,8 @@ async function* hints(engine: Engine, nodeName: string, since: string, signal: A
   if (signal.aborted) return;
   let answer: IncomingMessage;
   try {
-    answer = await engine.stream({
-      method: 'GET',
-      path: '/events',
-      query: { since, filters: JSON.stringify({ type: ['container'], event: ACTIONS, label: [`${LABEL_NODE}=${nodeName}`] }) },
-      signal,
-      doing: 'watch containers',
-    });
+    const filters = { type: ['container'], event: ACTIONS, label: [`${LABEL_NODE}=${nodeName}`] };
+    answer = await engine.stream('watch containers', { method: 'GET', path: '/events', query: { since, filters }, signal });
   } catch (error) {
     if (signal.aborted) return;
     throw error;

@@ -1,10 +1,10 @@
 // Commands inside running containers, over a connection that the engine hands over to us whole.
 import { readFile } from 'node:fs/promises';
 import type { Duplex } from 'node:stream';
-import type Docker from 'dockerode';
 import { RuntimeError } from '../errors.js';
 import type { ExecHandle } from '../types.js';
 import type { Engine } from './engine.js';
+import type { ExecInspect } from './engine-api.js';
 import { toRuntimeError } from './engine-errors.js';
 import { plainOutput, splitFrames } from './frames.js';
 
@@ -22,34 +22,40 @@ const EXIT_POLL_MAX_MS = 500;
 /** Starts a command. The output must be read to its end: only then does exit resolve. */
 export async function execInContainer(engine: Engine, containerId: string, options: ExecOptions): Promise<ExecHandle> {
   const doing = `run a command in container ${containerId.slice(0, 12)}`;
-  return engine.call(doing, async () => {
-    const exec = await engine.docker.getContainer(containerId).exec({
-      Cmd: [...options.command],
+  const { Id } = await engine.call<{ Id: string }>(doing, {
+    method: 'POST',
+    path: `/containers/${encodeURIComponent(containerId)}/exec`,
+    body: {
+      Cmd: options.command,
       AttachStdin: options.stdin,
       AttachStdout: true,
       AttachStderr: true,
       Tty: options.tty,
-      ...(options.env === undefined ? {} : { Env: [...options.env] }),
-    });
-    const connection = await exec.start({ hijack: true, stdin: true, Tty: options.tty });
-    return new DockerExec(engine, exec, connection, containerId, options, doing);
+      ...(options.env && { Env: options.env }),
+    },
   });
+  try {
+    const connection = await engine.http.upgrade({ method: 'POST', path: `/exec/${Id}/start`, body: { Detach: false, Tty: options.tty } });
+    return new DockerExec(engine, Id, connection, containerId, options, doing);
+  } catch (error) {
+    throw toRuntimeError(error, doing);
+  }
 }
 
 class DockerExec implements ExecHandle {
   readonly output: ExecHandle['output'];
   readonly exit: Promise<number>;
   readonly #engine: Engine;
-  readonly #exec: Docker.Exec;
+  readonly #id: string;
   readonly #connection: Duplex;
   readonly #containerId: string;
   readonly #doing: string;
   readonly #exit = Promise.withResolvers<number>();
   #aborted = false;
 
-  constructor(engine: Engine, exec: Docker.Exec, connection: Duplex, containerId: string, options: ExecOptions, doing: string) {
+  constructor(engine: Engine, id: string, connection: Duplex, containerId: string, options: ExecOptions, doing: string) {
     this.#engine = engine;
-    this.#exec = exec;
+    this.#id = id;
     this.#connection = connection;
     this.#containerId = containerId;
     this.#doing = doing;
@@ -78,10 +84,14 @@ class DockerExec implements ExecHandle {
   async #exitCode(): Promise<number> {
     for (let wait = EXIT_POLL_MS; ; wait = Math.min(wait * 2, EXIT_POLL_MAX_MS)) {
       if (this.#aborted) throw new RuntimeError('failed', `${this.#doing}: ended by abort`);
-      const state = await this.#exec.inspect();
+      const state = await this.#inspect();
       if (!state.Running && state.ExitCode !== null) return state.ExitCode;
       await new Promise<void>((resolve) => this.#engine.system.timers.after(wait, resolve));
     }
+  }
+
+  #inspect(): Promise<ExecInspect> {
+    return this.#engine.call<ExecInspect>(this.#doing, { method: 'GET', path: `/exec/${this.#id}/json` });
   }
 
   async write(data: Uint8Array): Promise<void> {
@@ -101,9 +111,8 @@ class DockerExec implements ExecHandle {
   }
 
   async resize(width: number, height: number): Promise<void> {
-    await this.#engine.call(`resize the terminal of a command in container ${this.#containerId.slice(0, 12)}`, () =>
-      this.#exec.resize({ w: width, h: height }),
-    );
+    const doing = `resize the terminal of a command in container ${this.#containerId.slice(0, 12)}`;
+    await this.#engine.call(doing, { method: 'POST', path: `/exec/${this.#id}/resize`, query: { w: width, h: height } });
   }
 
   abort(): void {
@@ -119,7 +128,7 @@ class DockerExec implements ExecHandle {
    * that it is this command's is seen from its cgroup.
    */
   async #kill(): Promise<void> {
-    const state = await this.#exec.inspect();
+    const state = await this.#inspect();
     if (!state.Running || !(state.Pid > 0)) return;
     const cgroup = await readFile(`/proc/${state.Pid}/cgroup`, 'utf8');
     if (cgroup.includes(this.#containerId)) process.kill(state.Pid, 'SIGKILL');

@@ -1,6 +1,6 @@
 // Images on a real engine: pulled from a registry in this process, loaded from and saved to archives.
 import { randomBytes } from 'node:crypto';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { imageArchive, readArchive } from '../../images/archive.js';
 import { imageArchitecture } from '../../images/base-image.js';
 import { tarFile } from '../../images/tar.js';
@@ -9,6 +9,7 @@ import { TestRegistry } from '../testing/registry.js';
 import { DockerRuntime } from './docker-runtime.js';
 import { splitReference } from './images.js';
 
+vi.setConfig({ hookTimeout: 60_000, testTimeout: 60_000 }); // the engine is shared with other tests
 const noEngine = await whyNoEngine();
 const signal = new AbortController().signal;
 const nothing = (): undefined => undefined;

@@ -1,38 +1,34 @@
 // Images of the engine: present, pulled with progress, loaded from and saved to archives. Archives themselves are ../../images/archive.ts.
 import { Readable } from 'node:stream';
-import type { ImageInspectInfo } from 'dockerode';
 import { RuntimeError } from '../errors.js';
 import type { ImageInfo, RegistryAuth } from '../types.js';
 import type { Engine } from './engine.js';
+import type { ImageInspect } from './engine-api.js';
 import { fromErrorLine, toRuntimeError } from './engine-errors.js';
+import { pathPart } from './engine-http.js';
 import { jsonLines } from './frames.js';
 
 /** The image of this name or id, or undefined. Asks no registry. */
 export async function presentImage(engine: Engine, image: string): Promise<ImageInfo | undefined> {
-  try {
-    return imageInfo(await engine.call(`look for image ${image}`, () => engine.docker.getImage(image).inspect()));
-  } catch (error) {
-    const found = toRuntimeError(error, `look for image ${image}`);
-    if (found.code === 'not-found') return undefined;
-    throw found;
-  }
+  const found = await engine.find<ImageInspect>(`look for image ${image}`, { method: 'GET', path: `/images/${pathPart(image)}/json` });
+  return found && imageInfo(found);
 }
 
-function imageInfo(image: ImageInspectInfo): ImageInfo {
-  return { id: image.Id, names: [...(image.RepoTags ?? []), ...(image.RepoDigests ?? [])], sizeBytes: image.Size };
+function imageInfo(image: ImageInspect): ImageInfo {
+  // An image without name is listed as <none>:<none> by older engines.
+  const names = [...(image.RepoTags ?? []), ...(image.RepoDigests ?? [])].filter((name) => !name.startsWith('<none>'));
+  return { id: image.Id, names, sizeBytes: image.Size };
 }
 
 /** All images that have a name. */
 export async function listImages(engine: Engine): Promise<readonly ImageInfo[]> {
-  const images = await engine.call('list images', () => engine.docker.listImages());
-  return images
-    .map((image) => ({
-      id: image.Id,
-      // An image without name is listed as <none>:<none> by older engines.
-      names: [...(image.RepoTags ?? []), ...(image.RepoDigests ?? [])].filter((name) => !name.startsWith('<none>')),
-      sizeBytes: image.Size,
-    }))
-    .filter((image) => image.names.length > 0);
+  const images = await engine.call<readonly ImageInspect[]>('list images', { method: 'GET', path: '/images/json' });
+  return images.map(imageInfo).filter((image) => image.names.length > 0);
+}
+
+/** Takes the name off; the image goes with its last name. Not there: no error. */
+export async function removeImage(engine: Engine, image: string): Promise<void> {
+  await engine.find(`remove image ${image}`, { method: 'DELETE', path: `/images/${pathPart(image)}` });
 }
 
 /** Name and tag (or digest) as the engine wants them: without a tag it would pull every tag there is. */
@@ -45,6 +41,12 @@ export function splitReference(image: string): { readonly name: string; readonly
   const name = hasTag ? named.slice(0, colon) : named;
   if (at >= 0) return { name, tag: image.slice(at + 1) }; // a tag beside a digest says nothing
   return { name, tag: hasTag ? named.slice(colon + 1) : 'latest' };
+}
+
+/** As the engine wants it in a header: JSON in base64url, with padding. */
+function registryHeader(auth: RegistryAuth): string {
+  const json = JSON.stringify({ username: auth.username, password: auth.password, serveraddress: auth.serverAddress });
+  return Buffer.from(json).toString('base64').replaceAll('+', '-').replaceAll('/', '_');
 }
 
 /** One line of the engine while it pulls. */
@@ -98,14 +100,9 @@ export async function pullImage(
   const { name, tag } = splitReference(image);
   try {
     signal.throwIfAborted();
-    const answer = await engine.stream({
-      method: 'POST',
-      path: '/images/create',
-      query: { fromImage: name, tag },
-      registryAuth: auth && { username: auth.username, password: auth.password, serveraddress: auth.serverAddress },
-      signal,
-      doing,
-    });
+    const headers = auth && { 'X-Registry-Auth': registryHeader(auth) };
+    const query = { fromImage: name, tag };
+    const answer = await engine.stream(doing, { method: 'POST', path: '/images/create', query, signal, ...(headers && { headers }) });
     const sums = new PullProgress();
     for await (const value of jsonLines(answer)) {
       const line = (typeof value === 'object' && value !== null ? value : {}) as ProgressLine;
@@ -169,7 +166,7 @@ export async function loadImage(engine: Engine, archive: AsyncIterable<Uint8Arra
   }
   const body = Readable.from(watched(), { objectMode: false });
   try {
-    const answer = await engine.stream({ method: 'POST', path: '/images/load', query: { quiet: 1 }, body, doing });
+    const answer = await engine.stream(doing, { method: 'POST', path: '/images/load', query: { quiet: 1 }, archive: body });
     for await (const value of jsonLines(answer)) {
       const line = (typeof value === 'object' && value !== null ? value : {}) as ProgressLine;
       const failure = line.errorDetail?.message ?? line.error;
@@ -193,5 +190,5 @@ export async function saveImage(engine: Engine, image: string, signal?: AbortSig
     throw new RuntimeError('image-not-found', `save ${image}: this engine has no such image`, {
       advice: 'docker images lists those that are there',
     });
-  return engine.stream({ method: 'GET', path: `/images/${encodeURIComponent(image)}/get`, signal, doing: `save ${image}` });
+  return engine.stream(`save ${image}`, { method: 'GET', path: `/images/${pathPart(image)}/get`, signal });
 }

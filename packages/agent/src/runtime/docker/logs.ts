@@ -1,6 +1,7 @@
 // What a container wrote, from the engine's log files.
 import type { LogOptions } from '../types.js';
 import type { Engine } from './engine.js';
+import type { ContainerInspect } from './engine-api.js';
 import { toRuntimeError } from './engine-errors.js';
 import { type OutputPart, plainOutput, splitFrames } from './frames.js';
 
@@ -15,21 +16,17 @@ export async function* containerLogs(
   if (signal.aborted) return;
   try {
     // A terminal's output has no frames, and nothing in the stream tells.
-    const container = await engine.docker.getContainer(containerId).inspect();
-    const answer = await engine.stream({
-      method: 'GET',
-      path: `/containers/${containerId}/logs`,
-      query: {
-        stdout: true,
-        stderr: true,
-        follow: options.follow,
-        timestamps: options.timestamps,
-        tail: options.tail ?? 'all',
-        since: options.since === undefined ? undefined : sinceParameter(options.since),
-      },
-      signal,
-      doing,
-    });
+    const path = `/containers/${encodeURIComponent(containerId)}`;
+    const container = await engine.call<ContainerInspect>(doing, { method: 'GET', path: `${path}/json` });
+    const query = {
+      stdout: true,
+      stderr: true,
+      follow: options.follow,
+      timestamps: options.timestamps,
+      tail: options.tail ?? 'all',
+      since: options.since === undefined ? undefined : sinceParameter(options.since),
+    };
+    const answer = await engine.stream(doing, { method: 'GET', path: `${path}/logs`, query, signal });
     try {
       yield* container.Config.Tty ? plainOutput(answer) : splitFrames(answer);
     } finally {

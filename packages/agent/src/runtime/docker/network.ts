@@ -1,11 +1,12 @@
 // The Docker network of a node's pods: a bridge with the node's pod CIDR. Addresses are given out by the agent, never by Docker (it frees
 // even a static one when a container stops).
 import { createHash } from 'node:crypto';
-import type { NetworkInspectInfo } from 'dockerode';
-import { RuntimeError } from '../errors.js';
+import { isRuntimeError, RuntimeError } from '../errors.js';
 import { LABEL_NODE } from '../types.js';
 import type { Engine } from './engine.js';
-import { toRuntimeError } from './engine-errors.js';
+import type { NetworkInspect } from './engine-api.js';
+
+const path = (name: string): string => `/networks/${encodeURIComponent(name)}`;
 
 export function networkName(nodeName: string): string {
   return `podplane-${nodeName}`;
@@ -59,7 +60,7 @@ export async function ensureNetwork(engine: Engine, nodeName: string, podCIDR: s
         },
       );
     }
-    await engine.call(`remove network ${name}`, () => engine.docker.getNetwork(existing.Id).remove());
+    await engine.call(`remove network ${name}`, { method: 'DELETE', path: path(existing.Id) });
   }
   try {
     const options = {
@@ -71,33 +72,21 @@ export async function ensureNetwork(engine: Engine, nodeName: string, podCIDR: s
       Options: { 'com.docker.network.bridge.name': bridgeName(nodeName), 'com.docker.network.bridge.enable_ip_masquerade': 'true' },
       Labels: { [LABEL_NODE]: nodeName },
     };
-    await engine.call(`create network ${name} (${podCIDR})`, () => engine.docker.createNetwork(options));
+    await engine.call(`create network ${name} (${podCIDR})`, { method: 'POST', path: '/networks/create', body: options });
   } catch (error) {
-    const found = toRuntimeError(error, `create network ${name} (${podCIDR})`);
     // Somebody made it in the meantime: fine if it is the same.
-    if (found.code === 'conflict' && (await findNetwork(engine, name))?.IPAM?.Config?.[0]?.Subnet === podCIDR) return name;
-    throw found;
+    if (isRuntimeError(error, 'conflict') && (await findNetwork(engine, name))?.IPAM?.Config?.[0]?.Subnet === podCIDR) return name;
+    throw error;
   }
   return name;
 }
 
-async function findNetwork(engine: Engine, name: string): Promise<NetworkInspectInfo | undefined> {
-  try {
-    return (await engine.call(`inspect network ${name}`, () => engine.docker.getNetwork(name).inspect())) as NetworkInspectInfo;
-  } catch (error) {
-    const found = toRuntimeError(error, `inspect network ${name}`);
-    if (found.code === 'not-found') return undefined;
-    throw found;
-  }
+function findNetwork(engine: Engine, name: string): Promise<NetworkInspect | undefined> {
+  return engine.find<NetworkInspect>(`inspect network ${name}`, { method: 'GET', path: path(name) });
 }
 
 /** Not there: no error. */
 export async function removeNetwork(engine: Engine, nodeName: string): Promise<void> {
   const name = networkName(nodeName);
-  try {
-    await engine.call(`remove network ${name}`, () => engine.docker.getNetwork(name).remove());
-  } catch (error) {
-    const found = toRuntimeError(error, `remove network ${name}`);
-    if (found.code !== 'not-found') throw found;
-  }
+  await engine.find(`remove network ${name}`, { method: 'DELETE', path: path(name) });
 }

@@ -4,12 +4,13 @@ import { once } from 'node:events';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { arch, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { readArchive } from '../../images/archive.js';
 import { STAY, TestNode, whyNoEngine } from '../testing/real-engine.js';
 import { type PauseArchitecture, pauseProgram } from './pause-code.js';
 import { PAUSE_IMAGE, pauseArchitecture, pauseArchive } from './pause-image.js';
 
+vi.setConfig({ hookTimeout: 60_000, testTimeout: 60_000 }); // the engine is shared with other tests
 const noEngine = await whyNoEngine();
 const ARCHITECTURES: readonly PauseArchitecture[] = ['amd64', 'arm64'];
 const native: PauseArchitecture = arch() === 'arm64' ? 'arm64' : 'amd64';

@@ -1,7 +1,7 @@
 // Named volumes: what containers of a pod share. Which pod needs which volume is not known here.
 import { LABEL_NODE } from '../types.js';
 import type { Engine } from './engine.js';
-import { toRuntimeError } from './engine-errors.js';
+import type { VolumeList } from './engine-api.js';
 
 /**
  * Makes a volume; one that is there stays as it is. memory: a tmpfs, whose content lives while a running container has it mounted
@@ -17,30 +17,25 @@ export async function createVolume(
     'mode=1777',
     ...(options.sizeBytes === undefined ? [] : [`size=${Math.max(1, Math.floor(options.sizeBytes))}`]),
   ].join(',');
-  await engine.call(`create volume ${name}`, () =>
-    engine.docker.createVolume({
-      Name: name,
-      Labels: { ...labels },
-      Driver: 'local',
-      DriverOpts: options.memory ? { type: 'tmpfs', device: 'tmpfs', o: mountOptions } : {},
-    }),
-  );
+  const body = {
+    Name: name,
+    Labels: labels,
+    Driver: 'local',
+    DriverOpts: options.memory ? { type: 'tmpfs', device: 'tmpfs', o: mountOptions } : {},
+  };
+  await engine.call(`create volume ${name}`, { method: 'POST', path: '/volumes/create', body });
 }
 
 export async function listVolumes(
   engine: Engine,
   nodeName: string,
 ): Promise<readonly { readonly name: string; readonly labels: Readonly<Record<string, string>> }[]> {
-  const list = await engine.call('list volumes', () => engine.docker.listVolumes({ filters: { label: [`${LABEL_NODE}=${nodeName}`] } }));
+  const query = { filters: { label: [`${LABEL_NODE}=${nodeName}`] } };
+  const list = await engine.call<VolumeList>('list volumes', { method: 'GET', path: '/volumes', query });
   return (list.Volumes ?? []).map((volume) => ({ name: volume.Name, labels: volume.Labels ?? {} }));
 }
 
 /** Not there: no error. In use: conflict. */
 export async function removeVolume(engine: Engine, name: string): Promise<void> {
-  try {
-    await engine.call(`remove volume ${name}`, () => engine.docker.getVolume(name).remove());
-  } catch (error) {
-    const found = toRuntimeError(error, `remove volume ${name}`);
-    if (found.code !== 'not-found') throw found;
-  }
+  await engine.find(`remove volume ${name}`, { method: 'DELETE', path: `/volumes/${encodeURIComponent(name)}` });
 }
