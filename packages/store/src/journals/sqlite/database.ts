@@ -77,8 +77,8 @@ export class JournalFile {
   #causeTotal = 0;
   #causesSinceTrim = 0;
 
-  /** Opens, checks and migrates. Throws DatabaseError and SqliteError. */
-  constructor(settings: WorkerSettings) {
+  /** Opens, checks and migrates. maxPages bounds the file, as a full disk does. Throws DatabaseError and SqliteError. */
+  constructor(settings: WorkerSettings, maxPages?: number) {
     this.#settings = settings;
     this.#db = new Database(settings.file, { timeout: 5000 });
     try {
@@ -86,7 +86,7 @@ export class JournalFile {
       this.#db.pragma('journal_mode = WAL');
       this.#db.pragma('synchronous = FULL');
       this.#db.pragma('temp_store = MEMORY');
-      if (settings.maxPages !== undefined) this.#db.pragma(`max_page_count = ${settings.maxPages}`);
+      if (maxPages !== undefined) this.#db.pragma(`max_page_count = ${maxPages}`);
       this.#migrate();
       this.#statements = prepare(this.#db);
       this.#load();

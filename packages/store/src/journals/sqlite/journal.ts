@@ -16,8 +16,8 @@ export interface SqliteJournalOptions {
   /** The data directory; made where it is missing, readable by this user only. */
   readonly directory: string;
   readonly retention?: Partial<Retention>;
-  /** Largest size of the database in pages of 4 KiB; for tests of a full disk. */
-  readonly maxPages?: number;
+  /** Largest size of the database in pages of 4 KiB, asked at every recovery; for tests of a full disk. */
+  readonly maxPages?: () => number | undefined;
 }
 
 export const DATABASE_FILE = 'podplane.db';
@@ -60,7 +60,7 @@ export class SqliteJournal implements Journal {
 
   async recover(): Promise<Recovered> {
     this.#closeReader();
-    const packed = await this.#ask({ op: 'recover' });
+    const packed = await this.#ask({ op: 'recover', maxPages: this.#options.maxPages?.() });
     if (packed === undefined) throw new JournalError('io', 'the journal gave no answer');
     return unpackRecovered(packed);
   }
@@ -86,7 +86,7 @@ export class SqliteJournal implements Journal {
 
   #startWorker(): Worker {
     const retention = { ...defaultRetention, ...this.#options.retention };
-    const worker = spawn({ mode: 'journal', settings: { file: this.file, retention, maxPages: this.#options.maxPages } });
+    const worker = spawn({ mode: 'journal', settings: { file: this.file, retention } });
     worker.on('message', (reply: WorkerReply) => {
       const waiting = this.#waiting.get(reply.id);
       this.#waiting.delete(reply.id);
@@ -131,6 +131,7 @@ export class SqliteJournal implements Journal {
     const unfinished = `${path}.unfinished`;
     rmSync(unfinished, { force: true });
     try {
+      closeSync(openSync(unfinished, 'wx', 0o600)); // it will hold secrets; an empty file may be written over
       await finished(spawn({ mode: 'backup', source: this.file, target: unfinished }));
       syncFile(unfinished);
       renameSync(unfinished, path);
@@ -147,6 +148,11 @@ export class SqliteJournal implements Journal {
     this.#closeReader();
     await this.#worker?.terminate();
     this.#lock[Symbol.dispose]();
+  }
+
+  /** Ends the thread as a fault in it would. For tests. */
+  async killThread(): Promise<void> {
+    await this.#worker?.terminate();
   }
 
   async close(): Promise<void> {

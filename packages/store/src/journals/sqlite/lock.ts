@@ -1,6 +1,6 @@
 // One server a data directory: a lock that the operating system drops with the process, however that ends. Making the directory is here as well.
 import { accessSync, constants, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import Database from 'better-sqlite3';
 import { JournalError } from '../../errors.js';
 
@@ -13,10 +13,29 @@ function codeOf(error: unknown): string {
   return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string' ? error.code : '';
 }
 
+/** Like mkdir -p. By hand, because mkdirSync with recursive never returns where making a directory answers ENOENT (below /proc). */
+function makeDirectory(directory: string): void {
+  const make = (): unknown => {
+    try {
+      mkdirSync(directory, { mode: 0o700 });
+      return undefined;
+    } catch (error) {
+      return codeOf(error) === 'EEXIST' ? undefined : error;
+    }
+  };
+  const failure = make();
+  if (failure === undefined) return;
+  const parent = dirname(directory);
+  if (codeOf(failure) !== 'ENOENT' || parent === directory) throw failure;
+  makeDirectory(parent);
+  const again = make();
+  if (again !== undefined) throw again;
+}
+
 /** Makes the directory where it is missing. Throws JournalError "unusable-directory". */
 function prepareDirectory(directory: string): void {
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeDirectory(resolve(directory));
     if (!statSync(directory).isDirectory()) throw new Error('it is no directory');
     accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (cause) {
@@ -28,6 +47,7 @@ function unusable(directory: string, cause: unknown): JournalError {
   const why: Record<string, string> = {
     EACCES: 'it is not writable for this user',
     EPERM: 'it is not writable for this user',
+    ENOENT: 'it cannot be made there',
     EROFS: 'its file system is read-only',
     EEXIST: 'a file is in its place',
     ENOTDIR: 'a part of its path is a file',

@@ -4,8 +4,6 @@ import type { Retention } from './retention.js';
 export interface WorkerSettings {
   readonly file: string;
   readonly retention: Retention;
-  /** Largest size of the database in pages; for tests of a full disk. */
-  readonly maxPages: number | undefined;
 }
 
 /** A transaction with its bodies elsewhere: one buffer for a whole group, handed over without a copy. */
@@ -36,7 +34,7 @@ export interface PackedRecovered {
 }
 
 export type WorkerRequest =
-  | { readonly op: 'recover'; readonly id: number }
+  | { readonly op: 'recover'; readonly id: number; readonly maxPages: number | undefined }
   | { readonly op: 'append'; readonly id: number; readonly txs: readonly PackedTx[]; readonly bodies: Uint8Array<ArrayBuffer> }
   | { readonly op: 'probe'; readonly id: number }
   | { readonly op: 'close'; readonly id: number };

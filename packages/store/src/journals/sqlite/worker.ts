@@ -23,7 +23,7 @@ function handle(request: WorkerRequest): WorkerReply {
       file?.close();
       file = undefined;
       if (data.mode !== 'journal') throw new Error('not a journal');
-      file = new database.JournalFile(data.settings);
+      file = new database.JournalFile(data.settings, request.maxPages);
       failed = false;
       return { id, ok: true, recovered: file.read() };
     }
