@@ -5,13 +5,14 @@ import {
   type Client,
   type ClientDuplexStream,
   type ClientReadableStream,
+  connectivityState,
   Metadata,
   type MethodDefinition,
   type ServiceError,
 } from '@grpc/grpc-js';
 import type { System } from '@podplane/api/system';
 import type { Context } from './context.js';
-import { diagnose, isCancelled, isFromServer, isUnavailable, toApiError } from './failure.js';
+import { diagnose, isCancelled, isFromServer, isUnavailable, isUnreached, toApiError } from './failure.js';
 
 /** A call with messages in both directions. Iterating ends when the other side is done and throws ApiError where the call failed. */
 export interface Conversation<In, Out> extends AsyncIterable<Out> {
@@ -45,7 +46,7 @@ export class Calls {
         return answer;
       } catch (error) {
         const wait = RETRY_WAITS_MS[attempt];
-        if (!read || !this.answered || wait === undefined || !isUnavailable(error) || isFromServer(error)) throw await this.failure(error);
+        if (!read || !this.answered || wait === undefined || !isUnavailable(error)) throw await this.failure(error);
         await new Promise<void>((resolve) => this.system.timers.after(wait, resolve));
       }
     }
@@ -78,12 +79,14 @@ export class Calls {
   private once<Q, R>(method: MethodDefinition<Q, R>, request: Q): Promise<R> {
     return new Promise((resolve, reject) => {
       const options: CallOptions = { deadline: this.system.clock.now() + this.timeoutMs };
+      // A server that has answered before is worth waiting for: it may just be restarted. One that never has is told at once.
+      const metadata = new Metadata({ waitForReady: this.answered });
       this.client.makeUnaryRequest(
         method.path,
         method.requestSerialize,
         method.responseDeserialize,
         request,
-        new Metadata(),
+        metadata,
         options,
         (error: ServiceError | null, answer?: R) => {
           if (error !== null) reject(error);
@@ -119,7 +122,8 @@ export class Calls {
   /** A transport that fails without a word is asked again, by hand, what is wrong. */
   private async failure(error: unknown): Promise<Error> {
     const known = toApiError(error);
-    return isUnavailable(error) && !isFromServer(error) && !this.answered ? await diagnose(this.context, known) : known;
+    const reached = isFromServer(error) || this.client.getChannel().getConnectivityState(false) === connectivityState.READY;
+    return !reached && isUnreached(error) ? await diagnose(this.context, known) : known;
   }
 }
 

@@ -24,7 +24,11 @@ export function toApiError(error: unknown): ApiError {
       });
     case status.DEADLINE_EXCEEDED:
       return new ApiError('Timeout', 'the server did not answer in time', { cause: error });
+    // The server sends a Status with each of its own errors: these come from the transport, in the middle of something.
     case status.UNAVAILABLE:
+    case status.INTERNAL:
+    case status.UNKNOWN:
+    case status.CANCELLED:
       return serviceUnavailable(`the connection to the server broke: ${error.details}`, {
         advice: 'Is the server running? Try again.',
         cause: error,
@@ -42,6 +46,11 @@ export function isFromServer(error: unknown): boolean {
 /** Whether the call did not reach a working server, so that another try may help. */
 export function isUnavailable(error: unknown): boolean {
   return isServiceError(error) && error.code === status.UNAVAILABLE;
+}
+
+/** Whether the call may never have reached the server: it failed on the way, or waited for a connection until its time was over. */
+export function isUnreached(error: unknown): boolean {
+  return isServiceError(error) && (error.code === status.UNAVAILABLE || error.code === status.DEADLINE_EXCEEDED);
 }
 
 /** Whether this side ended the call. */

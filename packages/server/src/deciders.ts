@@ -1,9 +1,10 @@
 // Controllers, scheduler and the recorder of events, put to work on a store. What they decide is in their own packages.
 import type { NodeEvent } from '@podplane/api/gen/podplane/node/v1/session';
 import type { System } from '@podplane/api/system';
+import { createControllers } from '@podplane/controllers/controllers';
 import { EventRecorder } from '@podplane/controllers/runtime/events';
 import { ControllerPump } from '@podplane/controllers/runtime/pump';
-import type { EventInput, NodeLiveness, Reconciler } from '@podplane/controllers/runtime/types';
+import type { EventInput, NodeLiveness } from '@podplane/controllers/runtime/types';
 import { Scheduler } from '@podplane/scheduler/shell';
 import type { Store } from '@podplane/store/types';
 import type { Logger } from 'pino';
@@ -23,19 +24,15 @@ export interface Deciders {
   stop(): void;
 }
 
+/** The controller that judges nodes, by its name. */
 const NODE_LIFECYCLE = 'node-lifecycle';
-
-function reconcilers(_liveness: NodeLiveness): readonly Reconciler[] {
-  return [];
-}
 
 export function startDeciders({ store, system, liveness, log }: DeciderParts): Deciders {
   const recorder = new EventRecorder({ store, system, onError: (error) => log.warn({ err: error }, 'events could not be written') });
-  const members = reconcilers(liveness);
   const pump = new ControllerPump({
     store,
     system,
-    reconcilers: members,
+    reconcilers: createControllers({ liveness }),
     event: (input, controller) => recorder.record(input, undefined, { component: `${controller}-controller` }),
     onError: (controller, key, error) => log.error({ controller, key, err: error }, 'a reconcile failed'),
   });
@@ -47,7 +44,6 @@ export function startDeciders({ store, system, liveness, log }: DeciderParts): D
   });
   pump.start();
   scheduler.start();
-  const judgesNodes = members.some(({ name }) => name === NODE_LIFECYCLE);
   return {
     recordNodeEvents(nodeName, events) {
       for (const event of events) {
@@ -57,7 +53,7 @@ export function startDeciders({ store, system, liveness, log }: DeciderParts): D
       }
     },
     nodeChanged(nodeName) {
-      if (judgesNodes) pump.poke(NODE_LIFECYCLE, nodeName);
+      pump.poke(NODE_LIFECYCLE, nodeName);
     },
     stop() {
       scheduler.stop();

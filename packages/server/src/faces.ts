@@ -1,5 +1,6 @@
 // The faces on the one port: gRPC with all services, HTTP/1.1 with very little. What they call is made in main.ts.
 import { type ConnectionInjector, Server, ServerCredentials } from '@grpc/grpc-js';
+import { serviceUnavailable } from '@podplane/api/errors';
 import { descriptorSetBase64 } from '@podplane/api/gen/descriptors';
 import type { System, Timer } from '@podplane/api/system';
 import type { Store } from '@podplane/store/types';
@@ -14,7 +15,7 @@ import { joinService } from './grpc/join.js';
 import { objectsService } from './grpc/objects.js';
 import { podsService } from './grpc/pods.js';
 import { describe, reflectionService } from './grpc/reflection.js';
-import { type Gate, HARD_MAX_REQUEST_BYTES } from './grpc/service.js';
+import { type Gate, HARD_MAX_REQUEST_BYTES, OpenCalls } from './grpc/service.js';
 import { sessionService } from './grpc/session.js';
 import { tunnelService } from './grpc/tunnel.js';
 import { HttpFace } from './listener/http-face.js';
@@ -65,7 +66,8 @@ export async function startFaces(parts: FaceParts): Promise<Faces> {
   const { settings, system, log, store, pki, peers } = parts;
   const health = new Health(new Set(SERVICES));
   let bound = 0;
-  const server = grpcServer(parts, health, () => publicAddress(settings, bound));
+  const calls = new OpenCalls();
+  const server = grpcServer(parts, gateOf(parts, calls), health, () => publicAddress(settings, bound));
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure()); // TLS ends before it
   const http = new HttpFace({
     healthy: () => store.health.state === 'ok',
@@ -111,6 +113,7 @@ export async function startFaces(parts: FaceParts): Promise<Faces> {
     },
     close: async () => {
       timer?.cancel();
+      calls.endAll(serviceUnavailable('the server is stopping', { advice: 'Try again in a moment.' }));
       await drain(injector, system);
       http.close();
       await port.close();
@@ -126,7 +129,7 @@ async function drain(injector: ConnectionInjector, system: System): Promise<void
   injector.destroy();
 }
 
-function grpcServer(parts: FaceParts, health: Health, address: () => string): Server {
+function grpcServer(parts: FaceParts, gate: Gate, health: Health, address: () => string): Server {
   const { registry, sessions, tunnels, tokens, pki, store, system } = parts;
   const server = new Server({
     'grpc.max_receive_message_length': HARD_MAX_REQUEST_BYTES,
@@ -136,7 +139,6 @@ function grpcServer(parts: FaceParts, health: Health, address: () => string): Se
     'grpc.keepalive_time_ms': 30_000,
     'grpc.keepalive_timeout_ms': 10_000,
   });
-  const gate = gateOf(parts);
   const described = lazy(() => describe(Buffer.from(descriptorSetBase64, 'base64')));
   const services = [
     objectsService(registry, gate),
@@ -165,8 +167,9 @@ function grpcServer(parts: FaceParts, health: Health, address: () => string): Se
   return server;
 }
 
-function gateOf({ peers, system, log }: FaceParts): Gate {
+function gateOf({ peers, system, log }: FaceParts, calls: OpenCalls): Gate {
   return {
+    calls,
     admit(method, call) {
       const identity = identityOf(peers, call, system.clock.now());
       authorize(method, identity);

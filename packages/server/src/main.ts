@@ -3,8 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Namespace } from '@podplane/api/gen/podplane/core/v1/namespace';
 import { realSystem, type System } from '@podplane/api/system';
+import { createDefaultNamespaces } from '@podplane/controllers/namespace/bootstrap';
 import { catalogueCodecs } from '@podplane/store/catalogue-codecs';
 import { memoryJournal } from '@podplane/store/journals/memory';
 import { openSqliteJournal } from '@podplane/store/journals/sqlite/journal';
@@ -17,7 +17,6 @@ import { JoinTokens } from './auth/tokens.js';
 import { type Deciders, startDeciders } from './deciders.js';
 import { startFaces } from './faces.js';
 import { localAddress, publicAddress, type ServerOptions, type Settings, settingsOf, startError } from './options.js';
-import { admitNew } from './registry/admission.js';
 import { Registry } from './registry/registry.js';
 import { ReleaseStack } from './release-stack.js';
 import { NodeSessions } from './sessions/sessions.js';
@@ -88,7 +87,7 @@ async function compose(
   });
   const tokens = new JoinTokens(store.meta, system.clock, pki.caHash);
   const clusterId = await clusterIdOf(store);
-  await bootstrap(store, system);
+  await bootstrap(store);
 
   // Sessions and deciders need each other: a decider judges by what sessions hear, sessions tell deciders when to look.
   let deciders: Deciders | undefined;
@@ -184,15 +183,10 @@ async function clusterIdOf(store: Store): Promise<string> {
 }
 
 /** What every cluster begins with. */
-async function bootstrap(store: Store, system: System): Promise<void> {
-  const { revision } = store.transact({ actor: 'server', reason: 'namespaces that every cluster has' }, (tx) => {
-    for (const name of ['default', 'kube-system']) {
-      if (tx.get('Namespace', '', name) !== undefined) continue;
-      const namespace = Namespace.fromPartial({ metadata: { name } });
-      admitNew('Namespace', namespace, system.clock.now());
-      tx.create('Namespace', namespace);
-    }
-  });
+async function bootstrap(store: Store): Promise<void> {
+  const { revision } = store.transact({ actor: 'server', reason: 'namespaces that every cluster has' }, (tx) =>
+    createDefaultNamespaces(tx),
+  );
   await store.durable(revision);
 }
 

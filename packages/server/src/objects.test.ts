@@ -1,8 +1,10 @@
-// Objects over real gRPC and mTLS on loopback: every method, every refusal that a client can provoke.
-
+// Objects over real gRPC and mTLS on loopback: every method, and every refusal that a client can provoke.
+import { ApiError } from '@podplane/api/errors';
+import { Deployment } from '@podplane/api/gen/podplane/apps/v1/deployment';
 import { ConfigMap } from '@podplane/api/gen/podplane/core/v1/config_map';
+import { Namespace } from '@podplane/api/gen/podplane/core/v1/namespace';
+import { Node } from '@podplane/api/gen/podplane/core/v1/node';
 import { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
-import type { KindMap } from '@podplane/api/kinds/kind-map';
 import { PodplaneClient } from '@podplane/client/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type TestServer, testServer } from './testkit/harness.js';
@@ -12,14 +14,14 @@ let client: PodplaneClient;
 
 beforeAll(async () => {
   server = await testServer();
-  client = new PodplaneClient(server.context);
+  client = new PodplaneClient(server.context, { fieldManager: 'test' });
 });
 afterAll(async () => {
   client.close();
   await server[Symbol.asyncDispose]();
 });
 
-function pod(name: string, change: (pod: Pod) => void = () => undefined): KindMap['Pod'] {
+function pod(name: string, change: (pod: Pod) => void = () => undefined): Pod {
   const made = Pod.fromPartial({
     metadata: { name, namespace: 'default', labels: { app: 'web' } },
     spec: { containers: [{ name: 'web', image: 'web:1' }] },
@@ -28,21 +30,425 @@ function pod(name: string, change: (pod: Pod) => void = () => undefined): KindMa
   return made;
 }
 
-describe('objects', () => {
-  it('are created, read and deleted', async () => {
-    const { object } = await client.create('Pod', pod('web-1'));
-    expect(object.metadata?.uid).not.toBe('');
-    expect(object.spec?.restartPolicy).toBe('Always');
-    const read = await client.get('Pod', 'default', 'web-1');
-    expect(read).toEqual(object);
-    const { gone } = await client.delete('Pod', 'default', 'web-1');
-    expect(gone).toBe(true);
-    await expect(client.get('Pod', 'default', 'web-1')).rejects.toMatchObject({ reason: 'NotFound', message: 'pods "web-1" not found' });
+function configMap(name: string, namespace = 'default', data: Record<string, string> = { a: '1' }): ConfigMap {
+  return ConfigMap.fromPartial({ metadata: { name, namespace }, data });
+}
+
+/** What a call is refused with. */
+async function refusal(call: Promise<unknown>): Promise<ApiError> {
+  return await call.then(
+    (answer) => {
+      throw new Error(`it was not refused: ${JSON.stringify(answer)}`);
+    },
+    (error: unknown) => {
+      if (error instanceof ApiError) return error;
+      throw error;
+    },
+  );
+}
+
+describe('create', () => {
+  it('sets defaults, uid, revision and time, and tells warnings', async () => {
+    const { object } = await client.create('Pod', pod('created'));
+    expect(object.metadata).toMatchObject({
+      name: 'created',
+      namespace: 'default',
+      uid: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      resourceVersion: expect.stringMatching(/^\d+$/),
+    });
+    expect(object.metadata?.creationTimestamp).toMatch(/^\d{4}-\d\d-\d\dT/);
+    expect(object.spec).toMatchObject({ restartPolicy: 'Always', terminationGracePeriodSeconds: 30 });
+    expect(await client.get('Pod', 'default', 'created')).toEqual(object);
   });
 
-  it('are patched', async () => {
-    await client.create('ConfigMap', ConfigMap.fromPartial({ metadata: { name: 'c', namespace: 'default' }, data: { a: '1' } }));
-    const { object } = await client.mergePatch('ConfigMap', 'default', 'c', { data: { b: '2' } });
-    expect(object.data).toEqual({ a: '1', b: '2' });
+  it('makes a name from generateName', async () => {
+    const named = await client.create(
+      'Pod',
+      pod('', ({ metadata }) => Object.assign(metadata ?? {}, { name: undefined, generateName: 'web-' })),
+    );
+    expect(named.object.metadata?.name).toMatch(/^web-[bcdfghjklmnpqrstvwxz2456789]{5}$/);
+  });
+
+  it('keeps nothing of a dry run', async () => {
+    const { object } = await client.create('Pod', pod('dry'), { dryRun: true });
+    expect(object.spec?.restartPolicy).toBe('Always');
+    expect((await refusal(client.get('Pod', 'default', 'dry'))).reason).toBe('NotFound');
+  });
+
+  it('drops a status that a client sends', async () => {
+    const { object } = await client.create(
+      'Pod',
+      pod(
+        'with-status',
+        (it) => (it.status = { ...Pod.fromPartial({ status: {} }).status, phase: 'Running' } as NonNullable<Pod['status']>),
+      ),
+    );
+    expect(object.status?.phase).not.toBe('Running');
+  });
+
+  it('records who wrote', async () => {
+    await client.create('ConfigMap', configMap('caused'));
+    const [cause] = server.running.store.causes({ kind: 'ConfigMap', namespace: 'default', name: 'caused' }, 1);
+    expect(cause?.cause).toEqual({ actor: 'user:admin', reason: 'create configmap caused (test)' });
+  });
+
+  const refused: [string, () => Promise<unknown>, Partial<ApiError>][] = [
+    [
+      'a name that is taken',
+      () => client.create('Pod', pod('created')),
+      { reason: 'AlreadyExists', message: 'pods "created" already exists' },
+    ],
+    [
+      'a namespace that is not there',
+      () => client.create('ConfigMap', configMap('x', 'nowhere')),
+      { reason: 'NotFound', message: 'namespaces "nowhere" not found' },
+    ],
+    [
+      'no namespace',
+      () => client.create('ConfigMap', configMap('x', '')),
+      { reason: 'Invalid', message: expect.stringContaining('metadata.namespace: Required value') },
+    ],
+    [
+      'a namespace where there is none',
+      () => client.create('Node', Node.fromPartial({ metadata: { name: 'n', namespace: 'default' } })),
+      { reason: 'Invalid', message: expect.stringContaining('metadata.namespace: Forbidden') },
+    ],
+    [
+      'a name that is no DNS name',
+      () => client.create('Pod', pod('Not_DNS')),
+      { reason: 'Invalid', message: expect.stringContaining('metadata.name: Invalid value: "Not_DNS"') },
+    ],
+    [
+      'a name that is too long',
+      () => client.create('Pod', pod('a'.repeat(254))),
+      { reason: 'Invalid', message: expect.stringContaining('must be no more than 253 bytes') },
+    ],
+    [
+      'no image',
+      () =>
+        client.create(
+          'Pod',
+          pod('x', ({ spec }) => Object.assign(spec?.containers[0] ?? {}, { image: undefined })),
+        ),
+      { reason: 'Invalid', message: 'Pod "x" is invalid: spec.containers[0].image: Required value' },
+    ],
+    [
+      'two containers with one name',
+      () =>
+        client.create(
+          'Pod',
+          pod('x', ({ spec }) =>
+            spec?.containers.push(...(Pod.fromPartial({ spec: { containers: [{ name: 'web', image: 'w' }] } }).spec?.containers ?? [])),
+          ),
+        ),
+      { reason: 'Invalid', causes: [expect.objectContaining({ reason: 'FieldValueDuplicate', field: 'spec.containers[1].name' })] },
+    ],
+    [
+      'a port out of range',
+      () =>
+        client.create(
+          'Pod',
+          pod('x', ({ spec }) => spec?.containers[0]?.ports.push({ containerPort: 70_000, protocol: 'TCP' })),
+        ),
+      { reason: 'Invalid', message: expect.stringContaining('spec.containers[0].ports[0].containerPort: Invalid value: 70000') },
+    ],
+    [
+      'a selector that does not match its template',
+      () =>
+        client.create(
+          'Deployment',
+          Deployment.fromPartial({
+            metadata: { name: 'd', namespace: 'default' },
+            spec: {
+              selector: { matchLabels: { app: 'a' } },
+              template: { metadata: { labels: { app: 'b' } }, spec: { containers: [{ name: 'c', image: 'i' }] } },
+            },
+          }),
+        ),
+      { reason: 'Invalid', message: expect.stringContaining('spec.template.metadata.labels') },
+    ],
+    [
+      'a revision',
+      () =>
+        client.create(
+          'Pod',
+          pod('x', ({ metadata }) => Object.assign(metadata ?? {}, { resourceVersion: '1' })),
+        ),
+      { reason: 'BadRequest' },
+    ],
+    [
+      'a request of more than 4 MiB',
+      () => client.create('ConfigMap', configMap('big', 'default', { a: 'x'.repeat(5 * 1024 * 1024) })),
+      { reason: 'RequestEntityTooLarge', message: expect.stringContaining('at most 4194304') },
+    ],
+    [
+      'a request of more than 8 MiB',
+      () => client.create('ConfigMap', configMap('big', 'default', { a: 'x'.repeat(9 * 1024 * 1024) })),
+      { reason: 'RequestEntityTooLarge' },
+    ],
+  ];
+  it.each(refused)('refuses %s', async (_what, attempt, wanted) => {
+    expect(await refusal(attempt())).toMatchObject(wanted);
+  });
+});
+
+describe('a batch', () => {
+  it('judges each object alone, in order', async () => {
+    const results = await client.createBatch([
+      { kind: 'Pod', object: pod('batch-1') },
+      { kind: 'Pod', object: pod('Bad Name') },
+      { kind: 'Pod', object: pod('batch-1') },
+      { kind: 'ConfigMap', object: configMap('batch-2') },
+      { kind: 'ConfigMap', object: configMap('x', 'nowhere') },
+    ]);
+    expect(results.map((result) => (result instanceof ApiError ? result.reason : result.name))).toEqual([
+      'batch-1',
+      'Invalid',
+      'AlreadyExists',
+      'batch-2',
+      'NotFound',
+    ]);
+    expect((await client.get('Pod', 'default', 'batch-1')).metadata?.uid).toBe((results[0] as { uid: string }).uid);
+  });
+
+  it('of thousands is taken in few transactions', async () => {
+    const before = server.running.store.revision;
+    const results = await client.createBatch(
+      Array.from({ length: 1200 }, (_, i) => ({ kind: 'ConfigMap' as const, object: configMap(`many-${i}`) })),
+    );
+    expect(results.filter((result) => result instanceof ApiError)).toEqual([]);
+    expect(server.running.store.revision - before).toBe(3);
+  });
+});
+
+describe('update', () => {
+  it('changes an object at its newest revision', async () => {
+    const { object } = await client.create('ConfigMap', configMap('update'));
+    const updated = await client.update('ConfigMap', { ...object, data: { b: '2' } });
+    expect(updated.object.data).toEqual({ b: '2' });
+    expect(updated.object.metadata?.uid).toBe(object.metadata?.uid);
+    expect(await refusal(client.update('ConfigMap', { ...object, data: { c: '3' } }))).toMatchObject({
+      reason: 'Conflict',
+      message:
+        'Operation cannot be fulfilled on configmaps "update": the object has been modified; please apply your changes to the latest version and try again',
+    });
+  });
+
+  it('without a revision takes the newest', async () => {
+    await client.create('ConfigMap', configMap('blind'));
+    expect((await client.update('ConfigMap', configMap('blind', 'default', { z: '1' }))).object.data).toEqual({ z: '1' });
+  });
+
+  it('is no revision where nothing changes', async () => {
+    const { object } = await client.create('ConfigMap', configMap('same'));
+    expect((await client.update('ConfigMap', object)).object.metadata?.resourceVersion).toBe(object.metadata?.resourceVersion);
+  });
+
+  it('of the status changes only the status, and the other way round', async () => {
+    const { object } = await client.create('Pod', pod('status'));
+    const status = { ...Pod.fromPartial({ status: { phase: 'Running' } }).status, phase: 'Running' } as NonNullable<Pod['status']>;
+    const written = await client.update(
+      'Pod',
+      { ...object, metadata: { ...object.metadata, labels: { app: 'web' } } as NonNullable<Pod['metadata']>, spec: undefined, status },
+      { subresource: 'status' },
+    );
+    expect(written.object).toMatchObject({ spec: object.spec, status: { phase: 'Running' } });
+    const back = await client.update('Pod', { ...written.object, status: undefined });
+    expect(back.object.status?.phase).toBe('Running');
+    expect(await refusal(client.update('ConfigMap', configMap('same'), { subresource: 'status' }))).toMatchObject({ reason: 'BadRequest' });
+  });
+
+  it('refuses what must not change, and what is not there', async () => {
+    const { object } = await client.create('Pod', pod('fixed'));
+    const renamed = structuredClone(object);
+    if (renamed.spec?.containers[0] !== undefined) renamed.spec.containers[0].name = 'other';
+    renamed.metadata = { ...renamed.metadata, resourceVersion: undefined } as NonNullable<Pod['metadata']>;
+    expect((await refusal(client.update('Pod', renamed))).reason).toBe('Invalid');
+    expect(await refusal(client.update('Pod', pod('not-there')))).toMatchObject({
+      reason: 'NotFound',
+      message: 'pods "not-there" not found',
+    });
+  });
+});
+
+describe('patch', () => {
+  it('merges', async () => {
+    await client.create('ConfigMap', configMap('merge', 'default', { a: '1', b: '2' }));
+    const { object } = await client.mergePatch('ConfigMap', 'default', 'merge', {
+      data: { b: null, c: '3' },
+      metadata: { labels: { x: 'y' } },
+    });
+    expect(object.data).toEqual({ a: '1', c: '3' });
+    expect(object.metadata?.labels).toEqual({ x: 'y' });
+  });
+
+  it('applies operations, all or none', async () => {
+    await client.create('ConfigMap', configMap('operations'));
+    const done = await client.jsonPatch('ConfigMap', 'default', 'operations', [
+      { op: 'test', path: '/data/a', value: '1' },
+      { op: 'replace', path: '/data/a', value: '2' },
+    ]);
+    expect(done.object.data).toEqual({ a: '2' });
+    const failed = await refusal(
+      client.jsonPatch('ConfigMap', 'default', 'operations', [
+        { op: 'add', path: '/data/b', value: 'x' },
+        { op: 'test', path: '/data/a', value: '1' },
+      ]),
+    );
+    expect(failed.reason).toBe('Invalid');
+    expect((await client.get('ConfigMap', 'default', 'operations')).data).toEqual({ a: '2' });
+  });
+
+  it('is decoded strictly and validated', async () => {
+    expect(await refusal(client.mergePatch('Pod', 'default', 'created', { spec: { contaners: [] } }))).toMatchObject({
+      reason: 'BadRequest',
+      message: 'Pod in version "v1" cannot be handled as a Pod: strict decoding error: unknown field "spec.contaners"',
+    });
+    expect(
+      (await refusal(client.mergePatch('Pod', 'default', 'created', { spec: { terminationGracePeriodSeconds: 'soon' } }))).reason,
+    ).toBe('BadRequest');
+    expect((await refusal(client.mergePatch('Pod', 'default', 'created', { metadata: { labels: { 'not a label': 'x' } } }))).reason).toBe(
+      'Invalid',
+    );
+    expect((await refusal(client.mergePatch('Pod', 'default', 'created', { metadata: { name: 'other' } }))).reason).toBe('Invalid');
+    expect((await refusal(client.mergePatch('Pod', 'default', 'not-there', {}))).reason).toBe('NotFound');
+  });
+
+  it('with a revision needs that revision', async () => {
+    expect((await refusal(client.mergePatch('ConfigMap', 'default', 'merge', { metadata: { resourceVersion: '1' } }))).reason).toBe(
+      'Conflict',
+    );
+  });
+});
+
+describe('delete', () => {
+  it('takes a pod without a node at once, and asks one with a node to end', async () => {
+    await client.create('Pod', pod('unbound'));
+    expect((await client.delete('Pod', 'default', 'unbound')).gone).toBe(true);
+    await client.create(
+      'Pod',
+      pod('bound', ({ spec }) => Object.assign(spec ?? {}, { nodeName: 'n1' })),
+    );
+    const asked = await client.delete('Pod', 'default', 'bound');
+    expect(asked).toMatchObject({ gone: false, object: { metadata: { deletionGracePeriodSeconds: 30 } } });
+    expect((await client.delete('Pod', 'default', 'bound', { gracePeriodSeconds: 3 })).object.metadata?.deletionGracePeriodSeconds).toBe(3);
+    expect((await client.delete('Pod', 'default', 'bound', { gracePeriodSeconds: 0 })).gone).toBe(true);
+    expect((await refusal(client.delete('Pod', 'default', 'bound'))).reason).toBe('NotFound');
+  });
+
+  it('holds preconditions', async () => {
+    const { object } = await client.create('ConfigMap', configMap('guarded'));
+    expect(await refusal(client.delete('ConfigMap', 'default', 'guarded', { uid: 'other' }))).toMatchObject({
+      reason: 'Conflict',
+      message: expect.stringContaining('Precondition failed: UID in precondition: other'),
+    });
+    expect((await refusal(client.delete('ConfigMap', 'default', 'guarded', { resourceVersion: '1' }))).reason).toBe('Conflict');
+    expect((await client.delete('ConfigMap', 'default', 'guarded', { dryRun: true })).gone).toBe(true);
+    expect(
+      (
+        await client.delete('ConfigMap', 'default', 'guarded', {
+          uid: object.metadata?.uid ?? '',
+          resourceVersion: object.metadata?.resourceVersion ?? '',
+        })
+      ).gone,
+    ).toBe(true);
+  });
+
+  it('waits for finalizers', async () => {
+    const held = configMap('held');
+    held.metadata?.finalizers.push('example.com/hold');
+    await client.create('ConfigMap', held);
+    expect((await client.delete('ConfigMap', 'default', 'held')).gone).toBe(false);
+    await client.mergePatch('ConfigMap', 'default', 'held', { metadata: { finalizers: [] } });
+    expect((await refusal(client.get('ConfigMap', 'default', 'held'))).reason).toBe('NotFound');
+  });
+
+  it('notes what shall become of dependents', async () => {
+    const owner = await client.create('ConfigMap', configMap('owner'));
+    const child = configMap('child');
+    child.metadata?.ownerReferences.push({ apiVersion: 'v1', kind: 'ConfigMap', name: 'owner', uid: owner.object.metadata?.uid ?? '' });
+    await client.create('ConfigMap', child);
+    const asked = await client.delete('ConfigMap', 'default', 'owner', { propagationPolicy: 'Orphan' });
+    expect(asked).toMatchObject({ gone: false, object: { metadata: { finalizers: ['orphan'] } } });
+    const unknown = { propagationPolicy: 'Sideways' as 'Orphan' };
+    expect(await refusal(client.delete('ConfigMap', 'default', 'child', unknown))).toMatchObject({
+      reason: 'BadRequest',
+      message: expect.stringContaining('propagationPolicy'),
+    });
+    expect((await refusal(client.delete('ConfigMap', 'default', 'child', { gracePeriodSeconds: -1 }))).reason).toBe('BadRequest');
+  });
+
+  it('of a namespace lets nothing new in', async () => {
+    await client.create('Namespace', Namespace.fromPartial({ metadata: { name: 'going' } }));
+    await client.create('ConfigMap', configMap('inside', 'going'));
+    expect((await client.delete('Namespace', '', 'going')).object.status?.phase).toBe('Terminating');
+    expect(await refusal(client.create('ConfigMap', configMap('late', 'going')))).toMatchObject({
+      reason: 'Forbidden',
+      message: expect.stringContaining('because it is being terminated'),
+    });
+    expect(await refusal(client.delete('Namespace', '', 'default'))).toMatchObject({ reason: 'Forbidden' });
+  });
+});
+
+describe('reading', () => {
+  it('refuses kinds, places and selectors that mean nothing', async () => {
+    const page = (kind: string, query: object): Promise<unknown> => client.page(kind as 'Pod', { namespace: '', ...query }, 0, '');
+    expect(await refusal(page('Pods', {}))).toMatchObject({ reason: 'BadRequest', advice: 'Did you mean Pod?' });
+    expect(await refusal(page('Sandwich', {}))).toMatchObject({ reason: 'BadRequest', message: 'kind "Sandwich" is not known' });
+    expect((await refusal(page('Node', { namespace: 'default' }))).reason).toBe('BadRequest');
+    expect((await refusal(page('Pod', { labelSelector: 'a in b' }))).reason).toBe('BadRequest');
+    expect(await refusal(page('Pod', { fieldSelector: 'spec.color=red' }))).toMatchObject({
+      reason: 'BadRequest',
+      message: expect.stringContaining('field label not supported: spec.color'),
+    });
+    expect((await refusal(client.get('Pod', '', 'x'))).reason).toBe('BadRequest');
+    expect((await refusal(client.get('Pod', 'default', ''))).reason).toBe('BadRequest');
+    expect((await refusal(client.page('Pod', { namespace: '' }, -1, ''))).reason).toBe('BadRequest');
+    expect((await refusal(client.page('Pod', { namespace: '' }, 0, 'nonsense'))).reason).toBe('BadRequest');
+  });
+
+  it('pages through one revision, whatever changes meanwhile', async () => {
+    await client.create('Namespace', Namespace.fromPartial({ metadata: { name: 'paged' } }));
+    await client.createBatch(
+      Array.from({ length: 25 }, (_, i) => ({ kind: 'ConfigMap' as const, object: configMap(`c-${String(i).padStart(2, '0')}`, 'paged') })),
+    );
+    const query = { namespace: 'paged' };
+    const first = await client.page('ConfigMap', query, 10, '');
+    expect(first).toMatchObject({ remaining: 15 });
+    await client.mergePatch('ConfigMap', 'paged', 'c-12', { data: { a: 'changed' } });
+    await client.delete('ConfigMap', 'paged', 'c-13');
+    await client.create('ConfigMap', configMap('c-11-new', 'paged'));
+    const second = await client.page('ConfigMap', query, 10, first.continue);
+    const third = await client.page('ConfigMap', query, 10, second.continue);
+    const all = [...first.items, ...second.items, ...third.items];
+    expect(all.map(({ metadata }) => metadata?.name)).toEqual(Array.from({ length: 25 }, (_, i) => `c-${String(i).padStart(2, '0')}`));
+    expect(all.every(({ data }) => data['a'] === '1')).toBe(true);
+    expect(third).toMatchObject({ continue: '', resourceVersion: first.resourceVersion });
+    expect((await refusal(client.page('ConfigMap', { namespace: 'default' }, 10, first.continue))).reason).toBe('BadRequest');
+    expect((await client.list('ConfigMap', query)).items).toHaveLength(25);
+  });
+
+  it('ends a page before it is too large', async () => {
+    await client.create('Namespace', Namespace.fromPartial({ metadata: { name: 'large' } }));
+    for (let i = 0; i < 5; i++) await client.create('ConfigMap', configMap(`l-${i}`, 'large', { a: 'x'.repeat(900_000) }));
+    const first = await client.page('ConfigMap', { namespace: 'large' }, 0, '');
+    expect(first.items).toHaveLength(3);
+    expect((await client.list('ConfigMap', { namespace: 'large' })).items).toHaveLength(5);
+  });
+
+  it('selects by labels and fields', async () => {
+    await client.create(
+      'Pod',
+      pod('on-n7', ({ metadata, spec }) => {
+        Object.assign(spec ?? {}, { nodeName: 'n7' });
+        Object.assign(metadata?.labels ?? {}, { app: 'db' });
+      }),
+    );
+    const names = async (query: object): Promise<(string | undefined)[]> =>
+      (await client.list('Pod', { namespace: '', ...query })).items.map(({ metadata }) => metadata?.name);
+    expect(await names({ labelSelector: 'app in (db)' })).toEqual(['on-n7']);
+    expect(await names({ fieldSelector: 'spec.nodeName=n7' })).toEqual(['on-n7']);
+    expect(await names({ fieldSelector: 'metadata.name=on-n7', namespace: 'default' })).toEqual(['on-n7']);
+    expect(await names({ labelSelector: 'app=web', fieldSelector: 'spec.nodeName=n7' })).toEqual([]);
   });
 });

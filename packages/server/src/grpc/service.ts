@@ -37,8 +37,29 @@ export class CallEnded extends Error {
 type Incoming<Q> = { readonly request: Q } | { readonly refused: ApiError };
 type Answer<R> = R | Encoded;
 
+/** The calls that are open, so that a server that stops can end them with a word. */
+export class OpenCalls {
+  private readonly calls = new Set<AbortController>();
+
+  add(): AbortController {
+    const call = new AbortController();
+    this.calls.add(call);
+    return call;
+  }
+
+  delete(call: AbortController): void {
+    this.calls.delete(call);
+  }
+
+  endAll(reason: ApiError): void {
+    for (const call of this.calls) call.abort(reason);
+    this.calls.clear();
+  }
+}
+
 /** Who calls, and may they. */
 export interface Gate {
+  readonly calls: OpenCalls;
   /** Throws ApiError (Unauthorized, Forbidden). */
   admit(method: string, call: { getPeer(): string; getAuthContext(): unknown }): Identity;
   /** Told about errors that are our own fault. */
@@ -133,10 +154,15 @@ export class ServiceBuilder {
   }
 
   private enter(method: { readonly path: string }, call: EndingCall): CallContext | ApiError {
-    const end = new AbortController();
-    call.on('cancelled', () => end.abort(new CallEnded('the caller ended the call')));
     try {
-      return { identity: this.gate.admit(method.path, call), signal: end.signal };
+      const identity = this.gate.admit(method.path, call);
+      const end = this.gate.calls.add();
+      // grpc-js says so at the end of every call, whoever ended it.
+      call.on('cancelled', () => {
+        this.gate.calls.delete(end);
+        end.abort(new CallEnded('the call has ended'));
+      });
+      return { identity, signal: end.signal };
     } catch (error) {
       return toApiError(error);
     }

@@ -19,7 +19,11 @@ export class HttpFace {
     this.server = http.createServer((request, response) => {
       const path = (request.url ?? '/').split('?', 1)[0];
       const answer = (status: number, type: string, body: string): void => {
-        response.writeHead(status, { 'content-type': type, 'cache-control': 'no-cache, private' });
+        response.writeHead(status, {
+          'content-type': type,
+          'content-length': Buffer.byteLength(body),
+          'cache-control': 'no-cache, private',
+        });
         response.end(request.method === 'HEAD' ? undefined : body);
       };
       request.resume(); // nobody here reads bodies

@@ -4,6 +4,7 @@ import { badRequest, conflict, forbiddenCall, invalidObject, notFound } from '@p
 import { kindInfo } from '@podplane/api/kinds/catalogue';
 import type { Kind, KindMap, Obj } from '@podplane/api/kinds/kind-map';
 import { kindNames, qualifiedResource } from '@podplane/api/kinds/kind-names';
+import { CONTENT_FINALIZER, SPEC_FINALIZER } from '@podplane/controllers/namespace/bootstrap';
 import type { ReadView } from '@podplane/store/types';
 
 export type Subresource = '' | 'status';
@@ -28,9 +29,17 @@ export function admitNew<K extends Kind>(kind: K, object: KindMap[K], now: numbe
   }
   info.setDefaults(object);
   info.prepareForCreate(object, now);
+  if (kind === 'Namespace') holdContent(object as KindMap['Namespace']);
   const errors = info.validateCreate(object as Obj<K>);
   if (errors.length > 0)
     throw invalidObject(kind, object.metadata?.namespace ?? '', object.metadata?.name || object.metadata?.generateName || '', errors);
+}
+
+/** A namespace is held until it is empty, from its first moment on; the namespace controller lets it go. */
+function holdContent(namespace: KindMap['Namespace']): void {
+  const { metadata } = namespace;
+  if (metadata !== undefined && !metadata.finalizers.includes(CONTENT_FINALIZER)) metadata.finalizers.push(CONTENT_FINALIZER);
+  namespace.spec = { finalizers: [SPEC_FINALIZER] };
 }
 
 /** New objects need a namespace that is there to stay. Throws ApiError: NotFound, Forbidden. */

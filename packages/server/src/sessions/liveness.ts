@@ -23,7 +23,11 @@ export class Liveness implements NodeLiveness, Disposable {
   private ticker: Timer | undefined;
   private expected: number;
 
-  constructor(private readonly system: System) {
+  /** heartbeatPeriodMs: what nodes are told now. */
+  constructor(
+    private readonly system: System,
+    readonly heartbeatPeriodMs: () => number,
+  ) {
     this.servingSince = system.clock.monotonic();
     this.expected = this.servingSince + TICK_MS;
     this.arm();

@@ -59,7 +59,7 @@ export class NodeSessions implements SessionHost {
 
   constructor(private readonly options: SessionsOptions) {
     this.system = options.system;
-    this.liveness = new Liveness(options.system);
+    this.liveness = new Liveness(options.system, () => this.heartbeatPeriod);
     this.router = new AssignmentRouter(options.store, options.system);
     this.registrar = new NodeRegistrar(options.store, options.clusterCidr, options.nodeCidrBits);
   }
