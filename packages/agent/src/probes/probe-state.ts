@@ -100,5 +100,5 @@ export function nextTry(
   if (soon && earlyAt < nextRegularAt) {
     return { at: earlyAt, early: true, schedule: { ...schedule, nextRegularAt, earlyMs: Math.min(schedule.earlyMs * 2, EARLY_MAX_MS) } };
   }
-  return { at: nextRegularAt, early: false, schedule: { ...schedule, nextRegularAt } };
+  return { at: Math.max(nextRegularAt, now), early: false, schedule: { ...schedule, nextRegularAt } };
 }

@@ -41,7 +41,7 @@ export function planEnd(input: PlanInput, why: 'terminating' | 'completed'): Pla
     const endsAt = input.stopping.get(info.id);
     if (endsAt === undefined) return;
     // The stop under way was given a longer grace than there is now, or it is stuck in the engine.
-    const killAt = deadline !== undefined && deadline < endsAt ? deadline : endsAt + STUCK_MS;
+    const killAt = deadline !== undefined && deadline < endsAt && now < endsAt ? deadline : endsAt + STUCK_MS;
     if (killAt <= now) add({ kind: 'kill-container', target: killTarget(info.id), container: name, id: info.id });
     else wakeAt = Math.min(wakeAt ?? killAt, killAt);
   };

@@ -1,0 +1,348 @@
+// Properties of the planner: a model of an engine carries out its steps in any order, things die and fail at any moment; the pod converges
+// all the same, and what must never happen never does.
+import { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type ContainerInfo, LABEL_ATTEMPT, LABEL_CONTAINER, LABEL_SPEC_HASH, PAUSE_CONTAINER } from '../../runtime/types.js';
+import { containerHash } from '../container-hash.js';
+import { memoryFor, noteObserved, noteStarting, withContainer } from '../pod-memory.js';
+import { MAX_DELAY_MS, notBefore } from './back-off.js';
+import { alive, attemptOf, containerNameOf } from './observed.js';
+import { plan } from './plan.js';
+import { LABEL_SANDBOX, type PlanInput, type PodMemory, type ProbeVerdict, type Step } from './types.js';
+
+const NAMES = ['a', 'b'];
+
+function podOf(restartPolicy: string): Pod {
+  const containers = NAMES.map((name) => ({ name, image: 'i:1' }));
+  return Pod.fromJSON({
+    metadata: { name: 'p', namespace: 'd', uid: 'u' },
+    spec: { restartPolicy, containers, terminationGracePeriodSeconds: 5 },
+  });
+}
+
+interface Running {
+  readonly step: Step;
+  readonly doneAt: number;
+}
+
+/** An engine that does what it is told, later. */
+class Model {
+  now = 1_000;
+  containers: ContainerInfo[] = [];
+  memory: PodMemory;
+  readonly busy = new Map<string, Running>();
+  readonly stopping = new Map<string, number>();
+  readonly verdicts = new Map<string, ProbeVerdict>();
+  volumes = false;
+  imageFails = 0;
+  private id = 0;
+  /** When the newest run of each container ended, and what it had to wait for. */
+  readonly mayStart = new Map<string, number>();
+  readonly broken: string[] = [];
+
+  constructor(readonly pod: Pod) {
+    this.memory = { ...memoryFor(pod), ip: '10.0.0.2' };
+  }
+
+  input(): PlanInput {
+    const { pod, memory, containers, verdicts, stopping, now } = this;
+    return { pod, memory, observed: containers, verdicts, stopping, busy: new Set(this.busy.keys()), now };
+  }
+
+  /** One turn of the worker. */
+  turn(latency: (step: Step) => number): void {
+    this.observe();
+    const next = plan(this.input());
+    const targets = next.steps.map((step) => step.target);
+    if (new Set(targets).size !== targets.length) this.broken.push('two steps for one target');
+    for (const step of next.steps) {
+      if (this.busy.has(step.target)) this.broken.push(`a step for the busy target ${step.target}`);
+      this.check(step);
+      this.busy.set(step.target, { step, doneAt: this.now + latency(step) });
+      if (step.kind === 'stop-container') this.stopping.set(step.id, this.now + step.graceSeconds * 1000);
+      if (step.kind === 'start-container') this.memory = noteStarting(this.memory, step.container, step.attempt, undefined);
+    }
+    // asked again at once, it has nothing more to say
+    this.observe();
+    if (plan(this.input()).steps.length > 0) this.broken.push('not idempotent');
+  }
+
+  private observe(): void {
+    this.memory = noteObserved(this.memory, this.containers, { wall: this.now, monotonic: this.now }, false);
+  }
+
+  private check(step: Step): void {
+    const starts =
+      step.kind === 'create-container' ||
+      step.kind === 'start-container' ||
+      step.kind === 'create-sandbox' ||
+      step.kind === 'start-sandbox';
+    if (starts && this.memory.phase !== 'sync') this.broken.push(`${step.kind} in phase ${this.memory.phase}`);
+    if (step.kind !== 'create-container' && step.kind !== 'start-container') return;
+    if (this.containers.some((info) => containerNameOf(info) === step.container && alive(info)))
+      this.broken.push(`two runs of ${step.container}`);
+    if (step.kind === 'create-container') {
+      if (!this.memory.volumes.ready) this.broken.push('no volumes yet');
+      const entry = this.memory.containers.get(step.container);
+      if (entry?.exit !== undefined && notBefore(entry.backOff, entry.exit.at) > this.now) this.broken.push('too early after a crash');
+      if ((step.backOff?.delayMs ?? 0) > MAX_DELAY_MS) this.broken.push('too long a back-off');
+    }
+  }
+
+  private make(name: string, attempt: number, sandbox: string): void {
+    const labels = {
+      [LABEL_CONTAINER]: name,
+      [LABEL_ATTEMPT]: String(attempt),
+      ...(name === PAUSE_CONTAINER ? {} : { [LABEL_SANDBOX]: sandbox, [LABEL_SPEC_HASH]: containerHash({ name, image: 'i:1' }) }),
+    };
+    const rest = { startedAt: undefined, finishedAt: undefined, exitCode: undefined, oomKilled: false, error: '', pid: 0 };
+    const id = `${name}${++this.id}`;
+    if (this.containers.some((info) => containerNameOf(info) === name && attemptOf(info) === attempt))
+      this.broken.push(`attempt ${attempt} of ${name} made twice`);
+    this.containers.push({ id, name: id, labels, image: 'i:1', imageId: 's', createdAt: this.now, state: 'created', ...rest });
+  }
+
+  set(id: string, change: Partial<ContainerInfo>): void {
+    this.containers = this.containers.map((info) => (info.id === id ? { ...info, ...change } : info));
+  }
+
+  kill(id: string, exitCode: number): void {
+    const info = this.containers.find((one) => one.id === id);
+    if (info !== undefined && alive(info)) this.set(id, { state: 'exited', exitCode, finishedAt: this.now, pid: 0 });
+  }
+
+  /** Carries out what is due. fails: the step ends without an effect. */
+  settle(fails: (step: Step) => boolean): void {
+    for (const [target, { step, doneAt }] of [...this.busy]) {
+      if (doneAt > this.now) continue;
+      this.busy.delete(target);
+      if (step.kind === 'stop-container') this.stopping.delete(step.id);
+      if (!fails(step)) this.effect(step);
+    }
+  }
+
+  private effect(step: Step): void {
+    switch (step.kind) {
+      case 'prepare-volumes':
+        this.volumes = true;
+        this.memory = { ...this.memory, volumes: { ready: true, failure: undefined } };
+        return;
+      case 'remove-volumes':
+        this.volumes = false;
+        this.memory = { ...this.memory, released: true };
+        return;
+      case 'ensure-image':
+        this.memory = withContainer(this.memory, step.container, { image: { state: 'present', imageId: 's' } });
+        return;
+      case 'create-sandbox':
+        this.make(PAUSE_CONTAINER, step.attempt, '');
+        return;
+      case 'start-sandbox':
+        this.set(step.id, { state: 'running', startedAt: this.now, pid: ++this.id });
+        return;
+      case 'remove-sandbox':
+      case 'remove-container':
+        this.containers = this.containers.filter((info) => info.id !== step.id);
+        return;
+      case 'create-container':
+        // its sandbox may have gone meanwhile; the engine takes it all the same
+        this.make(step.container, step.attempt, step.sandboxId);
+        if (step.backOff !== undefined) this.memory = withContainer(this.memory, step.container, { backOff: step.backOff });
+        return;
+      case 'start-container': {
+        const info = this.containers.find((one) => one.id === step.id);
+        const sandbox = this.containers.find((one) => one.id === info?.labels[LABEL_SANDBOX]);
+        if (sandbox !== undefined && alive(sandbox)) this.set(step.id, { state: 'running', startedAt: this.now, pid: ++this.id });
+        return;
+      }
+      case 'stop-container':
+      case 'kill-container':
+        this.kill(step.id, 137);
+        this.verdicts.delete(step.id);
+    }
+  }
+
+  get healthy(): boolean {
+    const up = (name: string): boolean => this.containers.some((info) => containerNameOf(info) === name && alive(info));
+    return up(PAUSE_CONTAINER) && NAMES.every(up);
+  }
+}
+
+type Mischief =
+  | { readonly kind: 'die'; readonly which: number; readonly code: number }
+  | { readonly kind: 'vanish'; readonly which: number }
+  | { readonly kind: 'odd-state'; readonly which: number; readonly state: ContainerInfo['state'] }
+  | { readonly kind: 'new-pid'; readonly which: number }
+  | { readonly kind: 'start-error'; readonly which: number }
+  | { readonly kind: 'probe'; readonly which: number }
+  | { readonly kind: 'engine-restart' }
+  | { readonly kind: 'forget' }
+  | { readonly kind: 'wait'; readonly ms: number };
+
+const which = fc.nat({ max: 7 });
+const mischief: fc.Arbitrary<Mischief> = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant('die' as const), which, code: fc.constantFrom(0, 1, 137) }) },
+  fc.record({ kind: fc.constant('vanish' as const), which }),
+  fc.record({
+    kind: fc.constant('odd-state' as const),
+    which,
+    state: fc.constantFrom('dead' as const, 'paused' as const, 'restarting' as const),
+  }),
+  fc.record({ kind: fc.constant('new-pid' as const), which }),
+  fc.record({ kind: fc.constant('start-error' as const), which }),
+  fc.record({ kind: fc.constant('probe' as const), which }),
+  fc.constant({ kind: 'engine-restart' as const }),
+  fc.constant({ kind: 'forget' as const }),
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant('wait' as const), ms: fc.nat({ max: 40_000 }) }) },
+);
+
+function disturb(model: Model, what: Mischief): void {
+  const victim = 'which' in what && model.containers.length > 0 ? model.containers[what.which % model.containers.length] : undefined;
+  switch (what.kind) {
+    case 'die':
+      if (victim !== undefined) model.kill(victim.id, what.code);
+      return;
+    case 'vanish':
+      model.containers = model.containers.filter((info) => info !== victim);
+      return;
+    case 'odd-state':
+      if (victim !== undefined && containerNameOf(victim) !== PAUSE_CONTAINER && victim.state !== 'created')
+        model.set(victim.id, { state: what.state });
+      return;
+    case 'new-pid':
+      if (victim !== undefined && alive(victim)) model.set(victim.id, { pid: 900_000 + model.now });
+      return;
+    case 'start-error':
+      if (victim?.state === 'created') model.set(victim.id, { error: 'no such command', exitCode: 127, finishedAt: model.now });
+      return;
+    case 'probe':
+      if (victim !== undefined && alive(victim) && containerNameOf(victim) !== PAUSE_CONTAINER) {
+        model.verdicts.set(victim.id, { kind: 'liveness', message: 'sick', graceSeconds: undefined });
+      }
+      return;
+    case 'engine-restart':
+      for (const info of model.containers) model.kill(info.id, 255);
+      return;
+    case 'forget': {
+      // A new agent without a state file: labels must do. What is under way ends unseen.
+      model.busy.clear();
+      model.stopping.clear();
+      model.memory = { ...memoryFor(model.pod), ip: '10.0.0.2', phase: model.memory.phase, deadline: model.memory.deadline };
+      return;
+    }
+    case 'wait':
+      model.now += what.ms;
+  }
+}
+
+/** Lets it work undisturbed until nothing is left to do, jumping to the next moment that matters. */
+function calmDown(model: Model, latency: (step: Step) => number): void {
+  for (let i = 0; i < 400; i++) {
+    model.turn(latency);
+    const due = [...model.busy.values()].map(({ doneAt }) => doneAt);
+    const wake = plan(model.input()).wakeAt;
+    const next = Math.min(...due, wake ?? Number.POSITIVE_INFINITY);
+    if (next === Number.POSITIVE_INFINITY) return;
+    model.now = Math.max(model.now, next);
+    model.settle(() => false);
+  }
+}
+
+const runs = { numRuns: Number(process.env.RUNS ?? 300) };
+
+describe('planner', () => {
+  it('converges to a running pod whatever happened, and breaks no rule on the way', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(mischief, fc.nat({ max: 3 })), { maxLength: 25 }),
+        fc.infiniteStream(fc.nat({ max: 50 })),
+        fc.infiniteStream(fc.boolean()),
+        (steps, delays, failures) => {
+          const model = new Model(podOf('Always'));
+          const latency = (): number => delays.next().value ?? 1;
+          for (const [what, turns] of steps) {
+            for (let i = 0; i < turns; i++) {
+              model.turn(latency);
+              model.now += 20;
+              model.settle(() => failures.next().value === true && failures.next().value === true);
+            }
+            disturb(model, what);
+          }
+          calmDown(model, latency);
+          expect(model.broken).toEqual([]);
+          expect(model.healthy).toBe(true);
+          expect(model.containers.filter((info) => containerNameOf(info) === PAUSE_CONTAINER)).toHaveLength(1);
+          for (const name of NAMES)
+            expect(model.containers.filter((info) => containerNameOf(info) === name && alive(info))).toHaveLength(1);
+          // not more than the previous run is kept besides
+          expect(model.containers.length).toBeLessThanOrEqual(1 + 2 * NAMES.length);
+        },
+      ),
+      runs,
+    );
+  });
+
+  it('ends a pod from any state: nothing is left, nothing starts again', () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom('Always', 'OnFailure', 'Never'),
+        fc.array(fc.tuple(mischief, fc.nat({ max: 3 })), { maxLength: 15 }),
+        fc.array(fc.tuple(mischief, fc.nat({ max: 2 })), { maxLength: 8 }),
+        fc.infiniteStream(fc.nat({ max: 50 })),
+        (policy, before, after, delays) => {
+          const model = new Model(podOf(policy));
+          const latency = (): number => delays.next().value ?? 1;
+          const play = (steps: readonly (readonly [Mischief, number])[]): void => {
+            for (const [what, turns] of steps) {
+              for (let i = 0; i < turns; i++) {
+                model.turn(latency);
+                model.now += 20;
+                model.settle(() => false);
+              }
+              disturb(model, what);
+            }
+          };
+          play(before);
+          model.memory = { ...model.memory, phase: 'terminating', deadline: model.now + 5_000 };
+          play(after);
+          calmDown(model, latency);
+          expect(model.broken).toEqual([]);
+          expect(model.containers).toEqual([]);
+          expect(plan(model.input()).outcome).toBe('removed');
+        },
+      ),
+      runs,
+    );
+  });
+
+  it('runs each container of a Never pod at most once, and an OnFailure pod until it succeeds', () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom('Never', 'OnFailure'),
+        fc.array(fc.constantFrom(0, 1, 2), { minLength: 1, maxLength: 12 }),
+        (policy, codes) => {
+          const model = new Model(podOf(policy));
+          const latency = (): number => 1;
+          const ended = new Map<string, number[]>();
+          for (const code of codes) {
+            for (let i = 0; i < 12; i++) {
+              model.turn(latency);
+              model.now += 400_000 / 12;
+              model.settle(() => false);
+            }
+            const victim = model.containers.find((info) => containerNameOf(info) === 'a' && alive(info));
+            if (victim === undefined) continue;
+            model.kill(victim.id, code);
+            ended.set('a', [...(ended.get('a') ?? []), code]);
+          }
+          const list = ended.get('a') ?? [];
+          if (policy === 'Never') expect(list.length).toBeLessThanOrEqual(1);
+          else expect(list.slice(0, -1)).not.toContain(0);
+          expect(model.broken).toEqual([]);
+        },
+      ),
+      { numRuns: 100 },
+    );
+  });
+});
