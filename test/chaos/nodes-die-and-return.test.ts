@@ -1,7 +1,8 @@
 // The first simulation: a hundred nodes that are killed, cut off and come back at random while an app runs. The control plane is the real one.
 
 import type { Change } from '@podplane/store/types';
-import { isReady, SimulatedCluster } from '@podplane/testing/simulated-cluster';
+import { isBeingDeleted, isPodLost, isPodReady } from '@podplane/api/pod-state';
+import { SimulatedCluster } from '@podplane/testing/simulated-cluster';
 import { seededNumbers } from '@podplane/testing/virtual-system';
 import { describe, expect, it } from 'vitest';
 
@@ -21,7 +22,7 @@ function invariants(): (change: Change, cluster: SimulatedCluster) => void {
     if (node !== undefined) bound.set(uid, node);
     if (change.type !== 'added') return;
     for (const [app, replicas] of Object.entries(REPLICAS)) {
-      const live = cluster.pods(app).filter(({ status }) => status?.phase !== 'Failed' && status?.phase !== 'Succeeded').length;
+      const live = cluster.pods(app).length;
       if (live > replicas + 1) throw new Error(`${app} has ${live} pods; allowed are ${replicas} and a surge of 1`);
     }
   };
@@ -77,7 +78,7 @@ async function run(
       fingerprint: cluster.fingerprint,
       faults: cluster.faults,
       kills,
-      ready: cluster.pods().filter(isReady).length,
+      ready: cluster.pods().filter((pod) => isPodReady(pod)).length,
       transactions: cluster.transactions,
     };
   } finally {
@@ -86,7 +87,7 @@ async function run(
 }
 
 function noneTerminating(cluster: SimulatedCluster): boolean {
-  for (const { metadata } of cluster.store.list('Pod')) if (metadata?.deletionTimestamp !== undefined) return false;
+  for (const pod of cluster.store.list('Pod')) if (isBeingDeleted(pod) || isPodLost(pod)) return false;
   return true;
 }
 

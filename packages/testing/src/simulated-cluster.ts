@@ -3,6 +3,7 @@
 import { Deployment } from '@podplane/api/gen/podplane/apps/v1/deployment';
 import { Namespace } from '@podplane/api/gen/podplane/core/v1/namespace';
 import type { Obj } from '@podplane/api/kinds/kind-map';
+import { isBeingDeleted, isPodLost, isPodReady, isPodTerminal } from '@podplane/api/pod-state';
 import { type Deciders, startDeciders } from '@podplane/server/deciders';
 import { admitNew } from '@podplane/server/registry/admission';
 import { parseCidr } from '@podplane/server/sessions/cidr';
@@ -127,10 +128,10 @@ export class SimulatedCluster {
     });
   }
 
-  /** Pods that are not being deleted, of one app or all. */
+  /** Pods that count as replicas: not being deleted, not over, not lost with their node; of one app or all. */
   pods(app?: string): Obj<'Pod'>[] {
     return [...this.store.list('Pod', 'default')].filter(
-      ({ metadata }) => metadata?.deletionTimestamp === undefined && (app === undefined || metadata?.labels.app === app),
+      (pod) => !isBeingDeleted(pod) && !isPodTerminal(pod) && !isPodLost(pod) && (app === undefined || pod.metadata?.labels.app === app),
     );
   }
 
@@ -138,7 +139,7 @@ export class SimulatedCluster {
   converged(): boolean {
     for (const { metadata, spec } of this.store.list('Deployment', 'default')) {
       const mine = this.pods(metadata?.name ?? '');
-      if (mine.length !== (spec?.replicas ?? 1) || !mine.every(isReady)) return false;
+      if (mine.length !== (spec?.replicas ?? 1) || !mine.every((pod) => isPodReady(pod))) return false;
       if (!mine.every((pod) => this.nodes.get(pod.spec?.nodeName ?? '')?.pods.has(pod.metadata?.uid ?? ''))) return false;
     }
     return true;
@@ -177,8 +178,4 @@ export class SimulatedCluster {
     for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
     this.fingerprint = hash >>> 0;
   }
-}
-
-export function isReady(pod: Obj<'Pod'>): boolean {
-  return pod.status?.conditions.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
 }
