@@ -107,7 +107,7 @@ async function untilNodesReady(io: Io, cluster: Cluster, agents: readonly Child[
   const progress = startProgress(io);
   const ready = new Set<string>();
   const started = io.system.clock.monotonic();
-  const text = (): string => `${ready.size} of ${agents.length} nodes Ready`;
+  const text = (): string => `nodes Ready: ${ready.size} of ${agents.length}`;
   try {
     const failed = Promise.race(
       agents.map(async (child) => {
