@@ -4,7 +4,7 @@ import { NamespaceController } from './namespace/controller.js';
 import type { NodeLifecycleConfig } from './node-lifecycle/config.js';
 import { NodeLifecycleController } from './node-lifecycle/controller.js';
 import { OwnerGcController } from './owner-gc/controller.js';
-import { PodGcController, type PodGcConfig } from './pod-gc/controller.js';
+import { type PodGcConfig, PodGcController } from './pod-gc/controller.js';
 import { ReplicaSetController } from './replicaset/controller.js';
 import type { NodeLiveness, Reconciler } from './runtime/types.js';
 

@@ -37,7 +37,8 @@ function pod(name: string, owner: string | undefined, nodeName: string | undefin
       name,
       namespace: 'default',
       uid: name,
-      ownerReferences: owner === undefined ? [] : [{ apiVersion: 'apps/v1', kind: 'ReplicaSet', name: owner, uid: owner, controller: true }],
+      ownerReferences:
+        owner === undefined ? [] : [{ apiVersion: 'apps/v1', kind: 'ReplicaSet', name: owner, uid: owner, controller: true }],
     },
     spec: { containers: [{ name: 'c', image: 'pause', resources: { requests: { cpu: '100m', memory: '500Mi' } } }], nodeName },
     status: { phase: 'Pending' },

@@ -1,7 +1,8 @@
 // The core: tables of what goes where and why not, and properties against a reference that scans everything.
+
+import type { Obj } from '@podplane/api/kinds/kind-map';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Obj } from '@podplane/api/kinds/kind-map';
 import { type Decision, SchedulerCore } from './core.js';
 import { defaultPlugins } from './plugins/registry.js';
 import { stagesOf, worthOf } from './ranking.js';
@@ -51,7 +52,11 @@ describe('placing', () => {
   });
 
   it('prefers the emptier node, and the one without a bottleneck', () => {
-    const core = coreWith(three, [makePod('x', { node: 'n1', cpu: '2' }), makePod('y', { node: 'n2', cpu: '1' }), makePod('z', { node: 'n3', memory: '30Gi' })]);
+    const core = coreWith(three, [
+      makePod('x', { node: 'n1', cpu: '2' }),
+      makePod('y', { node: 'n2', cpu: '1' }),
+      makePod('z', { node: 'n3', memory: '30Gi' }),
+    ]);
     core.podChanged(makePod('p', { cpu: '100m', memory: '100Mi' }), 0);
     expect(placesOf(run(core))).toEqual({ p: 'n2' });
   });
@@ -65,7 +70,13 @@ describe('placing', () => {
       makeNode('down', { ready: false, labels: { disk: 'ssd' } }),
     ];
     const affinity = (operator: string, values: string[]): NonNullable<PodShape['spec']> => ({
-      affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [{ matchExpressions: [{ key: 'disk', operator, values }] }] } } },
+      affinity: {
+        nodeAffinity: {
+          requiredDuringSchedulingIgnoredDuringExecution: {
+            nodeSelectorTerms: [{ matchExpressions: [{ key: 'disk', operator, values }] }],
+          },
+        },
+      },
     });
     const core = coreWith(nodes);
     core.podChanged(makePod('selector', { nodeSelector: { disk: 'ssd' } }), 0);
@@ -75,18 +86,28 @@ describe('placing', () => {
     core.podChanged(makePod('port1', { hostPort: 8080, nodeSelector: { disk: 'ssd' } }), 0);
     core.podChanged(makePod('port2', { hostPort: 8080, nodeSelector: { disk: 'ssd' } }), 0);
     expect(placesOf(run(core))).toEqual({ selector: 'ssd', affine: 'ssd', averse: 'plain', nowhere: '-', port1: 'ssd', port2: '-' });
-    core.podChanged(makePod('tolerant', { tolerations: [{ key: 'a', operator: 'Exists' }], hostPort: 8080, nodeSelector: { disk: 'ssd' } }), 0);
+    core.podChanged(
+      makePod('tolerant', { tolerations: [{ key: 'a', operator: 'Exists' }], hostPort: 8080, nodeSelector: { disk: 'ssd' } }),
+      0,
+    );
     expect(placesOf(run(core))).toEqual({ tolerant: 'tainted' });
   });
 
   it('avoids soft taints and follows preferences where it can', () => {
-    const core = coreWith([makeNode('n1', { taints: [{ key: 'x', effect: 'PreferNoSchedule' }] }), makeNode('n2'), makeNode('n3', { labels: { zone: 'z' } })]);
+    const core = coreWith([
+      makeNode('n1', { taints: [{ key: 'x', effect: 'PreferNoSchedule' }] }),
+      makeNode('n2'),
+      makeNode('n3', { labels: { zone: 'z' } }),
+    ]);
     core.podChanged(makePod('a', { cpu: '1' }), 0);
     core.podChanged(makePod('b', { cpu: '1' }), 0);
     core.podChanged(makePod('c', { cpu: '1' }), 0);
     expect(new Set(Object.values(placesOf(run(core))))).toEqual(new Set(['n2', 'n3']));
     const preference = { weight: 50, preference: { matchExpressions: [{ key: 'zone', operator: 'In', values: ['z'] }] } };
-    core.podChanged(makePod('d', { spec: { affinity: { nodeAffinity: { preferredDuringSchedulingIgnoredDuringExecution: [preference] } } } }), 0);
+    core.podChanged(
+      makePod('d', { spec: { affinity: { nodeAffinity: { preferredDuringSchedulingIgnoredDuringExecution: [preference] } } } }),
+      0,
+    );
     expect(placesOf(run(core))).toEqual({ d: 'n3' });
   });
 
@@ -102,7 +123,10 @@ describe('placing', () => {
     core.podChanged(makePod('foreign', { scheduler: 'mine' }), 0);
     core.podChanged(makePod('gated', { spec: { schedulingGates: [{ name: 'g' }] } }), 0);
     const term = { labelSelector: { matchLabels: { a: 'b' } }, topologyKey: 'kubernetes.io/hostname' };
-    core.podChanged(makePod('apart', { spec: { affinity: { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [term] } } } }), 0);
+    core.podChanged(
+      makePod('apart', { spec: { affinity: { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [term] } } } }),
+      0,
+    );
     const decisions = run(core);
     expect(placesOf(decisions)).toEqual({ apart: '-' });
     expect(decisions[0]).toMatchObject({ verdict: { message: expect.stringContaining('spec.affinity.podAntiAffinity is not supported') } });
@@ -120,7 +144,10 @@ describe('placing', () => {
             { name: 's', restartPolicy: 'Always', ...amounts('100m') },
             { name: 'i', ...amounts('900m') },
           ],
-          containers: [{ name: 'a', ...amounts('200m') }, { name: 'b', resources: { limits: { cpu: '300m' } } }],
+          containers: [
+            { name: 'a', ...amounts('200m') },
+            { name: 'b', resources: { limits: { cpu: '300m' } } },
+          ],
           overhead: { cpu: '10m' },
         },
       }),
@@ -131,7 +158,11 @@ describe('placing', () => {
 
 describe('refusing', () => {
   it('says why, with numbers, for all nodes together and for each', () => {
-    const nodes = [makeNode('n1', { cpu: '2' }), makeNode('n2', { cpu: '2' }), makeNode('n3', { taints: [{ key: 'a', value: 'b', effect: 'NoSchedule' }] })];
+    const nodes = [
+      makeNode('n1', { cpu: '2' }),
+      makeNode('n2', { cpu: '2' }),
+      makeNode('n3', { taints: [{ key: 'a', value: 'b', effect: 'NoSchedule' }] }),
+    ];
     const core = coreWith(nodes, [makePod('x', { node: 'n1', cpu: '1650m' }), makePod('y', { node: 'n2', cpu: '1700m' })]);
     core.podChanged(makePod('big', { cpu: '2', memory: '1Gi' }), 0);
     const [decision] = run(core);
@@ -203,7 +234,12 @@ const nodeShape: fc.Arbitrary<NodeShape> = fc.record({
   memory: fc.constantFrom('1Gi', '2Gi'),
   pods: fc.constantFrom('2', '4', '8'),
   labels: fc.constantFrom<Record<string, string>>({}, { disk: 'ssd' }),
-  taints: fc.constantFrom<{ key: string; effect: string }[]>([], [], [{ key: 'k', effect: 'NoSchedule' }], [{ key: 'k', effect: 'PreferNoSchedule' }]),
+  taints: fc.constantFrom<{ key: string; effect: string }[]>(
+    [],
+    [],
+    [{ key: 'k', effect: 'NoSchedule' }],
+    [{ key: 'k', effect: 'PreferNoSchedule' }],
+  ),
   unschedulable: fc.constantFrom(false, false, true),
   ready: fc.constantFrom(true, true, false),
 });
@@ -236,8 +272,10 @@ const action: fc.Arbitrary<Action> = fc.oneof(
 
 /** A pod may be here: written without the plugins, from the objects themselves. */
 function mayGo(pod: PodShape, node: NodeShape, there: readonly PodShape[]): boolean {
-  const cpu = (text: string | undefined): number => (text === undefined ? 0 : text.endsWith('m') ? Number(text.slice(0, -1)) : Number(text) * 1000);
-  const mib = (text: string | undefined): number => (text === undefined ? 0 : text.endsWith('Gi') ? Number(text.slice(0, -2)) * 1024 : Number(text.slice(0, -2)));
+  const cpu = (text: string | undefined): number =>
+    text === undefined ? 0 : text.endsWith('m') ? Number(text.slice(0, -1)) : Number(text) * 1000;
+  const mib = (text: string | undefined): number =>
+    text === undefined ? 0 : text.endsWith('Gi') ? Number(text.slice(0, -2)) * 1024 : Number(text.slice(0, -2));
   const sum = (f: (p: PodShape) => number): number => there.reduce((total, p) => total + f(p), 0);
   if (node.unschedulable || node.ready === false) return false;
   if (there.length + 1 > Number(node.pods)) return false;

@@ -57,7 +57,8 @@ interface PodEntry {
   readonly leaving: boolean;
 }
 
-const amount = (text: string | undefined, read: (t: string) => number): number => (text !== undefined && tryParseQuantity(text) ? read(text) : 0);
+const amount = (text: string | undefined, read: (t: string) => number): number =>
+  text !== undefined && tryParseQuantity(text) ? read(text) : 0;
 
 export class Ledger {
   readonly #byName = new Map<string, NodeInfo>();
@@ -133,7 +134,11 @@ export class Ledger {
       info.unschedulable = unschedulable;
       events.push('state');
     }
-    if (before === undefined || before.status?.allocatable !== node.status?.allocatable || before.status?.capacity !== node.status?.capacity) {
+    if (
+      before === undefined ||
+      before.status?.allocatable !== node.status?.allocatable ||
+      before.status?.capacity !== node.status?.capacity
+    ) {
       if (this.#setAllocatable(info, node)) events.push('allocatable');
     }
     info.node = node;
@@ -249,7 +254,8 @@ export class Ledger {
     const from = (has ? node.status?.allocatable : node.status?.capacity) ?? {};
     const extended = new Map<string, number>();
     for (const name in from) {
-      if (name !== 'cpu' && name !== 'memory' && name !== 'ephemeral-storage' && name !== 'pods') extended.set(name, amount(from[name], wholeValue));
+      if (name !== 'cpu' && name !== 'memory' && name !== 'ephemeral-storage' && name !== 'pods')
+        extended.set(name, amount(from[name], wholeValue));
     }
     const cpu = amount(from['cpu'], milliValue);
     const memory = amount(from['memory'], wholeValue);
@@ -280,5 +286,7 @@ function bump(map: Map<string, number>, key: string, by: number): void {
 }
 
 function sameTaints(a: NodeInfo['taints'], b: NodeInfo['taints']): boolean {
-  return a === b || (a.length === b.length && a.every((t, i) => t.key === b[i]?.key && t.value === b[i]?.value && t.effect === b[i]?.effect));
+  return (
+    a === b || (a.length === b.length && a.every((t, i) => t.key === b[i]?.key && t.value === b[i]?.value && t.effect === b[i]?.effect))
+  );
 }

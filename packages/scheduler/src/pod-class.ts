@@ -185,7 +185,10 @@ export class PodClasses {
         hostPorts,
         nodeSelector,
         required: required && compileNodeSelector(required),
-        preferred: preferred.map((p) => ({ weight: p.weight, holds: p.preference === undefined ? () => false : compileNodeSelectorTerm(p.preference) })),
+        preferred: preferred.map((p) => ({
+          weight: p.weight,
+          holds: p.preference === undefined ? () => false : compileNodeSelectorTerm(p.preference),
+        })),
         tolerations,
         unsupported,
       };

@@ -1,11 +1,12 @@
 // The scheduler on a real store: bindings and refusals in the objects, and what happens when the store stops taking writes.
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { codecs } from './testkit/codecs.js';
+
 import type { Obj } from '@podplane/api/kinds/kind-map';
 import { podCondition } from '@podplane/api/pod-state';
-import { memoryJournal, type MemoryJournal } from '@podplane/store/journals/memory';
+import { type MemoryJournal, memoryJournal } from '@podplane/store/journals/memory';
 import { createStore, type ObjectStore } from '@podplane/store/store';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Scheduler, type SchedulerEvent } from './shell.js';
+import { codecs } from './testkit/codecs.js';
 import { makeNode, makePod, type PodShape } from './testkit/fixtures.js';
 import { HandSystem } from './testkit/hand-system.js';
 
@@ -59,7 +60,10 @@ describe('the scheduler on a store', () => {
     expect(store.causes({ kind: 'Pod', namespace: 'default', name: 'late' }, 1)).toMatchObject([
       { revision, cause: { actor: 'scheduler', reason: 'bind 1 pod', becauseOf: revision - 1 } },
     ]);
-    expect(events.map((e) => [e.regarding.name, e.reason])).toEqual([['early', 'Scheduled'], ['late', 'Scheduled']]);
+    expect(events.map((e) => [e.regarding.name, e.reason])).toEqual([
+      ['early', 'Scheduled'],
+      ['late', 'Scheduled'],
+    ]);
     expect(scheduler.stats).toMatchObject({ bound: 2, refused: 0, outdated: 0 });
   });
 

@@ -211,7 +211,9 @@ export class Scheduler {
     const reason = placed > 0 ? `bind ${placed} pod${placed === 1 ? '' : 's'}` : 'tell why pods fit nowhere';
     let outcomes: readonly boolean[];
     try {
-      outcomes = this.#store.transact({ actor: 'scheduler', reason, becauseOf: this.#revision }, (tx) => decisions.map((d) => write(tx, d))).result;
+      outcomes = this.#store.transact({ actor: 'scheduler', reason, becauseOf: this.#revision }, (tx) =>
+        decisions.map((d) => write(tx, d)),
+      ).result;
     } catch (error) {
       for (const d of decisions) if (d.kind === 'place') this.#core.undo(d.entry, now);
       throw error;
@@ -265,7 +267,8 @@ function isKind<K extends 'Pod' | 'Node'>(change: Change, kind: K): change is Ch
 function write(tx: Tx, decision: Decision): boolean {
   const { entry } = decision;
   const pod = tx.get('Pod', entry.namespace, entry.name);
-  if (pod?.metadata?.uid !== entry.uid || pod.spec === undefined || pod.spec.nodeName || pod.metadata.deletionTimestamp !== undefined) return false;
+  if (pod?.metadata?.uid !== entry.uid || pod.spec === undefined || pod.spec.nodeName || pod.metadata.deletionTimestamp !== undefined)
+    return false;
   if (decision.kind === 'place') {
     const status = scheduled(pod, 'True', undefined, undefined, tx.now);
     tx.update('Pod', { ...pod, spec: { ...pod.spec, nodeName: decision.node }, status }, 'any');
@@ -293,10 +296,17 @@ const noStatus: Status = {
 };
 
 /** The pod's status with the condition PodScheduled as given. */
-function scheduled(pod: Obj<'Pod'>, status: 'True' | 'False', reason: string | undefined, message: string | undefined, now: number): Status {
+function scheduled(
+  pod: Obj<'Pod'>,
+  status: 'True' | 'False',
+  reason: string | undefined,
+  message: string | undefined,
+  now: number,
+): Status {
   const before = pod.status ?? noStatus;
   const known = podCondition(pod, 'PodScheduled');
-  const lastTransitionTime = known?.status === status && known.lastTransitionTime !== undefined ? known.lastTransitionTime : new Date(now).toISOString();
+  const lastTransitionTime =
+    known?.status === status && known.lastTransitionTime !== undefined ? known.lastTransitionTime : new Date(now).toISOString();
   const condition = { type: 'PodScheduled', status, lastTransitionTime, reason, message };
   return { ...before, conditions: [...before.conditions.filter((c) => c.type !== 'PodScheduled'), condition] };
 }

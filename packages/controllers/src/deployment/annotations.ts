@@ -29,7 +29,12 @@ export const desiredOf = (set: Obj<'ReplicaSet'>): number | undefined => numberO
 export const maxOf = (set: Obj<'ReplicaSet'>): number | undefined => numberOf(set, MAX_REPLICAS);
 
 /** Annotations of a set of the newest revision: the Deployment's own, the revision (it only grows), the sizes. */
-export function newSetAnnotations(deployment: Obj<'Deployment'>, current: Annotations, revision: number, sizes: { desired: number; max: number }): Record<string, string> {
+export function newSetAnnotations(
+  deployment: Obj<'Deployment'>,
+  current: Annotations,
+  revision: number,
+  sizes: { desired: number; max: number },
+): Record<string, string> {
   const out: Record<string, string> = { ...current };
   for (const [key, value] of Object.entries(deployment.metadata?.annotations ?? {})) if (!NOT_COPIED.has(key)) out[key] = value;
   const before = /^\d+$/.test(current[REVISION] ?? '') ? Number(current[REVISION]) : 0;

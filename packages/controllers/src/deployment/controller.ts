@@ -3,7 +3,7 @@ import type { DeploymentStatus } from '@podplane/api/gen/podplane/apps/v1/deploy
 import type { Obj } from '@podplane/api/kinds/kind-map';
 import { controllerOf } from '@podplane/api/pod-state';
 import type { Change, ReadView } from '@podplane/store/types';
-import type { ReconcileContext, Reconciler, ReconcileResult } from '../runtime/types.js';
+import type { ReconcileContext, ReconcileResult, Reconciler } from '../runtime/types.js';
 import { keyOf, namespaceOf, parseKey } from '../shared/objects.js';
 import { selectorOf } from '../shared/selectors.js';
 import { REVISION } from './annotations.js';
@@ -52,7 +52,10 @@ export class DeploymentController implements Reconciler {
     let status = countStatus(input);
     status = { ...status, conditions: withEvents(deployment, status, rollout, now) as DeploymentStatus['conditions'] };
     if (!deployment.spec.paused) status = withProgress(input, status);
-    const annotations = rollout.revision === undefined ? deployment.metadata.annotations : { ...deployment.metadata.annotations, [REVISION]: rollout.revision };
+    const annotations =
+      rollout.revision === undefined
+        ? deployment.metadata.annotations
+        : { ...deployment.metadata.annotations, [REVISION]: rollout.revision };
     tx.update('Deployment', { ...deployment, metadata: { ...deployment.metadata, annotations }, status }, 'any');
     const wait = deadlineInMs(deployment, status, now);
     return wait === undefined ? undefined : { requeueAfterMs: wait };
@@ -60,7 +63,12 @@ export class DeploymentController implements Reconciler {
 }
 
 /** What the pass itself means for the condition Progressing: paused, resumed, a set made or found. */
-function withEvents(deployment: Obj<'Deployment'>, status: DeploymentStatus, rollout: Rollout, now: number): readonly NonNullable<Obj<'Deployment'>['status']>['conditions'][number][] {
+function withEvents(
+  deployment: Obj<'Deployment'>,
+  status: DeploymentStatus,
+  rollout: Rollout,
+  now: number,
+): readonly NonNullable<Obj<'Deployment'>['status']>['conditions'][number][] {
   const { conditions } = status;
   if (deadlineOf(deployment) === undefined) return conditions;
   const current = conditionOf(status, 'Progressing');
@@ -68,9 +76,12 @@ function withEvents(deployment: Obj<'Deployment'>, status: DeploymentStatus, rol
   const set = rollout.newSet?.metadata?.name ?? '';
   if (rollout.found === 'created') return withReason(conditions, 'True', 'NewReplicaSetCreated', `Created new replica set "${set}"`, now);
   if (current?.reason !== TIMED_OUT) {
-    if (paused && current?.reason !== 'DeploymentPaused') return withReason(conditions, 'Unknown', 'DeploymentPaused', 'Deployment is paused', now);
-    if (!paused && current?.reason === 'DeploymentPaused') return withReason(conditions, 'Unknown', 'DeploymentResumed', 'Deployment is resumed', now);
+    if (paused && current?.reason !== 'DeploymentPaused')
+      return withReason(conditions, 'Unknown', 'DeploymentPaused', 'Deployment is paused', now);
+    if (!paused && current?.reason === 'DeploymentPaused')
+      return withReason(conditions, 'Unknown', 'DeploymentResumed', 'Deployment is resumed', now);
   }
-  if (rollout.found === 'found' && current === undefined) return withReason(conditions, 'True', 'FoundNewReplicaSet', `Found new replica set "${set}"`, now);
+  if (rollout.found === 'found' && current === undefined)
+    return withReason(conditions, 'True', 'FoundNewReplicaSet', `Found new replica set "${set}"`, now);
   return conditions;
 }

@@ -7,7 +7,20 @@ import { nameOf, namespaceOf, regarding, uidOf } from '../shared/objects.js';
 import { desiredOf, HASH_LABEL, maxOf, REVISION, revisionOf } from './annotations.js';
 import { type Bounds, boundsOf, isRolling, newSetSize } from './bounds.js';
 import { proportionalSizes } from './proportional.js';
-import { byCreation, claimSets, clearHistory, createNewSet, findNewSet, isActive, refreshNewSet, resizeSet, setName, sameTemplate, type Sizes, templateHash } from './sets.js';
+import {
+  byCreation,
+  claimSets,
+  clearHistory,
+  createNewSet,
+  findNewSet,
+  isActive,
+  refreshNewSet,
+  resizeSet,
+  type Sizes,
+  sameTemplate,
+  setName,
+  templateHash,
+} from './sets.js';
 import { actualReplicas, isComplete, lastingReplicas, specReplicas } from './status.js';
 
 type ReplicaSet = Obj<'ReplicaSet'>;
@@ -81,7 +94,13 @@ export class Rollout {
     const newSet = this.newSet;
     const revision = 1 + this.#old.reduce((most, set) => Math.max(most, revisionOf(set)), 0);
     if (newSet !== undefined) {
-      const refreshed = refreshNewSet(this.#context.tx, this.deployment, newSet, revision, this.#isScaling() ? this.#sizesOf(newSet) : this.#sizes);
+      const refreshed = refreshNewSet(
+        this.#context.tx,
+        this.deployment,
+        newSet,
+        revision,
+        this.#isScaling() ? this.#sizesOf(newSet) : this.#sizes,
+      );
       this.#replace(refreshed);
       this.revision = refreshed.metadata?.annotations[REVISION];
       this.found = 'found';
@@ -116,7 +135,9 @@ export class Rollout {
       if (size > 0) this.#tellScaled(made, 0, size);
       return;
     }
-    throw new Error(`no free name for a ReplicaSet of Deployment ${nameOf(this.deployment)} with ${HASH_LABEL} after ${COLLISIONS_MAX} tries`);
+    throw new Error(
+      `no free name for a ReplicaSet of Deployment ${nameOf(this.deployment)} with ${HASH_LABEL} after ${COLLISIONS_MAX} tries`,
+    );
   }
 
   #replace(set: ReplicaSet): void {
@@ -142,14 +163,20 @@ export class Rollout {
 
   #scale(): void {
     const active = this.#sets.filter(isActive);
-    const only = active.length > 1 ? undefined : (active[0] ?? this.newSet ?? this.#sets.toSorted((a, b) => revisionOf(b) - revisionOf(a))[0]);
+    const only =
+      active.length > 1 ? undefined : (active[0] ?? this.newSet ?? this.#sets.toSorted((a, b) => revisionOf(b) - revisionOf(a))[0]);
     if (active.length <= 1) {
       if (only !== undefined) this.#resize(only, this.#bounds.replicas);
       return;
     }
     const { newSet } = this;
     const wanted = this.#bounds.replicas;
-    if (newSet !== undefined && newSet.spec?.replicas === wanted && desiredOf(newSet) === wanted && newSet.status?.availableReplicas === wanted) {
+    if (
+      newSet !== undefined &&
+      newSet.spec?.replicas === wanted &&
+      desiredOf(newSet) === wanted &&
+      newSet.status?.availableReplicas === wanted
+    ) {
       for (const set of this.#old.filter(isActive)) this.#resize(set, 0);
       return;
     }
@@ -229,7 +256,8 @@ export class Rollout {
 
   /** Pods of older sets that are not over yet, those being deleted included. */
   #oldPodsRun(): boolean {
-    for (const set of this.#old) for (const pod of this.#context.tx.index('Pod', 'controller', uidOf(set))) if (!isPodTerminal(pod)) return true;
+    for (const set of this.#old)
+      for (const pod of this.#context.tx.index('Pod', 'controller', uidOf(set))) if (!isPodTerminal(pod)) return true;
     return actualReplicas(this.#old) > 0;
   }
 

@@ -1,6 +1,7 @@
 // The ReplicaSets of a Deployment: which are its own, which one has the newest template, how that one is made, how old ones are cleared.
-import type { Obj } from '@podplane/api/kinds/kind-map';
+
 import { deepEqual } from '@podplane/api/kinds/equal';
+import type { Obj } from '@podplane/api/kinds/kind-map';
 import { isBeingDeleted } from '@podplane/api/pod-state';
 import type { Tx } from '@podplane/store/types';
 import { canonicalJson, nameHash } from '../shared/hash.js';
@@ -27,7 +28,7 @@ export function claimSets(tx: Tx, deployment: Deployment): ReplicaSet[] {
   const uid = uidOf(deployment);
   const mayWrite = !isBeingDeleted(deployment);
   const claimed: ReplicaSet[] = [];
-  for (const set of [...tx.index('ReplicaSet', 'controller', uid)]) {
+  for (const set of Array.from(tx.index('ReplicaSet', 'controller', uid))) {
     if (matches(set.metadata?.labels ?? {})) claimed.push(set);
     else if (mayWrite && set.metadata !== undefined && !isBeingDeleted(set)) {
       const ownerReferences = set.metadata.ownerReferences.filter((owner) => owner.uid !== uid);
@@ -35,9 +36,12 @@ export function claimSets(tx: Tx, deployment: Deployment): ReplicaSet[] {
     }
   }
   if (mayWrite) {
-    for (const set of [...tx.index('ReplicaSet', 'uncontrolled', namespaceOf(deployment))]) {
+    for (const set of Array.from(tx.index('ReplicaSet', 'uncontrolled', namespaceOf(deployment)))) {
       if (set.metadata === undefined || isBeingDeleted(set) || !matches(set.metadata.labels)) continue;
-      const ownerReferences = [...set.metadata.ownerReferences.filter((owner) => owner.uid !== uid), controllerReference('Deployment', deployment)];
+      const ownerReferences = [
+        ...set.metadata.ownerReferences.filter((owner) => owner.uid !== uid),
+        controllerReference('Deployment', deployment),
+      ];
       claimed.push(tx.update('ReplicaSet', { ...set, metadata: { ...set.metadata, ownerReferences } }, 'any'));
     }
   }
@@ -127,7 +131,13 @@ export function resizeSet(tx: Tx, set: ReplicaSet, replicas: number, sizes: Size
 export function clearHistory(tx: Tx, deployment: Deployment, old: readonly ReplicaSet[]): ReplicaSet[] {
   const limit = deployment.spec?.revisionHistoryLimit;
   if (limit === undefined) return [];
-  const idle = old.filter((set) => !isBeingDeleted(set) && !isActive(set) && (set.status?.replicas ?? 0) === 0 && (set.status?.observedGeneration ?? 0) >= (set.metadata?.generation ?? 0));
+  const idle = old.filter(
+    (set) =>
+      !isBeingDeleted(set) &&
+      !isActive(set) &&
+      (set.status?.replicas ?? 0) === 0 &&
+      (set.status?.observedGeneration ?? 0) >= (set.metadata?.generation ?? 0),
+  );
   const excess = idle.sort((a, b) => revisionOf(a) - revisionOf(b)).slice(0, Math.max(0, idle.length - limit));
   for (const set of excess) tx.markDeleted('ReplicaSet', namespaceOf(set), nameOf(set), 0);
   return excess;

@@ -23,7 +23,14 @@ export function conditionOf(status: Status, type: string): Condition | undefined
 }
 
 /** With one condition set; unchanged where status and reason are as before. The time of transition moves only with the status. */
-function withCondition(conditions: readonly Condition[], type: string, status: string, reason: string, message: string, now: number): Condition[] {
+function withCondition(
+  conditions: readonly Condition[],
+  type: string,
+  status: string,
+  reason: string,
+  message: string,
+  now: number,
+): Condition[] {
   const before = conditions.find((c) => c.type === type);
   if (before?.status === status && before.reason === reason) return [...conditions];
   const lastTransitionTime = before?.status === status ? before.lastTransitionTime : timeText(now);
@@ -109,9 +116,17 @@ export function withProgress(input: StatusInput, status: DeploymentStatus): Depl
   if (isComplete(deployment, status)) return set('True', AVAILABLE, `${what} has successfully progressed.`);
   if (hasMoved(deployment.status, status)) {
     // Progress always moves the time of the last update, from which the deadline counts.
-    const moved = set('True', 'ReplicaSetUpdated', `${what} is progressing.`, status.conditions.filter((c) => c.type !== 'Progressing'));
+    const moved = set(
+      'True',
+      'ReplicaSetUpdated',
+      `${what} is progressing.`,
+      status.conditions.filter((c) => c.type !== 'Progressing'),
+    );
     if (current?.status !== 'True') return moved;
-    return { ...moved, conditions: moved.conditions.map((c) => (c.type === 'Progressing' ? { ...c, lastTransitionTime: current.lastTransitionTime } : c)) };
+    return {
+      ...moved,
+      conditions: moved.conditions.map((c) => (c.type === 'Progressing' ? { ...c, lastTransitionTime: current.lastTransitionTime } : c)),
+    };
   }
   if (isTimedOut(current, deadline, now)) return set('False', TIMED_OUT, `${what} has timed out progressing.`);
   return status;
@@ -134,6 +149,12 @@ export function deadlineInMs(deployment: Obj<'Deployment'>, status: DeploymentSt
 }
 
 /** The condition Progressing set to a reason, where it is not timed out. */
-export function withReason(conditions: readonly Condition[], status: 'True' | 'Unknown', reason: string, message: string, now: number): Condition[] {
+export function withReason(
+  conditions: readonly Condition[],
+  status: 'True' | 'Unknown',
+  reason: string,
+  message: string,
+  now: number,
+): Condition[] {
   return withCondition(conditions, 'Progressing', status, reason, message, now);
 }

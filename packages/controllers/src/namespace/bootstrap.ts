@@ -15,7 +15,14 @@ export function newNamespace(name: string): Namespace {
   return {
     apiVersion: 'v1',
     kind: 'Namespace',
-    metadata: { name, labels: { [NAMESPACE_NAME_LABEL]: name }, annotations: {}, ownerReferences: [], finalizers: [CONTENT_FINALIZER], managedFields: [] },
+    metadata: {
+      name,
+      labels: { [NAMESPACE_NAME_LABEL]: name },
+      annotations: {},
+      ownerReferences: [],
+      finalizers: [CONTENT_FINALIZER],
+      managedFields: [],
+    },
     spec: { finalizers: [SPEC_FINALIZER] },
     status: { phase: 'Active', conditions: [] },
   };

@@ -2,7 +2,7 @@
 import type { Kind, Obj } from '@podplane/api/kinds/kind-map';
 import { isBeingDeleted } from '@podplane/api/pod-state';
 import type { Change, ReadView, Tx } from '@podplane/store/types';
-import type { ReconcileContext, Reconciler, ReconcileResult } from '../runtime/types.js';
+import type { ReconcileContext, ReconcileResult, Reconciler } from '../runtime/types.js';
 import { allKinds, deleteAny, kindNames } from '../shared/kinds.js';
 import { nameOf, namespaceOf } from '../shared/objects.js';
 import { timeText } from '../shared/time.js';
@@ -49,10 +49,16 @@ function prepare(tx: Tx, namespace: Namespace): void {
   const metadata = namespace.metadata;
   if (metadata === undefined) return;
   const finalizers = metadata.finalizers.includes(CONTENT_FINALIZER) ? metadata.finalizers : [...metadata.finalizers, CONTENT_FINALIZER];
-  const specFinalizers = namespace.spec?.finalizers.includes(SPEC_FINALIZER) ? namespace.spec.finalizers : [...(namespace.spec?.finalizers ?? []), SPEC_FINALIZER];
+  const specFinalizers = namespace.spec?.finalizers.includes(SPEC_FINALIZER)
+    ? namespace.spec.finalizers
+    : [...(namespace.spec?.finalizers ?? []), SPEC_FINALIZER];
   const phase = namespace.status?.phase ?? 'Active';
   const status = { conditions: [], ...namespace.status, phase };
-  tx.update('Namespace', { ...namespace, metadata: { ...metadata, finalizers }, spec: { ...namespace.spec, finalizers: specFinalizers }, status }, 'any');
+  tx.update(
+    'Namespace',
+    { ...namespace, metadata: { ...metadata, finalizers }, spec: { ...namespace.spec, finalizers: specFinalizers }, status },
+    'any',
+  );
 }
 
 function emptyNamespace(context: ReconcileContext, namespace: Namespace): ReconcileResult {
@@ -61,7 +67,7 @@ function emptyNamespace(context: ReconcileContext, namespace: Namespace): Reconc
   const left = new Map<Kind, number>();
   let budget = BURST;
   for (const kind of ORDER) {
-    for (const object of [...tx.list(kind, name)]) {
+    for (const object of Array.from(tx.list(kind, name))) {
       if (budget > 0 && !isBeingDeleted(object)) {
         budget--;
         deleteAny(tx, kind, object);

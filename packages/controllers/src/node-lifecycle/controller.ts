@@ -7,13 +7,13 @@ import type { Obj } from '@podplane/api/kinds/kind-map';
 import { isBeingDeleted, isPodTerminal } from '@podplane/api/pod-state';
 import { TAINT_NOT_READY, TAINT_SHUTTING_DOWN, TAINT_SUSPECT, TAINT_UNREACHABLE } from '@podplane/api/taints';
 import type { Change, ReadView } from '@podplane/store/types';
-import type { NodeLiveness, ReconcileContext, Reconciler, ReconcileResult } from '../runtime/types.js';
+import type { NodeLiveness, ReconcileContext, ReconcileResult, Reconciler } from '../runtime/types.js';
 import { nameOf, regarding } from '../shared/objects.js';
 import { clockText, durationText, timeText } from '../shared/time.js';
 import { defaultNodeLifecycleConfig, type NodeLifecycleConfig } from './config.js';
 import { assessFleet, type Fleet, isLost, judge, type Life } from './judge.js';
 import { evict, markNotReady, restore } from './pods.js';
-import { addedAt, both, sentenceOf, type Standing, type Taint, taintsWith, type Wanted } from './taints.js';
+import { addedAt, both, type Standing, sentenceOf, type Taint, taintsWith, type Wanted } from './taints.js';
 
 type Node = Obj<'Node'>;
 type Condition = NonNullable<Node['status']>['conditions'][number];
@@ -26,6 +26,8 @@ const FLEET_MS = 20;
 
 interface Memory {
   readonly knownSince: number;
+  /** It was heard since we know of it. */
+  heard: boolean;
   disconnectedSince: number | undefined;
   /** Its session broke since it was last seen alive; then the agent reports anew what it has. */
   sessionLost: boolean;
@@ -45,7 +47,7 @@ export class NodeLifecycleController implements Reconciler {
   readonly #config: NodeLifecycleConfig;
   readonly #memory = new Map<string, Memory>();
   #fleet: { readonly at: number; readonly fleet: Fleet } | undefined;
-  #heard = 0;
+  /** When last a node that we knew of was heard for the first time, monotonic. */
   #lastReturn: number | undefined;
 
   constructor(liveness: NodeLiveness, config: Partial<NodeLifecycleConfig> = {}) {
@@ -90,6 +92,7 @@ export class NodeLifecycleController implements Reconciler {
     if (memory === undefined) {
       memory = {
         knownSince: now,
+        heard: this.#liveness.lastHeard(name) !== undefined,
         disconnectedSince: undefined,
         sessionLost: false,
         conditions: undefined,
@@ -99,6 +102,10 @@ export class NodeLifecycleController implements Reconciler {
         standing: new Map(),
       };
       this.#memory.set(name, memory);
+    }
+    if (!memory.heard && this.#liveness.lastHeard(name) !== undefined) {
+      memory.heard = true;
+      this.#lastReturn = now;
     }
     if (this.#liveness.connected(name)) memory.disconnectedSince = undefined;
     else {
@@ -112,10 +119,6 @@ export class NodeLifecycleController implements Reconciler {
     const now = context.monotonic;
     const { knownSince, disconnectedSince } = memory;
     const input = { name, liveness: this.#liveness, config: this.#config, now, knownSince, disconnectedSince };
-    const life = judge({ ...input, lastReturn: this.#lastReturn });
-    // Only nodes that never came back ask whether others still do.
-    if (life.state !== 'silent' || this.#liveness.lastHeard(name) !== undefined) return life;
-    this.#assess(context);
     return judge({ ...input, lastReturn: this.#lastReturn });
   }
 
@@ -123,8 +126,6 @@ export class NodeLifecycleController implements Reconciler {
     const now = context.monotonic;
     if (this.#fleet !== undefined && now - this.#fleet.at < FLEET_MS) return this.#fleet.fleet;
     const fleet = assessFleet(context.tx.list('Node'), this.#liveness, this.#config, now);
-    if (fleet.heard > this.#heard) this.#lastReturn = now;
-    this.#heard = fleet.heard;
     this.#fleet = { at: now, fleet };
     return fleet;
   }
@@ -162,7 +163,11 @@ export class NodeLifecycleController implements Reconciler {
         wanted = held ? [{ key: TAINT_UNREACHABLE, effect: 'NoSchedule' }] : both(TAINT_UNREACHABLE);
         break;
       case 'shutdown':
-        conditions = withReady(conditions, { type: 'Ready', status: 'False', reason: SHUTDOWN, message: 'the host shuts down' }, context.now);
+        conditions = withReady(
+          conditions,
+          { type: 'Ready', status: 'False', reason: SHUTDOWN, message: 'the host shuts down' },
+          context.now,
+        );
         wanted = both(TAINT_SHUTTING_DOWN);
     }
     if (life.state !== 'alive') memory.aliveSince = undefined;
@@ -181,8 +186,13 @@ export class NodeLifecycleController implements Reconciler {
     // A new session begins with the node's own report; that it only resumed its heartbeats says that nothing changed.
     const waited = context.monotonic - (memory.aliveSince ?? context.monotonic);
     if (memory.sessionLost && waited < this.#config.suspectMs) return conditions;
-    if (memory.conditions !== undefined) return memory.conditions.map((c) => (c.type === 'Ready' ? { ...c, lastTransitionTime: timeText(context.now) } : c));
-    return withReady(conditions, { type: 'Ready', status: 'True', reason: 'HeartbeatsResumed', message: 'the agent is heard again' }, context.now);
+    if (memory.conditions !== undefined)
+      return memory.conditions.map((c) => (c.type === 'Ready' ? { ...c, lastTransitionTime: timeText(context.now) } : c));
+    return withReady(
+      conditions,
+      { type: 'Ready', status: 'True', reason: 'HeartbeatsResumed', message: 'the agent is heard again' },
+      context.now,
+    );
   }
 
   #unknownConditions(node: Node, silentForMs: number, memory: Memory, context: ReconcileContext): readonly Condition[] {
@@ -190,7 +200,13 @@ export class NodeLifecycleController implements Reconciler {
     if (conditions.length > 0 && conditions.every((c) => c.status === 'Unknown')) return conditions;
     memory.conditions = conditions;
     const message = `nothing heard from the agent: ${this.#lastHeardText(nameOf(node), silentForMs)}`;
-    const unknown = (type: string): Condition => ({ type, status: 'Unknown', reason: UNKNOWN, message, lastTransitionTime: timeText(context.now) });
+    const unknown = (type: string): Condition => ({
+      type,
+      status: 'Unknown',
+      reason: UNKNOWN,
+      message,
+      lastTransitionTime: timeText(context.now),
+    });
     const types = conditions.some((c) => c.type === 'Ready') ? conditions.map((c) => c.type) : [...conditions.map((c) => c.type), 'Ready'];
     return types.map(unknown);
   }
@@ -219,7 +235,11 @@ export class NodeLifecycleController implements Reconciler {
         else if (before !== undefined || wasLost) event('Normal', 'NodeReady', `Node ${name} is back`);
         break;
       case 'suspect':
-        event('Warning', 'NodeSuspected', `The session of node ${name} closed and its agent did not return within ${durationText(this.#config.suspectMs)}; no new pods go there`);
+        event(
+          'Warning',
+          'NodeSuspected',
+          `The session of node ${name} closed and its agent did not return within ${durationText(this.#config.suspectMs)}; no new pods go there`,
+        );
         break;
       case 'shutdown':
         event('Warning', 'NodeShutdown', `The host of node ${name} shuts down`);
@@ -227,12 +247,21 @@ export class NodeLifecycleController implements Reconciler {
       case 'silent':
       case 'held': {
         const silentForMs = life.state === 'silent' ? life.silentForMs : 0;
-        if (before !== 'held' && before !== 'silent') event('Warning', 'NodeNotReady', `Node ${name} is silent: ${this.#lastHeardText(name, silentForMs)}`);
+        if (before !== 'held' && before !== 'silent')
+          event('Warning', 'NodeNotReady', `Node ${name} is silent: ${this.#lastHeardText(name, silentForMs)}`);
         if (state === 'silent') {
-          event('Warning', 'NodeLost', `Node ${name} is lost (${this.#lastHeardText(name, silentForMs)}); its pods are replaced after their tolerations`);
+          event(
+            'Warning',
+            'NodeLost',
+            `Node ${name} is lost (${this.#lastHeardText(name, silentForMs)}); its pods are replaced after their tolerations`,
+          );
         } else {
           const { quiet, nodes } = this.#assess(context);
-          event('Warning', 'EvictionsHeldBack', `${quiet} of ${nodes} nodes fell silent together, so this server doubts its own network: no pod is evicted`);
+          event(
+            'Warning',
+            'EvictionsHeldBack',
+            `${quiet} of ${nodes} nodes fell silent together, so this server doubts its own network: no pod is evicted`,
+          );
         }
       }
     }
@@ -246,7 +275,8 @@ export class NodeLifecycleController implements Reconciler {
     const name = nameOf(node);
     const silent = life.state === 'silent' && !held;
     if (life.state === 'alive') {
-      if (memory.marked) for (const pod of [...tx.index('Pod', 'node', name)]) if (!isPodTerminal(pod)) restore(tx, pod, !memory.sessionLost);
+      if (memory.marked)
+        for (const pod of Array.from(tx.index('Pod', 'node', name))) if (!isPodTerminal(pod)) restore(tx, pod, !memory.sessionLost);
       memory.marked = false;
       if (!isOurs(readyOf(node.status?.conditions ?? []))) memory.sessionLost = false;
     }
@@ -255,7 +285,7 @@ export class NodeLifecycleController implements Reconciler {
     if (!silent && standing.length === 0) return Number.POSITIVE_INFINITY;
     let next = Number.POSITIVE_INFINITY;
     const wall = this.#lastHeardText(name, life.state === 'silent' ? life.silentForMs : 0);
-    for (const pod of [...tx.index('Pod', 'node', name)]) {
+    for (const pod of Array.from(tx.index('Pod', 'node', name))) {
       if (isPodTerminal(pod)) continue;
       const marked = silent ? markNotReady(tx, pod, name) : pod;
       if (isBeingDeleted(pod)) continue;
@@ -280,7 +310,8 @@ export class NodeLifecycleController implements Reconciler {
         memory.standing.set(keyOf(taint), since);
       }
       // While we cannot tell, or doubt ourselves, nobody goes because a node is not heard.
-      const doubtful = taint.key === TAINT_UNREACHABLE && (life.state === 'starting' || (life.state === 'silent' && this.#assess(context).suspicious));
+      const doubtful =
+        taint.key === TAINT_UNREACHABLE && (life.state === 'starting' || (life.state === 'silent' && this.#assess(context).suspicious));
       if (!doubtful) standing.push({ taint, forMs: context.monotonic - since });
     }
     return standing;

@@ -57,8 +57,6 @@ export interface Fleet {
   readonly nodes: number;
   /** Of these, those not heard for a while. */
   readonly quiet: number;
-  /** Nodes heard since we started, whatever became of them. */
-  readonly heard: number;
   /** So many are quiet together that we rather doubt ourselves. */
   readonly suspicious: boolean;
 }
@@ -72,14 +70,13 @@ export const isLost = (node: Obj<'Node'>): boolean =>
  */
 export function assessFleet(nodes: Iterable<Obj<'Node'>>, liveness: NodeLiveness, config: NodeLifecycleConfig, now: number): Fleet {
   const quietAfter = silenceOf(config, liveness.heartbeatPeriodMs?.() ?? 0) * config.quietShare;
-  let [total, quiet, heard] = [0, 0, 0];
+  let [total, quiet] = [0, 0];
   for (const node of nodes) {
     const name = nameOf(node);
     const last = liveness.lastHeard(name);
-    if (last !== undefined) heard++;
     if (isLost(node) || liveness.saidGoodbye(name)) continue;
     total++;
     if (now - (last ?? liveness.servingSince) - liveness.stallCredit > quietAfter) quiet++;
   }
-  return { nodes: total, quiet, heard, suspicious: quiet >= config.suspicionMin && quiet * 2 > total };
+  return { nodes: total, quiet, suspicious: quiet >= config.suspicionMin && quiet * 2 > total };
 }

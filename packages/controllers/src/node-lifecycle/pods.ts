@@ -49,7 +49,10 @@ export function restore(tx: Tx, pod: Pod, sameSession: boolean): Pod {
   if (status === undefined) return pod;
   if (isPodLost(pod)) {
     const { reason: _reason, message: _message, ...rest } = status;
-    status = { ...(status.reason === REASON_NODE_LOST ? rest : status), conditions: status.conditions.filter((c) => c.type !== DISRUPTION) };
+    status = {
+      ...(status.reason === REASON_NODE_LOST ? rest : status),
+      conditions: status.conditions.filter((c) => c.type !== DISRUPTION),
+    };
   }
   const ready = podCondition(pod, 'Ready');
   if (sameSession && ready?.status === 'False' && ready.reason === NODE_NOT_READY) {

@@ -28,7 +28,8 @@ export function taintsWith(current: readonly Taint[], wanted: readonly Wanted[],
   const added = wanted.filter((w) => !current.some((taint) => taint.key === w.key && taint.effect === w.effect));
   const untimed = kept.some((taint) => taint.effect === 'NoExecute' && taint.timeAdded === undefined);
   if (kept.length === current.length && added.length === 0 && !untimed) return current;
-  const timed = (taint: Taint): Taint => (taint.effect === 'NoExecute' && taint.timeAdded === undefined ? { ...taint, timeAdded: timeText(now) } : taint);
+  const timed = (taint: Taint): Taint =>
+    taint.effect === 'NoExecute' && taint.timeAdded === undefined ? { ...taint, timeAdded: timeText(now) } : taint;
   return [...kept, ...added].map(timed);
 }
 
@@ -63,7 +64,9 @@ function tolerationSeconds(pod: Obj<'Pod'>, taint: Taint, config: NodeLifecycleC
     const { managed, bare } = config.defaultTolerationSeconds;
     return (controllerOf(pod) === undefined ? bare : managed)[taint.key] ?? 0;
   }
-  const limits = matching.flatMap((toleration) => (toleration.tolerationSeconds === undefined ? [] : [Math.max(0, toleration.tolerationSeconds)]));
+  const limits = matching.flatMap((toleration) =>
+    toleration.tolerationSeconds === undefined ? [] : [Math.max(0, toleration.tolerationSeconds)],
+  );
   return limits.length === 0 ? undefined : Math.min(...limits);
 }
 

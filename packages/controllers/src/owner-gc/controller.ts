@@ -3,7 +3,7 @@
 import type { Kind, Obj } from '@podplane/api/kinds/kind-map';
 import { isBeingDeleted } from '@podplane/api/pod-state';
 import type { Change, ReadView } from '@podplane/store/types';
-import type { ReconcileContext, Reconciler, ReconcileResult } from '../runtime/types.js';
+import type { ReconcileContext, ReconcileResult, Reconciler } from '../runtime/types.js';
 import { allKinds, anyKeyOf, deleteAny, dependentsOf, isKind, kindNames, parseAnyKey, withMetadata } from '../shared/kinds.js';
 import { nameOf, namespaceOf, uidOf } from '../shared/objects.js';
 import { FOREGROUND, ORPHAN } from './propagation.js';
@@ -53,11 +53,13 @@ export class OwnerGcController implements Reconciler {
   }
 }
 
-const holds = (object: Obj): boolean => (object.metadata?.finalizers ?? []).some((finalizer) => finalizer === ORPHAN || finalizer === FOREGROUND);
+const holds = (object: Obj): boolean =>
+  (object.metadata?.finalizers ?? []).some((finalizer) => finalizer === ORPHAN || finalizer === FOREGROUND);
 
 /** The owner as it is; "foreign" for kinds that this server does not have, of which it can say nothing. */
 function ownerOf(view: ReadView, object: Obj, reference: Reference): Obj | 'foreign' | undefined {
-  if (!isKind(reference.kind) || kindNames[reference.kind].apiVersion.split('/')[0] !== reference.apiVersion.split('/')[0]) return 'foreign';
+  if (!isKind(reference.kind) || kindNames[reference.kind].apiVersion.split('/')[0] !== reference.apiVersion.split('/')[0])
+    return 'foreign';
   const { namespaced } = kindNames[reference.kind];
   const owner = view.get(reference.kind, namespaced ? namespaceOf(object) : '', reference.name);
   return owner !== undefined && uidOf(owner) === reference.uid ? owner : undefined;
@@ -65,7 +67,7 @@ function ownerOf(view: ReadView, object: Obj, reference: Reference): Obj | 'fore
 
 function hasMissingOwner(view: ReadView, object: Obj): boolean {
   const references = object.metadata?.ownerReferences ?? [];
-  return references.length > 0 && references.some((reference) => ownerOf(view, object, reference) === undefined);
+  return references.some((reference) => ownerOf(view, object, reference) === undefined);
 }
 
 /** Keys of owners that are being deleted and wait for their dependents. */
@@ -109,7 +111,9 @@ function deleteDependents(context: ReconcileContext, kind: Kind, owner: Obj): Re
   const { tx } = context;
   const uid = uidOf(owner);
   const dependents = [...dependentsOf(tx, uid)];
-  const blocking = dependents.filter(({ object }) => object.metadata?.ownerReferences.some((r) => r.uid === uid && r.blockOwnerDeletion === true));
+  const blocking = dependents.filter(({ object }) =>
+    object.metadata?.ownerReferences.some((r) => r.uid === uid && r.blockOwnerDeletion === true),
+  );
   if (blocking.length === 0) {
     context.because(`all that ${kind} ${nameOf(owner)} owned is gone`);
     withMetadata(tx, kind, owner, { finalizers: (owner.metadata?.finalizers ?? []).filter((finalizer) => finalizer !== FOREGROUND) });
@@ -119,14 +123,18 @@ function deleteDependents(context: ReconcileContext, kind: Kind, owner: Obj): Re
   const open = dependents.filter(({ object }) => !isBeingDeleted(object));
   for (const { kind: dependentKind, object } of open.slice(0, BURST)) {
     // Something else still owns it: then it only loses this owner.
-    const others = (object.metadata?.ownerReferences ?? []).filter((reference) => reference.uid !== uid && ownerOf(tx, object, reference) !== undefined);
+    const others = (object.metadata?.ownerReferences ?? []).filter(
+      (reference) => reference.uid !== uid && ownerOf(tx, object, reference) !== undefined,
+    );
     if (others.length > 0) {
       withMetadata(tx, dependentKind, object, { ownerReferences: others });
       continue;
     }
     // Its own dependents go before it, too.
     const hasOwn = dependentsOf(tx, uidOf(object)).next().done !== true;
-    const marked = hasOwn ? withMetadata(tx, dependentKind, object, { finalizers: [...(object.metadata?.finalizers ?? []), FOREGROUND] }) : object;
+    const marked = hasOwn
+      ? withMetadata(tx, dependentKind, object, { finalizers: [...(object.metadata?.finalizers ?? []), FOREGROUND] })
+      : object;
     deleteAny(tx, dependentKind, marked);
   }
   return open.length > BURST ? { requeueAfterMs: 0 } : undefined;

@@ -2,7 +2,7 @@
 import type { Obj } from '@podplane/api/kinds/kind-map';
 import { isBeingDeleted, isPodTerminal, podCondition } from '@podplane/api/pod-state';
 import type { Change, ReadView, Tx } from '@podplane/store/types';
-import type { ReconcileContext, Reconciler, ReconcileResult } from '../runtime/types.js';
+import type { ReconcileContext, ReconcileResult, Reconciler } from '../runtime/types.js';
 import { keyOf, nameOf, namespaceOf, parseKey, regarding } from '../shared/objects.js';
 import { timeText } from '../shared/time.js';
 
@@ -72,12 +72,13 @@ export class PodGcController implements Reconciler {
     return undefined;
   }
 
-  #clearTerminated({ tx, because }: ReconcileContext): ReconcileResult {
+  #clearTerminated(context: ReconcileContext): ReconcileResult {
+    const { tx } = context;
     if (tx.count('Pod') <= this.#config.terminatedThreshold) return undefined;
     const over = [...tx.index('Pod', 'phase', 'Succeeded'), ...tx.index('Pod', 'phase', 'Failed')].filter((pod) => !isBeingDeleted(pod));
     const excess = over.length - this.#config.terminatedThreshold;
     if (excess <= 0) return undefined;
-    because(`${over.length} pods are over`);
+    context.because(`${over.length} pods are over`);
     over.sort((a, b) => ((a.metadata?.creationTimestamp ?? '') < (b.metadata?.creationTimestamp ?? '') ? -1 : 1));
     for (const pod of over.slice(0, Math.min(excess, BURST))) tx.markDeleted('Pod', namespaceOf(pod), nameOf(pod), 0);
     return excess > BURST ? { requeueAfterMs: 0 } : undefined;

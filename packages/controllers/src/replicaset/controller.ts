@@ -3,7 +3,7 @@ import type { ReplicaSetStatus } from '@podplane/api/gen/podplane/apps/v1/replic
 import type { Obj } from '@podplane/api/kinds/kind-map';
 import { controllerOf, isBeingDeleted, isPodReady, isPodTerminal } from '@podplane/api/pod-state';
 import type { Change, ReadView, Tx } from '@podplane/store/types';
-import type { ReconcileContext, Reconciler, ReconcileResult } from '../runtime/types.js';
+import type { ReconcileContext, ReconcileResult, Reconciler } from '../runtime/types.js';
 import { deletePod } from '../shared/delete-pod.js';
 import { controllerReference, keyOf, nameOf, namespaceOf, namesText, parseKey, regarding, uidOf } from '../shared/objects.js';
 import { selectorOf } from '../shared/selectors.js';
@@ -80,7 +80,7 @@ function claimPods(tx: Tx, set: Obj<'ReplicaSet'>, adopt: boolean): Obj<'Pod'>[]
   const matches = selectorOf(set);
   const uid = uidOf(set);
   const claimed: Obj<'Pod'>[] = [];
-  for (const pod of [...tx.index('Pod', 'controller', uid)]) {
+  for (const pod of Array.from(tx.index('Pod', 'controller', uid))) {
     if (matches(pod.metadata?.labels ?? {})) claimed.push(pod);
     else if (pod.metadata !== undefined && !isBeingDeleted(set) && !isBeingDeleted(pod)) {
       const ownerReferences = pod.metadata.ownerReferences.filter((owner) => owner.uid !== uid);
@@ -88,7 +88,7 @@ function claimPods(tx: Tx, set: Obj<'ReplicaSet'>, adopt: boolean): Obj<'Pod'>[]
     }
   }
   if (!adopt || isBeingDeleted(set)) return claimed;
-  for (const pod of [...tx.index('Pod', 'uncontrolled', namespaceOf(set))]) {
+  for (const pod of Array.from(tx.index('Pod', 'uncontrolled', namespaceOf(set)))) {
     if (pod.metadata === undefined || !mayBeAdopted(pod) || !matches(pod.metadata.labels)) continue;
     const ownerReferences = [...pod.metadata.ownerReferences.filter((owner) => owner.uid !== uid), controllerReference('ReplicaSet', set)];
     claimed.push(tx.update('Pod', { ...pod, metadata: { ...pod.metadata, ownerReferences } }, 'any'));

@@ -4,7 +4,7 @@ import { ObjectMeta } from '@podplane/api/gen/podplane/meta/v1/meta';
 import type { Obj } from '@podplane/api/kinds/kind-map';
 import { podKind } from '@podplane/api/kinds/pod';
 import { availableAt, isBeingDeleted, isPodLost, isPodReady, isPodTerminal } from '@podplane/api/pod-state';
-import { controllerReference, namespaceOf, nameOf } from '../shared/objects.js';
+import { controllerReference, nameOf, namespaceOf } from '../shared/objects.js';
 
 export interface Sorted {
   /** Those that count as replicas. */
@@ -73,7 +73,13 @@ function mouldOf(template: Template, now: number): Mould {
   const pod: Pod = { apiVersion: 'v1', kind: 'Pod', metadata, spec };
   podKind.setDefaults(pod);
   podKind.prepareForCreate(pod, now);
-  const mould: Mould = { labels: metadata.labels, annotations: metadata.annotations, finalizers: [...(template.metadata?.finalizers ?? [])], spec: pod.spec, status: pod.status };
+  const mould: Mould = {
+    labels: metadata.labels,
+    annotations: metadata.annotations,
+    finalizers: [...(template.metadata?.finalizers ?? [])],
+    spec: pod.spec,
+    status: pod.status,
+  };
   moulds.set(template, mould);
   return mould;
 }

@@ -36,9 +36,7 @@ function traitsOf(pod: Obj<'Pod'>): Traits {
 
 /** What comes before any thought of spreading: not bound, not running, not ready, cheap to delete. */
 function byState(a: Traits, b: Traits): number {
-  return (
-    Number(a.node !== '') - Number(b.node !== '') || a.phase - b.phase || Number(a.ready) - Number(b.ready) || a.cost - b.cost
-  );
+  return Number(a.node !== '') - Number(b.node !== '') || a.phase - b.phase || Number(a.ready) - Number(b.ready) || a.cost - b.cost;
 }
 
 /** What comes after it: ready for a shorter time, restarted more often, younger; at last the name, to be the same every time. */

@@ -87,7 +87,18 @@ export class EventRecorder {
     this.stats.recorded++;
     const { regarding, type, reason } = input;
     const message = input.message.length > LONGEST_MESSAGE ? `${input.message.slice(0, LONGEST_MESSAGE - 3)}...` : input.message;
-    const key = [regarding.kind, regarding.namespace, regarding.name, regarding.uid, regarding.fieldPath ?? '', type, reason, message, source.component ?? '', source.host ?? ''].join('\n');
+    const key = [
+      regarding.kind,
+      regarding.namespace,
+      regarding.name,
+      regarding.uid,
+      regarding.fieldPath ?? '',
+      type,
+      reason,
+      message,
+      source.component ?? '',
+      source.host ?? '',
+    ].join('\n');
     const pending = type === 'Warning' ? this.#warnings : this.#normals;
     const count = source.count ?? 1;
     const known = pending.get(key);
@@ -188,7 +199,11 @@ export class EventRecorder {
     if (known === undefined) tx.create('Event', eventObject(pending));
     else {
       const lastTimestamp = timeText(Math.max(last, Date.parse(known.lastTimestamp ?? '') || 0));
-      tx.update('Event', { ...known, count: (known.count ?? 1) + count, firstTimestamp: known.firstTimestamp ?? timeText(first), lastTimestamp }, 'any');
+      tx.update(
+        'Event',
+        { ...known, count: (known.count ?? 1) + count, firstTimestamp: known.firstTimestamp ?? timeText(first), lastTimestamp },
+        'any',
+      );
     }
     this.stats.written++;
     const ages = this.#known();

@@ -3,10 +3,11 @@
 //
 // A turn goes through the controllers in the order given, and reads new changes between them: what one of them writes is seen by the
 // next ones in the same turn (an evicted pod is replaced in the turn of its eviction).
+
+import type { Kind } from '@podplane/api/kinds/kind-map';
 import { allKinds } from '@podplane/api/kinds/kind-names';
 import type { System, Timer } from '@podplane/api/system';
 import type { Cursor, Store } from '@podplane/store/types';
-import type { Kind } from '@podplane/api/kinds/kind-map';
 import { defaultQueueLimits, type QueueLimits, WorkQueue } from './queue.js';
 import type { EventInput, ReconcileContext, Reconciler } from './types.js';
 
@@ -89,7 +90,9 @@ export class ControllerPump {
 
   /** Counters by controller, with the lengths of their queues. */
   get stats(): ReadonlyMap<string, Readonly<ControllerStats> & { readonly waiting: number; readonly delayed: number }> {
-    return new Map(this.#members.map(({ reconciler, stats, queue }) => [reconciler.name, { ...stats, waiting: queue.size, delayed: queue.delayed }]));
+    return new Map(
+      this.#members.map(({ reconciler, stats, queue }) => [reconciler.name, { ...stats, waiting: queue.size, delayed: queue.delayed }]),
+    );
   }
 
   start(): void {
@@ -170,7 +173,9 @@ export class ControllerPump {
       // Not of one key: reading changes failed. All keys are looked at again, from the store.
       this.#onError('pump', '', error);
       this.#close({ kind: 'sealed' });
-      this.#system.timers.after(RETRY_MS, () => this.#health !== undefined && this.#store.health.state === 'ok' && this.#open(), { background: true });
+      this.#system.timers.after(RETRY_MS, () => this.#health !== undefined && this.#store.health.state === 'ok' && this.#open(), {
+        background: true,
+      });
     }
   }
 
@@ -212,7 +217,10 @@ export class ControllerPump {
     const { clock, random } = this.#system;
     const started = clock.monotonic();
     // Filled in by the reconciler; the store takes it when the function has returned.
-    const cause: { actor: string; reason: string; becauseOf?: number } = { actor: `controller:${reconciler.name}`, reason: reconciler.name };
+    const cause: { actor: string; reason: string; becauseOf?: number } = {
+      actor: `controller:${reconciler.name}`,
+      reason: reconciler.name,
+    };
     if (becauseOf !== undefined) cause.becauseOf = becauseOf;
     const events: EventInput[] = [];
     stats.reconciles++;

@@ -36,7 +36,7 @@ export class WorkQueue {
   readonly #waiting = new Map<string, Waiting>();
   /** One line a priority. A key that was promoted leaves a hole in its old line. */
   readonly #lines: string[][] = Array.from({ length: LEVELS }, () => []);
-  readonly #heads: number[] = new Array<number>(LEVELS).fill(0);
+  readonly #heads: number[] = Array.from({ length: LEVELS }, () => 0);
   /** The deadline that counts for each delayed key; entries of #later that differ are outdated. */
   readonly #deadlines = new Map<string, Later>();
   readonly #later: Later[] = [];

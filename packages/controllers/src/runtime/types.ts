@@ -3,7 +3,13 @@ import type { Random } from '@podplane/api/system';
 import type { Change, ReadView, Tx } from '@podplane/store/types';
 
 export interface EventInput {
-  readonly regarding: { readonly kind: string; readonly namespace: string; readonly name: string; readonly uid: string; readonly fieldPath?: string };
+  readonly regarding: {
+    readonly kind: string;
+    readonly namespace: string;
+    readonly name: string;
+    readonly uid: string;
+    readonly fieldPath?: string;
+  };
   readonly type: 'Normal' | 'Warning';
   readonly reason: string;
   readonly message: string;

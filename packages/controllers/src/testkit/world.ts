@@ -5,7 +5,7 @@ import { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import { deploymentKind } from '@podplane/api/kinds/deployment';
 import type { Kind, KindMap, Obj } from '@podplane/api/kinds/kind-map';
 import { isBeingDeleted, isPodLost, isPodTerminal, podCondition } from '@podplane/api/pod-state';
-import { memoryJournal, type MemoryJournal } from '@podplane/store/journals/memory';
+import { type MemoryJournal, memoryJournal } from '@podplane/store/journals/memory';
 import { createStore, type ObjectStore } from '@podplane/store/store';
 import { createControllers } from '../controllers.js';
 import { EventRecorder } from '../runtime/events.js';
@@ -115,13 +115,17 @@ export class World {
       const status = ready ? 'True' : 'False';
       draft.status.phase = 'Running';
       const lastTransitionTime = before?.status === status ? before.lastTransitionTime : time;
-      draft.status.conditions = [...draft.status.conditions.filter((c) => c.type !== 'Ready'), { type: 'Ready', status, lastTransitionTime }];
+      draft.status.conditions = [
+        ...draft.status.conditions.filter((c) => c.type !== 'Ready'),
+        { type: 'Ready', status, lastTransitionTime },
+      ];
     });
   }
 
   /** All agents have done what was asked of them: pods being deleted are gone. */
   reap(): void {
-    for (const pod of this.pods()) if (isBeingDeleted(pod)) this.store.transact(cause, (tx) => tx.remove('Pod', 'default', pod.metadata?.name ?? ''));
+    for (const pod of this.pods())
+      if (isBeingDeleted(pod)) this.store.transact(cause, (tx) => tx.remove('Pod', 'default', pod.metadata?.name ?? ''));
   }
 
   /** Lets controllers and "agents" work until nothing changes. */
@@ -138,7 +142,16 @@ export class World {
   }
 
   addNode(name: string): void {
-    this.create('Node', Node.fromPartial({ apiVersion: 'v1', kind: 'Node', metadata: { name }, spec: {}, status: { conditions: [{ type: 'Ready', status: 'True', reason: 'AgentReady' }] } }));
+    this.create(
+      'Node',
+      Node.fromPartial({
+        apiVersion: 'v1',
+        kind: 'Node',
+        metadata: { name },
+        spec: {},
+        status: { conditions: [{ type: 'Ready', status: 'True', reason: 'AgentReady' }] },
+      }),
+    );
     this.beat(name);
     this.liveness.sessions.add(name);
     this.pump.poke('node-lifecycle', name);

@@ -17,7 +17,8 @@ export const nodeUnschedulable: FilterPlugin = {
   depends: 'fixed',
   wakesOn: new Set(['node-added', 'state']),
   fits: (pod, node) => !node.unschedulable || pod.tolerations.some((toleration) => tolerates(toleration, CORDON)),
-  explain: (pod, node) => (nodeUnschedulable.fits(pod, node) ? [] : [{ plugin: 'NodeUnschedulable', summary: 'node(s) were unschedulable' }]),
+  explain: (pod, node) =>
+    nodeUnschedulable.fits(pod, node) ? [] : [{ plugin: 'NodeUnschedulable', summary: 'node(s) were unschedulable' }],
 };
 
 export const supported: FilterPlugin = {
@@ -26,5 +27,8 @@ export const supported: FilterPlugin = {
   wakesOn: new Set(),
   fits: (pod) => pod.unsupported.length === 0,
   explain: (pod) =>
-    pod.unsupported.map((path) => ({ plugin: 'Supported', summary: `node(s) could not be judged: ${path} is not supported by this scheduler` })),
+    pod.unsupported.map((path) => ({
+      plugin: 'Supported',
+      summary: `node(s) could not be judged: ${path} is not supported by this scheduler`,
+    })),
 };

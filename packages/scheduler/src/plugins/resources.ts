@@ -69,7 +69,8 @@ export function roomFor(pod: PodClass, node: NodeInfo): number {
   limit(requests.cpu, node.allocatableCpu - node.cpu);
   limit(requests.memory, node.allocatableMemory - node.memory);
   limit(requests.ephemeral, node.allocatableEphemeral - node.ephemeral);
-  for (const [name, wants] of requests.extended ?? []) limit(wants, (node.allocatableExtended.get(name) ?? 0) - (node.extended.get(name) ?? 0));
+  for (const [name, wants] of requests.extended ?? [])
+    limit(wants, (node.allocatableExtended.get(name) ?? 0) - (node.extended.get(name) ?? 0));
   if (pod.hostPorts.length > 0) room = Math.min(room, 1);
   return Math.max(0, room);
 }
@@ -87,4 +88,3 @@ export const leastAllocated: ScorePlugin = {
     return 100 * (1 - (cpu + memory) / 4 - Math.max(cpu, memory) / 2);
   },
 };
-

@@ -15,7 +15,13 @@ export interface NodeShape {
 }
 
 export function makeNode(name: string, shape: NodeShape = {}): Obj<'Node'> {
-  const amounts = { cpu: shape.cpu ?? '4', memory: shape.memory ?? '32Gi', 'ephemeral-storage': '100Gi', pods: shape.pods ?? '110', ...shape.extended };
+  const amounts = {
+    cpu: shape.cpu ?? '4',
+    memory: shape.memory ?? '32Gi',
+    'ephemeral-storage': '100Gi',
+    pods: shape.pods ?? '110',
+    ...shape.extended,
+  };
   return Node.fromPartial({
     apiVersion: 'v1',
     kind: 'Node',
@@ -55,7 +61,9 @@ export function makePod(name: string, shape: PodShape = {}): Obj<'Pod'> {
       namespace: 'default',
       uid: `pod-${name}`,
       ...(shape.deleting ? { deletionTimestamp: '2026-01-01T00:00:00Z' } : {}),
-      ownerReferences: shape.owner ? [{ apiVersion: 'apps/v1', kind: 'ReplicaSet', name: shape.owner, uid: shape.owner, controller: true }] : [],
+      ownerReferences: shape.owner
+        ? [{ apiVersion: 'apps/v1', kind: 'ReplicaSet', name: shape.owner, uid: shape.owner, controller: true }]
+        : [],
     },
     spec: {
       containers: [{ name: 'c', image: 'i', resources: { requests }, ports }],

@@ -1,5 +1,5 @@
 // A world whose time moves only when told; timers and turns run in order. Not part of the program.
-import { suffixFrom, type System } from '@podplane/api/system';
+import { type System, suffixFrom } from '@podplane/api/system';
 
 interface Pending {
   readonly at: number;
@@ -32,10 +32,10 @@ export class HandSystem implements System {
     suffix: (length: number): string => suffixFrom(this.random.next, length),
   };
 
-  /** Runs everything that is due within ms, in order, promises between. */
-  async advance(ms: number): Promise<void> {
+  /** Runs everything that is due within ms, in order, promises between; not more callbacks than most. */
+  async advance(ms: number, most = Number.POSITIVE_INFINITY): Promise<void> {
     const until = this.#time + ms;
-    for (;;) {
+    for (let ran = 0; ran < most; ran++) {
       // Promises of the store's journal settle between callbacks; each step of them takes a turn of its own.
       for (let i = 0; i < 20; i++) await Promise.resolve();
       const next = this.#pending.toSorted((a, b) => a.at - b.at || a.order - b.order)[0];
