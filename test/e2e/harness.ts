@@ -83,7 +83,7 @@ export class Playground {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const collect = (piece: Buffer): void => {
       this.upOutput += piece.toString();
-      if (this.upOutput.includes(`${nodes} nodes Ready`) || this.upOutput.includes(`${nodes} node Ready`)) resolve();
+      if (new RegExp(`^${nodes} nodes? Ready after`, 'm').test(this.upOutput)) resolve();
     };
     up.stdout?.on('data', collect);
     up.stderr?.on('data', collect);

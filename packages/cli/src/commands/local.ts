@@ -1,18 +1,19 @@
 // Commands that run on this machine: `up` and `down` for a whole cluster, `server` and `agent` for one process of it.
-import { existsSync, rmSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+
 import { X509Certificate } from 'node:crypto';
+import { existsSync, rmSync } from 'node:fs';
+import { homedir, networkInterfaces } from 'node:os';
+import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
+import { dialFile } from '../connect.js';
 import { CliError, usage } from '../exit-codes.js';
 import { type Io, untilAborted } from '../io.js';
 import { sayReady } from '../local/children.js';
 import { down } from '../local/down.js';
-import { engineSocket, localVersion } from '../local/engine.js';
+import { engineSocket, localVersion, networkRanges } from '../local/engine.js';
 import { noteInUpFile, parseLabels, readNodeFile, writeNodeFile } from '../local/node-file.js';
 import { refOf } from '../local/processes.js';
-import { up } from '../local/up.js';
-import { dialFile } from '../connect.js';
+import { type UpOptions, up } from '../local/up.js';
 import type { Session } from '../session.js';
 import { countOption } from '../time.js';
 import { VERSION } from '../version.js';
@@ -39,15 +40,25 @@ export function registerLocal(program: Command, session: Session, part: 'cluster
   program
     .command('up')
     .summary('start a control plane and nodes on this machine')
-    .description('Starts a control plane and nodes on this machine, and runs until Ctrl-C. Pods go on running then; the next start takes them over.')
+    .description(
+      'Starts a control plane and nodes on this machine, and runs until Ctrl-C. Pods go on running then; the next start takes them over.',
+    )
     .option('--nodes <count>', 'how many nodes', nodesOption, 3)
     .option('--data <folder>', 'where everything is kept', 'data')
     .option('--port <port>', 'where the control plane listens; 0: any free one', portOption, 6443)
     .option('--address <address>', 'on which address it listens', '127.0.0.1')
     .option('--node-prefix <word>', 'names of nodes: WORD-1, WORD-2, ...', 'node')
-    .action(async (options: { readonly nodes: number; readonly data: string; readonly port: number; readonly address: string; readonly nodePrefix: string }) => {
-      if (!/^[a-z0-9]([-a-z0-9]{0,50}[a-z0-9])?$/.test(options.nodePrefix)) throw usage(`--node-prefix: "${options.nodePrefix}" cannot be the start of a name`, 'Use a-z, 0-9 and -.');
-      const world = { io, dial: (file: string) => dialFile(file, io.system), checkEngine: () => checkEngine(io), publish: (file: string) => publish(io, file) };
+    .option('--cluster-cidr <range>', "all pods' addresses (default: chosen at the first start, so that it overlaps nothing here)")
+    .action(async (options: UpOptions) => {
+      if (!/^[a-z0-9]([-a-z0-9]{0,50}[a-z0-9])?$/.test(options.nodePrefix))
+        throw usage(`--node-prefix: "${options.nodePrefix}" cannot be the start of a name`, 'Use a-z, 0-9 and -.');
+      const world = {
+        io,
+        dial: (file: string) => dialFile(file, io.system),
+        checkEngine: () => checkEngine(io),
+        usedRanges: () => usedRanges(io),
+        publish: (file: string) => publish(io, file),
+      };
       await up(world, { ...options, data: resolve(io.cwd, options.data) });
       process.exitCode = 0;
     });
@@ -68,6 +79,11 @@ export function registerLocal(program: Command, session: Session, part: 'cluster
 /** An engine that answers and may be used. */
 async function checkEngine(io: Io): Promise<void> {
   await localVersion(engineSocket(io.env));
+}
+
+async function usedRanges(io: Io): Promise<readonly string[]> {
+  const own = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  return [...(await networkRanges(engineSocket(io.env))), ...own.flatMap(({ cidr }) => cidr ?? [])];
 }
 
 const PUBLISHED = join('.podplane', 'context.json');
@@ -116,7 +132,13 @@ function registerServer(program: Command, io: Io): void {
       const { startServer } = await import('@podplane/server/main');
       const dataDir = resolve(io.cwd, options.data);
       const advertise = (options.advertise ?? '').split(',').filter((name) => name !== '');
-      const server = await startServer({ dataDir, host: options.address, port: options.port, advertise, ...(options.clusterCidr === undefined ? {} : { clusterCidr: options.clusterCidr }) });
+      const server = await startServer({
+        dataDir,
+        host: options.address,
+        port: options.port,
+        advertise,
+        ...(options.clusterCidr === undefined ? {} : { clusterCidr: options.clusterCidr }),
+      });
       try {
         const file = options.contextFile === undefined ? join(dataDir, 'context.json') : resolve(io.cwd, options.contextFile);
         await keepContext(io, file, server);
@@ -133,11 +155,18 @@ function registerServer(program: Command, io: Io): void {
 type Context = Awaited<ReturnType<typeof import('@podplane/client/context').readContext>>;
 
 /** Writes the administrator's context, with the certificate that it has while that is of this cluster and good. */
-async function keepContext(io: Io, file: string, server: { readonly address: string; issueAdminContext(): Promise<Context> }): Promise<void> {
+async function keepContext(
+  io: Io,
+  file: string,
+  server: { readonly address: string; issueAdminContext(): Promise<Context> },
+): Promise<void> {
   const { readContext, writeContext } = await import('@podplane/client/context');
   const known = await readContext(file).catch(() => undefined);
   const fresh = await server.issueAdminContext();
-  const good = known !== undefined && known.caCertificate === fresh.caCertificate && new X509Certificate(known.clientCertificate).validToDate.getTime() - io.system.clock.now() > CONTEXT_LEFT_MS;
+  const good =
+    known !== undefined &&
+    known.caCertificate === fresh.caCertificate &&
+    new X509Certificate(known.clientCertificate).validToDate.getTime() - io.system.clock.now() > CONTEXT_LEFT_MS;
   await writeContext(file, good ? { ...known, server: server.address } : fresh);
 }
 
@@ -168,7 +197,10 @@ function registerAgent(program: Command, io: Io): void {
       const known = options.server !== undefined && options.name !== undefined ? undefined : readNodeFile(dataDir);
       const server = options.server ?? known?.server;
       if (server === undefined) {
-        throw new CliError(`this machine has not joined a cluster yet (nothing is in ${dataDir})`, { exitCode: 2, advice: 'Run the command that "podplane token create" prints on the control plane.' });
+        throw new CliError(`this machine has not joined a cluster yet (nothing is in ${dataDir})`, {
+          exitCode: 2,
+          advice: 'Run the command that "podplane token create" prints on the control plane.',
+        });
       }
       const { hostname } = await import('node:os');
       const node = { name: options.name ?? known?.name ?? hostname().toLowerCase(), server, labels: options.labels ?? known?.labels ?? {} };

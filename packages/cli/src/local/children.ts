@@ -37,7 +37,11 @@ export function startChild(name: string, args: readonly string[], logFile: strin
   const log = openSync(logFile, 'a');
   let child: ChildProcess;
   try {
-    child = spawn(process.execPath, [LAUNCHER, ...args], { detached: true, stdio: ['ignore', log, log, 'ipc'], env: { ...process.env, ...env } });
+    child = spawn(process.execPath, [LAUNCHER, ...args], {
+      detached: true,
+      stdio: ['ignore', log, log, 'ipc'],
+      env: { ...process.env, ...env },
+    });
   } finally {
     closeSync(log);
   }
@@ -63,13 +67,30 @@ export async function untilReady(system: System, child: Child, limitMs: number):
   const from = logSize(child.logFile);
   const { promise, resolve, reject } = Promise.withResolvers<ReadyMessage>();
   const onMessage = (message: unknown): void => {
-    if (typeof message === 'object' && message !== null && 'type' in message && message.type === 'ready' && 'address' in message && typeof message.address === 'string') {
+    if (
+      typeof message === 'object' &&
+      message !== null &&
+      'type' in message &&
+      message.type === 'ready' &&
+      'address' in message &&
+      typeof message.address === 'string'
+    ) {
       resolve({ type: 'ready', address: message.address });
     }
   };
   child.process.on('message', onMessage);
-  const timer = system.timers.after(limitMs, () => reject(new CliError(`${child.name} did not get ready within ${limitMs / 1000} s`, { advice: `Its log: ${child.logFile}` })));
-  child.ended.then((how) => reject(new CliError(`${child.name} ended at its start (${how}):\n${lastLines(child.logFile, from, 12)}`, { advice: `Its log: ${child.logFile}` })), reject);
+  const timer = system.timers.after(limitMs, () =>
+    reject(new CliError(`${child.name} did not get ready within ${limitMs / 1000} s`, { advice: `Its log: ${child.logFile}` })),
+  );
+  child.ended.then(
+    (how) =>
+      reject(
+        new CliError(`${child.name} ended at its start (${how}):\n${lastLines(child.logFile, from, 12)}`, {
+          advice: `Its log: ${child.logFile}`,
+        }),
+      ),
+    reject,
+  );
   try {
     return await promise;
   } finally {

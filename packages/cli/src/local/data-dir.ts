@@ -1,6 +1,7 @@
 // What `podplane up` keeps in its data directory, and where: the one description that up, down, server and agent share.
 //   up.json        who runs: {"up", "server", "agents"} with pids and addresses
 //   context.json   how to reach the cluster, with an administrator's certificate
+//   cluster-cidr   the range of all pods' addresses, chosen at the first start
 //   server/        the control plane's data;  agents/NAME/  one node's;  logs/NAME.log
 import { readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -31,6 +32,9 @@ export class DataDir {
   }
   get contextFile(): string {
     return join(this.root, 'context.json');
+  }
+  get rangeFile(): string {
+    return join(this.root, 'cluster-cidr');
   }
   get server(): string {
     return join(this.root, 'server');
@@ -79,9 +83,23 @@ export class DataDir {
     rmSync(this.upFile, { force: true });
   }
 
+  /** The range that this cluster got at its first start. */
+  readRange(): string | undefined {
+    try {
+      return readFileSync(this.rangeFile, 'utf8').trim() || undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  writeRange(range: string): void {
+    writeWhole(this.rangeFile, `${range}\n`);
+  }
+
   /** Removes what up makes, and the folder itself where nothing else is in it. */
   remove(): void {
-    for (const path of [this.server, this.agents, this.logs, this.upFile, this.contextFile]) rmSync(path, { recursive: true, force: true });
+    for (const path of [this.server, this.agents, this.logs, this.upFile, this.contextFile, this.rangeFile])
+      rmSync(path, { recursive: true, force: true });
     try {
       rmdirSync(this.root);
     } catch {} // not empty (somebody's own files), or gone: both are fine

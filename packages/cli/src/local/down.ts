@@ -35,5 +35,7 @@ export async function down(world: DownWorld, folder: string): Promise<void> {
   }
   await world.unpublish(data.contextFile);
   data.remove();
-  io.out(`Removed: ${names.length === 0 ? 'the server' : `the server and ${names.length === 1 ? 'node' : 'nodes'} ${names.join(', ')}`}, with their data in ${data.root}.\n`);
+  io.out(
+    `Removed: ${names.length === 0 ? 'the server' : `the server and ${names.length === 1 ? 'node' : 'nodes'} ${names.join(', ')}`}, with their data in ${data.root}.\n`,
+  );
 }

@@ -7,7 +7,9 @@ export function engineSocket(env: Readonly<Record<string, string | undefined>>):
   const host = env['DOCKER_HOST'] ?? '';
   if (host === '') return '/var/run/docker.sock';
   if (host.startsWith('unix://')) return host.slice('unix://'.length);
-  throw new CliError(`DOCKER_HOST is ${host}, which is not a unix socket`, { advice: 'Unset it, or set it to unix:///path/to/docker.sock' });
+  throw new CliError(`DOCKER_HOST is ${host}, which is not a unix socket`, {
+    advice: 'Unset it, or set it to unix:///path/to/docker.sock',
+  });
 }
 
 function engineGet(socketPath: string, path: string): Promise<IncomingMessage> {
@@ -17,7 +19,9 @@ function engineGet(socketPath: string, path: string): Promise<IncomingMessage> {
       const denied = error.code === 'EACCES' || error.code === 'EPERM';
       reject(
         new CliError(denied ? `this user may not use the Docker Engine at ${socketPath}` : `no Docker Engine answers at ${socketPath}`, {
-          advice: denied ? 'Join the group that may: sudo usermod -aG docker $USER, then log in again.' : 'Start it: sudo systemctl start docker (npm start -- --yes installs and starts one).',
+          advice: denied
+            ? 'Join the group that may: sudo usermod -aG docker $USER, then log in again.'
+            : 'Start it: sudo systemctl start docker (npm start -- --yes installs and starts one).',
           cause: error,
         }),
       );
@@ -64,4 +68,13 @@ export async function localVersion(socketPath: string): Promise<string> {
   if (response.statusCode !== 200) throw new CliError(`what listens at ${socketPath} is no Docker Engine: ${text.trim()}`);
   const about = JSON.parse(text) as { readonly Version?: unknown };
   return typeof about.Version === 'string' ? about.Version : 'unknown';
+}
+
+/** The ranges of addresses of all networks of the engine, as a.b.c.d/bits. */
+export async function networkRanges(socketPath: string): Promise<readonly string[]> {
+  const response = await engineGet(socketPath, '/networks');
+  const text = await textOf(response);
+  if (response.statusCode !== 200) throw new CliError(`the Docker Engine refused to list its networks: ${text.trim()}`);
+  const networks = JSON.parse(text) as readonly { readonly IPAM?: { readonly Config?: readonly { readonly Subnet?: string }[] | null } }[];
+  return networks.flatMap(({ IPAM }) => IPAM?.Config ?? []).flatMap(({ Subnet }) => Subnet ?? []);
 }

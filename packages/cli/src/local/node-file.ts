@@ -35,7 +35,9 @@ export function readNodeFile(folder: string): NodeFile | undefined {
     throw Object.assign(damaged, { cause: error });
   }
   if (!isRecord(value) || typeof value['name'] !== 'string' || typeof value['server'] !== 'string') throw damaged;
-  const labels = isRecord(value['labels']) ? Object.fromEntries(Object.entries(value['labels']).filter((entry): entry is [string, string] => typeof entry[1] === 'string')) : {};
+  const labels = isRecord(value['labels'])
+    ? Object.fromEntries(Object.entries(value['labels']).filter((entry): entry is [string, string] => typeof entry[1] === 'string'))
+    : {};
   return { name: value['name'], server: value['server'], labels };
 }
 
@@ -45,7 +47,10 @@ export function writeNodeFile(folder: string, node: NodeFile): void {
     writeWhole(fileIn(folder), `${JSON.stringify(node, undefined, 2)}\n`);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw new CliError(`the data directory ${resolve(folder)} cannot be written (${code})`, { advice: 'Give it to this user (chown), or choose another one with --data.', cause: error });
+    throw new CliError(`the data directory ${resolve(folder)} cannot be written (${code})`, {
+      advice: 'Give it to this user (chown), or choose another one with --data.',
+      cause: error,
+    });
   }
 }
 
@@ -67,5 +72,8 @@ export function noteInUpFile(folder: string, node: NodeFile, ref: ProcessRef): v
   const data = new DataDir(dirname(dirname(full)));
   const up = data.readUp();
   if (up === undefined || !up.agents.some(({ name }) => name === node.name)) return;
-  data.writeUp({ ...up, agents: up.agents.map((agent) => (agent.name === node.name ? { name: node.name, ...ref, address: node.server } : agent)) });
+  data.writeUp({
+    ...up,
+    agents: up.agents.map((agent) => (agent.name === node.name ? { name: node.name, ...ref, address: node.server } : agent)),
+  });
 }

@@ -10,6 +10,7 @@ import { startProgress } from '../output/progress.js';
 import { spent } from '../time.js';
 import { type Child, commandLine, startChild, untilReady } from './children.js';
 import { DataDir, type UpFile } from './data-dir.js';
+import { freeRange } from './free-range.js';
 import { endProcess, isAlive, refOf } from './processes.js';
 
 const SERVER_LIMIT_MS = 30_000;
@@ -25,6 +26,8 @@ export interface UpOptions {
   readonly port: number;
   readonly address: string;
   readonly nodePrefix: string;
+  /** All pods' addresses; undefined: as before, or a range that nothing on this machine uses. */
+  readonly clusterCidr?: string;
 }
 
 export interface UpWorld {
@@ -33,6 +36,8 @@ export interface UpWorld {
   readonly dial: (contextFile: string) => Promise<Cluster>;
   /** Rejects with a CliError where no Docker Engine can be used. */
   readonly checkEngine: () => Promise<void>;
+  /** Ranges of addresses that this machine uses already. */
+  readonly usedRanges: () => Promise<readonly string[]>;
   /** Notes the context for commands in this checkout; answers how to undo it. */
   readonly publish: (contextFile: string) => Promise<void>;
 }
@@ -44,7 +49,10 @@ function prepare(data: DataDir): void {
     accessSync(data.root, constants.W_OK);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw new CliError(`the data directory ${data.root} cannot be written (${code})`, { advice: 'Choose another one: --data DIRECTORY', cause: error });
+    throw new CliError(`the data directory ${data.root} cannot be written (${code})`, {
+      advice: 'Choose another one: --data DIRECTORY',
+      cause: error,
+    });
   }
 }
 
@@ -73,17 +81,35 @@ export async function up(world: UpWorld, options: UpOptions): Promise<void> {
   prepare(data);
   await clearLeftovers(io, data);
   await world.checkEngine();
+  const range = options.clusterCidr ?? data.readRange() ?? freeRange(await world.usedRanges());
+  data.writeRange(range);
   const names = Array.from({ length: options.nodes }, (_, i) => `${options.nodePrefix}-${i + 1}`);
   const children: Child[] = [];
   let cluster: Cluster | undefined;
   try {
-    const serverArgs = ['server', '--data', data.server, '--port', String(options.port), '--address', options.address, '--context-file', data.contextFile];
+    const serverArgs = [
+      'server',
+      '--data',
+      data.server,
+      '--port',
+      String(options.port),
+      '--address',
+      options.address,
+      '--context-file',
+      data.contextFile,
+      '--cluster-cidr',
+      range,
+    ];
     const server = startChild('the server', serverArgs, data.log('server'));
     children.push(server);
     const { address } = await untilReady(system, server, SERVER_LIMIT_MS);
     cluster = await world.dial(data.contextFile);
     const { secret, token } = await cluster.createToken('podplane up', TOKEN_TTL_S);
-    const agents = names.map((name) => startChild(name, ['agent', '--data', data.agent(name), '--name', name, '--server', address], data.log(name), { PODPLANE_TOKEN: secret }));
+    const agents = names.map((name) =>
+      startChild(name, ['agent', '--data', data.agent(name), '--name', name, '--server', address], data.log(name), {
+        PODPLANE_TOKEN: secret,
+      }),
+    );
     children.push(...agents);
     const state = (): UpFile => ({
       up: refOf(process.pid),
@@ -173,4 +199,3 @@ async function stopAll(io: Io, data: DataDir, children: readonly Child[]): Promi
   await Promise.all(refs.map((ref) => endProcess(io.system, ref, GRACE_MS)));
   if (noted?.up.pid === process.pid) data.removeUp();
 }
-
