@@ -21,13 +21,23 @@ const SYSTEM =
   'sh bash awk basename cat chmod chown cp cut date df dirname du echo env expr false find flock free getent grep gzip head hostname id kill kmod ln ls lsmod mkdir mktemp modprobe mount mountpoint mv nproc nsenter pigz printf ps pwd readlink rm rmdir sed seq setsid sleep sort stat sync sysctl tail tar tee test timeout touch tr true umount uname unshare wc which xargs xz'.split(
     ' ',
   );
-const PLUGIN_FOLDERS = ['/usr/lib/x86_64-linux-gnu/xtables', '/usr/lib/aarch64-linux-gnu/xtables', '/usr/lib64/xtables', '/usr/lib/xtables', '/lib/xtables'];
+const PLUGIN_FOLDERS = [
+  '/usr/lib/x86_64-linux-gnu/xtables',
+  '/usr/lib/aarch64-linux-gnu/xtables',
+  '/usr/lib64/xtables',
+  '/usr/lib/xtables',
+  '/lib/xtables',
+];
 const PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 async function fromThisMachine(tag) {
   const started = Date.now();
   const missing = [...ENGINE, 'iptables', 'ip'].filter((name) => whereIs(name) === undefined);
-  if (missing.length > 0) throw new SetupError(`This machine lacks ${missing.join(', ')}, which node containers need.`, 'Install them (Debian, Ubuntu: apt-get install docker.io iptables iproute2), or use --debootstrap trixie.');
+  if (missing.length > 0)
+    throw new SetupError(
+      `This machine lacks ${missing.join(', ')}, which node containers need.`,
+      'Install them (Debian, Ubuntu: apt-get install docker.io iptables iproute2), or use --debootstrap trixie.',
+    );
   const files = new HostFiles();
   files.addPrograms(ENGINE);
   files.addPrograms(HELPERS);
@@ -48,7 +58,10 @@ async function fromThisMachine(tag) {
   files.add('var/run', { link: '/run' });
   const unknown = files.unknownLibraryFolders();
   const layer = await makeLayer(files.entries(), 'deploy/compose/build-base.mjs: programs of this machine');
-  const image = makeImage(tag, [layer], { Env: [PATH, ...(unknown.length > 0 ? [`LD_LIBRARY_PATH=${unknown.join(':')}`] : [])], Cmd: ['/bin/sh'] });
+  const image = makeImage(tag, [layer], {
+    Env: [PATH, ...(unknown.length > 0 ? [`LD_LIBRARY_PATH=${unknown.join(':')}`] : [])],
+    Cmd: ['/bin/sh'],
+  });
   if (await imagesPresent({ [tag]: image.id })) say(`${tag} is up to date.`);
   else {
     say(`Making ${tag} from this machine's programs${left.length > 0 ? ` (without ${left.join(', ')})` : ''} ...`);
@@ -61,17 +74,46 @@ async function fromPackages(tag, suite, mirror) {
   if (!whereIs('debootstrap')) throw new SetupError('debootstrap is not installed.', 'Debian, Ubuntu: apt-get install debootstrap');
   const started = Date.now();
   const folder = mkdtempSync(join(tmpdir(), 'podplane-base-'));
-  const packages = ['ca-certificates', 'containerd', 'docker.io', 'iproute2', 'iptables', 'kmod', 'libstdc++6', 'procps', 'runc', 'xz-utils'];
+  const packages = [
+    'ca-certificates',
+    'containerd',
+    'docker.io',
+    'iproute2',
+    'iptables',
+    'kmod',
+    'libstdc++6',
+    'procps',
+    'runc',
+    'xz-utils',
+  ];
   if (suite !== 'bookworm' && suite !== 'bullseye') packages.push('docker-cli'); // a package of its own since trixie
   try {
     say(`Making ${tag} from packages of ${suite} (a minute or two) ...`);
-    const [command, args] = asRoot('debootstrap', ['--variant=minbase', `--include=${packages.join(',')}`, suite, folder, ...(mirror ? [mirror] : [])]);
-    if ((await run(command, args, { stdio: ['ignore', 'ignore', 'inherit'] })) !== 0) throw new SetupError(`debootstrap ${suite} failed.`, 'Is its mirror reachable? --mirror URL names another one.');
-    const [tarCommand, tarArgs] = asRoot('tar', ['-C', folder, '--numeric-owner', '--exclude=./var/cache/apt/archives/*.deb', '-c', ...readdirSync(folder)]);
+    const [command, args] = asRoot('debootstrap', [
+      '--variant=minbase',
+      `--include=${packages.join(',')}`,
+      suite,
+      folder,
+      ...(mirror ? [mirror] : []),
+    ]);
+    if ((await run(command, args, { stdio: ['ignore', 'ignore', 'inherit'] })) !== 0)
+      throw new SetupError(`debootstrap ${suite} failed.`, 'Is its mirror reachable? --mirror URL names another one.');
+    const [tarCommand, tarArgs] = asRoot('tar', [
+      '-C',
+      folder,
+      '--numeric-owner',
+      '--exclude=./var/cache/apt/archives/*.deb',
+      '-c',
+      ...readdirSync(folder),
+    ]);
     const packed = spawn(tarCommand, tarArgs, { stdio: ['ignore', 'pipe', 'inherit'] });
     const [repo, version = 'latest'] = tag.split(':');
     const changes = encodeURIComponent(`ENV ${PATH}`);
-    const { status, text } = await engine('POST', `/images/create?fromSrc=-&repo=${encodeURIComponent(repo)}&tag=${version}&changes=${changes}`, { body: packed.stdout, timeoutMs: 600_000 });
+    const { status, text } = await engine(
+      'POST',
+      `/images/create?fromSrc=-&repo=${encodeURIComponent(repo)}&tag=${version}&changes=${changes}`,
+      { body: packed.stdout, timeoutMs: 600_000 },
+    );
     if (status !== 200 || text.includes('"error"')) throw new SetupError(`The Docker Engine refused the image: ${text}`);
     say(`Made (${seconds(started)}).`);
   } finally {

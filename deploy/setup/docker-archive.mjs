@@ -49,7 +49,11 @@ async function* archive(images) {
     }
     yield* tarEntry({ path: `${id}.json`, data: document });
   }
-  const manifest = images.map(({ name, id, layers }) => ({ Config: `${id}.json`, RepoTags: [name], Layers: layers.map(({ digest }) => `${digest}/layer.tar`) }));
+  const manifest = images.map(({ name, id, layers }) => ({
+    Config: `${id}.json`,
+    RepoTags: [name],
+    Layers: layers.map(({ digest }) => `${digest}/layer.tar`),
+  }));
   yield* tarEntry({ path: 'manifest.json', data: Buffer.from(JSON.stringify(manifest)) });
   yield tarEnd;
 }
@@ -61,9 +65,17 @@ export function writeImages(images, file) {
 
 /** Loads images into the engine. Throws a SetupError with the engine's words. */
 export async function loadImages(images) {
-  const { status, text } = await engine('POST', '/images/load?quiet=1', { body: archive(images), headers: { 'Content-Type': 'application/x-tar' }, timeoutMs: LOAD_LIMIT_MS });
+  const { status, text } = await engine('POST', '/images/load?quiet=1', {
+    body: archive(images),
+    headers: { 'Content-Type': 'application/x-tar' },
+    timeoutMs: LOAD_LIMIT_MS,
+  });
   const refused = /"error":"((?:[^"\\]|\\.)*)"/.exec(text);
-  if (status !== 200 || refused) throw new SetupError(`The Docker Engine refused ${images.map(({ name }) => name).join(', ')}: ${refused?.[1] ?? text}`, 'Is its disk full? docker system df');
+  if (status !== 200 || refused)
+    throw new SetupError(
+      `The Docker Engine refused ${images.map(({ name }) => name).join(', ')}: ${refused?.[1] ?? text}`,
+      'Is its disk full? docker system df',
+    );
 }
 
 /** Does the engine have these images under these names? @param {Record<string, string>} ids by name */

@@ -15,7 +15,10 @@ export function socketPath() {
   const host = process.env.DOCKER_HOST ?? '';
   if (host === '') return '/var/run/docker.sock';
   if (host.startsWith('unix://')) return host.slice('unix://'.length);
-  throw new SetupError(`DOCKER_HOST is ${host}: Podplane's agents need the engine of their own machine, over a unix socket.`, 'Unset DOCKER_HOST, or set it to unix:///path/to/docker.sock');
+  throw new SetupError(
+    `DOCKER_HOST is ${host}: Podplane's agents need the engine of their own machine, over a unix socket.`,
+    'Unset DOCKER_HOST, or set it to unix:///path/to/docker.sock',
+  );
 }
 
 /** One request to the engine. body: undefined, a string, or an async iterable of bytes. Answers {status, text}; rejects where nothing answers. */
@@ -76,7 +79,10 @@ async function waitForEngine(logFile) {
     if (found.state === 'ready') return found;
     if (found.state === 'denied') throw denied(found.socket);
     if (Date.now() > deadline) {
-      throw new SetupError(`The Docker Engine did not answer within ${START_LIMIT_MS / 1000} s.`, logFile ? `Its log: ${logFile}` : 'Its log: journalctl -u docker');
+      throw new SetupError(
+        `The Docker Engine did not answer within ${START_LIMIT_MS / 1000} s.`,
+        logFile ? `Its log: ${logFile}` : 'Its log: journalctl -u docker',
+      );
     }
     await sleep(100);
   }
@@ -108,10 +114,17 @@ async function installEngine() {
   const started = Date.now();
   say("Installing Docker Engine (the distribution's package docker.io) ...");
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  for (const step of [['update', '-qq'], ['install', '-y', '-qq', '--no-install-recommends', 'docker.io', 'iptables']]) {
+  for (const step of [
+    ['update', '-qq'],
+    ['install', '-y', '-qq', '--no-install-recommends', 'docker.io', 'iptables'],
+  ]) {
     const [command, args] = asRoot('env', ['DEBIAN_FRONTEND=noninteractive', apt, ...step]);
     const code = await run(command, args, { env });
-    if (code !== 0) throw new SetupError(`apt-get ${step[0]} failed (exit code ${code}).`, 'Its message is above. Docker can also be installed by hand: https://docs.docker.com/engine/install/');
+    if (code !== 0)
+      throw new SetupError(
+        `apt-get ${step[0]} failed (exit code ${code}).`,
+        'Its message is above. Docker can also be installed by hand: https://docs.docker.com/engine/install/',
+      );
   }
   say(`Docker Engine installed (${seconds(started)}).`);
 }
@@ -121,13 +134,23 @@ export async function ensureEngine({ yes }) {
   const found = await engineState();
   if (found.state === 'ready') return found;
   if (found.state === 'denied') throw denied(found.socket);
-  if (found.state === 'silent') throw new SetupError(`Something listens on ${found.socket} but does not answer like a Docker Engine.`, 'See its log: journalctl -u docker');
-  if (process.env.DOCKER_HOST) throw new SetupError(`No Docker Engine answers at ${found.socket} (from DOCKER_HOST).`, 'Start that engine, or unset DOCKER_HOST.');
+  if (found.state === 'silent')
+    throw new SetupError(
+      `Something listens on ${found.socket} but does not answer like a Docker Engine.`,
+      'See its log: journalctl -u docker',
+    );
+  if (process.env.DOCKER_HOST)
+    throw new SetupError(`No Docker Engine answers at ${found.socket} (from DOCKER_HOST).`, 'Start that engine, or unset DOCKER_HOST.');
   const installed = find('dockerd') !== undefined;
   if (!installed && !find('apt-get')) {
-    throw new SetupError('Docker Engine is not installed, and this distribution has no apt-get.', 'Install Docker Engine (Fedora: dnf install moby-engine; others: https://docs.docker.com/engine/install/), start it, and run this command again.');
+    throw new SetupError(
+      'Docker Engine is not installed, and this distribution has no apt-get.',
+      'Install Docker Engine (Fedora: dnf install moby-engine; others: https://docs.docker.com/engine/install/), start it, and run this command again.',
+    );
   }
-  const what = installed ? 'start the Docker Engine of this machine' : "install Docker Engine from the distribution's packages (apt-get install docker.io) and start it";
+  const what = installed
+    ? 'start the Docker Engine of this machine'
+    : "install Docker Engine from the distribution's packages (apt-get install docker.io) and start it";
   if (!yes && !(await agreed(`No Docker Engine answers at ${found.socket}. Shall I ${what}?`))) {
     throw new SetupError(
       installed ? 'The Docker Engine of this machine does not run.' : 'Docker Engine is not installed.',
@@ -146,4 +169,3 @@ export async function ensureEngine({ yes }) {
 export function imageArchitecture() {
   return process.arch === 'arm64' ? 'arm64' : 'amd64';
 }
-

@@ -12,7 +12,10 @@ import { entry, hashOf, readStamp, root, runtimeNode, SetupError, say, seconds, 
 const REPOSITORY = 'podplane-example/web';
 const VERSIONS = ['1', '2'];
 // What a person types into "podplane exec". Those that the machine does not have are left out.
-const PROGRAMS = 'sh cat cp cut date df dirname echo env false free grep head hostname id ip kill ls mkdir mv printf ps pwd rm sed seq sleep sort stat tail tee touch tr true uname wc'.split(' ');
+const PROGRAMS =
+  'sh cat cp cut date df dirname echo env false free grep head hostname id ip kill ls mkdir mv printf ps pwd rm sed seq sleep sort stat tail tee touch tr true uname wc'.split(
+    ' ',
+  );
 const APP = ['web.mjs', 'content.mjs'];
 const HOSTNAME = "#!/usr/local/bin/node\nprocess.stdout.write(require('node:os').hostname() + '\\n');\n";
 

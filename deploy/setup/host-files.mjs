@@ -33,7 +33,10 @@ function elfOf(path) {
     for (let at = 0; at + size <= table.length; at += size) {
       const type = table.readUInt32LE(at);
       if (type === PT_DYNAMIC) dynamic = true;
-      if (type === PT_INTERP) loader = readAt(file, Number(table.readBigUInt64LE(at + 8)), Number(table.readBigUInt64LE(at + 32))).toString('latin1').replace(/\0.*$/s, '');
+      if (type === PT_INTERP)
+        loader = readAt(file, Number(table.readBigUInt64LE(at + 8)), Number(table.readBigUInt64LE(at + 32)))
+          .toString('latin1')
+          .replace(/\0.*$/s, '');
     }
     return { dynamic, loader };
   } finally {
@@ -51,9 +54,16 @@ function librariesOf(program) {
   if (loader === undefined || (elf.loader === undefined && !/\.so(\.|$)/.test(basename(program)))) return [];
   let text;
   try {
-    text = execFileSync(loader, ['--list', program], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, LC_ALL: 'C', LD_PRELOAD: '' } });
+    text = execFileSync(loader, ['--list', program], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, LC_ALL: 'C', LD_PRELOAD: '' },
+    });
   } catch (error) {
-    throw new SetupError(`The libraries of ${program} cannot be found: ${String(error.stderr ?? error.message).trim()}`, 'On Debian and Ubuntu the C++ library that Node needs is the package libstdc++6.');
+    throw new SetupError(
+      `The libraries of ${program} cannot be found: ${String(error.stderr ?? error.message).trim()}`,
+      'On Debian and Ubuntu the C++ library that Node needs is the package libstdc++6.',
+    );
   }
   return [...new Set([loader, ...[...text.matchAll(/(?:=>\s+)?(\/\S+)\s+\(0x/g)].map((match) => match[1])])];
 }
@@ -117,7 +127,11 @@ export class HostFiles {
 
   /** Folders of libraries where the loader must be told to look. */
   unknownLibraryFolders() {
-    const folders = new Set([...this.#entries.keys()].filter((path) => /\.so(\.|$)/.test(basename(path)) && !path.includes('/xtables/')).map((path) => `/${dirname(path)}`));
+    const folders = new Set(
+      [...this.#entries.keys()]
+        .filter((path) => /\.so(\.|$)/.test(basename(path)) && !path.includes('/xtables/'))
+        .map((path) => `/${dirname(path)}`),
+    );
     return [...folders].filter((folder) => !KNOWN_FOLDERS.test(folder));
   }
 

@@ -78,7 +78,15 @@ export function run(command, args, options = {}) {
 
 /** Is a program of this name on the PATH (or where only root looks)? Answers its path. */
 export function find(command) {
-  for (const folder of [...(process.env.PATH ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/local/bin', '/usr/bin', '/bin']) {
+  for (const folder of [
+    ...(process.env.PATH ?? '').split(delimiter),
+    '/usr/local/sbin',
+    '/usr/sbin',
+    '/sbin',
+    '/usr/local/bin',
+    '/usr/bin',
+    '/bin',
+  ]) {
     if (folder !== '' && existsSync(join(folder, command))) return join(folder, command);
   }
   return undefined;
@@ -99,7 +107,8 @@ export async function agreed(question) {
 /** Command and arguments that do this as root: as it is, or through sudo. */
 export function asRoot(command, args) {
   if (process.getuid?.() === 0) return [command, args];
-  if (!find('sudo')) throw new SetupError(`'${command}' must be run as root, and there is no sudo here.`, `Run as root: ${[command, ...args].join(' ')}`);
+  if (!find('sudo'))
+    throw new SetupError(`'${command}' must be run as root, and there is no sudo here.`, `Run as root: ${[command, ...args].join(' ')}`);
   return ['sudo', [command, ...args]];
 }
 

@@ -7,10 +7,15 @@ import { filesBelow, find, hashOf, readStamp, root, run, runtimeNode, SetupError
 
 /** Refuses machines on which nothing of the rest can work. */
 export function checkMachine() {
-  if (platform() !== 'linux') throw new SetupError(`Podplane runs on Linux; this is ${platform()}.`, 'Use a Linux machine or a virtual machine with Linux.');
+  if (platform() !== 'linux')
+    throw new SetupError(`Podplane runs on Linux; this is ${platform()}.`, 'Use a Linux machine or a virtual machine with Linux.');
   if (arch() !== 'x64' && arch() !== 'arm64') throw new SetupError(`Podplane runs on x86-64 and arm64; this machine is ${arch()}.`);
   const major = Number(process.versions.node.split('.')[0]);
-  if (major < 18) throw new SetupError(`Node ${process.versions.node} is too old for the set-up (18 or newer).`, 'On Debian and Ubuntu: apt-get install nodejs npm; or see https://nodejs.org/');
+  if (major < 18)
+    throw new SetupError(
+      `Node ${process.versions.node} is too old for the set-up (18 or newer).`,
+      'On Debian and Ubuntu: apt-get install nodejs npm; or see https://nodejs.org/',
+    );
 }
 
 /** Is every package of package-lock.json in node_modules, in its version? npm keeps what it installed in a lock file of its own. */
@@ -32,7 +37,8 @@ function packagesInstalled() {
 
 /** npm ci, unless everything is there. */
 export async function ensurePackages() {
-  if (!existsSync(join(root, 'package-lock.json'))) throw new SetupError('package-lock.json is missing.', 'Is this a complete checkout? git checkout -- package-lock.json');
+  if (!existsSync(join(root, 'package-lock.json')))
+    throw new SetupError('package-lock.json is missing.', 'Is this a complete checkout? git checkout -- package-lock.json');
   if (packagesInstalled()) return;
   const started = Date.now();
   say('Installing npm packages ...');
@@ -46,7 +52,11 @@ export async function ensurePackages() {
     if (!found) throw new SetupError('npm is not installed.', 'On Debian and Ubuntu: apt-get install npm; or see https://nodejs.org/');
     code = await run(found, args);
   }
-  if (code !== 0) throw new SetupError(`npm ci failed (exit code ${code}).`, 'Its message is above. Is the npm registry reachable from here (npm ping)? Behind a proxy: npm config set proxy http://...');
+  if (code !== 0)
+    throw new SetupError(
+      `npm ci failed (exit code ${code}).`,
+      'Its message is above. Is the npm registry reachable from here (npm ping)? Behind a proxy: npm config set proxy http://...',
+    );
   say(`npm packages installed (${seconds(started)}).`);
 }
 
@@ -72,7 +82,11 @@ export async function ensureBuild(scope = 'program') {
   ];
   for (const [command, args] of steps) {
     const code = await run(command, args, { env });
-    if (code !== 0) throw new SetupError(`The build failed: ${args.join(' ')} ended with exit code ${code}.`, 'Its messages are above. If files of an older build are in the way: rm -rf packages/*/dist && npm run build');
+    if (code !== 0)
+      throw new SetupError(
+        `The build failed: ${args.join(' ')} ended with exit code ${code}.`,
+        'Its messages are above. If files of an older build are in the way: rm -rf packages/*/dist && npm run build',
+      );
   }
   writeStamp(`build-${scope}`, stamp);
   say(`Built (${seconds(started)}).`);

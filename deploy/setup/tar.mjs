@@ -14,7 +14,8 @@ function header(path, size, mode, type, link = '') {
     const cut = path.lastIndexOf('/', 155);
     prefix = path.slice(0, cut);
     name = path.slice(cut + 1);
-    if (cut < 0 || Buffer.byteLength(name) > 100 || Buffer.byteLength(prefix) > 155) throw new Error(`the path is too long for a tar archive: ${path}`);
+    if (cut < 0 || Buffer.byteLength(name) > 100 || Buffer.byteLength(prefix) > 155)
+      throw new Error(`the path is too long for a tar archive: ${path}`);
   }
   const octal = (value, offset, length) => block.write(`${value.toString(8).padStart(length - 1, '0')}\0`, offset, 'latin1');
   block.write(name, 0);

@@ -28,7 +28,8 @@ await entry(async () => {
   await ensurePackages();
   await ensureBuild('all');
   const node = runtimeNode();
-  const vitest = (project) => program(node, [join(root, 'node_modules', 'vitest', 'vitest.mjs'), 'run', '--config', 'test/vitest.config.ts', '--project', project]);
+  const vitest = (project) =>
+    program(node, [join(root, 'node_modules', 'vitest', 'vitest.mjs'), 'run', '--config', 'test/vitest.config.ts', '--project', project]);
 
   const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   await part('lint', () => program('sh', ['-c', scripts.lint]));
@@ -51,8 +52,13 @@ await entry(async () => {
         return vitest('e2e');
       });
     } else {
-      skipped = found.state === 'denied' ? `this user may not use the Docker Engine at ${found.socket}` : `no Docker Engine answers at ${found.socket}`;
-      say(`\n${'!'.repeat(100)}\n!!! END TO END TESTS WERE SKIPPED: ${skipped}.\n!!! Start one, or let the set-up do it: npm test -- --yes\n${'!'.repeat(100)}`);
+      skipped =
+        found.state === 'denied'
+          ? `this user may not use the Docker Engine at ${found.socket}`
+          : `no Docker Engine answers at ${found.socket}`;
+      say(
+        `\n${'!'.repeat(100)}\n!!! END TO END TESTS WERE SKIPPED: ${skipped}.\n!!! Start one, or let the set-up do it: npm test -- --yes\n${'!'.repeat(100)}`,
+      );
     }
   }
 

@@ -37,7 +37,9 @@ export function namespaceOf(decoded: DecodedObject, namespace: string, explicit:
   const said = decoded.object.metadata?.namespace ?? '';
   if (!kindNames[decoded.kind].namespaced) return '';
   if (explicit && said !== '' && said !== namespace) {
-    throw usage(`${decoded.source}: the namespace of ${decoded.kind} "${decoded.object.metadata?.name ?? ''}" is "${said}", which is not the one given by -n: "${namespace}"`);
+    throw usage(
+      `${decoded.source}: the namespace of ${decoded.kind} "${decoded.object.metadata?.name ?? ''}" is "${said}", which is not the one given by -n: "${namespace}"`,
+    );
   }
   return said === '' ? namespace : said;
 }
@@ -72,7 +74,10 @@ function withPlace(decoded: DecodedObject, namespace: string, annotations: Reado
   const { object } = decoded;
   const metadata = object.metadata;
   if (metadata === undefined) throw new CliError(`${decoded.source}: metadata.name: Required value`);
-  return { ...object, metadata: { ...metadata, ...(namespace === '' ? {} : { namespace }), annotations: { ...metadata.annotations, ...annotations } } };
+  return {
+    ...object,
+    metadata: { ...metadata, ...(namespace === '' ? {} : { namespace }), annotations: { ...metadata.annotations, ...annotations } },
+  };
 }
 
 /** The catalogue's own validation, so that a faulty object in a file stops everything before anything is sent. */
@@ -81,19 +86,29 @@ function faultsOf(planned: Planned, now: number): readonly string[] {
   const object = structuredClone(withPlace(planned.decoded, planned.namespace, {})) as KindMap[Kind];
   info.setDefaults(object);
   info.prepareForCreate(object, now);
-  return info.validateCreate(object).map((error) => `${planned.decoded.source}: ${planned.kind} "${planned.name}": ${fieldErrorText(error)}`);
+  return info
+    .validateCreate(object)
+    .map((error) => `${planned.decoded.source}: ${planned.kind} "${planned.name}": ${fieldErrorText(error)}`);
 }
 
 /** Looks at what is there and checks everything that is new. Throws a CliError where anything is wrong; nothing was changed then. */
-export async function planApply(cluster: Cluster, objects: readonly DecodedObject[], options: { readonly namespace: string; readonly explicit: boolean; readonly now: number }): Promise<readonly Planned[]> {
+export async function planApply(
+  cluster: Cluster,
+  objects: readonly DecodedObject[],
+  options: { readonly namespace: string; readonly explicit: boolean; readonly now: number },
+): Promise<readonly Planned[]> {
   const seen = new Set<string>();
   const planned = await Promise.all(
     inOrder(objects).map(async (decoded) => {
       const name = decoded.object.metadata?.name ?? '';
-      if (name === '') throw new CliError(`${decoded.source}: ${decoded.kind}: metadata.name: Required value`, { advice: 'apply needs the name; for metadata.generateName use create.' });
+      if (name === '')
+        throw new CliError(`${decoded.source}: ${decoded.kind}: metadata.name: Required value`, {
+          advice: 'apply needs the name; for metadata.generateName use create.',
+        });
       const namespace = namespaceOf(decoded, options.namespace, options.explicit);
       const key = `${decoded.kind} ${namespace}/${name}`;
-      if (seen.has(key)) throw new CliError(`${decoded.source}: ${decoded.kind} "${name}" is given twice`, { advice: 'Nothing was changed.' });
+      if (seen.has(key))
+        throw new CliError(`${decoded.source}: ${decoded.kind} "${name}" is given twice`, { advice: 'Nothing was changed.' });
       seen.add(key);
       const current = await cluster.get(decoded.kind, namespace, name).catch((error: unknown) => {
         if (isNotFound(error)) return undefined;
@@ -103,7 +118,11 @@ export async function planApply(cluster: Cluster, objects: readonly DecodedObjec
     }),
   );
   const faults = planned.filter(({ current }) => current === undefined).flatMap((one) => faultsOf(one, options.now));
-  if (faults.length > 0) throw new CliError(faults.length === 1 ? (faults[0] ?? '') : `${faults.length} faults:\n${faults.map((fault) => `  ${fault}`).join('\n')}`, { advice: 'Nothing was changed.' });
+  if (faults.length > 0)
+    throw new CliError(
+      faults.length === 1 ? (faults[0] ?? '') : `${faults.length} faults:\n${faults.map((fault) => `  ${fault}`).join('\n')}`,
+      { advice: 'Nothing was changed.' },
+    );
   return planned;
 }
 
@@ -120,7 +139,8 @@ export async function applyOne(cluster: Cluster, planned: Planned, dryRun: boole
   const { kind, namespace, name, current } = planned;
   if (current === undefined) {
     const metadata = annotated(planned.decoded.raw, namespace)['metadata'];
-    const annotations = isObject(metadata) && isObject(metadata['annotations']) ? (metadata['annotations'] as Readonly<Record<string, string>>) : {};
+    const annotations =
+      isObject(metadata) && isObject(metadata['annotations']) ? (metadata['annotations'] as Readonly<Record<string, string>>) : {};
     const { object, warnings } = await cluster.create(withPlace(planned.decoded, namespace, annotations), { dryRun });
     return { ...planned, outcome: 'created', object, warnings };
   }

@@ -7,7 +7,13 @@ import type {
   LoadImageRequest,
   LoadImageResponse,
 } from '@podplane/api/gen/podplane/api/v1/cluster';
-import type { ExecRequest, ExecResponse, LogsRequest, PortForwardRequest, PortForwardResponse } from '@podplane/api/gen/podplane/api/v1/pods';
+import type {
+  ExecRequest,
+  ExecResponse,
+  LogsRequest,
+  PortForwardRequest,
+  PortForwardResponse,
+} from '@podplane/api/gen/podplane/api/v1/pods';
 import type { Kind, KindMap } from '@podplane/api/kinds/kind-map';
 
 export interface Query {
@@ -58,12 +64,23 @@ export interface Cluster {
   /**
    * Changes after a revision, until the signal aborts. Survives a restart of the server (onLost is told of it).
    */
-  watch<K extends Kind>(kind: K, query: Query, from: string, signal: AbortSignal, onLost?: (error: Error) => void): AsyncIterable<Change<K>>;
+  watch<K extends Kind>(
+    kind: K,
+    query: Query,
+    from: string,
+    signal: AbortSignal,
+    onLost?: (error: Error) => void,
+  ): AsyncIterable<Change<K>>;
   create(object: KindMap[Kind], options?: { readonly dryRun?: boolean }): Promise<Written>;
   /** RFC 7386. */
   mergePatch(kind: Kind, namespace: string, name: string, patch: unknown, options?: { readonly dryRun?: boolean }): Promise<Written>;
   /** gone: there is nothing to wait for. */
-  delete(kind: Kind, namespace: string, name: string, options?: DeleteOptions): Promise<{ readonly object: KindMap[Kind] | undefined; readonly gone: boolean }>;
+  delete(
+    kind: Kind,
+    namespace: string,
+    name: string,
+    options?: DeleteOptions,
+  ): Promise<{ readonly object: KindMap[Kind] | undefined; readonly gone: boolean }>;
   logs(request: LogsRequest, signal: AbortSignal): AsyncIterable<Uint8Array>;
   exec(signal: AbortSignal): Conversation<ExecRequest, ExecResponse>;
   portForward(signal: AbortSignal): Conversation<PortForwardRequest, PortForwardResponse>;

@@ -85,7 +85,10 @@ async function argumentSuggestions(parsed: Parsed, current: string, names: Names
     if (slash > 0) return ofSlash();
     const [first] = args;
     if (first === undefined) {
-      return allKinds.flatMap((kind) => [{ word: kindNames[kind].plural, description: kind }, ...kindNames[kind].shortNames.map((word) => ({ word, description: kind }))]);
+      return allKinds.flatMap((kind) => [
+        { word: kindNames[kind].plural, description: kind },
+        ...kindNames[kind].shortNames.map((word) => ({ word, description: kind })),
+      ]);
     }
     const kind = kindByName(first);
     return typeof kind === 'string' ? namesWith(names, kind, namespace, '') : [];
@@ -94,9 +97,15 @@ async function argumentSuggestions(parsed: Parsed, current: string, names: Names
   if (kinds !== undefined && args.length === 0) {
     if (slash > 0) return ofSlash();
     const pods = kinds.includes('Pod') ? await namesWith(names, 'Pod', namespace, '') : [];
-    return [...pods, ...kinds.filter((kind) => kind !== 'Pod').map((kind) => ({ word: `${kindNames[kind].shortNames[0] ?? kindNames[kind].singular}/`, description: kind }))];
+    return [
+      ...pods,
+      ...kinds
+        .filter((kind) => kind !== 'Pod')
+        .map((kind) => ({ word: `${kindNames[kind].shortNames[0] ?? kindNames[kind].singular}/`, description: kind })),
+    ];
   }
-  if (command.parent?.name() === 'rollout' && args.length === 0) return slash > 0 ? ofSlash() : namesWith(names, 'Deployment', namespace, 'deploy/');
+  if (command.parent?.name() === 'rollout' && args.length === 0)
+    return slash > 0 ? ofSlash() : namesWith(names, 'Deployment', namespace, 'deploy/');
   if (name === 'cordon' || name === 'uncordon') return namesWith(names, 'Node', namespace, '');
   if (name === 'completion') return ['bash', 'zsh', 'fish'].map(plain);
   if (name === 'explain') return allKinds.map((kind) => ({ word: kindNames[kind].singular, description: kind }));
@@ -134,12 +143,23 @@ export async function complete(program: Command, words: readonly string[], names
   else if (equals > 0) {
     const flag = current.slice(0, equals);
     const option = optionsOf(parsed.command).find(({ long }) => long === flag);
-    found = option === undefined ? [] : (await valueSuggestions(option, parsed, names)).map(({ word, description }) => ({ word: `${flag}=${word}`, description }));
+    found =
+      option === undefined
+        ? []
+        : (await valueSuggestions(option, parsed, names)).map(({ word, description }) => ({ word: `${flag}=${word}`, description }));
   } else if (current.startsWith('-')) {
-    found = [...optionsOf(parsed.command).filter(({ hidden }) => !hidden).map(({ long, short, description }) => ({ word: long ?? short ?? '', description })), { word: '--help', description: 'what this command does' }];
+    found = [
+      ...optionsOf(parsed.command)
+        .filter(({ hidden }) => !hidden)
+        .map(({ long, short, description }) => ({ word: long ?? short ?? '', description })),
+      { word: '--help', description: 'what this command does' },
+    ];
   } else {
     const subs = parsed.args.length === 0 ? parsed.command.commands.filter((one) => !one.name().startsWith('__')) : [];
-    found = [...subs.map((one) => ({ word: one.name(), description: one.summary() || one.description() })), ...(await argumentSuggestions(parsed, current, names))];
+    found = [
+      ...subs.map((one) => ({ word: one.name(), description: one.summary() || one.description() })),
+      ...(await argumentSuggestions(parsed, current, names)),
+    ];
   }
   if (found.some(({ word }) => word === FILES.word)) return [FILES];
   return found.filter(({ word }) => word.startsWith(current)).toSorted((a, b) => (a.word < b.word ? -1 : 1));

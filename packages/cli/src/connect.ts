@@ -13,7 +13,14 @@ import type { Connected } from './session.js';
 /** How writes of this command are recorded. */
 const FIELD_MANAGER = 'podplane-cli';
 
-async function* changes<K extends Kind>(client: PodplaneClient, kind: K, query: Query, from: string, signal: AbortSignal, onLost?: (error: Error) => void): AsyncGenerator<Change<K>> {
+async function* changes<K extends Kind>(
+  client: PodplaneClient,
+  kind: K,
+  query: Query,
+  from: string,
+  signal: AbortSignal,
+  onLost?: (error: Error) => void,
+): AsyncGenerator<Change<K>> {
   for await (const event of client.watch(kind, query, { from, signal, ...(onLost === undefined ? {} : { onLost }) })) {
     if (event.type !== 'BOOKMARK') yield event.type === 'SYNCED' ? { type: 'SYNCED' } : event;
   }
@@ -54,12 +61,19 @@ export async function dialFile(file: string, system: System): Promise<Cluster> {
 
 /** The cluster that is meant: --context, PODPLANE_CONTEXT, the one of this checkout, the user's default. */
 export async function connect(io: Io, wanted: string | undefined): Promise<Connected> {
-  const [{ ContextError, findContext }, { PodplaneClient }] = await Promise.all([import('@podplane/client/context'), import('@podplane/client/client')]);
+  const [{ ContextError, findContext }, { PodplaneClient }] = await Promise.all([
+    import('@podplane/client/context'),
+    import('@podplane/client/client'),
+  ]);
   try {
     const { context } = await findContext({ wanted, env: io.env, cwd: io.cwd, home: homedir() });
-    return { cluster: clusterOf(new PodplaneClient(context, { fieldManager: FIELD_MANAGER, system: io.system })), namespace: context.namespace ?? 'default' };
+    return {
+      cluster: clusterOf(new PodplaneClient(context, { fieldManager: FIELD_MANAGER, system: io.system })),
+      namespace: context.namespace ?? 'default',
+    };
   } catch (error) {
-    if (error instanceof ContextError) throw new CliError(error.message, { exitCode: EXIT_UNREACHABLE, advice: error.advice, cause: error });
+    if (error instanceof ContextError)
+      throw new CliError(error.message, { exitCode: EXIT_UNREACHABLE, advice: error.advice, cause: error });
     throw error;
   }
 }

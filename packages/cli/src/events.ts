@@ -19,7 +19,9 @@ export function byTime(events: readonly Event[]): readonly Event[] {
 export function seenText(event: Event, now: number): string {
   const last = age(lastSeen(event), now);
   const count = event.series?.count ?? event.count ?? 1;
-  return count > 1 ? `${last} (x${count} over ${age(event.firstTimestamp ?? event.eventTime ?? event.metadata?.creationTimestamp, now)})` : last;
+  return count > 1
+    ? `${last} (x${count} over ${age(event.firstTimestamp ?? event.eventTime ?? event.metadata?.creationTimestamp, now)})`
+    : last;
 }
 
 /** Time of day, local, with tenths where they are known. */

@@ -17,19 +17,24 @@ export function failureOf(error: unknown, context: { readonly interrupted: boole
   if (context.interrupted && !(error instanceof CliError)) return { text: '', exitCode: EXIT_INTERRUPTED };
   if (error instanceof CliError) return { text: withAdvice(`error: ${error.message}`, error.advice), exitCode: error.exitCode };
   if (error instanceof ApiError) {
-    if (error.reason === 'ServiceUnavailable') return { text: withAdvice(`error: ${error.message}`, error.advice), exitCode: EXIT_UNREACHABLE };
+    if (error.reason === 'ServiceUnavailable')
+      return { text: withAdvice(`error: ${error.message}`, error.advice), exitCode: EXIT_UNREACHABLE };
     const exitCode = error.reason === 'Timeout' ? EXIT_TIMEOUT : EXIT_FAILED;
     return { text: withAdvice(`Error from server (${error.reason}): ${error.message}`, error.advice), exitCode };
   }
   // Errors of the server's and the agent's own start carry advice and say all that is needed.
-  if (error instanceof Error && 'advice' in error && typeof error.advice === 'string') return { text: withAdvice(`error: ${error.message}`, error.advice), exitCode: EXIT_FAILED };
+  if (error instanceof Error && 'advice' in error && typeof error.advice === 'string')
+    return { text: withAdvice(`error: ${error.message}`, error.advice), exitCode: EXIT_FAILED };
   const system = error as NodeJS.ErrnoException;
   if (error instanceof Error && typeof system.code === 'string') {
     const text = systemErrorText(system);
     if (text !== undefined) return { text: `error: ${text}`, exitCode: EXIT_FAILED };
   }
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  return { text: `error: this is a fault of podplane itself:\n${context.debug || !(error instanceof Error) ? text : text.split('\n').slice(0, 6).join('\n')}`, exitCode: EXIT_FAILED };
+  return {
+    text: `error: this is a fault of podplane itself:\n${context.debug || !(error instanceof Error) ? text : text.split('\n').slice(0, 6).join('\n')}`,
+    exitCode: EXIT_FAILED,
+  };
 }
 
 /** The operating system's errors in words; undefined where it has no common one. */

@@ -25,7 +25,10 @@ describe('parseSelection', () => {
   });
 
   it('knows "all"', () => {
-    expect(parseSelection(['all'])).toEqual({ how: 'kinds', kinds: expect.arrayContaining(['Pod', 'Service', 'Deployment', 'ReplicaSet']) as unknown });
+    expect(parseSelection(['all'])).toEqual({
+      how: 'kinds',
+      kinds: expect.arrayContaining(['Pod', 'Service', 'Deployment', 'ReplicaSet']) as unknown,
+    });
   });
 
   it('takes names of one kind', () => {
@@ -48,9 +51,12 @@ describe('parseSelection', () => {
     });
   });
 
-  it.each([[[]], [['pods,deploy', 'a']], [['deploy/web', 'web']], [['deploy/']], [['/web']], [['a/b/c']], [['pods,']]])('refuses %j as wrong usage', (args) => {
-    expect(refused(() => parseSelection(args)).exitCode).toBe(EXIT_USAGE);
-  });
+  it.each([[[]], [['pods,deploy', 'a']], [['deploy/web', 'web']], [['deploy/']], [['/web']], [['a/b/c']], [['pods,']]])(
+    'refuses %j as wrong usage',
+    (args) => {
+      expect(refused(() => parseSelection(args)).exitCode).toBe(EXIT_USAGE);
+    },
+  );
 
   it('suggests the kind that was meant', () => {
     const error = refused(() => parseSelection(['deploymnet']));

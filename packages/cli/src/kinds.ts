@@ -33,13 +33,13 @@ export interface Named {
 /** What a command shall work on. */
 export type Selection =
   /** All objects of these kinds (that selectors leave). */
-  | { readonly how: 'kinds'; readonly kinds: readonly Kind[] }
-  | { readonly how: 'names'; readonly objects: readonly Named[] };
+  { readonly how: 'kinds'; readonly kinds: readonly Kind[] } | { readonly how: 'names'; readonly objects: readonly Named[] };
 
 /** KIND, KIND NAME..., KIND,KIND, KIND/NAME KIND/NAME. Throws usage errors. */
 export function parseSelection(args: readonly string[], defaultKind?: Kind): Selection {
   const [first, ...rest] = args;
-  if (first === undefined) throw usage('you must say which resources', 'For example: pods, deploy/web, nodes node-1. podplane api-resources shows what there is.');
+  if (first === undefined)
+    throw usage('you must say which resources', 'For example: pods, deploy/web, nodes node-1. podplane api-resources shows what there is.');
   if (args.some((arg) => arg.includes('/'))) {
     return {
       how: 'names',

@@ -29,7 +29,12 @@ try {
 } catch (error) {
   if (error instanceof CommanderError) {
     // Its words are out already. Help that was asked for is no error.
-    process.exitCode = error.exitCode === 0 || error.code === 'commander.helpDisplayed' || error.code === 'commander.help' ? (error.code === 'commander.help' ? EXIT_USAGE : 0) : EXIT_USAGE;
+    process.exitCode =
+      error.exitCode === 0 || error.code === 'commander.helpDisplayed' || error.code === 'commander.help'
+        ? error.code === 'commander.help'
+          ? EXIT_USAGE
+          : 0
+        : EXIT_USAGE;
   } else {
     const { text, exitCode } = failureOf(error, { interrupted: stop.signal.aborted, debug: io.env['PODPLANE_DEBUG'] !== undefined });
     if (text !== '') io.err(`${text}\n`);

@@ -17,7 +17,8 @@ interface Text {
 async function fromStdin(io: Io): Promise<Text> {
   if (io.stdin.isTTY === true) io.err('Reading a manifest from the terminal; end with Ctrl-D.\n');
   const pieces: Uint8Array[] = [];
-  for await (const piece of io.stdin as AsyncIterable<Uint8Array | string>) pieces.push(typeof piece === 'string' ? Buffer.from(piece) : piece);
+  for await (const piece of io.stdin as AsyncIterable<Uint8Array | string>)
+    pieces.push(typeof piece === 'string' ? Buffer.from(piece) : piece);
   return { source: '-', bytes: Buffer.concat(pieces) };
 }
 
@@ -41,12 +42,16 @@ async function textsOf(io: Io, name: string, recursive: boolean): Promise<readon
     about = await stat(path);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
-    if (code === 'ENOENT' || code === 'ENOTDIR') throw new CliError(`the path "${name}" does not exist`, { advice: `Looked in ${io.cwd}.`, cause: error });
+    if (code === 'ENOENT' || code === 'ENOTDIR')
+      throw new CliError(`the path "${name}" does not exist`, { advice: `Looked in ${io.cwd}.`, cause: error });
     throw error;
   }
   if (!about.isDirectory()) return [{ source: name, bytes: await readFile(path) }];
   const files = await filesIn(path, recursive);
-  if (files.length === 0) throw new CliError(`the directory "${name}" has no manifests (*.yaml, *.yml, *.json)`, { advice: recursive ? '' : 'Add -R to look into its directories too.' });
+  if (files.length === 0)
+    throw new CliError(`the directory "${name}" has no manifests (*.yaml, *.yml, *.json)`, {
+      advice: recursive ? '' : 'Add -R to look into its directories too.',
+    });
   return Promise.all(files.map(async (file) => ({ source: join(name, file.slice(path.length + 1)), bytes: await readFile(file) })));
 }
 
@@ -65,7 +70,10 @@ export async function readManifests(io: Io, names: readonly string[], recursive:
   }
   if (problems.length > 0) {
     const [first] = problems;
-    const text = problems.length === 1 && first !== undefined ? problemLine(first) : `${problems.length} faults:\n${problems.map((problem) => `  ${problemLine(problem)}`).join('\n')}`;
+    const text =
+      problems.length === 1 && first !== undefined
+        ? problemLine(first)
+        : `${problems.length} faults:\n${problems.map((problem) => `  ${problemLine(problem)}`).join('\n')}`;
     throw new CliError(text, { advice: 'Nothing was changed.' });
   }
   return objects;

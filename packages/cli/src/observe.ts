@@ -31,7 +31,10 @@ export async function observe<K extends Kind>(
 }
 
 /** What is thought of a state: go on waiting, or it is decided. */
-export type Verdict = { readonly state: 'waiting'; readonly text: string } | { readonly state: 'done'; readonly text: string } | { readonly state: 'failed'; readonly text: string };
+export type Verdict =
+  | { readonly state: 'waiting'; readonly text: string }
+  | { readonly state: 'done'; readonly text: string }
+  | { readonly state: 'failed'; readonly text: string };
 
 /**
  * Waits until judge is done or has failed. run starts the observers, which call changed after each change.
@@ -66,7 +69,12 @@ export async function waitFor(options: {
     }
   };
   const timer = io.system.timers.after(options.timeoutMs, () => {
-    reject(new CliError(`timed out waiting for ${options.what}${last === '' ? '' : `: ${last}`}`, { exitCode: EXIT_TIMEOUT, advice: options.advice ?? '' }));
+    reject(
+      new CliError(`timed out waiting for ${options.what}${last === '' ? '' : `: ${last}`}`, {
+        exitCode: EXIT_TIMEOUT,
+        advice: options.advice ?? '',
+      }),
+    );
   });
   const interrupted = (): void => reject(io.signal.reason instanceof Error ? io.signal.reason : new Error('interrupted'));
   if (io.signal.aborted) interrupted();

@@ -25,7 +25,9 @@ export function makeProgram(session: Session): Command {
   const { io } = session;
   const program = new Command('podplane');
   program
-    .description("Kubernetes Pods on plain Docker hosts.\nExit codes: 0 done, 1 refused or failed, 2 wrong command line, 3 not in time, 4 no server answers; exec gives the command's own.")
+    .description(
+      "Kubernetes Pods on plain Docker hosts.\nExit codes: 0 done, 1 refused or failed, 2 wrong command line, 3 not in time, 4 no server answers; exec gives the command's own.",
+    )
     .version(VERSION, '-V, --version', 'the version of this command')
     .option('-n, --namespace <name>', 'the namespace to work in')
     .option('--context <file>', 'how to reach the cluster: a context file (default: $PODPLANE_CONTEXT, or that of the checkout)')

@@ -1,8 +1,8 @@
 // When is an object ready, and if it is not: why. Pure: states in, a verdict out.
 import type { ContainerStatus } from '@podplane/api/gen/podplane/core/v1/container_status';
 import type { Kind, KindMap } from '@podplane/api/kinds/kind-map';
-import { isReady, type Pod } from './workloads.js';
 import type { Verdict } from './observe.js';
+import { isReady, type Pod } from './workloads.js';
 
 /** Kinds that take time to get ready; all others are as soon as they exist. */
 export const TAKES_TIME: readonly Kind[] = ['Deployment', 'ReplicaSet', 'Pod'];
@@ -12,8 +12,10 @@ const ORDINARY = new Set(['ContainerCreating', 'PodInitializing', '']);
 
 function trouble(status: ContainerStatus): string | undefined {
   const { waiting, terminated } = status.state ?? {};
-  if (waiting !== undefined && !ORDINARY.has(waiting.reason ?? '')) return `container ${status.name}: ${waiting.reason}${waiting.message ? ` (${waiting.message})` : ''}`;
-  if (terminated !== undefined && terminated.exitCode !== 0) return `container ${status.name} ended with exit code ${terminated.exitCode}${terminated.reason === 'OOMKilled' ? ' (out of memory)' : ''}`;
+  if (waiting !== undefined && !ORDINARY.has(waiting.reason ?? ''))
+    return `container ${status.name}: ${waiting.reason}${waiting.message ? ` (${waiting.message})` : ''}`;
+  if (terminated !== undefined && terminated.exitCode !== 0)
+    return `container ${status.name} ended with exit code ${terminated.exitCode}${terminated.reason === 'OOMKilled' ? ' (out of memory)' : ''}`;
   return undefined;
 }
 
@@ -42,10 +44,12 @@ function firstTrouble(pods: Iterable<Pod>): string {
 export function deploymentVerdict(deployment: KindMap['Deployment'], pods: Iterable<Pod> = []): Verdict {
   const { spec, status, metadata } = deployment;
   const wanted = spec?.replicas ?? 1;
-  if ((status?.observedGeneration ?? 0) < (metadata?.generation ?? 0)) return { state: 'waiting', text: 'waiting for the change to be observed' };
+  if ((status?.observedGeneration ?? 0) < (metadata?.generation ?? 0))
+    return { state: 'waiting', text: 'waiting for the change to be observed' };
   if (spec?.paused === true) return { state: 'done', text: 'is paused' };
   const progressing = status?.conditions.find(({ type }) => type === 'Progressing');
-  if (progressing?.reason === 'ProgressDeadlineExceeded') return { state: 'failed', text: `exceeded its progress deadline${firstTrouble(pods)}` };
+  if (progressing?.reason === 'ProgressDeadlineExceeded')
+    return { state: 'failed', text: `exceeded its progress deadline${firstTrouble(pods)}` };
   const updated = status?.updatedReplicas ?? 0;
   const total = status?.replicas ?? 0;
   const available = status?.availableReplicas ?? 0;
@@ -58,9 +62,11 @@ export function deploymentVerdict(deployment: KindMap['Deployment'], pods: Itera
 
 export function replicaSetVerdict(set: KindMap['ReplicaSet'], pods: Iterable<Pod> = []): Verdict {
   const wanted = set.spec?.replicas ?? 1;
-  if ((set.status?.observedGeneration ?? 0) < (set.metadata?.generation ?? 0)) return { state: 'waiting', text: 'waiting for the change to be observed' };
+  if ((set.status?.observedGeneration ?? 0) < (set.metadata?.generation ?? 0))
+    return { state: 'waiting', text: 'waiting for the change to be observed' };
   const available = set.status?.availableReplicas ?? 0;
-  if ((set.status?.replicas ?? 0) !== wanted || available < wanted) return { state: 'waiting', text: `${available} of ${wanted} pods available${firstTrouble(pods)}` };
+  if ((set.status?.replicas ?? 0) !== wanted || available < wanted)
+    return { state: 'waiting', text: `${available} of ${wanted} pods available${firstTrouble(pods)}` };
   return { state: 'done', text: `is ready (${available} of ${wanted} pods)` };
 }
 
@@ -72,5 +78,8 @@ export function podVerdict(pod: Pod): Verdict {
   const known = podTrouble(pod);
   if (known !== undefined) return { state: 'waiting', text: known };
   if (!pod.spec?.nodeName) return { state: 'waiting', text: 'waiting for a node' };
-  return { state: 'waiting', text: `${containers.filter(({ ready }) => ready).length} of ${pod.spec.containers.length} containers ready on ${pod.spec.nodeName}` };
+  return {
+    state: 'waiting',
+    text: `${containers.filter(({ ready }) => ready).length} of ${pod.spec.containers.length} containers ready on ${pod.spec.nodeName}`,
+  };
 }

@@ -49,7 +49,8 @@ export async function untilReady(context: WaitContext, target: Named): Promise<s
     timeoutMs: context.timeoutMs,
     advice: `See more: podplane describe ${name}${namespace === 'default' ? '' : ` -n ${namespace}`}`,
     judge: () => {
-      if (object !== undefined) return verdictOf(target.kind, object, pods === undefined ? [] : [...states.values()].filter((pod) => pods.belongs(pod)));
+      if (object !== undefined)
+        return verdictOf(target.kind, object, pods === undefined ? [] : [...states.values()].filter((pod) => pods.belongs(pod)));
       return seen ? { state: 'failed', text: 'was deleted' } : { state: 'waiting', text: 'does not exist yet' };
     },
     run: (signal, changed) => {
@@ -99,7 +100,10 @@ export async function untilGone(context: Omit<WaitContext, 'namespace'>, leaving
   if (left.size === 0) return;
   await waitFor({
     io,
-    what: leaving.length === 1 && leaving[0] !== undefined ? `${fullName(leaving[0].kind, leaving[0].name)} to go` : `${leaving.length} objects to go`,
+    what:
+      leaving.length === 1 && leaving[0] !== undefined
+        ? `${fullName(leaving[0].kind, leaving[0].name)} to go`
+        : `${leaving.length} objects to go`,
     timeoutMs: context.timeoutMs,
     judge: () => {
       const names = [...left.values()].map(({ kind, name }) => fullName(kind, name));
@@ -111,7 +115,10 @@ export async function untilGone(context: Omit<WaitContext, 'namespace'>, leaving
         const [first] = group;
         if (first === undefined) return Promise.resolve();
         // One object: ask for it alone; many: the list of the kind is cheaper than one watch for each.
-        const query = { namespace: kindNames[first.kind].namespaced ? first.namespace : '', ...(group.length === 1 ? { fieldSelector: `metadata.name=${first.name}` } : {}) };
+        const query = {
+          namespace: kindNames[first.kind].namespaced ? first.namespace : '',
+          ...(group.length === 1 ? { fieldSelector: `metadata.name=${first.name}` } : {}),
+        };
         return observe(
           cluster,
           first.kind,

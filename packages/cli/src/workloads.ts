@@ -71,7 +71,13 @@ export async function podSetOf(cluster: Cluster, namespace: string, { kind, name
         labelSelector: selectorText(deployment.spec?.selector),
         fieldSelector: '',
         belongs: (pod) =>
-          pod.metadata?.ownerReferences.some((owner) => owner.controller === true && owner.kind === 'ReplicaSet' && owner.name.startsWith(prefix) && !owner.name.slice(prefix.length).includes('-')) === true,
+          pod.metadata?.ownerReferences.some(
+            (owner) =>
+              owner.controller === true &&
+              owner.kind === 'ReplicaSet' &&
+              owner.name.startsWith(prefix) &&
+              !owner.name.slice(prefix.length).includes('-'),
+          ) === true,
       };
     }
     default:
@@ -80,23 +86,39 @@ export async function podSetOf(cluster: Cluster, namespace: string, { kind, name
 }
 
 /** The pods of a set as they are now, oldest name first. */
-export async function listPods(cluster: Cluster, namespace: string, set: PodSet): Promise<{ readonly pods: readonly Pod[]; readonly resourceVersion: string }> {
-  const { items, resourceVersion } = await cluster.list('Pod', { namespace, labelSelector: set.labelSelector, fieldSelector: set.fieldSelector });
+export async function listPods(
+  cluster: Cluster,
+  namespace: string,
+  set: PodSet,
+): Promise<{ readonly pods: readonly Pod[]; readonly resourceVersion: string }> {
+  const { items, resourceVersion } = await cluster.list('Pod', {
+    namespace,
+    labelSelector: set.labelSelector,
+    fieldSelector: set.fieldSelector,
+  });
   const pods = items.filter((pod) => set.belongs(pod)).sort((a, b) => ((a.metadata?.name ?? '') < (b.metadata?.name ?? '') ? -1 : 1));
   return { pods, resourceVersion };
 }
 
 export function isReady(pod: Pod): boolean {
-  return pod.metadata?.deletionTimestamp === undefined && pod.status?.conditions.some(({ type, status }) => type === 'Ready' && status === 'True') === true;
+  return (
+    pod.metadata?.deletionTimestamp === undefined &&
+    pod.status?.conditions.some(({ type, status }) => type === 'Ready' && status === 'True') === true
+  );
 }
 
 /** The pod that stands for an object where one is enough (exec, port-forward): a Ready one where there is any. */
 export async function onePod(cluster: Cluster, namespace: string, target: Named): Promise<Pod> {
   if (target.kind === 'Pod') return cluster.get('Pod', namespace, target.name);
   const { pods } = await listPods(cluster, namespace, await podSetOf(cluster, namespace, target));
-  const living = pods.filter(({ metadata, status }) => metadata?.deletionTimestamp === undefined && status?.phase !== 'Succeeded' && status?.phase !== 'Failed');
+  const living = pods.filter(
+    ({ metadata, status }) => metadata?.deletionTimestamp === undefined && status?.phase !== 'Succeeded' && status?.phase !== 'Failed',
+  );
   const pod = living.find(isReady) ?? living.find(({ status }) => status?.phase === 'Running') ?? living[0];
-  if (pod === undefined) throw new CliError(`${fullName(target.kind, target.name)} has no pods that run`, { advice: `See why: podplane describe ${fullName(target.kind, target.name)}` });
+  if (pod === undefined)
+    throw new CliError(`${fullName(target.kind, target.name)} has no pods that run`, {
+      advice: `See why: podplane describe ${fullName(target.kind, target.name)}`,
+    });
   return pod;
 }
 
@@ -113,7 +135,8 @@ export function containerOf(pod: Pod, wanted: string | undefined): string {
   const all = containersOf(pod, { init: true });
   const podName = pod.metadata?.name ?? '';
   if (wanted !== undefined) {
-    if (!all.includes(wanted)) throw new CliError(`container ${wanted} is not valid for pod ${podName}`, { advice: `It has: ${all.join(', ')}` });
+    if (!all.includes(wanted))
+      throw new CliError(`container ${wanted} is not valid for pod ${podName}`, { advice: `It has: ${all.join(', ')}` });
     return wanted;
   }
   const chosen = pod.metadata?.annotations[DEFAULT_CONTAINER];

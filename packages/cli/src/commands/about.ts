@@ -1,6 +1,6 @@
 // Commands about the tool and the language: `version`, `api-resources`, `explain`.
 import { allKinds, kindNames } from '@podplane/api/kinds/kind-names';
-import { kindSchema, type FieldSchema, type MessageSchema } from '@podplane/api/schema/model';
+import { type FieldSchema, kindSchema, type MessageSchema } from '@podplane/api/schema/model';
 import { nearest } from '@podplane/api/schema/nearest';
 import type { Command } from 'commander';
 import { usage } from '../exit-codes.js';
@@ -34,7 +34,10 @@ export function registerAbout(program: Command, session: Session): void {
       if (options.output === 'json') io.out(`${JSON.stringify({ client, ...(server === undefined ? {} : { server }) }, undefined, 2)}\n`);
       else {
         io.out(`Client Version: ${VERSION}\n`);
-        if (server !== undefined) io.out(`Server Version: ${server.version}${server.gitCommit === '' ? '' : ` (${server.gitCommit})`}, Node ${server.nodeVersion}, cluster ${server.clusterId}\n`);
+        if (server !== undefined)
+          io.out(
+            `Server Version: ${server.version}${server.gitCommit === '' ? '' : ` (${server.gitCommit})`}, Node ${server.nodeVersion}, cluster ${server.clusterId}\n`,
+          );
       }
       if (unreachable !== undefined) throw unreachable;
     });
@@ -45,9 +48,12 @@ export function registerAbout(program: Command, session: Session): void {
     .option('--namespaced <bool>', 'only those in namespaces (true) or not (false)')
     .option('-o, --output <format>', 'name')
     .action((options: { readonly namespaced?: string; readonly output?: string }) => {
-      const kinds = allKinds.filter((kind) => options.namespaced === undefined || String(kindNames[kind].namespaced) === options.namespaced);
+      const kinds = allKinds.filter(
+        (kind) => options.namespaced === undefined || String(kindNames[kind].namespaced) === options.namespaced,
+      );
       if (options.output === 'name') {
-        for (const kind of kinds) session.io.out(`${kindNames[kind].plural}${kindNames[kind].group === '' ? '' : `.${kindNames[kind].group}`}\n`);
+        for (const kind of kinds)
+          session.io.out(`${kindNames[kind].plural}${kindNames[kind].group === '' ? '' : `.${kindNames[kind].group}`}\n`);
         return;
       }
       const rows = kinds.map((kind) => {
@@ -91,7 +97,8 @@ function fieldList(schema: MessageSchema, indent: string, recursive: boolean, ab
   for (const field of schema.fields.values()) {
     text += `${indent}${field.name}\t<${typeText(field)}>${field.required ? ' -required-' : ''}\n`;
     if (recursive) {
-      if (field.message !== undefined && !above.includes(field.message.typeName)) text += fieldList(field.message, `${indent}  `, true, [...above, field.message.typeName]);
+      if (field.message !== undefined && !above.includes(field.message.typeName))
+        text += fieldList(field.message, `${indent}  `, true, [...above, field.message.typeName]);
     } else {
       if (field.comment !== '') text += `${paragraph(field.comment, `${indent}  `)}\n`;
       if (field.defaulted !== undefined) text += `${indent}  Default: ${field.defaulted}\n`;
@@ -115,7 +122,10 @@ export function explain(path: string, recursive: boolean): string {
     const found = fields.get(step.replace(/\[.*\]$/, ''));
     if (found === undefined) {
       const near = nearest(step, fields.keys());
-      throw usage(`field "${step}" does not exist in ${schema?.name ?? field?.name ?? kind}`, near === undefined ? '' : `Did you mean "${near}"?`);
+      throw usage(
+        `field "${step}" does not exist in ${schema?.name ?? field?.name ?? kind}`,
+        near === undefined ? '' : `Did you mean "${near}"?`,
+      );
     }
     field = found;
     schema = found.message;

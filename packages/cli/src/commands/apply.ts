@@ -1,7 +1,11 @@
 // `podplane apply` and `create`: manifests to the cluster, and waiting until what they wish is there.
+
+import { ApiError } from '@podplane/api/errors';
+import type { Kind } from '@podplane/api/kinds/kind-map';
+import { kindNames } from '@podplane/api/kinds/kind-names';
 import type { Command } from 'commander';
 import { applyOne, namespaceOf, planApply } from '../apply.js';
-import { ApiError } from '@podplane/api/errors';
+import type { Cluster } from '../cluster.js';
 import { CliError, EXIT_FAILED, usage } from '../exit-codes.js';
 import { fullName } from '../kinds.js';
 import { collect, readManifests } from '../manifests.js';
@@ -11,9 +15,6 @@ import { TAKES_TIME } from '../readiness.js';
 import type { GlobalOptions, Session } from '../session.js';
 import { durationOption, spent } from '../time.js';
 import { untilReady } from '../wait.js';
-import type { Kind } from '@podplane/api/kinds/kind-map';
-import { kindNames } from '@podplane/api/kinds/kind-names';
-import type { Cluster } from '../cluster.js';
 
 interface ManifestOptions {
   readonly filename?: readonly string[];
@@ -64,7 +65,9 @@ export function registerApply(program: Command, session: Session): void {
   program
     .command('apply')
     .summary('make the cluster as manifests say')
-    .description('Makes or changes the objects of manifests, and waits until they are ready.\nExit codes: 0 ready, 1 refused or failed, 3 not ready in time, 4 no server answers.')
+    .description(
+      'Makes or changes the objects of manifests, and waits until they are ready.\nExit codes: 0 ready, 1 refused or failed, 3 not ready in time, 4 no server answers.',
+    )
     .option('-f, --filename <file>', 'a file, a directory, or - for standard input (may be given several times)', collect)
     .option('-R, --recursive', 'directories of directories too')
     .option('--wait [bool]', 'wait until everything is ready', waitOption, true)
@@ -73,7 +76,10 @@ export function registerApply(program: Command, session: Session): void {
     .option('--dry-run [how]', 'let the server decide everything and keep nothing')
     .option('-o, --output <format>', 'json, yaml or name instead of words', outputOption)
     .argument('[surplus...]')
-    .addHelpText('after', '\nExamples:\n  podplane apply -f examples/web.yaml\n  podplane apply -f deploy/ -R --timeout 10m\n  cat web.yaml | podplane apply -f -')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  podplane apply -f examples/web.yaml\n  podplane apply -f deploy/ -R --timeout 10m\n  cat web.yaml | podplane apply -f -',
+    )
     .action(async (surplus: string[], options: ManifestOptions, command: Command) => {
       if (surplus.length > 0) throw usage(`unexpected argument "${surplus[0]}"`, `Did you mean: podplane apply -f ${surplus.join(' ')}`);
       const { io } = session;
@@ -96,7 +102,9 @@ export function registerApply(program: Command, session: Session): void {
           // One that is refused does not keep the others back, as with kubectl; the exit code tells.
           if (!(error instanceof ApiError) || error.reason === 'ServiceUnavailable') throw error;
           failed++;
-          io.err(`Error from server (${error.reason}): ${one.decoded.source}: ${error.message}\n${error.advice === '' ? '' : `${error.advice}\n`}`);
+          io.err(
+            `Error from server (${error.reason}): ${one.decoded.source}: ${error.message}\n${error.advice === '' ? '' : `${error.advice}\n`}`,
+          );
         }
       }
       if (options.wait !== false && !dryRun) await waitForAll(session, cluster, waiting, options.timeout);
@@ -123,9 +131,13 @@ export function registerCreate(program: Command, session: Session): void {
         const place = namespaceOf(decoded, namespace, explicit);
         const { metadata } = decoded.object;
         if (metadata === undefined) throw new CliError(`${decoded.source}: ${decoded.kind}: metadata: Required value`);
-        const { object, warnings } = await cluster.create({ ...decoded.object, metadata: { ...metadata, ...(place === '' ? {} : { namespace: place }) } }, { dryRun });
+        const { object, warnings } = await cluster.create(
+          { ...decoded.object, metadata: { ...metadata, ...(place === '' ? {} : { namespace: place }) } },
+          { dryRun },
+        );
         for (const warning of warnings) io.err(`Warning: ${warning}\n`);
-        if (options.output === undefined || options.output === 'wide') io.out(`${fullName(decoded.kind, object.metadata?.name ?? '')} created${dryRun ? ' (server dry run)' : ''}\n`);
+        if (options.output === undefined || options.output === 'wide')
+          io.out(`${fullName(decoded.kind, object.metadata?.name ?? '')} created${dryRun ? ' (server dry run)' : ''}\n`);
         else io.out(printed([{ kind: decoded.kind, object }], options.output, true));
       }
     });
@@ -141,4 +153,3 @@ export function registerCreate(program: Command, session: Session): void {
       session.io.out(`namespace/${name} created\n`);
     });
 }
-

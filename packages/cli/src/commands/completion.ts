@@ -1,9 +1,10 @@
 // `podplane completion`, and the hidden command that the shells' scripts ask.
+
+import { kindNames } from '@podplane/api/kinds/kind-names';
 import type { Command } from 'commander';
 import { complete } from '../completion.js';
 import { completionScript } from '../completion-scripts.js';
 import type { Session } from '../session.js';
-import { kindNames } from '@podplane/api/kinds/kind-names';
 
 /** A person who pressed Tab does not wait longer for names. */
 const NAMES_LIMIT_MS = 1500;
@@ -15,7 +16,10 @@ export function registerCompletion(program: Command, session: Session): void {
     .summary('completion for bash, zsh or fish')
     .description('Prints what a shell needs to complete words of podplane.')
     .argument('<shell>', 'bash, zsh or fish')
-    .addHelpText('after', '\nbash: source <(podplane completion bash)\nzsh:  source <(podplane completion zsh)\nfish: podplane completion fish | source')
+    .addHelpText(
+      'after',
+      '\nbash: source <(podplane completion bash)\nzsh:  source <(podplane completion zsh)\nfish: podplane completion fish | source',
+    )
     .action((shell: string) => io.out(completionScript(shell)));
 
   program

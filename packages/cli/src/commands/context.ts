@@ -10,8 +10,12 @@ import type { GlobalOptions, Session } from '../session.js';
 
 export function registerContext(program: Command, session: Session): void {
   const { io } = session;
-  const context = program.command('context').summary('which cluster commands talk to').description('Tells and sets which cluster commands talk to.');
-  const find = (command: Command): ReturnType<typeof findContext> => findContext({ wanted: command.optsWithGlobals<GlobalOptions>().context, env: io.env, cwd: io.cwd, home: homedir() });
+  const context = program
+    .command('context')
+    .summary('which cluster commands talk to')
+    .description('Tells and sets which cluster commands talk to.');
+  const find = (command: Command): ReturnType<typeof findContext> =>
+    findContext({ wanted: command.optsWithGlobals<GlobalOptions>().context, env: io.env, cwd: io.cwd, home: homedir() });
 
   context
     .command('show')
@@ -26,7 +30,11 @@ export function registerContext(program: Command, session: Session): void {
     .action(async (_options: unknown, command: Command) => {
       const here = await find(command).catch(() => undefined);
       const folder = resolve(contextFileOf(homedir(), 'x'), '..');
-      const files = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.json')).map((name) => join(folder, name)) : [];
+      const files = existsSync(folder)
+        ? readdirSync(folder)
+            .filter((name) => name.endsWith('.json'))
+            .map((name) => join(folder, name))
+        : [];
       if (here !== undefined && !files.includes(here.file)) files.unshift(here.file);
       if (files.length === 0) {
         io.err('No contexts. podplane up makes one; podplane context import FILE keeps one.\n');
@@ -35,7 +43,13 @@ export function registerContext(program: Command, session: Session): void {
       const rows = await Promise.all(
         files.map(async (file) => {
           const one = await readContext(file).catch(() => undefined);
-          return [file === here?.file ? '*' : '', file.startsWith(folder) ? basename(file, '.json') : (one?.name ?? '<damaged>'), one?.server ?? '<damaged>', one?.namespace ?? 'default', file];
+          return [
+            file === here?.file ? '*' : '',
+            file.startsWith(folder) ? basename(file, '.json') : (one?.name ?? '<damaged>'),
+            one?.server ?? '<damaged>',
+            one?.namespace ?? 'default',
+            file,
+          ];
         }),
       );
       io.out(new Table(['', 'Name', 'Server', 'Namespace', 'File']).render(rows));

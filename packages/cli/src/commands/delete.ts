@@ -50,12 +50,25 @@ function propagation(cascade: string | undefined): NonNullable<DeleteOptions['pr
   }
 }
 
-async function targetsOf(session: Session, cluster: Cluster, namespace: string, resources: readonly string[], options: Options, explicit: boolean): Promise<readonly Target[]> {
+async function targetsOf(
+  session: Session,
+  cluster: Cluster,
+  namespace: string,
+  resources: readonly string[],
+  options: Options,
+  explicit: boolean,
+): Promise<readonly Target[]> {
   if (options.filename !== undefined) {
     if (resources.length > 0) throw usage('give either -f or resources, not both');
     const objects = await readManifests(session.io, options.filename, options.recursive === true);
     // The other way round than they are made: what leans on others goes first.
-    return objects.map((decoded) => ({ kind: decoded.kind, namespace: namespaceOf(decoded, namespace, explicit), name: decoded.object.metadata?.name ?? '' })).reverse();
+    return objects
+      .map((decoded) => ({
+        kind: decoded.kind,
+        namespace: namespaceOf(decoded, namespace, explicit),
+        name: decoded.object.metadata?.name ?? '',
+      }))
+      .reverse();
   }
   const selection = parseSelection(resources);
   const place = (kind: Kind): string => (kindNames[kind].namespaced ? namespace : '');
@@ -63,10 +76,14 @@ async function targetsOf(session: Session, cluster: Cluster, namespace: string, 
     if (options.selector !== undefined || options.all) throw usage('names cannot be given together with a selector or --all');
     return selection.objects.map(({ kind, name }) => ({ kind, namespace: place(kind), name }));
   }
-  if (options.selector === undefined && !options.all) throw usage(`you must say which ${selection.kinds.map((kind) => kindNames[kind].plural).join(', ')}: names, a selector (-l), or --all`);
+  if (options.selector === undefined && !options.all)
+    throw usage(`you must say which ${selection.kinds.map((kind) => kindNames[kind].plural).join(', ')}: names, a selector (-l), or --all`);
   const found: Target[] = [];
   for (const kind of selection.kinds) {
-    const { items } = await cluster.list(kind, { namespace: place(kind), ...(options.selector === undefined ? {} : { labelSelector: options.selector }) });
+    const { items } = await cluster.list(kind, {
+      namespace: place(kind),
+      ...(options.selector === undefined ? {} : { labelSelector: options.selector }),
+    });
     found.push(...items.map(({ metadata }) => ({ kind, namespace: metadata?.namespace ?? '', name: metadata?.name ?? '' })));
   }
   if (found.length === 0) session.io.err('No resources found\n');
@@ -102,12 +119,26 @@ export function registerDelete(program: Command, session: Session): void {
     .action(async (resources: string[], options: Options, command: Command) => {
       const { io } = session;
       if (options.now && options.gracePeriod !== undefined) throw usage('--now and --grace-period cannot be used together');
-      if (options.gracePeriod === 0 && !options.force && !options.now) io.err('Warning: a grace period of 0 kills containers at once; add --force to also not wait for a node that does not answer.\n');
-      const gracePeriodSeconds = options.now ? 1 : options.force ? (options.gracePeriod ?? 0) : options.gracePeriod === 0 ? 1 : options.gracePeriod;
+      if (options.gracePeriod === 0 && !options.force && !options.now)
+        io.err('Warning: a grace period of 0 kills containers at once; add --force to also not wait for a node that does not answer.\n');
+      const gracePeriodSeconds = options.now
+        ? 1
+        : options.force
+          ? (options.gracePeriod ?? 0)
+          : options.gracePeriod === 0
+            ? 1
+            : options.gracePeriod;
       const propagationPolicy = propagation(options.cascade);
       const dryRun = options.dryRun !== undefined && options.dryRun !== 'none';
       const { cluster, namespace } = await session.open(command);
-      const targets = await targetsOf(session, cluster, namespace, resources, options, command.optsWithGlobals<GlobalOptions>().namespace !== undefined);
+      const targets = await targetsOf(
+        session,
+        cluster,
+        namespace,
+        resources,
+        options,
+        command.optsWithGlobals<GlobalOptions>().namespace !== undefined,
+      );
       const leaving: Leaving[] = [];
       let failed = 0;
       for (const target of targets) {
@@ -119,7 +150,9 @@ export function registerDelete(program: Command, session: Session): void {
             dryRun,
             ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }),
           });
-          io.out(`${resourceName(kind).replace(/^[^.]+/, kindNames[kind].singular)} "${name}" ${options.force ? 'force deleted' : 'deleted'}${dryRun ? ' (server dry run)' : ''}\n`);
+          io.out(
+            `${resourceName(kind).replace(/^[^.]+/, kindNames[kind].singular)} "${name}" ${options.force ? 'force deleted' : 'deleted'}${dryRun ? ' (server dry run)' : ''}\n`,
+          );
           leaving.push(...pods);
           if (!gone && object !== undefined) leaving.push({ kind, namespace: target.namespace, uid: object.metadata?.uid ?? '', name });
         } catch (error) {
@@ -139,4 +172,3 @@ export function registerDelete(program: Command, session: Session): void {
       }
     });
 }
-

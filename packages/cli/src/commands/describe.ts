@@ -1,8 +1,9 @@
 // `podplane describe`: everything that is known about an object, with what happened to it and what belongs to it.
+
+import { ApiError } from '@podplane/api/errors';
 import type { Kind } from '@podplane/api/kinds/kind-map';
 import { kindNames } from '@podplane/api/kinds/kind-names';
 import type { Command } from 'commander';
-import { ApiError } from '@podplane/api/errors';
 import type { Cluster } from '../cluster.js';
 import { EXIT_FAILED, usage } from '../exit-codes.js';
 import { type AnyObject, parseSelection } from '../kinds.js';
@@ -14,9 +15,13 @@ import { selectorText } from '../workloads.js';
 async function around(cluster: Cluster, kind: Kind, object: AnyObject, now: number): Promise<Around> {
   const namespace = object.metadata?.namespace ?? '';
   const uid = object.metadata?.uid ?? '';
-  const ofObject = cluster.list('Event', { namespace: namespace === '' ? '' : namespace, fieldSelector: `involvedObject.kind=${kind},involvedObject.name=${object.metadata?.name ?? ''}` });
+  const ofObject = cluster.list('Event', {
+    namespace: namespace === '' ? '' : namespace,
+    fieldSelector: `involvedObject.kind=${kind},involvedObject.name=${object.metadata?.name ?? ''}`,
+  });
   const pods = async (): Promise<Around['pods']> => {
-    if (kind === 'Node') return (await cluster.list('Pod', { namespace: '', fieldSelector: `spec.nodeName=${object.metadata?.name ?? ''}` })).items;
+    if (kind === 'Node')
+      return (await cluster.list('Pod', { namespace: '', fieldSelector: `spec.nodeName=${object.metadata?.name ?? ''}` })).items;
     if (kind !== 'ReplicaSet') return [];
     const set = await cluster.get('ReplicaSet', namespace, object.metadata?.name ?? '');
     const { items } = await cluster.list('Pod', { namespace, labelSelector: selectorText(set.spec?.selector) });
@@ -57,7 +62,10 @@ export function registerDescribe(program: Command, session: Session): void {
       let failed = false;
       if (selection.how === 'kinds') {
         for (const kind of selection.kinds) {
-          const { items } = await cluster.list(kind, { namespace: place(kind), ...(options.selector === undefined ? {} : { labelSelector: options.selector }) });
+          const { items } = await cluster.list(kind, {
+            namespace: place(kind),
+            ...(options.selector === undefined ? {} : { labelSelector: options.selector }),
+          });
           for (const object of items) texts.push(describeText(kind, object, await around(cluster, kind, object, io.system.clock.now())));
         }
         if (texts.length === 0) io.err(namespace === '' ? 'No resources found\n' : `No resources found in ${namespace} namespace.\n`);

@@ -3,8 +3,8 @@
 import { orNone } from '@podplane/api/print';
 import type { Command } from 'commander';
 import type { Query } from '../cluster.js';
-import { usage } from '../exit-codes.js';
 import { byTime, clockText, type Event, seenText } from '../events.js';
+import { usage } from '../exit-codes.js';
 import { Table } from '../output/table.js';
 import type { Session } from '../session.js';
 import { parseTarget } from '../workloads.js';
@@ -45,11 +45,16 @@ export function registerEvents(program: Command, session: Session): void {
       const { io } = session;
       const target = options.for === undefined ? undefined : parseTarget(options.for);
       const types = options.types?.split(',');
-      for (const type of types ?? []) if (type !== 'Normal' && type !== 'Warning') throw usage(`--types: "${type}" is neither Normal nor Warning`);
+      for (const type of types ?? [])
+        if (type !== 'Normal' && type !== 'Warning') throw usage(`--types: "${type}" is neither Normal nor Warning`);
       const query: Query = { namespace: options.allNamespaces ? '' : namespace };
       const wanted = (event: Event): boolean =>
-        (target === undefined || (event.involvedObject?.kind === target.kind && event.involvedObject.name === target.name)) && (types?.includes(event.type ?? '') ?? true);
-      const table = new Table([...(options.allNamespaces ? ['Namespace'] : []), 'Time', 'Last Seen', 'Type', 'Reason', 'Object', 'Message'], { noHeaders: !options.headers });
+        (target === undefined || (event.involvedObject?.kind === target.kind && event.involvedObject.name === target.name)) &&
+        (types?.includes(event.type ?? '') ?? true);
+      const table = new Table(
+        [...(options.allNamespaces ? ['Namespace'] : []), 'Time', 'Last Seen', 'Type', 'Reason', 'Object', 'Message'],
+        { noHeaders: !options.headers },
+      );
       const show = (events: readonly Event[]): void => {
         const now = io.system.clock.now();
         io.out(table.render(events.map((event) => row(event, now, options.allNamespaces === true))));

@@ -34,7 +34,8 @@ export function registerExec(program: Command, session: Session): void {
       const pod = await onePod(cluster, namespace, parseTarget(target));
       const name = pod.metadata?.name ?? '';
       const phase = pod.status?.phase;
-      if (phase === 'Succeeded' || phase === 'Failed') throw new CliError(`cannot exec into a container in a completed pod; current phase is ${phase}`);
+      if (phase === 'Succeeded' || phase === 'Failed')
+        throw new CliError(`cannot exec into a container in a completed pod; current phase is ${phase}`);
       const container = containerOf(pod, options.container);
       let tty = options.tty === true;
       if (tty && (io.stdin.isTTY !== true || !options.stdin)) {
@@ -53,7 +54,14 @@ export function registerExec(program: Command, session: Session): void {
 export async function converse(
   io: Io,
   call: Conversation<ExecRequest, { readonly message?: ExecResponseMessage | undefined }>,
-  start: { readonly namespace: string; readonly pod: string; readonly container: string; readonly command: string[]; readonly stdin: boolean; readonly tty: boolean },
+  start: {
+    readonly namespace: string;
+    readonly pod: string;
+    readonly container: string;
+    readonly command: string[];
+    readonly stdin: boolean;
+    readonly tty: boolean;
+  },
 ): Promise<number> {
   const undo: (() => void)[] = [];
   try {

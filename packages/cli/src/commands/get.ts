@@ -1,13 +1,14 @@
 // `podplane get`: lists objects as tables, manifests or names, and goes on telling changes with -w.
+
+import { ApiError } from '@podplane/api/errors';
 import type { Kind } from '@podplane/api/kinds/kind-map';
 import { kindNames } from '@podplane/api/kinds/kind-names';
 import type { Command } from 'commander';
-import { ApiError } from '@podplane/api/errors';
 import type { Cluster, Query } from '../cluster.js';
 import { EXIT_FAILED, usage } from '../exit-codes.js';
 import { isNotFound } from '../failure.js';
 import { type AnyObject, parseSelection, resourceName, type Selection } from '../kinds.js';
-import { objectTable, type ObjectTable } from '../output/columns.js';
+import { type ObjectTable, objectTable } from '../output/columns.js';
 import { type Found, type Output, outputOption, printed } from '../output/objects.js';
 import { sorted } from '../output/sort.js';
 import type { Session } from '../session.js';
@@ -62,7 +63,9 @@ class Get {
 
   #query(kind: Kind, name?: string): Query {
     const { selector, fieldSelector } = this.options;
-    const fields = [...(name === undefined ? [] : [`metadata.name=${name}`]), ...(fieldSelector === undefined ? [] : [fieldSelector])].join(',');
+    const fields = [...(name === undefined ? [] : [`metadata.name=${name}`]), ...(fieldSelector === undefined ? [] : [fieldSelector])].join(
+      ',',
+    );
     return {
       namespace: kindNames[kind].namespaced ? this.namespace : '',
       ...(selector === undefined ? {} : { labelSelector: selector }),
@@ -95,10 +98,13 @@ class Get {
     const found: Found[] = [];
     const errors: ApiError[] = [];
     if (selection.how === 'kinds') {
-      const lists = await Promise.all(selection.kinds.map(async (kind) => ({ kind, items: (await this.cluster.list(kind, this.#query(kind))).items })));
+      const lists = await Promise.all(
+        selection.kinds.map(async (kind) => ({ kind, items: (await this.cluster.list(kind, this.#query(kind))).items })),
+      );
       for (const { kind, items } of lists) found.push(...this.#order(items).map((object) => ({ kind, object })));
     } else {
-      if (this.options.selector !== undefined || this.options.fieldSelector !== undefined) throw usage('selectors and names cannot be used together');
+      if (this.options.selector !== undefined || this.options.fieldSelector !== undefined)
+        throw usage('selectors and names cannot be used together');
       if (this.options.allNamespaces) throw usage('a resource cannot be retrieved by name across all namespaces', 'Use -n NAMESPACE.');
       for (const { kind, name } of selection.objects) {
         try {
@@ -151,7 +157,8 @@ class Get {
     if (name !== undefined && items.length === 0) throw new ApiError('NotFound', `${resourceName(first)} "${name}" not found`);
     if (!this.options.watchOnly) this.#printChanged(first, this.#order(items));
     const lost = (): void => io.err('The connection to the server was lost; waiting for it ...\n');
-    for await (const change of this.cluster.watch(first, query, resourceVersion, io.signal, lost)) if ('object' in change) this.#printChanged(first, [change.object]);
+    for await (const change of this.cluster.watch(first, query, resourceVersion, io.signal, lost))
+      if ('object' in change) this.#printChanged(first, [change.object]);
     return 0;
   }
 

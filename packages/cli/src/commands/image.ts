@@ -9,9 +9,9 @@ import type { Conversation } from '../cluster.js';
 import { CliError, EXIT_FAILED } from '../exit-codes.js';
 import type { Io } from '../io.js';
 import { engineSocket, localImage, saveImage } from '../local/engine.js';
+import { collect } from '../manifests.js';
 import { type Progress, startProgress } from '../output/progress.js';
 import type { Session } from '../session.js';
-import { collect } from '../manifests.js';
 import { spent } from '../time.js';
 
 /** One message on the stream; far under the limit of 4 MiB for a message. */
@@ -39,15 +39,26 @@ async function sourcesOf(io: Io, given: string): Promise<readonly Source[]> {
       if (error instanceof ArchiveError) throw new CliError(`${given}: ${error.message}`, { advice: 'Make one: docker save NAME -o FILE' });
       throw error;
     });
-    const sources = images.flatMap(({ names, id }) => names.map((image) => ({ image, imageId: id, size: about.size, open: async () => createReadStream(path, { highWaterMark: PIECE_BYTES }) })));
-    if (sources.length === 0) throw new CliError(`${given}: its images have no names`, { advice: 'Save them by name: docker save NAME:TAG -o FILE' });
+    const sources = images.flatMap(({ names, id }) =>
+      names.map((image) => ({
+        image,
+        imageId: id,
+        size: about.size,
+        open: async () => createReadStream(path, { highWaterMark: PIECE_BYTES }),
+      })),
+    );
+    if (sources.length === 0)
+      throw new CliError(`${given}: its images have no names`, { advice: 'Save them by name: docker save NAME:TAG -o FILE' });
     return sources;
   }
   const looksLikeFile = /\.(tar|tar\.gz|tgz)$/.test(given);
   if (looksLikeFile) throw new CliError(`the file "${given}" does not exist`);
   const socket = engineSocket(io.env);
   const found = await localImage(socket, given);
-  if (found === undefined) throw new CliError(`this machine's Docker Engine has no image "${given}", and there is no such file`, { advice: 'docker images shows what it has.' });
+  if (found === undefined)
+    throw new CliError(`this machine's Docker Engine has no image "${given}", and there is no such file`, {
+      advice: 'docker images shows what it has.',
+    });
   return [{ image: withTag(given), imageId: found.id, size: 0, open: () => saveImage(socket, given) }];
 }
 
@@ -78,7 +89,13 @@ export function registerImage(program: Command, session: Session): void {
 }
 
 /** One image to its nodes. Sets the exit code where a node failed. */
-async function load(io: Io, call: Conversation<LoadImageRequest, LoadImageResponse>, source: Source, nodes: readonly string[], progress: Progress): Promise<void> {
+async function load(
+  io: Io,
+  call: Conversation<LoadImageRequest, LoadImageResponse>,
+  source: Source,
+  nodes: readonly string[],
+  progress: Progress,
+): Promise<void> {
   const began = io.system.clock.monotonic();
   const states = new Map<string, LoadImageProgress>();
   let sent = 0;
@@ -96,13 +113,24 @@ async function load(io: Io, call: Conversation<LoadImageRequest, LoadImageRespon
     call.end();
   };
   const show = (): void => {
-    const words = [...states.values()].filter(({ state }) => state !== 'present').map(({ node, state, receivedBytes }) => `${node} ${state}${state === 'receiving' && receivedBytes > 0 ? ` ${bytes(receivedBytes)}` : ''}`);
+    const words = [...states.values()]
+      .filter(({ state }) => state !== 'present')
+      .map(
+        ({ node, state, receivedBytes }) =>
+          `${node} ${state}${state === 'receiving' && receivedBytes > 0 ? ` ${bytes(receivedBytes)}` : ''}`,
+      );
     const share = source.size > 0 ? ` of ${bytes(source.size)}` : '';
     // Numbers change all the time: on a terminal only, elsewhere each would be a line.
-    progress.say(io.live ? `${source.image}: sent ${bytes(sent)}${share}; ${words.join(', ')}` : `${source.image}: ${[...states.values()].map(({ node, state }) => `${node} ${state}`).join(', ')}`);
+    progress.say(
+      io.live
+        ? `${source.image}: sent ${bytes(sent)}${share}; ${words.join(', ')}`
+        : `${source.image}: ${[...states.values()].map(({ node, state }) => `${node} ${state}`).join(', ')}`,
+    );
   };
   try {
-    await call.write({ message: { $case: 'start', value: { image: source.image, imageId: source.imageId, size: source.size, nodes: [...nodes] } } });
+    await call.write({
+      message: { $case: 'start', value: { image: source.image, imageId: source.imageId, size: source.size, nodes: [...nodes] } },
+    });
     for await (const { message } of call) {
       if (message?.$case === 'sendData') {
         sending = send();

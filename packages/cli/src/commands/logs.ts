@@ -9,7 +9,7 @@ import { fullName, type Named } from '../kinds.js';
 import { logLines } from '../log-lines.js';
 import type { Session } from '../session.js';
 import { countOption, durationOption } from '../time.js';
-import { containerOf, containersOf, listPods, parseTarget, type Pod, type PodSet, podSetOf } from '../workloads.js';
+import { containerOf, containersOf, listPods, type Pod, type PodSet, parseTarget, podSetOf } from '../workloads.js';
 
 interface LogsOptions {
   readonly follow?: boolean;
@@ -51,10 +51,13 @@ export function registerLogs(program: Command, session: Session): void {
       if (target !== undefined && options.selector !== undefined) throw usage('a name and a selector cannot be used together');
       if (container !== undefined && options.container !== undefined) throw usage('the container is given twice');
       if (options.since !== undefined && options.sinceTime !== undefined) throw usage('--since and --since-time cannot be used together');
-      if (options.sinceTime !== undefined && Number.isNaN(Date.parse(options.sinceTime))) throw usage(`--since-time: "${options.sinceTime}" is not a time such as 2026-01-31T12:00:00Z`);
+      if (options.sinceTime !== undefined && Number.isNaN(Date.parse(options.sinceTime)))
+        throw usage(`--since-time: "${options.sinceTime}" is not a time such as 2026-01-31T12:00:00Z`);
       const { cluster, namespace } = await session.open(command);
       const chosen = container ?? options.container;
-      await new Logs(session.io, cluster, namespace, { ...options, ...(chosen === undefined ? {} : { container: chosen }) }).run(target === undefined ? undefined : parseTarget(target));
+      await new Logs(session.io, cluster, namespace, { ...options, ...(chosen === undefined ? {} : { container: chosen }) }).run(
+        target === undefined ? undefined : parseTarget(target),
+      );
     });
 }
 
@@ -74,7 +77,9 @@ class Logs {
 
   async run(target: Named | undefined): Promise<void> {
     const set: PodSet =
-      target === undefined ? { labelSelector: this.options.selector ?? '', fieldSelector: '', belongs: () => true } : await podSetOf(this.cluster, this.namespace, target);
+      target === undefined
+        ? { labelSelector: this.options.selector ?? '', fieldSelector: '', belongs: () => true }
+        : await podSetOf(this.cluster, this.namespace, target);
     const what = target === undefined ? `pods with ${this.options.selector}` : fullName(target.kind, target.name);
     if (target?.kind === 'Pod') {
       const pod = await this.cluster.get('Pod', this.namespace, target.name);
@@ -159,7 +164,9 @@ class Logs {
     if (!this.options.follow || this.options.previous) return;
     for (;;) {
       const pod = await this.cluster.get('Pod', this.namespace, name);
-      const status = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])].find((one) => one.name === container);
+      const status = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])].find(
+        (one) => one.name === container,
+      );
       if (status?.state?.running !== undefined || status?.state?.terminated !== undefined || (status?.restartCount ?? 0) > 0) return;
       if (pod.metadata?.deletionTimestamp !== undefined || this.io.signal.aborted) return;
       await pause(this.io, START_RETRY_MS, this.io.signal);

@@ -20,7 +20,10 @@ describe('parsePorts', () => {
 });
 
 describe('remotePort', () => {
-  const pod = Pod.fromPartial({ metadata: { name: 'p' }, spec: { containers: [{ name: 'a' }, { name: 'b', ports: [{ name: 'http', containerPort: 8081 }] }] } });
+  const pod = Pod.fromPartial({
+    metadata: { name: 'p' },
+    spec: { containers: [{ name: 'a' }, { name: 'b', ports: [{ name: 'http', containerPort: 8081 }] }] },
+  });
   it('finds a port by its name in any container', () => expect(remotePort(pod, 'http')).toBe(8081));
   it('takes numbers as they are', () => expect(remotePort(pod, '99')).toBe(99));
   it('says which name is missing', () => expect(() => remotePort(pod, 'grpc')).toThrow('pod p has no port named "grpc"'));

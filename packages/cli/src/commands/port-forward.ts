@@ -1,6 +1,6 @@
 // `podplane port-forward`: local ports that lead into a pod, any number of connections at a time.
 import { once } from 'node:events';
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import type { Command } from 'commander';
 import type { Cluster } from '../cluster.js';
 import { CliError, usage } from '../exit-codes.js';
@@ -8,7 +8,7 @@ import { isNotFound } from '../failure.js';
 import { type Io, untilAborted } from '../io.js';
 import { fullName, type Named } from '../kinds.js';
 import type { Session } from '../session.js';
-import { onePod, parseTarget, type Pod } from '../workloads.js';
+import { onePod, type Pod, parseTarget } from '../workloads.js';
 
 export interface PortPair {
   /** 0: any free one. */
@@ -22,14 +22,16 @@ export function parsePorts(text: string): PortPair {
   const [first = '', second, ...more] = text.split(':');
   const remote = second ?? first;
   const localText = second === undefined ? first : first;
-  if (more.length > 0 || remote === '') throw usage(`"${text}" is not a pair of ports`, 'For example 8080:80, or :80 for any free local port.');
+  if (more.length > 0 || remote === '')
+    throw usage(`"${text}" is not a pair of ports`, 'For example 8080:80, or :80 for any free local port.');
   const number = (port: string): number => {
     const value = Number(port);
     if (!/^\d+$/.test(port) || value > 65535) throw usage(`"${port}" in "${text}" is not a port (0 to 65535)`);
     return value;
   };
   if (/^\d+$/.test(remote) && number(remote) === 0) throw usage(`the pod's port in "${text}" must be between 1 and 65535`);
-  if (!/^\d+$/.test(remote) && !/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(remote)) throw usage(`"${remote}" in "${text}" is neither a port nor the name of one`);
+  if (!/^\d+$/.test(remote) && !/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(remote))
+    throw usage(`"${remote}" in "${text}" is neither a port nor the name of one`);
   const sameNumber = second === undefined && /^\d+$/.test(first);
   return { local: second === undefined ? (sameNumber ? number(first) : 0) : localText === '' ? 0 : number(localText), remote };
 }
@@ -128,7 +130,11 @@ class Forward {
         if (isNotFound(error)) return undefined;
         throw error;
       });
-      const same = now !== undefined && now.metadata?.uid === this.#pod.metadata?.uid && now.metadata?.deletionTimestamp === undefined && now.status?.phase === 'Running';
+      const same =
+        now !== undefined &&
+        now.metadata?.uid === this.#pod.metadata?.uid &&
+        now.metadata?.deletionTimestamp === undefined &&
+        now.status?.phase === 'Running';
       if (same) return now;
       this.#pod = await onePod(this.cluster, this.namespace, this.target);
       this.io.err(`pod ${name} has gone; going on with ${fullName('Pod', this.#pod.metadata?.name ?? '')}\n`);
@@ -145,7 +151,9 @@ class Forward {
     const call = this.cluster.portForward(AbortSignal.any([stop.signal, this.io.signal]));
     socket.once('close', () => stop.abort());
     try {
-      await call.write({ message: { $case: 'start', value: { namespace: this.namespace, pod: pod.metadata?.name ?? '', port: remotePort(pod, remote) } } });
+      await call.write({
+        message: { $case: 'start', value: { namespace: this.namespace, pod: pod.metadata?.name ?? '', port: remotePort(pod, remote) } },
+      });
       socket.on('data', (data: Buffer) => {
         socket.pause();
         call

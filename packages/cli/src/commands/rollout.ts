@@ -1,8 +1,8 @@
 // `podplane rollout`: how a Deployment gets from one template to the next.
 import { toManifest } from '@podplane/api/decode/manifest';
 import { isObject } from '@podplane/api/decode/tree';
-import { diffAsMergePatch } from '@podplane/api/patch';
 import type { KindMap } from '@podplane/api/kinds/kind-map';
+import { diffAsMergePatch } from '@podplane/api/patch';
 import type { Command } from 'commander';
 import type { Cluster } from '../cluster.js';
 import { CliError, usage } from '../exit-codes.js';
@@ -25,7 +25,11 @@ function deploymentOf(words: readonly string[]): Named {
   const [first = '', second, ...more] = words;
   if (more.length > 0) throw usage('name one Deployment');
   const target = parseTarget(second === undefined ? first : `${first}/${second}`);
-  if (target.kind !== 'Deployment') throw usage(`a rollout is a Deployment's, ${fullName(target.kind, target.name)} has none`, 'For example: podplane rollout status deploy/web');
+  if (target.kind !== 'Deployment')
+    throw usage(
+      `a rollout is a Deployment's, ${fullName(target.kind, target.name)} has none`,
+      'For example: podplane rollout status deploy/web',
+    );
   return target;
 }
 
@@ -46,7 +50,10 @@ async function revisionsOf(cluster: Cluster, namespace: string, name: string): P
 }
 
 export function registerRollout(program: Command, session: Session): void {
-  const rollout = program.command('rollout').summary('follow and steer the change of a Deployment').description('Follows and steers the change of a Deployment.');
+  const rollout = program
+    .command('rollout')
+    .summary('follow and steer the change of a Deployment')
+    .description('Follows and steers the change of a Deployment.');
   const target = '<deployment...>';
 
   rollout
@@ -63,7 +70,11 @@ export function registerRollout(program: Command, session: Session): void {
         const { deploymentVerdict } = await import('../readiness.js');
         const verdict = deploymentVerdict(await cluster.get('Deployment', namespace, name));
         if (verdict.state === 'failed') throw new CliError(`deployment "${name}" ${verdict.text}`);
-        io.out(verdict.state === 'done' ? `deployment "${name}" successfully rolled out\n` : `Waiting for deployment "${name}" rollout to finish: ${verdict.text}\n`);
+        io.out(
+          verdict.state === 'done'
+            ? `deployment "${name}" successfully rolled out\n`
+            : `Waiting for deployment "${name}" rollout to finish: ${verdict.text}\n`,
+        );
         return;
       }
       const progress = startProgress(io);
@@ -138,16 +149,22 @@ export function registerRollout(program: Command, session: Session): void {
       const revisions = await revisionsOf(cluster, namespace, name);
       const wanted = options.toRevision === 0 ? revisions.at(-2) : revisions.find(({ number }) => number === options.toRevision);
       if (wanted === undefined) {
-        throw new CliError(options.toRevision === 0 ? `no rollout history found for deployment "${name}"` : `unable to find specified revision ${options.toRevision} in history`, {
-          advice: `There are: ${revisions.map(({ number }) => number).join(', ') || 'none'}`,
-        });
+        throw new CliError(
+          options.toRevision === 0
+            ? `no rollout history found for deployment "${name}"`
+            : `unable to find specified revision ${options.toRevision} in history`,
+          {
+            advice: `There are: ${revisions.map(({ number }) => number).join(', ') || 'none'}`,
+          },
+        );
       }
       const deployment = await cluster.get('Deployment', namespace, name);
       const was = toManifest('ReplicaSet', wanted.set)['spec'];
       const is = toManifest('Deployment', deployment)['spec'];
       if (!isObject(was) || !isObject(is)) throw new CliError(`deployment "${name}" has no template`);
       const template = structuredClone(was['template']);
-      if (isObject(template) && isObject(template['metadata']) && isObject(template['metadata']['labels'])) delete template['metadata']['labels'][TEMPLATE_HASH];
+      if (isObject(template) && isObject(template['metadata']) && isObject(template['metadata']['labels']))
+        delete template['metadata']['labels'][TEMPLATE_HASH];
       const change = diffAsMergePatch(isObject(is['template']) ? is['template'] : {}, isObject(template) ? template : {});
       await cluster.mergePatch(kind, namespace, name, { spec: { template: change } });
       session.io.out(`${fullName(kind, name)} rolled back to revision ${wanted.number}\n`);

@@ -23,11 +23,13 @@ export function registerScale(program: Command, session: Session): void {
       if (replicas === undefined) throw usage('you must say how many: --replicas COUNT');
       const selection = parseSelection(resources);
       if (selection.how === 'kinds') throw usage('you must name what to scale', 'For example: podplane scale deploy/web --replicas 9');
-      for (const { kind } of selection.objects) if (kind !== 'Deployment' && kind !== 'ReplicaSet') throw usage(`a ${kind} cannot be scaled`, 'Deployments and ReplicaSets can.');
+      for (const { kind } of selection.objects)
+        if (kind !== 'Deployment' && kind !== 'ReplicaSet') throw usage(`a ${kind} cannot be scaled`, 'Deployments and ReplicaSets can.');
       const { cluster, namespace } = await session.open(command);
       for (const { kind, name } of selection.objects) {
         if (options.currentReplicas !== undefined) {
-          const object = kind === 'Deployment' ? await cluster.get('Deployment', namespace, name) : await cluster.get('ReplicaSet', namespace, name);
+          const object =
+            kind === 'Deployment' ? await cluster.get('Deployment', namespace, name) : await cluster.get('ReplicaSet', namespace, name);
           const now = object.spec?.replicas ?? 1;
           if (now !== options.currentReplicas) {
             session.io.err(`error: expected ${fullName(kind, name)} to have ${options.currentReplicas} replicas, it has ${now}\n`);

@@ -6,7 +6,10 @@ import type { Session } from '../session.js';
 import { durationOption } from '../time.js';
 
 export function registerToken(program: Command, session: Session): void {
-  const token = program.command('token').summary('tokens that nodes join with').description('Makes, lists and revokes the tokens that nodes join with.');
+  const token = program
+    .command('token')
+    .summary('tokens that nodes join with')
+    .description('Makes, lists and revokes the tokens that nodes join with.');
   token
     .command('create')
     .description('Makes a token and prints the command that joins a machine with it. It is shown only this once.')
@@ -17,7 +20,10 @@ export function registerToken(program: Command, session: Session): void {
       const { cluster } = await session.open(command);
       const created = await cluster.createToken(description, Math.ceil(options.ttl / 1000));
       if (options.quiet) session.io.out(`${created.secret}\n`);
-      else session.io.out(`Run this on the machine that shall join (until ${created.token?.expires ?? 'it is revoked'}):\n\n  ${created.command}\n`);
+      else
+        session.io.out(
+          `Run this on the machine that shall join (until ${created.token?.expires ?? 'it is revoked'}):\n\n  ${created.command}\n`,
+        );
     });
   token
     .command('list')
@@ -36,7 +42,13 @@ export function registerToken(program: Command, session: Session): void {
       };
       session.io.out(
         new Table(['ID', 'Expires', 'Age', 'Nodes', 'Description']).render(
-          tokens.map(({ id, description, created, expires: end, uses }) => [id, expires(end), age(created, now), String(uses), description]),
+          tokens.map(({ id, description, created, expires: end, uses }) => [
+            id,
+            expires(end),
+            age(created, now),
+            String(uses),
+            description,
+          ]),
         ),
       );
     });

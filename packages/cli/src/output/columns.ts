@@ -24,7 +24,11 @@ export interface ObjectTable {
 /** A table of objects of one kind. */
 export function objectTable(kind: Kind, options: TableOptions): ObjectTable {
   const columns = (kindInfo(kind).columns as readonly Column<Kind>[]).filter((column) => options.wide || !column.wide);
-  const headers = [...(options.withNamespace ? ['Namespace'] : []), ...columns.map(({ name }) => name), ...(options.showLabels ? ['Labels'] : [])];
+  const headers = [
+    ...(options.withNamespace ? ['Namespace'] : []),
+    ...columns.map(({ name }) => name),
+    ...(options.showLabels ? ['Labels'] : []),
+  ];
   const table = new Table(headers, { noHeaders: options.noHeaders });
   return {
     render(objects, now) {

@@ -7,7 +7,7 @@ import type { Kind, KindMap } from '@podplane/api/kinds/kind-map';
 import { LAST_APPLIED } from '@podplane/api/patch';
 import { age, NONE, orNone } from '@podplane/api/print';
 import { addQuantities, formatQuantity, parseQuantity } from '@podplane/api/quantity';
-import { seenText, type Event, byTime } from '../events.js';
+import { byTime, type Event, seenText } from '../events.js';
 import type { AnyObject } from '../kinds.js';
 import { selectorText } from '../workloads.js';
 import { Sheet } from './sheet.js';
@@ -65,7 +65,8 @@ export function probeText(probe: Probe): string {
   const { httpGet, tcpSocket, exec, grpc } = probe;
   let how = 'unknown';
   if (exec !== undefined) how = `exec [${exec.command.join(' ')}]`;
-  else if (httpGet !== undefined) how = `http-get ${(httpGet.scheme ?? 'HTTP').toLowerCase()}://${httpGet.host ?? ''}:${String(httpGet.port)}${httpGet.path ?? ''}`;
+  else if (httpGet !== undefined)
+    how = `http-get ${(httpGet.scheme ?? 'HTTP').toLowerCase()}://${httpGet.host ?? ''}:${String(httpGet.port)}${httpGet.path ?? ''}`;
   else if (tcpSocket !== undefined) how = `tcp-socket ${tcpSocket.host ?? ''}:${String(tcpSocket.port)}`;
   else if (grpc !== undefined) how = `grpc <pod>:${grpc.port} ${grpc.service ?? ''}`;
   return `${how} delay=${probe.initialDelaySeconds ?? 0}s timeout=${probe.timeoutSeconds ?? 1}s period=${probe.periodSeconds ?? 10}s #success=${probe.successThreshold ?? 1} #failure=${probe.failureThreshold ?? 3}`;
@@ -108,7 +109,8 @@ function container(sheet: Sheet, spec: Container, status: ContainerStatus | unde
       spec.env.map(({ name, value, valueFrom }) => {
         const { fieldRef, configMapKeyRef, secretKeyRef } = valueFrom ?? {};
         if (fieldRef !== undefined) return `${name}: (${fieldRef.apiVersion ?? 'v1'}:${fieldRef.fieldPath ?? ''})`;
-        if (configMapKeyRef !== undefined) return `${name}: <set to the key '${configMapKeyRef.key}' of config map '${configMapKeyRef.name ?? ''}'>`;
+        if (configMapKeyRef !== undefined)
+          return `${name}: <set to the key '${configMapKeyRef.key}' of config map '${configMapKeyRef.name ?? ''}'>`;
         if (secretKeyRef !== undefined) return `${name}: <set to the key '${secretKeyRef.key}' in secret '${secretKeyRef.name ?? ''}'>`;
         return `${name}: ${value ?? ''}`;
       }),
@@ -120,10 +122,22 @@ function container(sheet: Sheet, spec: Container, status: ContainerStatus | unde
   });
 }
 
-function conditions(sheet: Sheet, list: readonly { readonly type: string; readonly status: string; readonly reason?: string | undefined; readonly message?: string | undefined }[]): void {
+function conditions(
+  sheet: Sheet,
+  list: readonly {
+    readonly type: string;
+    readonly status: string;
+    readonly reason?: string | undefined;
+    readonly message?: string | undefined;
+  }[],
+): void {
   if (list.length === 0) return;
   sheet.heading('Conditions');
-  sheet.table(new Table(['Type', 'Status', 'Reason', 'Message']).render(list.map(({ type, status, reason, message }) => [type, status, reason ?? '', (message ?? '').split('\n')[0] ?? ''])));
+  sheet.table(
+    new Table(['Type', 'Status', 'Reason', 'Message']).render(
+      list.map(({ type, status, reason, message }) => [type, status, reason ?? '', (message ?? '').split('\n')[0] ?? '']),
+    ),
+  );
 }
 
 function podText(sheet: Sheet, pod: KindMap['Pod']): void {
@@ -132,7 +146,10 @@ function podText(sheet: Sheet, pod: KindMap['Pod']): void {
   sheet.field('Node', spec?.nodeName ? `${spec.nodeName}${status?.hostIP ? `/${status.hostIP}` : ''}` : NONE);
   sheet.field('Start Time', orNone(status?.startTime));
   meta(sheet, pod);
-  sheet.field('Status', metadata?.deletionTimestamp === undefined ? (status?.phase ?? '') : `Terminating (since ${metadata.deletionTimestamp})`);
+  sheet.field(
+    'Status',
+    metadata?.deletionTimestamp === undefined ? (status?.phase ?? '') : `Terminating (since ${metadata.deletionTimestamp})`,
+  );
   if (status?.reason) sheet.field('Reason', status.reason);
   if (status?.message) sheet.field('Message', status.message);
   sheet.field('IP', orNone(status?.podIP));
@@ -166,14 +183,18 @@ function podText(sheet: Sheet, pod: KindMap['Pod']): void {
   map(sheet, 'Node-Selectors', spec?.nodeSelector);
   sheet.list(
     'Tolerations',
-    (spec?.tolerations ?? []).map(({ key, operator, value, effect, tolerationSeconds }) => `${key ?? ''}${value ? `=${value}` : ''}${effect ? `:${effect}` : ''}${operator ? ` op=${operator}` : ''}${tolerationSeconds === undefined ? '' : ` for ${tolerationSeconds}s`}`),
+    (spec?.tolerations ?? []).map(
+      ({ key, operator, value, effect, tolerationSeconds }) =>
+        `${key ?? ''}${value ? `=${value}` : ''}${effect ? `:${effect}` : ''}${operator ? ` op=${operator}` : ''}${tolerationSeconds === undefined ? '' : ` for ${tolerationSeconds}s`}`,
+    ),
   );
 }
 
 /** Sum of what pods ask for of one resource. */
 function requested(pods: readonly KindMap['Pod'][], resource: string): string {
   let sum = parseQuantity('0');
-  for (const { spec } of pods) for (const { resources } of spec?.containers ?? []) sum = addQuantities(sum, parseQuantity(resources?.requests[resource] ?? '0'));
+  for (const { spec } of pods)
+    for (const { resources } of spec?.containers ?? []) sum = addQuantities(sum, parseQuantity(resources?.requests[resource] ?? '0'));
   return formatQuantity(sum);
 }
 
@@ -181,10 +202,16 @@ function nodeText(sheet: Sheet, node: KindMap['Node'], pods: readonly KindMap['P
   head(sheet, node);
   meta(sheet, node);
   sheet.field('CreationTimestamp', orNone(node.metadata?.creationTimestamp));
-  sheet.list('Taints', (node.spec?.taints ?? []).map(({ key, value, effect }) => `${key}${value ? `=${value}` : ''}:${effect}`));
+  sheet.list(
+    'Taints',
+    (node.spec?.taints ?? []).map(({ key, value, effect }) => `${key}${value ? `=${value}` : ''}:${effect}`),
+  );
   sheet.field('Unschedulable', String(node.spec?.unschedulable ?? false));
   conditions(sheet, node.status?.conditions ?? []);
-  sheet.list('Addresses', (node.status?.addresses ?? []).map(({ type, address }) => `${type}: ${address}`));
+  sheet.list(
+    'Addresses',
+    (node.status?.addresses ?? []).map(({ type, address }) => `${type}: ${address}`),
+  );
   amounts(sheet, 'Capacity', node.status?.capacity);
   amounts(sheet, 'Allocatable', node.status?.allocatable);
   const info = node.status?.nodeInfo;
@@ -216,7 +243,8 @@ function nodeText(sheet: Sheet, node: KindMap['Node'], pods: readonly KindMap['P
   );
   sheet.heading('Requested');
   sheet.nested(() => {
-    for (const resource of ['cpu', 'memory']) sheet.field(resource, `${requested(running, resource)} of ${node.status?.allocatable[resource] ?? 'unknown'}`);
+    for (const resource of ['cpu', 'memory'])
+      sheet.field(resource, `${requested(running, resource)} of ${node.status?.allocatable[resource] ?? 'unknown'}`);
   });
 }
 
@@ -226,6 +254,11 @@ function template(sheet: Sheet, spec: KindMap['ReplicaSet']['spec'] | KindMap['D
     map(sheet, 'Labels', spec?.template?.metadata?.labels);
     for (const one of spec?.template?.spec?.containers ?? []) container(sheet, one, undefined);
   });
+}
+
+/** A number or a percentage, as manifests have them. */
+function countText(value: unknown): string {
+  return typeof value === 'number' || typeof value === 'string' ? String(value) : NONE;
 }
 
 function deploymentText(sheet: Sheet, deployment: KindMap['Deployment'], sets: readonly KindMap['ReplicaSet'][]): void {
@@ -241,12 +274,19 @@ function deploymentText(sheet: Sheet, deployment: KindMap['Deployment'], sets: r
   sheet.field('StrategyType', orNone(spec?.strategy?.type));
   sheet.field('MinReadySeconds', String(spec?.minReadySeconds ?? 0));
   const rolling = spec?.strategy?.rollingUpdate;
-  if (rolling !== undefined) sheet.field('RollingUpdateStrategy', `${String(rolling.maxUnavailable ?? '')} max unavailable, ${String(rolling.maxSurge ?? '')} max surge`);
+  if (rolling !== undefined)
+    sheet.field(
+      'RollingUpdateStrategy',
+      `${countText(rolling.maxUnavailable)} max unavailable, ${countText(rolling.maxSurge)} max surge`,
+    );
   if (spec?.paused) sheet.field('Paused', 'true');
   template(sheet, spec);
   conditions(sheet, status?.conditions ?? []);
   const shown = sets.filter(({ spec: wish, status: is }) => (wish?.replicas ?? 0) > 0 || (is?.replicas ?? 0) > 0);
-  sheet.list('ReplicaSets', shown.map(({ metadata, spec: wish, status: is }) => `${metadata?.name} (${is?.readyReplicas ?? 0} of ${wish?.replicas ?? 0} ready)`));
+  sheet.list(
+    'ReplicaSets',
+    shown.map(({ metadata, spec: wish, status: is }) => `${metadata?.name} (${is?.readyReplicas ?? 0} of ${wish?.replicas ?? 0} ready)`),
+  );
 }
 
 function replicaSetText(sheet: Sheet, set: KindMap['ReplicaSet'], pods: readonly KindMap['Pod'][]): void {
@@ -257,7 +297,10 @@ function replicaSetText(sheet: Sheet, set: KindMap['ReplicaSet'], pods: readonly
   if (owner !== undefined) sheet.field('Controlled By', `${owner.kind}/${owner.name}`);
   sheet.field('Replicas', `${set.status?.replicas ?? 0} current / ${set.spec?.replicas ?? 1} desired`);
   const phases = Map.groupBy(pods, ({ status }) => status?.phase ?? 'Unknown');
-  sheet.field('Pods Status', ['Running', 'Pending', 'Succeeded', 'Failed'].map((phase) => `${phases.get(phase)?.length ?? 0} ${phase}`).join(' / '));
+  sheet.field(
+    'Pods Status',
+    ['Running', 'Pending', 'Succeeded', 'Failed'].map((phase) => `${phases.get(phase)?.length ?? 0} ${phase}`).join(' / '),
+  );
   template(sheet, set.spec);
   conditions(sheet, set.status?.conditions ?? []);
 }
@@ -294,7 +337,10 @@ export function describeText(kind: Kind, object: AnyObject, around: Around): str
       meta(sheet, secret);
       sheet.field('Type', orNone(secret.type));
       // Never the values: what is described is often shown to others.
-      sheet.list('Data', Object.entries(secret.data).map(([key, value]) => `${key}: ${value.length} bytes`));
+      sheet.list(
+        'Data',
+        Object.entries(secret.data).map(([key, value]) => `${key}: ${value.length} bytes`),
+      );
       break;
     }
     default: {
@@ -312,7 +358,13 @@ export function describeText(kind: Kind, object: AnyObject, around: Around): str
     sheet.heading('Events');
     sheet.table(
       new Table(['Type', 'Reason', 'Age', 'From', 'Message']).render(
-        events.map((event) => [orNone(event.type), orNone(event.reason), seenText(event, around.now), event.source?.component || event.reportingComponent || '', (event.message ?? '').trim()]),
+        events.map((event) => [
+          orNone(event.type),
+          orNone(event.reason),
+          seenText(event, around.now),
+          event.source?.component || event.reportingComponent || '',
+          (event.message ?? '').trim(),
+        ]),
       ),
     );
   }

@@ -15,7 +15,10 @@ export function outputOption(text: string): Output {
   const found = OUTPUTS.find((one) => one === text);
   if (found !== undefined) return found;
   const near = nearest(text, OUTPUTS);
-  throw usage(`unable to match a printer suitable for the output format "${text}", allowed formats are: ${OUTPUTS.join(', ')}`, near === undefined ? '' : `Did you mean "${near}"?`);
+  throw usage(
+    `unable to match a printer suitable for the output format "${text}", allowed formats are: ${OUTPUTS.join(', ')}`,
+    near === undefined ? '' : `Did you mean "${near}"?`,
+  );
 }
 
 /** JSON or YAML of data. */

@@ -42,7 +42,8 @@ export class Sheet {
   text(): string {
     // Values of one level stand below one another.
     const widths = new Map<number, number>();
-    for (const line of this.#lines) if ('name' in line) widths.set(line.indent, Math.max(widths.get(line.indent) ?? 0, line.name.length + 2));
+    for (const line of this.#lines)
+      if ('name' in line) widths.set(line.indent, Math.max(widths.get(line.indent) ?? 0, line.name.length + 2));
     return this.#lines
       .map((line) => {
         const indent = ' '.repeat(line.indent);

@@ -12,7 +12,12 @@ export function displayWidth(text: string): number {
     const code = letter.codePointAt(0) ?? 0;
     if (code < 0x300) width += 1;
     else if (/\p{Mark}|\u200d/u.test(letter)) width += 0;
-    else width += /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}]/u.test(letter) ? 2 : 1;
+    else
+      width += /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}]/u.test(
+        letter,
+      )
+        ? 2
+        : 1;
   }
   return width;
 }
@@ -51,7 +56,9 @@ export class Table {
     }
     return lines
       .map((line) => {
-        const cells = line.map((cell, i) => (i === line.length - 1 ? cell : cell + ' '.repeat((this.#widths[i] ?? NARROWEST) - displayWidth(cell))));
+        const cells = line.map((cell, i) =>
+          i === line.length - 1 ? cell : cell + ' '.repeat((this.#widths[i] ?? NARROWEST) - displayWidth(cell)),
+        );
         return `${cells.join('').trimEnd()}\n`;
       })
       .join('');
