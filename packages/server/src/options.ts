@@ -3,7 +3,7 @@ import { hostname, networkInterfaces } from 'node:os';
 import type { System } from '@podplane/api/system';
 import { JournalError } from '@podplane/store/errors';
 import type { Logger } from 'pino';
-import { DEFAULT_NODE_LIFETIME_MS } from './auth/pki.js';
+import { AuthorityError, DEFAULT_NODE_LIFETIME_MS } from './auth/pki.js';
 import { ListenError } from './listener/one-port.js';
 import { type Cidr, parseCidr } from './sessions/cidr.js';
 import { DEFAULT_SESSION_TIMINGS, type SessionTimings } from './sessions/sessions.js';
@@ -104,6 +104,7 @@ export function startError(error: unknown, dataDir: string): StartError {
   if (error instanceof StartError) return error;
   if (error instanceof ListenError)
     return new StartError(error.code === 'port-taken' ? 'port-taken' : 'cannot-listen', error.message, error.advice, error);
+  if (error instanceof AuthorityError) return new StartError('data-damaged', error.message, error.advice, error);
   if (error instanceof JournalError) return new StartError(journalProblem(error), error.message, error.advice ?? '', error);
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   const message = error instanceof Error ? error.message : String(error);
@@ -112,6 +113,7 @@ export function startError(error: unknown, dataDir: string): StartError {
     case 'EPERM':
     case 'EROFS':
     case 'ENOTDIR':
+    case 'EEXIST':
       return new StartError(
         'data-directory-unusable',
         `the data directory ${dataDir} cannot be written: ${message}`,

@@ -36,13 +36,19 @@ export interface PkiOptions {
   readonly nodeLifetimeMs: number;
 }
 
+/** The authority's files are damaged. */
+export class AuthorityError extends Error {
+  override readonly name = 'AuthorityError';
+  readonly advice = 'Put the folder pki of the data directory back from a backup; without it no agent and no context is known any more.';
+}
+
 export class Pki {
   private constructor(
     private readonly authority: Authority,
     private readonly options: PkiOptions,
   ) {}
 
-  /** Reads the authority, or makes it where there is none. Rejects with a sentence where the files are damaged or cannot be written. */
+  /** Reads the authority, or makes it where there is none. Rejects with AuthorityError where they are damaged, or with the file system's error. */
   static async open(options: PkiOptions): Promise<Pki> {
     if (options.directory === undefined) return new Pki(await loadAuthority(await createAuthority(options.clock.now())), options);
     const certificateFile = join(options.directory, 'ca.crt');
@@ -57,14 +63,17 @@ export class Pki {
       await writePrivate(certificateFile, made.certificate);
       return new Pki(await loadAuthority(made), options);
     }
-    if (key === undefined) throw new Error(`${keyFile} is missing, but ${certificateFile} is there: put the key back from a backup`);
+    if (key === undefined) throw new AuthorityError(`${keyFile} is missing, but ${certificateFile} is there`);
     await chmod(keyFile, 0o600);
     try {
       return new Pki(await loadAuthority({ certificate, key }), options);
     } catch (error) {
-      throw new Error(`the authority in ${options.directory} cannot be read: ${error instanceof Error ? error.message : String(error)}`, {
-        cause: error,
-      });
+      throw new AuthorityError(
+        `the authority in ${options.directory} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+        {
+          cause: error,
+        },
+      );
     }
   }
 

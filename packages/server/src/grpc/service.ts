@@ -37,22 +37,51 @@ export class CallEnded extends Error {
 type Incoming<Q> = { readonly request: Q } | { readonly refused: ApiError };
 type Answer<R> = R | Encoded;
 
+/** One call that is open. Most calls never ask for their signal, so it is made when it is asked for. */
+class OpenCall implements CallContext {
+  private controller: AbortController | undefined;
+  private ended: Error | undefined;
+
+  constructor(readonly identity: Identity) {}
+
+  get signal(): AbortSignal {
+    if (this.controller === undefined) {
+      this.controller = new AbortController();
+      if (this.ended !== undefined) this.controller.abort(this.ended);
+    }
+    return this.controller.signal;
+  }
+
+  get isOver(): boolean {
+    return this.ended !== undefined;
+  }
+
+  end(reason: Error): void {
+    if (this.ended !== undefined) return;
+    this.ended = reason;
+    this.controller?.abort(reason);
+  }
+}
+
+const CALL_ENDED = new CallEnded('the call has ended');
+
 /** The calls that are open, so that a server that stops can end them with a word. */
 export class OpenCalls {
-  private readonly calls = new Set<AbortController>();
+  private readonly calls = new Set<OpenCall>();
 
-  add(): AbortController {
-    const call = new AbortController();
+  add(identity: Identity): OpenCall {
+    const call = new OpenCall(identity);
     this.calls.add(call);
     return call;
   }
 
-  delete(call: AbortController): void {
+  ended(call: OpenCall): void {
     this.calls.delete(call);
+    call.end(CALL_ENDED);
   }
 
   endAll(reason: ApiError): void {
-    for (const call of this.calls) call.abort(reason);
+    for (const call of this.calls) call.end(reason);
     this.calls.clear();
   }
 }
@@ -153,16 +182,12 @@ export class ServiceBuilder {
     return name;
   }
 
-  private enter(method: { readonly path: string }, call: EndingCall): CallContext | ApiError {
+  private enter(method: { readonly path: string }, call: EndingCall): OpenCall | ApiError {
     try {
-      const identity = this.gate.admit(method.path, call);
-      const end = this.gate.calls.add();
+      const open = this.gate.calls.add(this.gate.admit(method.path, call));
       // grpc-js says so at the end of every call, whoever ended it.
-      call.on('cancelled', () => {
-        this.gate.calls.delete(end);
-        end.abort(new CallEnded('the call has ended'));
-      });
-      return { identity, signal: end.signal };
+      call.on('cancelled', () => this.gate.calls.ended(open));
+      return open;
     } catch (error) {
       return toApiError(error);
     }
@@ -185,8 +210,8 @@ export class ServiceBuilder {
     })();
   }
 
-  private report(method: { readonly path: string }, context: CallContext, error: unknown): void {
-    if (context.signal.aborted || (error instanceof ApiError && error.reason !== 'InternalError')) return;
+  private report(method: { readonly path: string }, context: OpenCall, error: unknown): void {
+    if (context.isOver || (error instanceof ApiError && error.reason !== 'InternalError')) return;
     this.gate.failed(method.path, error);
   }
 }
