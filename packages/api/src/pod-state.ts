@@ -14,7 +14,9 @@ export function isBeingDeleted(object: { readonly metadata?: { readonly deletion
 }
 
 export function podCondition(pod: Obj<'Pod'>, type: string): PodConditionObject | undefined {
-  return pod.status?.conditions.find((condition) => condition.type === type);
+  // A loop, as this is asked of every pod of a set whenever one of them changes.
+  for (const condition of pod.status?.conditions ?? []) if (condition.type === type) return condition;
+  return undefined;
 }
 
 export function isPodReady(pod: Obj<'Pod'>): boolean {

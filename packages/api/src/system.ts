@@ -1,7 +1,7 @@
 // The outside world as the project sees it: time, timers, randomness. Everything that needs one of them takes it from here by
 // injection, so that tests and the simulation can replace all of it. Nothing else in the project may call Date.now, setTimeout or
 // Math.random directly (process entry points and tests apart).
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomFillSync, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 
 /** Reads time. */
@@ -79,10 +79,25 @@ function monotonicClock(): () => number {
   };
 }
 
+/** Numbers in [0, 1) of the operating system's randomness, taken by the page: a call for each costs more than making a pod's name. */
+function randomNumbers(): () => number {
+  const page = new Uint32Array(1024);
+  let used = page.length;
+  return () => {
+    if (used === page.length) {
+      randomFillSync(page);
+      used = 0;
+    }
+    const value = page[used] ?? 0;
+    page[used++] = 0; // nobody finds it here again
+    return value / 2 ** 32;
+  };
+}
+
 /** The real world. One for each process, made at its entry point. */
 export function realSystem(): System {
   const monotonic = monotonicClock();
-  const next = (): number => randomBytes(4).readUInt32BE() / 2 ** 32;
+  const next = randomNumbers();
   return {
     clock: { now: () => Date.now(), monotonic },
     timers: {

@@ -11,7 +11,7 @@ import { type Counts, countPods, newPod, sortPods } from './pods.js';
 import { chooseForDeletion } from './ranking.js';
 
 /** Most pods made or deleted in one reconcile; the rest follows in the next, so that no turn is long. */
-const BURST = 500;
+const BURST = 250;
 /** More than these are told in one event. */
 const EVENTS_EACH = 20;
 const SUFFIX = 5;
@@ -80,8 +80,15 @@ function claimPods(tx: Tx, set: Obj<'ReplicaSet'>, adopt: boolean): Obj<'Pod'>[]
   const matches = selectorOf(set);
   const uid = uidOf(set);
   const claimed: Obj<'Pod'>[] = [];
+  let known: Readonly<Record<string, string>> | undefined;
+  let fits = false;
   for (const pod of Array.from(tx.index('Pod', 'controller', uid))) {
-    if (matches(pod.metadata?.labels ?? {})) claimed.push(pod);
+    const labels = pod.metadata?.labels ?? {};
+    if (labels !== known) {
+      known = labels;
+      fits = matches(labels);
+    }
+    if (fits) claimed.push(pod);
     else if (pod.metadata !== undefined && !isBeingDeleted(set) && !isBeingDeleted(pod)) {
       const ownerReferences = pod.metadata.ownerReferences.filter((owner) => owner.uid !== uid);
       tx.update('Pod', { ...pod, metadata: { ...pod.metadata, ownerReferences } }, 'any');

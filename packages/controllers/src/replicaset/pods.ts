@@ -3,7 +3,7 @@ import type { Pod, PodSpec } from '@podplane/api/gen/podplane/core/v1/pod';
 import { ObjectMeta } from '@podplane/api/gen/podplane/meta/v1/meta';
 import type { Obj } from '@podplane/api/kinds/kind-map';
 import { podKind } from '@podplane/api/kinds/pod';
-import { availableAt, isBeingDeleted, isPodLost, isPodReady, isPodTerminal } from '@podplane/api/pod-state';
+import { availableAt, isBeingDeleted, isPodLost, isPodReady, isPodTerminal, REASON_NODE_LOST } from '@podplane/api/pod-state';
 import { controllerReference, nameOf, namespaceOf } from '../shared/objects.js';
 
 export interface Sorted {
@@ -18,8 +18,10 @@ export function sortPods(pods: Iterable<Obj<'Pod'>>): Sorted {
   const active: Obj<'Pod'>[] = [];
   const lost: Obj<'Pod'>[] = [];
   for (const pod of pods) {
-    if (isPodTerminal(pod) || isBeingDeleted(pod)) continue;
-    (isPodLost(pod) ? lost : active).push(pod);
+    if (isBeingDeleted(pod) || isPodTerminal(pod)) continue;
+    // Only a lost pod has a reason; asked first, it spares a look through the conditions of a hundred thousand others.
+    if (pod.status?.reason === REASON_NODE_LOST && isPodLost(pod)) lost.push(pod);
+    else active.push(pod);
   }
   return { active, lost };
 }
@@ -39,9 +41,16 @@ export function countPods(active: readonly Obj<'Pod'>[], set: Obj<'ReplicaSet'>,
   const minReadySeconds = set.spec?.minReadySeconds ?? 0;
   let [fullyLabeled, ready, available] = [0, 0, 0];
   let next = Number.POSITIVE_INFINITY;
+  // Pods of one mould share their labels, so the answer for one is the answer for the next.
+  let known: Readonly<Record<string, string>> | undefined;
+  let full = false;
   for (const pod of active) {
     const own = pod.metadata?.labels ?? {};
-    if (labels.every(([key, value]) => own[key] === value)) fullyLabeled++;
+    if (own !== known) {
+      known = own;
+      full = labels.every(([key, value]) => own[key] === value);
+    }
+    if (full) fullyLabeled++;
     if (!isPodReady(pod)) continue;
     ready++;
     const at = availableAt(pod, minReadySeconds);
