@@ -275,10 +275,7 @@ function deploymentText(sheet: Sheet, deployment: KindMap['Deployment'], sets: r
   sheet.field('MinReadySeconds', String(spec?.minReadySeconds ?? 0));
   const rolling = spec?.strategy?.rollingUpdate;
   if (rolling !== undefined)
-    sheet.field(
-      'RollingUpdateStrategy',
-      `${countText(rolling.maxUnavailable)} max unavailable, ${countText(rolling.maxSurge)} max surge`,
-    );
+    sheet.field('RollingUpdateStrategy', `${countText(rolling.maxUnavailable)} max unavailable, ${countText(rolling.maxSurge)} max surge`);
   if (spec?.paused) sheet.field('Paused', 'true');
   template(sheet, spec);
   conditions(sheet, status?.conditions ?? []);
