@@ -1,13 +1,12 @@
 // Patches: applied to the JSON form of an object, then decoded as strictly as a manifest. How patches work is in @podplane/api/patch.
 
 import { decodeObject } from '@podplane/api/decode/decode';
-import { strictDecodingMessage } from '@podplane/api/decode/problems';
 import type { JsonValue } from '@podplane/api/decode/tree';
 import { ApiError, badRequest } from '@podplane/api/errors';
 import { kindInfo } from '@podplane/api/kinds/catalogue';
 import type { Kind, KindMap, Obj } from '@podplane/api/kinds/kind-map';
-import { kindNames } from '@podplane/api/kinds/kind-names';
 import { applyJsonPatch, applyMergePatch, PatchError } from '@podplane/api/patch';
+import { undecodable } from './admission.js';
 
 export type PatchKind = 'merge' | 'json';
 
@@ -29,15 +28,7 @@ export function applyPatch<K extends Kind>(kind: K, previous: Obj<K>, patchKind:
   }
   const decoded = decodeObject(kind, tree);
   if (decoded.ok) return decoded.object;
-  throw badRequest(strictDecodingMessage(kind, kindNames[kind].apiVersion, decoded.problems), {
-    target,
-    causes: decoded.problems.map((problem) => ({
-      reason: 'FieldValueInvalid',
-      message: problem.message,
-      field: 'path' in problem ? problem.path : '',
-    })),
-    advice: decoded.problems[0]?.advice ?? '',
-  });
+  throw undecodable(target, decoded.problems);
 }
 
 function parse(patch: Uint8Array): JsonValue {

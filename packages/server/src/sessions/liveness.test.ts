@@ -28,7 +28,11 @@ describe('liveness', () => {
   it('credits a stall of our own loop, before and after the ticker has noticed it, and forgets it', async () => {
     const system = new HandSystem();
     let stalled = 0;
-    const slow = { ...system, clock: { ...system.clock, monotonic: () => system.clock.monotonic() + stalled } };
+    const slow = {
+      timers: system.timers,
+      random: system.random,
+      clock: { ...system.clock, monotonic: () => system.clock.monotonic() + stalled },
+    };
     const liveness = new Liveness(slow, () => 1000);
     await system.advance(1000);
     expect(liveness.stallCredit).toBe(0);

@@ -1,7 +1,8 @@
 // What agents report of their pods, into the store: one transaction for each batch. Which batches are taken is session.ts's decision.
-import type { PodCondition, PodStatus } from '@podplane/api/gen/podplane/core/v1/pod';
+import type { PodStatus } from '@podplane/api/gen/podplane/core/v1/pod';
 import type { PodReport } from '@podplane/api/gen/podplane/node/v1/session';
-import type { DeepReadonly } from '@podplane/api/kinds/kind-map';
+import type { DeepReadonly, Obj } from '@podplane/api/kinds/kind-map';
+import { isPodTerminal } from '@podplane/api/pod-state';
 import type { Store, Tx } from '@podplane/store/types';
 
 /** Conditions that the agent does not own; kept where it does not report them. */
@@ -36,31 +37,27 @@ function takeOne(tx: Tx, nodeName: string, report: PodReport): boolean {
   const { status } = report;
   if (report.terminated && pod.metadata?.deletionTimestamp !== undefined) {
     // With finalizers the object stays, so that what became of the pod is written in any case.
-    if (status !== undefined && pod.metadata.finalizers.length > 0) write(tx, namespace, name, status, pod.status);
+    if (status !== undefined && pod.metadata.finalizers.length > 0) write(tx, pod, status);
     tx.markDeleted('Pod', namespace, name, 0);
     return true;
   }
-  if (status !== undefined) write(tx, namespace, name, status, pod.status);
+  if (status !== undefined) write(tx, pod, status);
   return true;
 }
 
-function isTerminal(phase: string | undefined): boolean {
-  return phase === 'Succeeded' || phase === 'Failed';
-}
-
-function write(tx: Tx, namespace: string, name: string, reported: PodStatus, before: DeepReadonly<PodStatus> | undefined): void {
+function write(tx: Tx, pod: Obj<'Pod'>, reported: PodStatus): void {
+  const before = pod.status;
   // A pod that has ended stays ended, whatever an agent that lost its memory believes.
-  if (isTerminal(before?.phase) && reported.phase !== before?.phase) return;
-  tx.edit('Pod', namespace, name, (draft) => {
-    const old = draft.status;
-    const kept: PodCondition[] = (old?.conditions ?? []).filter(({ type }) => FOREIGN_CONDITIONS.has(type));
-    const foreign = new Set(kept.map(({ type }) => type));
-    draft.status = {
-      ...reported,
-      // PodScheduled is the scheduler's word, even where the agent repeats it.
-      conditions: [...reported.conditions.filter(({ type }) => !foreign.has(type)), ...kept],
-      qosClass: reported.qosClass ?? old?.qosClass,
-      startTime: reported.startTime ?? old?.startTime,
-    };
-  });
+  if (isPodTerminal(pod) && reported.phase !== before?.phase) return;
+  const kept = (before?.conditions ?? []).filter(({ type }) => FOREIGN_CONDITIONS.has(type));
+  const foreign = new Set(kept.map(({ type }) => type));
+  const status: DeepReadonly<PodStatus> = {
+    ...reported,
+    // PodScheduled is the scheduler's word, even where the agent repeats it.
+    conditions: [...reported.conditions.filter(({ type }) => !foreign.has(type)), ...kept],
+    qosClass: reported.qosClass ?? before?.qosClass,
+    startTime: reported.startTime ?? before?.startTime,
+  };
+  // Not an edit: everything but the status is shared with the old object, so nothing is copied nor compared.
+  tx.update('Pod', { ...pod, status }, 'any');
 }
