@@ -36,4 +36,6 @@ function codecOf<K extends Kind>(kind: K): Codec<K> {
 }
 
 /** Codecs of all kinds there are. */
-export const catalogueCodecs: Codecs = Object.fromEntries((Object.keys(messages) as Kind[]).map((kind) => [kind, codecOf(kind)])) as unknown as Codecs;
+export const catalogueCodecs: Codecs = Object.fromEntries(
+  (Object.keys(messages) as Kind[]).map((kind) => [kind, codecOf(kind)]),
+) as unknown as Codecs;

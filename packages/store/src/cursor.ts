@@ -1,6 +1,7 @@
 // Watches inside the server: a cursor is a place in the ring of committed transactions. Who wakes it is the store; what falls off the ring is in ring.ts.
-import type { Timers } from '@podplane/api/system';
+
 import type { Kind } from '@podplane/api/kinds/kind-map';
+import type { Timers } from '@podplane/api/system';
 import { closed, gone } from './errors.js';
 import { namespaceOf } from './object.js';
 import type { Ring, RingEntry } from './ring.js';

@@ -109,7 +109,11 @@ export function stampRemoved(object: AnyObject, resourceVersion: string): AnyObj
 export function askDeletion(kind: Kind, object: AnyObject, graceSeconds: number, now: number): AnyObject {
   const metadata = metadataOf(object);
   if (!Number.isSafeInteger(graceSeconds) || graceSeconds < 0) {
-    throw invalid(`a grace period of ${graceSeconds} is not a whole number of seconds from 0 on`, { kind, namespace: metadata.namespace, name: metadata.name });
+    throw invalid(`a grace period of ${graceSeconds} is not a whole number of seconds from 0 on`, {
+      kind,
+      namespace: metadata.namespace,
+      name: metadata.name,
+    });
   }
   let from = now;
   if (metadata.deletionTimestamp !== undefined) {

@@ -38,7 +38,11 @@ const write: fc.Arbitrary<Write> = fc.oneof(
   fc.record({ op: fc.constant('mark' as const), kind, name, grace: fc.constantFrom(0, 30) }),
   fc.record({ op: fc.constant('remove' as const), kind, name }),
 );
-const transact = fc.record({ do: fc.constant('transact' as const), writes: fc.array(write, { minLength: 1, maxLength: 6, size: 'max' }), fails: fc.boolean() });
+const transact = fc.record({
+  do: fc.constant('transact' as const),
+  writes: fc.array(write, { minLength: 1, maxLength: 6, size: 'max' }),
+  fails: fc.boolean(),
+});
 const calm: fc.Arbitrary<Step>[] = [
   transact.map((step) => ({ ...step, fails: false })),
   transact.map((step) => ({ ...step, fails: false })),
@@ -55,8 +59,16 @@ const failing: fc.Arbitrary<Step>[] = [
 ];
 
 function fresh(kind: 0 | 1 | 2, name: string, value: number) {
-  const owned = { metadata: { name, namespace: 'default', ownerReferences: [{ apiVersion: 'v1', kind: 'X', name: 'x', uid: `owner-${value}`, controller: value > 1 }], finalizers: value === 3 ? ['x/y'] : [] } };
-  if (kind === 0) return ['ConfigMap', { ...configMap(name, { value: String(value) }), metadata: made('ConfigMap', owned).metadata }] as const;
+  const owned = {
+    metadata: {
+      name,
+      namespace: 'default',
+      ownerReferences: [{ apiVersion: 'v1', kind: 'X', name: 'x', uid: `owner-${value}`, controller: value > 1 }],
+      finalizers: value === 3 ? ['x/y'] : [],
+    },
+  };
+  if (kind === 0)
+    return ['ConfigMap', { ...configMap(name, { value: String(value) }), metadata: made('ConfigMap', owned).metadata }] as const;
   if (kind === 1) return ['Pod', { ...pod(name, value === 0 ? undefined : `n${value}`), metadata: made('Pod', owned).metadata }] as const;
   return ['Deployment', { ...deployment(name, value), metadata: made('Deployment', owned).metadata }] as const;
 }
@@ -76,9 +88,22 @@ function doWrite(tx: Tx, write: Write): void {
       }
       case 'edit': {
         const { name, value } = write;
-        if (write.kind === 0) tx.edit('ConfigMap', 'default', name, ({ data, metadata }) => void ((data['value'] = String(value)), (metadata!.finalizers = value === 0 ? [] : metadata!.finalizers)));
+        if (write.kind === 0)
+          tx.edit(
+            'ConfigMap',
+            'default',
+            name,
+            ({ data, metadata }) =>
+              void ((data['value'] = String(value)), (metadata!.finalizers = value === 0 ? [] : metadata!.finalizers)),
+          );
         else if (write.kind === 1) tx.edit('Pod', 'default', name, ({ spec, status }) => void ((spec!.nodeName = `n${value}`), status));
-        else tx.edit('Deployment', 'default', name, ({ spec, metadata }) => void (value < 2 ? (spec!.replicas = value) : (metadata!.labels['l'] = String(value))));
+        else
+          tx.edit(
+            'Deployment',
+            'default',
+            name,
+            ({ spec, metadata }) => void (value < 2 ? (spec!.replicas = value) : (metadata!.labels['l'] = String(value))),
+          );
         return;
       }
       case 'stale':
@@ -124,10 +149,18 @@ class Bench<J extends MemoryJournal | SqliteJournal> {
     this.history.set(store.revision, new Map());
   }
 
-  static async start<J extends MemoryJournal | SqliteJournal>(seed: number, open: (previous: J | undefined) => Promise<J>): Promise<Bench<J>> {
+  static async start<J extends MemoryJournal | SqliteJournal>(
+    seed: number,
+    open: (previous: J | undefined) => Promise<J>,
+  ): Promise<Bench<J>> {
     const world = new World(seed);
     const journal = await open(undefined);
-    return new Bench(world, open, journal, await createStore({ system: world.system, journal, codecs: catalogueCodecs, ring: { changes: 12, bytes: 1 << 20 } }));
+    return new Bench(
+      world,
+      open,
+      journal,
+      await createStore({ system: world.system, journal, codecs: catalogueCodecs, ring: { changes: 12, bytes: 1 << 20 } }),
+    );
   }
 
   #watch(mode: 'head' | 'durable'): Watcher {
@@ -231,7 +264,7 @@ class Bench<J extends MemoryJournal | SqliteJournal> {
     const candidates = [...this.history].filter(([revision]) => revision >= this.acknowledged);
     expect(candidates.map(([, state]) => state)).toContainEqual(recovered);
     // What was lost, nobody outside has seen, so nobody can come back with it.
-    for (const revision of [...this.history.keys()]) await store.durable(revision).catch(() => this.history.delete(revision));
+    for (const revision of this.history.keys()) await store.durable(revision).catch(() => this.history.delete(revision));
     this.history.set(store.revision, recovered);
     this.#replay = this.#watch('head');
     this.#check();
@@ -258,12 +291,17 @@ class Bench<J extends MemoryJournal | SqliteJournal> {
     const meta = new Map(this.acknowledgedMeta);
     const crashed = this.journal;
     this.journal = await this.#open(crashed);
-    this.store = await createStore({ system: this.world.system, journal: this.journal, codecs: catalogueCodecs, ring: { changes: 12, bytes: 1 << 20 } });
+    this.store = await createStore({
+      system: this.world.system,
+      journal: this.journal,
+      codecs: catalogueCodecs,
+      ring: { changes: 12, bytes: 1 << 20 },
+    });
     this.#watchers = [];
     expect(this.store.revision).toBeGreaterThanOrEqual(acknowledged);
     expect(dump(this.store)).toEqual(this.history.get(this.store.revision));
     for (const [key, value] of meta) if (!doubt.has(key)) expect(this.store.meta.get(key)).toBe(value);
-    for (const revision of [...this.history.keys()]) if (revision > this.store.revision) this.history.delete(revision);
+    for (const revision of this.history.keys()) if (revision > this.store.revision) this.history.delete(revision);
     // A watch that resumes across the crash sees every state in between, or is told that it is gone.
     for (const [since, state] of this.history) {
       const replayed = new Map(state);
@@ -291,7 +329,9 @@ describe('the store against a model', () => {
   test('with a journal in memory that stalls, fails and crashes', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.oneof(...calm, ...failing), { maxLength: 40, size: 'max' }), fc.nat(), async (steps, seed) => {
-        const bench = await Bench.start<MemoryJournal>(seed, (previous) => Promise.resolve(previous?.crash() ?? memoryJournal({ historyChanges: 10 })));
+        const bench = await Bench.start<MemoryJournal>(seed, (previous) =>
+          Promise.resolve(previous?.crash() ?? memoryJournal({ historyChanges: 10 })),
+        );
         for (const step of steps) await bench.step(step);
         await bench.end();
       }),

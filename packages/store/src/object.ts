@@ -1,6 +1,7 @@
 // An object as the store sees it, whatever its kind: metadata, key, body. What the kinds mean is in the catalogue (packages/api).
-import type { DeepReadonly, Kind, KindMap, Obj } from '@podplane/api/kinds/kind-map';
+
 import type { ObjectMeta } from '@podplane/api/gen/podplane/meta/v1/meta';
+import type { DeepReadonly, Kind, KindMap, Obj } from '@podplane/api/kinds/kind-map';
 
 export type Metadata = DeepReadonly<ObjectMeta>;
 

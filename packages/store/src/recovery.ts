@@ -1,8 +1,9 @@
 // Coming back: objects from a journal's bodies, and trying again while the journal does not answer. What a recovery means for
 // cursors and promises is in store.ts.
+
+import type { Kind } from '@podplane/api/kinds/kind-map';
 import type { Timer, Timers } from '@podplane/api/system';
 import { JournalError } from './errors.js';
-import type { Kind } from '@podplane/api/kinds/kind-map';
 import { type AnyObject, type Codecs, decode, metadataOf, uidOf } from './object.js';
 import { freezePlain } from './plain.js';
 import type { State } from './state.js';
@@ -28,7 +29,10 @@ export function decodeObjects(codecs: Codecs, recovered: Recovered, reuse?: Read
     try {
       object = decode(codecs, kind, body);
     } catch (cause) {
-      throw new JournalError('corrupt', `an object of kind ${kind} in the journal cannot be decoded`, { advice: 'restore a backup', cause });
+      throw new JournalError('corrupt', `an object of kind ${kind} in the journal cannot be decoded`, {
+        advice: 'restore a backup',
+        cause,
+      });
     }
     const known = reuse?.get(`${kind}/${uidOf(object)}`);
     const same = known !== undefined && metadataOf(known).resourceVersion === metadataOf(object).resourceVersion;
@@ -101,4 +105,3 @@ export class Regain {
     this.#sleep?.wake();
   }
 }
-

@@ -33,9 +33,14 @@ export function ringEntry(batch: ChangeBatch, bodyBytes: number): RingEntry {
   return { revision: batch.revision, kinds, count, bytes: bodyBytes + count * CHANGE_OVERHEAD_BYTES, batch };
 }
 
+/** count must be a power of two. */
+function emptySlots(count: number): (RingEntry | undefined)[] {
+  return Array.from({ length: count });
+}
+
 export class Ring {
   readonly #limits: RingLimits;
-  #slots: (RingEntry | undefined)[] = new Array<RingEntry | undefined>(64);
+  #slots: (RingEntry | undefined)[] = emptySlots(64);
   #first = 0;
   #length = 0;
   #changes = 0;
@@ -82,7 +87,7 @@ export class Ring {
   }
 
   #grow(): void {
-    const grown = new Array<RingEntry | undefined>(this.#slots.length * 2);
+    const grown = emptySlots(this.#slots.length * 2);
     for (let i = 0; i < this.#length; i++) grown[i] = this.at(i);
     this.#slots = grown;
     this.#first = 0;

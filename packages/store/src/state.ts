@@ -159,7 +159,7 @@ export class State implements ReadView {
 
   /** Empties it; the revision stays for the caller to set. */
   clear(): void {
-    for (const kind of [...this.#tables.keys()]) this.#tables.set(kind, newTable(kind));
+    for (const kind of this.#tables.keys()) this.#tables.set(kind, newTable(kind));
   }
 }
 

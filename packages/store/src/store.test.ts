@@ -25,7 +25,11 @@ async function opened(journal = memoryJournal(), ring = { changes: 20_000, bytes
   return { world, journal, store, put: (name, value) => store.transact(cause, (tx) => write(tx, name, value)).revision };
 }
 
-const lost = (promise: Promise<void>): Promise<unknown> => promise.then(() => 'durable', (error: unknown) => (error instanceof StoreError ? error.code : error));
+const lost = (promise: Promise<void>): Promise<unknown> =>
+  promise.then(
+    () => 'durable',
+    (error: unknown) => (error instanceof StoreError ? error.code : error),
+  );
 
 describe('durability', () => {
   test('memory moves at once, the durable view when the journal has it, waiters in between', async () => {
@@ -139,6 +143,20 @@ describe('cursors', () => {
     expect(durable.cursor.revision).toBe(3);
   });
 
+  test('a durable one that is behind gets no further than what is durable', async () => {
+    const { store, journal, world, put } = await opened();
+    const { cursor } = store.snapshotAndWatch({}, 'durable', dump);
+    put('a', '1');
+    await world.settle();
+    journal.hold();
+    put('a', '2');
+    expect(cursor.drain().map(({ revision }) => revision)).toEqual([1]);
+    expect(cursor.revision).toBe(1);
+    journal.release();
+    await world.settle();
+    expect(cursor.drain().map(({ revision }) => revision)).toEqual([2]);
+  });
+
   test('wakes once, in a turn of its own, and at once when something is there already', async () => {
     const { store, world, put } = await opened();
     const { cursor } = store.snapshotAndWatch({ kinds: ['ConfigMap'] }, 'durable', () => undefined);
@@ -216,8 +234,14 @@ describe('cursors', () => {
     await world.settle();
     const again = await opened(journal.crash());
     expect(again.store.revision).toBe(3);
-    const changes = again.store.watchFrom({}, 'durable', 1).drain().flatMap((batch) => batch.changes);
-    expect(changes.map(({ type, object }) => [type, object.metadata?.resourceVersion])).toEqual([['modified', '2'], ['modified', '3']]);
+    const changes = again.store
+      .watchFrom({}, 'durable', 1)
+      .drain()
+      .flatMap((batch) => batch.changes);
+    expect(changes.map(({ type, object }) => [type, object.metadata?.resourceVersion])).toEqual([
+      ['modified', '2'],
+      ['modified', '3'],
+    ]);
     expect(changes[0]?.previous?.metadata?.resourceVersion).toBe('1');
     const before = again.store.get('ConfigMap', 'default', 'a');
     again.put('a', 'x');
@@ -241,7 +265,9 @@ describe('a journal that fails', () => {
     expect(head.cursor.drain()).toHaveLength(2);
     expect(await waiting).toBe('sealed');
     expect(store.health).toMatchObject({ state: 'sealed', reason: 'the disk is full' });
-    expect(() => put('c', '1')).toThrow(expect.objectContaining({ code: 'sealed', message: expect.stringContaining('the disk is full') as unknown }));
+    expect(() => put('c', '1')).toThrow(
+      expect.objectContaining({ code: 'sealed', message: expect.stringContaining('the disk is full') as unknown }),
+    );
     expect(store.durableView.get('ConfigMap', 'default', 'a')?.data['value']).toBe('1');
     expect(store.durableView.count('ConfigMap')).toBe(1);
     await world.settle();
@@ -339,7 +365,9 @@ test('causes are found newest first', async () => {
   const { store, put, world } = await opened();
   put('a', '1');
   put('b', '1');
-  store.transact({ actor: 'controller:x', reason: 'second', becauseOf: 1 }, (tx) => tx.edit('ConfigMap', 'default', 'a', ({ data }) => void (data['x'] = 'y')));
+  store.transact({ actor: 'controller:x', reason: 'second', becauseOf: 1 }, (tx) =>
+    tx.edit('ConfigMap', 'default', 'a', ({ data }) => void (data['x'] = 'y')),
+  );
   await world.settle();
   const found = store.causes({ kind: 'ConfigMap', namespace: 'default', name: 'a' }, 10);
   expect(found.map(({ revision, type, cause: { actor, becauseOf } }) => [revision, type, actor, becauseOf])).toEqual([

@@ -2,14 +2,14 @@
 // durability, sealing and recovery. Rules of objects are in tx.ts and metadata.ts, what makes things durable in journals/.
 import type { Kind, Obj } from '@podplane/api/kinds/kind-map';
 import type { System } from '@podplane/api/system';
-import { type CursorHost, type CursorMode, RingCursor } from './cursor.js';
+import type { CursorMode } from './cursor.js';
 import { DurableView } from './durable-view.js';
-import { closed, gone, invalid, sealed, StoreError } from './errors.js';
+import { closed, gone, invalid, StoreError, sealed } from './errors.js';
 import { MetaValues } from './meta.js';
 import { type Codecs, encode, encodedBody, nameOf, namespaceOf, rememberBody, uidOf } from './object.js';
 import { type Pending, Pipeline } from './pipeline.js';
-import { defaultRetryDelays, decodeObjects, type LoadedObject, objectsByUid, Regain, type RetryDelays } from './recovery.js';
-import { defaultRingLimits, historyEntries, Ring, ringEntry, type RingLimits } from './ring.js';
+import { decodeObjects, defaultRetryDelays, type LoadedObject, objectsByUid, Regain, type RetryDelays } from './recovery.js';
+import { defaultRingLimits, historyEntries, Ring, type RingLimits, ringEntry } from './ring.js';
 import { State } from './state.js';
 import { Transaction } from './tx.js';
 import type {
@@ -31,6 +31,7 @@ import type {
   StoreHealth,
   Tx,
 } from './types.js';
+import { Watches } from './watches.js';
 
 export interface StoreOptions {
   readonly system: System;
@@ -64,8 +65,7 @@ export class ObjectStore implements Store {
   readonly #meta: MetaValues;
   readonly #ring: Ring;
   readonly #pipeline: Pipeline;
-  readonly #host: CursorHost;
-  readonly #cursors: Readonly<Record<CursorMode, Set<RingCursor>>> = { head: new Set(), durable: new Set() };
+  readonly #watches: Watches;
   readonly #waiters = new Map<number, PromiseWithResolvers<void>>();
   readonly #listeners = new Set<(health: StoreHealth) => void>();
   /** Revisions that were given and then lost with a failed journal; never given again while this process lives. */
@@ -89,16 +89,7 @@ export class ObjectStore implements Store {
       durable: (group) => this.#becameDurable(group),
       failed: (error) => this.#seal(error),
     });
-    const store = this;
-    this.#host = {
-      ring: this.#ring,
-      timers: options.system.timers,
-      get isClosed() {
-        return store.#health.state === 'closed';
-      },
-      visible: (mode) => (mode === 'head' ? this.revision : this.durableRevision),
-      release: (cursor) => this.#cursors[cursor.mode].delete(cursor),
-    };
+    this.#watches = new Watches(this.#ring, options.system.timers, { head: this.#state, durable: this.#durable });
     this.#load(recovered);
     this.#pipeline.start();
   }
@@ -199,7 +190,7 @@ export class ObjectStore implements Store {
     this.#durable.hold(revision, changes);
     const entry = ringEntry({ revision, changes, cause }, bytes);
     this.#ring.push(entry);
-    for (const cursor of this.#cursors.head) cursor.published(entry, before);
+    this.#watches.publish('head', entry, before);
     this.#pipeline.push({ tx: { revision, time: tx.now, cause, changes: rows }, entry });
   }
 
@@ -209,7 +200,12 @@ export class ObjectStore implements Store {
     try {
       return { kind, namespace, name, uid: uidOf(object), type, body: encode(this.#codecs, kind, object) };
     } catch (cause) {
-      throw invalid(`${kind} ${name} cannot be encoded: ${cause instanceof Error ? cause.message : String(cause)}`, { kind, namespace, name, cause });
+      throw invalid(`${kind} ${name} cannot be encoded: ${cause instanceof Error ? cause.message : String(cause)}`, {
+        kind,
+        namespace,
+        name,
+        cause,
+      });
     }
   }
 
@@ -252,7 +248,7 @@ export class ObjectStore implements Store {
       if (entry !== undefined) {
         const before = this.durableRevision;
         this.#durable.release(tx.revision, entry.batch.changes);
-        for (const cursor of this.#cursors.durable) cursor.published(entry, before);
+        this.#watches.publish('durable', entry, before);
         this.#waiters.get(tx.revision)?.resolve();
         this.#waiters.delete(tx.revision);
       }
@@ -323,9 +319,7 @@ export class ObjectStore implements Store {
     const head = this.revision;
     const wasDurable = this.durableRevision;
     const kept = recovered.revision;
-    for (const cursor of [...this.#cursors.head, ...this.#cursors.durable]) {
-      if (cursor.revision > kept) cursor.fail('the journal failed and changes that had been handed out were lost');
-    }
+    this.#watches.endBeyond(kept);
     if (kept < head) this.#lost.push({ from: kept + 1, to: head });
     if (kept > head) this.#ring.reset(kept);
     else this.#ring.truncate(kept);
@@ -334,26 +328,15 @@ export class ObjectStore implements Store {
     this.#state.revision = revision;
     this.#durable.reset(revision);
     this.#meta.reset(recovered.meta);
-    this.#publishSaved(wasDurable);
+    this.#watches.publishDurableAfter(wasDurable); // what was in doubt and turned out to be durable
     this.#pipeline.start();
     this.#setHealth({ state: 'ok' });
-  }
-
-  /** Transactions that had been in doubt and turned out to be durable. */
-  #publishSaved(wasDurable: number): void {
-    let before = wasDurable;
-    for (let i = this.#ring.after(wasDurable); i < this.#ring.length; i++) {
-      const entry = this.#ring.at(i);
-      if (entry === undefined) break;
-      for (const cursor of this.#cursors.durable) cursor.published(entry, before);
-      before = entry.revision;
-    }
   }
 
   // ----------------------------------------------------------------------------------------------------------- watches
 
   snapshotAndWatch<S>(selector: Selector, mode: CursorMode, snap: (view: ReadView) => S): { readonly state: S; readonly cursor: Cursor } {
-    const view: ReadView = mode === 'head' ? this : this.#durable;
+    const view = this.#watches.view(mode);
     const cursor = this.#cursor(selector, mode, view.revision);
     try {
       return { state: snap(view), cursor };
@@ -364,20 +347,14 @@ export class ObjectStore implements Store {
   }
 
   watchFrom(selector: Selector, mode: CursorMode, since: number): Cursor {
-    const newest = this.#host.visible(mode);
-    if (!Number.isSafeInteger(since) || since < 0) throw invalid(`${since} is not a revision`);
-    if (since > newest) throw gone(`revision ${since} is not of this history: the newest is ${newest}`);
-    if (since < this.#ring.floor) throw gone(`revision ${since} is too old: changes are kept from revision ${this.#ring.floor} on`);
+    this.#watches.checkSince(mode, since);
     if (this.#isLost(since)) throw gone(`revision ${since} was lost when the journal failed`);
     return this.#cursor(selector, mode, since);
   }
 
-  #cursor(selector: Selector, mode: CursorMode, revision: number): RingCursor {
-    if (this.#health.state === 'closed') throw closed();
+  #cursor(selector: Selector, mode: CursorMode, revision: number): Cursor {
     for (const kind of selector.kinds ?? []) if (!this.#state.has(kind)) throw invalid(`there is no kind ${String(kind)}`);
-    const cursor = new RingCursor(this.#host, selector, mode, revision);
-    this.#cursors[mode].add(cursor);
-    return cursor;
+    return this.#watches.open(selector, mode, revision);
   }
 
   // ------------------------------------------------------------------------------------------------------------- close
@@ -398,7 +375,7 @@ export class ObjectStore implements Store {
       await this.#pipeline.flush();
     }
     this.#rejectAll(this.#pipeline.abandon(), closed());
-    for (const cursor of [...this.#cursors.head, ...this.#cursors.durable]) cursor.fail('the store is closed');
+    this.#watches.close();
     await this.#journal.close();
   }
 }
@@ -411,4 +388,3 @@ function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.message;
 }
-

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { codecs as messages } from '@podplane/api/decode/codecs';
 import type { Kind, KindMap } from '@podplane/api/kinds/kind-map';
 import { type System, suffixFrom } from '@podplane/api/system';
@@ -26,7 +27,10 @@ export function deployment(name: string, replicas = 1, namespace = 'default'): K
 }
 
 export function pod(name: string, nodeName?: string, namespace = 'default'): KindMap['Pod'] {
-  return made('Pod', { metadata: { name, namespace }, spec: { containers: [{ name: 'a', image: 'i' }], ...(nodeName === undefined ? {} : { nodeName }) } });
+  return made('Pod', {
+    metadata: { name, namespace },
+    spec: { containers: [{ name: 'a', image: 'i' }], ...(nodeName === undefined ? {} : { nodeName }) },
+  });
 }
 
 interface Waiting {
@@ -67,12 +71,12 @@ export class World {
   /** Runs everything that is due, promises included, until nothing is. */
   async settle(): Promise<void> {
     do {
-      await new Promise(setImmediate);
+      await turn();
       const due = this.#soon;
       this.#soon = [];
       for (const fn of due) fn();
     } while (this.#soon.length > 0);
-    await new Promise(setImmediate);
+    await turn();
   }
 
   async advance(ms: number): Promise<void> {
@@ -90,7 +94,8 @@ const allKinds = Object.keys(messages) as Kind[];
 /** All objects of a view by key, as bytes: what is equal here is equal in every field. */
 export function dump(view: ReadView): Map<string, string> {
   const out = new Map<string, string>();
-  for (const kind of allKinds) for (const object of view.list(kind, undefined, { ordered: true })) out.set(keyOf(kind, object), bytesOf(kind, object));
+  for (const kind of allKinds)
+    for (const object of view.list(kind, undefined, { ordered: true })) out.set(keyOf(kind, object), bytesOf(kind, object));
   return out;
 }
 
@@ -120,7 +125,8 @@ export function indexFaults(view: ReadView): string[] {
     if (view.count(kind) !== objects.length) faults.push(`count of ${kind}: ${view.count(kind)}, not ${objects.length}`);
     for (const object of objects) {
       if (view.byUid(kind, object.metadata?.uid ?? '') !== object) faults.push(`${keyOf(kind, object)} is not found by uid`);
-      if (view.get(kind, object.metadata?.namespace ?? '', object.metadata?.name ?? '') !== object) faults.push(`${keyOf(kind, object)} is not found by name`);
+      if (view.get(kind, object.metadata?.namespace ?? '', object.metadata?.name ?? '') !== object)
+        faults.push(`${keyOf(kind, object)} is not found by name`);
     }
     const owners = new Set(objects.flatMap((object) => object.metadata?.ownerReferences.map(({ uid }) => uid) ?? []));
     for (const uid of [...owners, 'nobody']) {
@@ -130,7 +136,13 @@ export function indexFaults(view: ReadView): string[] {
   }
   const pods = [...view.list('Pod')];
   for (const node of ['', 'n1', 'n2', 'n3']) {
-    if (!sameSet([...view.index('Pod', 'node', node)], pods.filter((one) => (one.spec?.nodeName ?? '') === node))) faults.push(`node index, ${node}`);
+    if (
+      !sameSet(
+        [...view.index('Pod', 'node', node)],
+        pods.filter((one) => (one.spec?.nodeName ?? '') === node),
+      )
+    )
+      faults.push(`node index, ${node}`);
   }
   return faults;
 }

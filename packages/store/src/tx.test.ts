@@ -5,7 +5,9 @@ import { createStore, type ObjectStore } from './store.js';
 import { cause, configMap, deployment, made, pod, World } from './test-support.js';
 import type { Tx } from './types.js';
 
-async function opened(world = new World()): Promise<{ readonly store: ObjectStore; readonly world: World; write<T>(fn: (tx: Tx) => T): T }> {
+async function opened(
+  world = new World(),
+): Promise<{ readonly store: ObjectStore; readonly world: World; write<T>(fn: (tx: Tx) => T): T }> {
   const store = await createStore({ system: world.system, journal: memoryJournal(), codecs: catalogueCodecs });
   return { store, world, write: (fn) => store.transact(cause, fn as (tx: Tx) => never).result };
 }
@@ -23,7 +25,13 @@ describe('create', () => {
   test('gives uid, creation time, resourceVersion, and generation where Kubernetes has one', async () => {
     const { store, write } = await opened();
     const made1 = write((tx) => tx.create('Deployment', deployment('web')));
-    expect(made1.metadata).toMatchObject({ name: 'web', namespace: 'default', generation: 1, resourceVersion: '1', creationTimestamp: '2026-01-01T00:00:00Z' });
+    expect(made1.metadata).toMatchObject({
+      name: 'web',
+      namespace: 'default',
+      generation: 1,
+      resourceVersion: '1',
+      creationTimestamp: '2026-01-01T00:00:00Z',
+    });
     expect(made1.metadata?.uid).toMatch(/^uid-/);
     expect(store.get('Deployment', 'default', 'web')).toBe(made1);
     expect(write((tx) => tx.create('Pod', pod('a'))).metadata?.generation).toBeUndefined();
@@ -34,7 +42,14 @@ describe('create', () => {
   test('does not believe the uid, times or deletion that it is given', async () => {
     const { write } = await opened();
     const given = made('ConfigMap', {
-      metadata: { name: 'a', namespace: 'd', uid: 'mine', creationTimestamp: '2000-01-01T00:00:00Z', deletionTimestamp: '2000-01-01T00:00:00Z', deletionGracePeriodSeconds: 3 },
+      metadata: {
+        name: 'a',
+        namespace: 'd',
+        uid: 'mine',
+        creationTimestamp: '2000-01-01T00:00:00Z',
+        deletionTimestamp: '2000-01-01T00:00:00Z',
+        deletionGracePeriodSeconds: 3,
+      },
     });
     const { metadata } = write((tx) => tx.create('ConfigMap', given));
     expect(metadata?.uid).not.toBe('mine');
@@ -58,7 +73,8 @@ describe('create', () => {
     const { write } = await opened();
     const names = write((tx) => {
       const out = new Set<string>();
-      for (let i = 0; i < 50; i++) out.add(tx.create('ConfigMap', made('ConfigMap', { metadata: { generateName: 'web-', namespace: 'd' } })).metadata?.name ?? '');
+      for (let i = 0; i < 50; i++)
+        out.add(tx.create('ConfigMap', made('ConfigMap', { metadata: { generateName: 'web-', namespace: 'd' } })).metadata?.name ?? '');
       return out;
     });
     expect(names.size).toBe(50);
@@ -72,7 +88,9 @@ describe('create', () => {
     const suffixes = ['aaaaa', 'aaaaa', 'bbbbb'];
     const random = { ...world.system.random, suffix: () => suffixes.shift() ?? 'bbbbb' };
     const store = await createStore({ system: { ...world.system, random }, journal: memoryJournal(), codecs: catalogueCodecs });
-    const create = (): string => store.transact(cause, (tx) => tx.create('ConfigMap', made('ConfigMap', { metadata: { generateName: 'a-' } })).metadata?.name ?? '').result;
+    const create = (): string =>
+      store.transact(cause, (tx) => tx.create('ConfigMap', made('ConfigMap', { metadata: { generateName: 'a-' } })).metadata?.name ?? '')
+        .result;
     expect(create()).toBe('a-aaaaa');
     expect(create()).toBe('a-bbbbb');
     expect(codeOf(create)).toBe('already-exists');
@@ -85,7 +103,9 @@ describe('update and edit', () => {
     write((tx) => tx.create('Deployment', deployment('web')));
     const labelled = write((tx) => tx.edit('Deployment', 'default', 'web', (draft) => void (draft.metadata!.labels['a'] = 'b')));
     expect(labelled.metadata).toMatchObject({ generation: 1, resourceVersion: '2' });
-    const status = write((tx) => tx.edit('Deployment', 'default', 'web', (draft) => void (draft.status = made('Deployment', { status: { replicas: 3 } }).status)));
+    const status = write((tx) =>
+      tx.edit('Deployment', 'default', 'web', (draft) => void (draft.status = made('Deployment', { status: { replicas: 3 } }).status)),
+    );
     expect(status.metadata).toMatchObject({ generation: 1, resourceVersion: '3' });
     const scaled = write((tx) => {
       tx.edit('Deployment', 'default', 'web', (draft) => void (draft.spec!.replicas = 5));
@@ -142,7 +162,9 @@ describe('update and edit', () => {
       }),
     );
     expect(after.metadata).toEqual({ ...before.metadata, resourceVersion: '2' });
-    expect(codeOf(() => write((tx) => tx.edit('ConfigMap', 'default', 'a', ({ metadata }) => void (metadata!.name = 'b'))))).toBe('invalid');
+    expect(codeOf(() => write((tx) => tx.edit('ConfigMap', 'default', 'a', ({ metadata }) => void (metadata!.name = 'b'))))).toBe(
+      'invalid',
+    );
   });
 });
 
@@ -158,12 +180,18 @@ describe('deletion', () => {
   test('keeps a graceful one until its grace is 0; a shorter grace wins', async () => {
     const { store, world, write } = await opened();
     write((tx) => tx.create('Pod', pod('a')));
-    expect(write((tx) => tx.markDeleted('Pod', 'default', 'a', 30))?.metadata).toMatchObject({ deletionTimestamp: '2026-01-01T00:00:30Z', deletionGracePeriodSeconds: 30 });
+    expect(write((tx) => tx.markDeleted('Pod', 'default', 'a', 30))?.metadata).toMatchObject({
+      deletionTimestamp: '2026-01-01T00:00:30Z',
+      deletionGracePeriodSeconds: 30,
+    });
     const before = store.revision;
     write((tx) => tx.markDeleted('Pod', 'default', 'a', 60));
     expect(store.revision).toBe(before);
     await world.advance(5000);
-    expect(write((tx) => tx.markDeleted('Pod', 'default', 'a', 10))?.metadata).toMatchObject({ deletionTimestamp: '2026-01-01T00:00:10Z', deletionGracePeriodSeconds: 10 });
+    expect(write((tx) => tx.markDeleted('Pod', 'default', 'a', 10))?.metadata).toMatchObject({
+      deletionTimestamp: '2026-01-01T00:00:10Z',
+      deletionGracePeriodSeconds: 10,
+    });
     expect(write((tx) => tx.markDeleted('Pod', 'default', 'a', 0))).toBeUndefined();
     expect(store.count('Pod')).toBe(0);
     expect(codeOf(() => write((tx) => tx.markDeleted('Pod', 'default', 'a', -1)))).toBe('not-found');
@@ -172,7 +200,8 @@ describe('deletion', () => {
   test('refuses a grace that is no number of seconds', async () => {
     const { write } = await opened();
     write((tx) => tx.create('Pod', pod('a')));
-    for (const grace of [-1, 1.5, Number.NaN]) expect(codeOf(() => write((tx) => tx.markDeleted('Pod', 'default', 'a', grace)))).toBe('invalid');
+    for (const grace of [-1, 1.5, Number.NaN])
+      expect(codeOf(() => write((tx) => tx.markDeleted('Pod', 'default', 'a', grace)))).toBe('invalid');
   });
 
   test('waits for the last finalizer; none can be added', async () => {
@@ -180,7 +209,9 @@ describe('deletion', () => {
     write((tx) => tx.create('Deployment', made('Deployment', { metadata: { name: 'a', namespace: 'd', finalizers: ['x/one', 'x/two'] } })));
     const marked = write((tx) => tx.markDeleted('Deployment', 'd', 'a', 0));
     expect(marked?.metadata).toMatchObject({ deletionGracePeriodSeconds: 0, generation: 2 });
-    expect(codeOf(() => write((tx) => tx.edit('Deployment', 'd', 'a', ({ metadata }) => void metadata!.finalizers.push('x/three'))))).toBe('invalid');
+    expect(codeOf(() => write((tx) => tx.edit('Deployment', 'd', 'a', ({ metadata }) => void metadata!.finalizers.push('x/three'))))).toBe(
+      'invalid',
+    );
     write((tx) => tx.edit('Deployment', 'd', 'a', ({ metadata }) => void (metadata!.finalizers = ['x/two'])));
     expect(store.count('Deployment')).toBe(1);
     write((tx) => tx.edit('Deployment', 'd', 'a', ({ metadata }) => void (metadata!.finalizers = [])));
@@ -251,7 +282,8 @@ describe('a transaction', () => {
       const fresh = tx.create('Pod', pod('fresh', 'n1'));
       tx.remove('Pod', 'default', 'old');
       tx.edit('Pod', 'default', 'moved', (draft) => void (draft.spec!.nodeName = 'n2'));
-      const names = (objects: Iterable<{ readonly metadata?: { readonly name?: string | undefined } | undefined }>) => [...objects].map((one) => one.metadata?.name).sort();
+      const names = (objects: Iterable<{ readonly metadata?: { readonly name?: string | undefined } | undefined }>) =>
+        [...objects].map((one) => one.metadata?.name).sort((a = '', b = '') => (a < b ? -1 : 1));
       expect(names(tx.list('Pod'))).toEqual(['fresh', 'moved']);
       expect(names(tx.list('Pod', 'default', { ordered: true }))).toEqual(['fresh', 'moved']);
       expect(names(tx.list('Pod', 'other'))).toEqual([]);

@@ -1,9 +1,19 @@
 // One transaction: its reads see its own writes, which are kept in an overlay until the store takes them. What a committed
 // transaction becomes (memory, ring, journal) is in store.ts; the rules for metadata are in metadata.ts.
-import type { Random } from '@podplane/api/system';
+
 import type { Kind, KindMap, Obj } from '@podplane/api/kinds/kind-map';
+import type { Random } from '@podplane/api/system';
 import { alreadyExists, conflict, invalid, notFound } from './errors.js';
-import { askDeletion, GENERATED_SUFFIX_LENGTH, generatedName, keepIdentity, removable, stampChanged, stampNew, stampRemoved } from './metadata.js';
+import {
+  askDeletion,
+  GENERATED_SUFFIX_LENGTH,
+  generatedName,
+  keepIdentity,
+  removable,
+  stampChanged,
+  stampNew,
+  stampRemoved,
+} from './metadata.js';
 import { type AnyObject, metadataOf, uidOf } from './object.js';
 import { type OverlayEntry, OverlayView } from './overlay.js';
 import { clonePlain, freezePlain, shareWith } from './plain.js';
@@ -174,7 +184,6 @@ export class Transaction extends OverlayView<Entry> implements Tx {
     const out: AnyChange[] = [];
     for (const { kind, entry } of this.#touched) {
       const { committed, object, last } = entry;
-      if (committed === object) continue;
       const replaced = committed !== undefined && object !== undefined && uidOf(committed) !== uidOf(object);
       if (committed !== undefined && (object === undefined || replaced)) {
         const lastState = uidOf(last) === uidOf(committed) ? last : committed;

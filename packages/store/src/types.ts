@@ -132,7 +132,11 @@ export interface Store extends ReadView {
   durable(revision: number): Promise<void>;
   readonly durableRevision: number;
   /** State and a cursor that starts right after it, in one tick. A durable one waits for nothing: its state is the durable state. */
-  snapshotAndWatch<S>(selector: Selector, mode: 'head' | 'durable', snap: (view: ReadView) => S): { readonly state: S; readonly cursor: Cursor };
+  snapshotAndWatch<S>(
+    selector: Selector,
+    mode: 'head' | 'durable',
+    snap: (view: ReadView) => S,
+  ): { readonly state: S; readonly cursor: Cursor };
   /** Throws StoreError "gone" for a revision that the ring (or the history) no longer holds, or that is from the future. */
   watchFrom(selector: Selector, mode: 'head' | 'durable', since: number): Cursor;
   /** The durable state; equals the head except for transactions that are in the journal's hands. */
@@ -154,7 +158,10 @@ export interface MetaTable {
   set(key: string, value: string | undefined): Promise<void>;
 }
 
-export type StoreHealth = { readonly state: 'ok' } | { readonly state: 'sealed'; readonly since: number; readonly reason: string } | { readonly state: 'closed' };
+export type StoreHealth =
+  | { readonly state: 'ok' }
+  | { readonly state: 'sealed'; readonly since: number; readonly reason: string }
+  | { readonly state: 'closed' };
 
 /** One row of a transaction: body undefined means removed. */
 export interface JournalChange {

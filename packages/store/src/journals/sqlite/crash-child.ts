@@ -8,7 +8,10 @@ import type { Tx } from '../../types.js';
 import { openSqliteJournal } from './journal.js';
 
 // JSON instead of messages: the generated ones need more than stripping types, and the journal does not care.
-const codec = { encode: (object: unknown) => Buffer.from(JSON.stringify(object)), decode: (bytes: Uint8Array) => JSON.parse(Buffer.from(bytes).toString()) as never };
+const codec = {
+  encode: (object: unknown) => Buffer.from(JSON.stringify(object)),
+  decode: (bytes: Uint8Array) => JSON.parse(Buffer.from(bytes).toString()) as never,
+};
 const codecs = Object.fromEntries((['ConfigMap'] satisfies Kind[]).map((kind) => [kind, codec])) as unknown as Codecs;
 
 const [directory = '', round = '0'] = process.argv.slice(2);
@@ -16,7 +19,13 @@ const store = await createStore({ system: realSystem(), journal: openSqliteJourn
 
 function write(tx: Tx, i: number): void {
   const name = `r${round}-${i}`;
-  tx.create('ConfigMap', { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: 'd', labels: {}, annotations: {}, ownerReferences: [], finalizers: [], managedFields: [] }, data: { i: String(i) }, binaryData: {} });
+  tx.create('ConfigMap', {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name, namespace: 'd', labels: {}, annotations: {}, ownerReferences: [], finalizers: [], managedFields: [] },
+    data: { i: String(i) },
+    binaryData: {},
+  });
   // Half of them are removed again later, so that a lost removal shows as well.
   if (i % 2 === 1) tx.remove('ConfigMap', 'd', `r${round}-${i - 1}`);
 }

@@ -232,7 +232,8 @@ export class JournalFile {
     let last: ChangePlace | undefined;
     // As many rows as came in at least, so that a flood cannot outrun it.
     if (tooMany >= TRIM_ROWS) last = changesUpTo.get(tooMany - 1);
-    else if (this.#changeTotal - oldest > retention.changeBytes * 1.25) last = changesBelow.get(TRIM_ROWS, this.#changeTotal - retention.changeBytes);
+    else if (this.#changeTotal - oldest > retention.changeBytes * 1.25)
+      last = changesBelow.get(TRIM_ROWS, this.#changeTotal - retention.changeBytes);
     if (last !== undefined) {
       this.#changeRows -= trimChanges.run(last.id).changes;
       setMeta.run(FLOOR, String(last.revision));

@@ -1,15 +1,12 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import type { Kind } from '@podplane/api/kinds/kind-map';
 import { realSystem } from '@podplane/api/system';
 import Database from 'better-sqlite3';
 import { afterEach, describe, expect, test } from 'vitest';
 import { catalogueCodecs } from '../../catalogue-codecs.js';
 import { JournalError, StoreError } from '../../errors.js';
-import type { Codecs } from '../../object.js';
 import { createStore, type ObjectStore } from '../../store.js';
 import { cause, configMap, dump, healthy, temporaryDirectory } from '../../test-support.js';
 import type { CommittedTx, JournalChange } from '../../types.js';
@@ -80,7 +77,12 @@ describe('a database', () => {
     const removed = store.transact(cause, (tx) => tx.remove('ConfigMap', 'default', 'b')).revision;
     await store.durable(removed);
     expect(store.causes({ kind: 'ConfigMap', namespace: 'default', name: 'a' }, 5)).toEqual([
-      { revision: 2, time: expect.any(Number) as unknown, type: 'modified', cause: { actor: 'controller:x', reason: 'again', becauseOf: 1 } },
+      {
+        revision: 2,
+        time: expect.any(Number) as unknown,
+        type: 'modified',
+        cause: { actor: 'controller:x', reason: 'again', becauseOf: 1 },
+      },
       { revision: 1, time: expect.any(Number) as unknown, type: 'added', cause },
     ]);
     await store.close();
@@ -89,7 +91,14 @@ describe('a database', () => {
     expect(dump(again)).toEqual(dump(store));
     expect(again.meta.get('k')).toBe('v');
     const batches = again.watchFrom({}, 'durable', 1).drain();
-    expect(batches.map(({ revision, changes, cause: { actor, becauseOf } = cause }) => [revision, actor, becauseOf, changes.map(({ type }) => type)])).toEqual([
+    expect(
+      batches.map(({ revision, changes, cause: { actor, becauseOf } = cause }) => [
+        revision,
+        actor,
+        becauseOf,
+        changes.map(({ type }) => type),
+      ]),
+    ).toEqual([
       [2, 'controller:x', 1, ['modified', 'added']],
       [3, 'user:test', undefined, ['deleted']],
     ]);
@@ -101,14 +110,16 @@ describe('a database', () => {
     const store = await storeIn(path);
     await store.durable(put(store, 'a', '1'));
     expect(statSync(path).mode & 0o777).toBe(0o700);
-    for (const file of readdirSync(path).filter((name) => name.startsWith(DATABASE_FILE))) expect(statSync(join(path, file)).mode & 0o077).toBe(0);
+    for (const file of readdirSync(path).filter((name) => name.startsWith(DATABASE_FILE)))
+      expect(statSync(join(path, file)).mode & 0o077).toBe(0);
   });
 
   test('keeps a bounded history: whole transactions, the newest ones', async () => {
     const path = directory();
     const journal = journalIn(path, { retention: { changes: 100 } });
     await journal.recover();
-    for (let i = 1; i <= 1300; i += 10) await journal.append(Array.from({ length: 10 }, (_, j) => commit(i + j, [change('a'), change('b'), change('c')])));
+    for (let i = 1; i <= 1300; i += 10)
+      await journal.append(Array.from({ length: 10 }, (_, j) => commit(i + j, [change('a'), change('b'), change('c')])));
     await journal.close();
     const { history, objects, revision } = await journalIn(path).recover();
     expect([objects.length, revision]).toEqual([3, 1300]);
@@ -137,7 +148,12 @@ describe('a database', () => {
     const journal = journalIn(path, { retention: { causeDays: 2, causeBytes: 1_000_000 } });
     await journal.recover();
     const day = 24 * 3600 * 1000;
-    const many = (from: number, name: string, time: number) => commit(from, Array.from({ length: 1100 }, () => change(name)), time);
+    const many = (from: number, name: string, time: number) =>
+      commit(
+        from,
+        Array.from({ length: 1100 }, () => change(name)),
+        time,
+      );
     await journal.append([many(1, 'old', 10 * day)]);
     await journal.append([many(2, 'new', 11 * day)]);
     const count = (name: string) => journal.causes({ kind: 'ConfigMap', namespace: 'd', name }, 10_000).length;
@@ -152,37 +168,19 @@ describe('a database', () => {
 });
 
 describe('a data directory', () => {
-  test('serves one server; a dead one does not hold it', async () => {
-    const path = directory();
-    const first = journalIn(path);
-    expect(() => openSqliteJournal({ directory: path })).toThrow(expect.objectContaining({ code: 'locked', message: expect.stringContaining(`(pid ${process.pid})`) as unknown }));
-    const other = spawnSync(process.execPath, [...childFlags, child, path], { encoding: 'utf8', timeout: 20_000 });
-    expect(other.status).not.toBe(0);
-    expect(other.stderr).toContain(`is in use by another server (pid ${process.pid})`);
-    await first.close();
-    expect(existsSync(join(path, 'server.pid'))).toBe(false);
-    const killed = startChild(path, 0);
-    await killed.acknowledged(1);
-    expect(await codeOf(() => openSqliteJournal({ directory: path }))).toBe('locked');
-    await killed.kill();
-    const after = journalIn(path);
-    expect((await after.recover()).revision).toBeGreaterThan(0);
-  });
-
   test('that cannot be one is refused', async () => {
     const path = directory();
     const file = join(path, 'file');
     writeFileSync(file, '');
-    expect(() => openSqliteJournal({ directory: file })).toThrow(expect.objectContaining({ code: 'unusable-directory', message: expect.stringContaining(file) as unknown, advice: expect.any(String) as unknown }));
+    expect(() => openSqliteJournal({ directory: file })).toThrow(
+      expect.objectContaining({
+        code: 'unusable-directory',
+        message: expect.stringContaining(file) as unknown,
+        advice: expect.any(String) as unknown,
+      }),
+    );
     expect(await codeOf(() => openSqliteJournal({ directory: join(file, 'below') }))).toBe('unusable-directory');
     expect(await codeOf(() => openSqliteJournal({ directory: '/proc/podplane' }))).toBe('unusable-directory');
-  });
-
-  test.skipIf(process.getuid?.() === 0)('that this user may not write is refused', async () => {
-    const path = directory();
-    chmodSync(path, 0o500);
-    stack.push(() => chmodSync(path, 0o700));
-    expect(await codeOf(() => openSqliteJournal({ directory: path }))).toBe('unusable-directory');
   });
 
   test('of a newer version, or with the database of another program, is refused and left alone', async () => {
@@ -218,7 +216,12 @@ describe('a data directory', () => {
     await journal.append([commit(1, [{ ...change('a'), kind: 'Widget' as Kind }])]);
     const open = () => createStore({ system: realSystem(), journal, codecs: catalogueCodecs });
     expect(await codeOf(open)).toBe('newer-format');
-    await journal.append([commit(2, [{ ...change('a'), kind: 'Widget' as Kind, type: 'deleted' }, { ...change('b'), body: Buffer.from([255, 255, 255]) }])]);
+    await journal.append([
+      commit(2, [
+        { ...change('a'), kind: 'Widget' as Kind, type: 'deleted' },
+        { ...change('b'), body: Buffer.from([255, 255, 255]) },
+      ]),
+    ]);
     expect(await codeOf(open)).toBe('corrupt');
   });
 });
@@ -240,7 +243,8 @@ describe('a backup', () => {
     expect(restored.count('ConfigMap')).toBe(50);
     expect(restored.revision).toBeGreaterThanOrEqual(1_000_000_050);
     expect(restored.revision).toBeLessThanOrEqual(1_000_000_100);
-    for (const since of [10, store.revision]) expect(() => restored.watchFrom({}, 'durable', since)).toThrow(expect.objectContaining({ code: 'gone' }));
+    for (const since of [10, store.revision])
+      expect(() => restored.watchFrom({}, 'durable', since)).toThrow(expect.objectContaining({ code: 'gone' }));
     const { revision } = restored;
     await restored.close();
     expect((await storeIn(join(target, '..'))).revision).toBe(revision);
@@ -318,83 +322,6 @@ test('a thread that dies is replaced by the next recovery', async () => {
   await store.durable(put(store, 'a', '3'));
   expect(store.get('ConfigMap', 'default', 'a')?.data['value']).toBe('3');
 });
-
-const child = fileURLToPath(new URL('./crash-child.ts', import.meta.url));
-const childFlags = ['--conditions=podplane-source', '--import', new URL('./source-hooks.mjs', import.meta.url).href];
-
-interface Child {
-  /** Resolves when so many writes have been acknowledged. */
-  acknowledged(count: number): Promise<void>;
-  /** kill -9; all that was acknowledged: revision and number of each write. */
-  kill(): Promise<readonly (readonly [revision: number, i: number])[]>;
-}
-
-function startChild(path: string, round: number): Child {
-  const process_: ChildProcess & { stdout: NonNullable<ChildProcess['stdout']> } = spawn(process.execPath, [...childFlags, child, path, String(round)], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const seen: (readonly [number, number])[] = [];
-  const lines = createInterface({ input: process_.stdout });
-  let wanted = { count: Number.POSITIVE_INFINITY, reached: (): void => undefined };
-  lines.on('line', (line) => {
-    const [revision, i] = line.split(' ').map(Number);
-    // A line cut by the kill is no acknowledgement.
-    if (revision !== undefined && i !== undefined && Number.isFinite(i)) seen.push([revision, i]);
-    if (seen.length >= wanted.count) wanted.reached();
-  });
-  const ended = new Promise<void>((resolve) => lines.once('close', resolve));
-  stack.push(() => void process_.kill('SIGKILL'));
-  return {
-    acknowledged: (count) =>
-      new Promise((resolve, reject) => {
-        wanted = { count, reached: resolve };
-        void ended.then(() => reject(new Error('the child ended')));
-      }),
-    async kill() {
-      process_.kill('SIGKILL');
-      await ended;
-      return seen;
-    },
-  };
-}
-
-test('kill -9 under load loses no acknowledged write', async () => {
-  const path = directory();
-  const all: { readonly round: number; readonly revision: number; readonly i: number }[] = [];
-  for (const [round, count] of [1, 150, 700].entries()) {
-    const running = startChild(path, round);
-    await running.acknowledged(count);
-    for (const [revision, i] of await running.kill()) all.push({ round, revision, i });
-  }
-  const json = { encode: (object: unknown) => Buffer.from(JSON.stringify(object)), decode: (bytes: Uint8Array) => JSON.parse(Buffer.from(bytes).toString()) as never };
-  const store = await createStore({ system: realSystem(), journal: journalIn(path), codecs: { ConfigMap: json } as unknown as Codecs });
-  expect(all.length).toBeGreaterThan(850);
-  for (const { round, revision, i } of all) {
-    expect(revision).toBeLessThanOrEqual(store.revision);
-    // Write i makes i and i + 1 and removes i again, all or nothing.
-    expect(store.get('ConfigMap', 'd', `r${round}-${i + 1}`)?.metadata?.resourceVersion).toBe(String(revision));
-    expect(store.get('ConfigMap', 'd', `r${round}-${i}`)).toBeUndefined();
-  }
-  const revisions = new Set([...store.list('ConfigMap')].map(({ metadata }) => metadata?.resourceVersion));
-  expect(revisions.size).toBe(store.count('ConfigMap'));
-  expect(store.revision).toBe(store.count('ConfigMap')); // one change stays of each transaction, no revision was given twice
-  const { history } = await replayable(store);
-  expect(history).toEqual(dumpJson(store));
-  await store.close();
-
-  function dumpJson(view: ObjectStore): Map<string, string> {
-    return new Map([...view.list('ConfigMap')].map((object) => [object.metadata?.name ?? '', JSON.stringify(object)]));
-  }
-
-  /** Replay of the kept changes gives the objects that they touched. */
-  function replayable(view: ObjectStore): { readonly history: Map<string, string> } {
-    const changes = view.watchFrom({}, 'durable', 0).drain().flatMap((batch) => batch.changes);
-    const out = new Map<string, string>();
-    for (const { type, object } of changes) {
-      if (type === 'deleted') out.delete(object.metadata?.name ?? '');
-      else out.set(object.metadata?.name ?? '', JSON.stringify(object));
-    }
-    return { history: out };
-  }
-}, 60_000);
 
 function canMount(): boolean {
   if (process.getuid?.() !== 0) return false;

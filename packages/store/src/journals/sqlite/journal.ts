@@ -225,7 +225,8 @@ function explain(code: string, message: string): [JournalErrorCode, string, stri
   if (code === 'newer-format') return [code, message, 'start the version that wrote it, or a newer one'];
   if (code === 'foreign') return [code, message, 'choose another data directory'];
   if (code.startsWith('SQLITE_FULL') || code === 'ENOSPC') return ['full', 'the disk of the data directory is full', 'make room on it'];
-  if (code.startsWith('SQLITE_NOTADB')) return ['foreign', 'the database file is not one', 'choose another data directory, or restore a backup'];
+  if (code.startsWith('SQLITE_NOTADB'))
+    return ['foreign', 'the database file is not one', 'choose another data directory, or restore a backup'];
   if (code.startsWith('SQLITE_CORRUPT')) return ['corrupt', `the database is damaged: ${message}`, 'restore a backup'];
   if (code.startsWith('SQLITE_CANTOPEN') || code.startsWith('SQLITE_READONLY') || code === 'EACCES' || code === 'EROFS') {
     return ['unusable-directory', `the database cannot be written: ${message}`, 'give this user write access to the data directory'];

@@ -8,7 +8,9 @@ const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 const database = (await import(new URL(`./database.${extension}`, import.meta.url).href)) as typeof import('./database.js');
 
 /** What the thread is started with: to be a journal, or to make one backup. */
-export type WorkerData = { readonly mode: 'journal'; readonly settings: WorkerSettings } | { readonly mode: 'backup'; readonly source: string; readonly target: string };
+export type WorkerData =
+  | { readonly mode: 'journal'; readonly settings: WorkerSettings }
+  | { readonly mode: 'backup'; readonly source: string; readonly target: string };
 
 const port = parentPort;
 const data = workerData as WorkerData;
@@ -52,11 +54,17 @@ function codeOf(error: unknown): string {
 function answer(request: WorkerRequest): void {
   try {
     const reply = handle(request);
-    const moved = reply.ok && reply.recovered !== undefined ? [reply.recovered.objectBodies.buffer, reply.recovered.historyBodies.buffer] : [];
+    const moved =
+      reply.ok && reply.recovered !== undefined ? [reply.recovered.objectBodies.buffer, reply.recovered.historyBodies.buffer] : [];
     port?.postMessage(reply, moved);
   } catch (error) {
     if (request.op === 'append' || request.op === 'probe') failed = true;
-    const reply: WorkerReply = { id: request.id, ok: false, code: codeOf(error), message: error instanceof Error ? error.message : String(error) };
+    const reply: WorkerReply = {
+      id: request.id,
+      ok: false,
+      code: codeOf(error),
+      message: error instanceof Error ? error.message : String(error),
+    };
     port?.postMessage(reply);
   }
 }
