@@ -88,12 +88,10 @@ export class SchedulerCore {
     const best = this.#rankings.best(podClass);
     if (best !== undefined) {
       this.ledger.setPod(entry.uid, podClass, best.name, false);
-      // Where one fitted, another of its class may.
-      const group = this.queue.group(podClass.key);
-      if (group !== undefined) this.queue.wake(group, 1, now);
+      this.#wakeNext(podClass, now);
       return { kind: 'place', entry, node: best.name };
     }
-    const verdict = this.#verdict(podClass, now);
+    const verdict = this.#verdict(podClass.base, now);
     if (verdict === undefined) {
       this.queue.postpone(entry, now);
       throw new Error(`the ranking and the plugins disagree on class ${podClass.key}`);
@@ -131,8 +129,13 @@ export class SchedulerCore {
     this.queue.remove(uid);
     if (state !== 'active' && state !== 'backoff') return;
     // It may have been woken for room that it does not take now.
-    const group = this.queue.group(entry.class.key);
-    if (group !== undefined) this.queue.wake(group, 1, now);
+    this.#wakeNext(entry.class, now);
+  }
+
+  /** Wakes one more pod like this one, if there is a node for it. */
+  #wakeNext(podClass: PodClass, now: number): void {
+    const group = this.queue.groupOf(podClass);
+    if (group !== undefined && this.#rankings.best(podClass.base) !== undefined) this.queue.wake(group, 1, now);
   }
 
   /** Wakes as many pods of each waiting class as the node now has room for; none where the change cannot help. */

@@ -35,15 +35,18 @@ export interface Entry {
   turn: number;
 }
 
-/** Pods of one class that fit nowhere. */
+/** Pods that fit nowhere and are of one class but for their owners, which no filter asks for. */
 export interface WaitingGroup {
+  /** Without an owner. */
   readonly class: PodClass;
   /** Names of the plugins that refused on some node; a change that none of them cares for wakes nobody. Only grows. */
   readonly plugins: Set<string>;
   readonly entries: Map<string, Entry>;
+  /** The entries, the most important and oldest first; some places may be outdated. */
+  order: Heap<Place>;
 }
 
-interface Place {
+export interface Place {
   readonly entry: Entry;
   readonly turn: number;
   readonly at: number;
@@ -54,11 +57,12 @@ const BACKOFF_MAX_MS = 10_000;
 /** A safety net only: pods that sleep longer are tried once more. */
 const WAITING_MAX_MS = 300_000;
 
+const byImportance = (a: Place, b: Place): number => b.entry.priority - a.entry.priority || a.entry.seq - b.entry.seq;
 const current = ({ entry, turn }: Place): boolean => entry.turn === turn;
 
 export class SchedulingQueue {
   readonly #entries = new Map<string, Entry>();
-  readonly #active = new Heap<Place>((a, b) => b.entry.priority - a.entry.priority || a.entry.seq - b.entry.seq);
+  readonly #active = new Heap<Place>(byImportance);
   readonly #backoff = new Heap<Place>((a, b) => a.at - b.at || a.entry.seq - b.entry.seq);
   readonly #waiting = new Map<string, WaitingGroup>();
   readonly #flush = new Heap<Place>((a, b) => a.at - b.at || a.entry.seq - b.entry.seq);
@@ -135,15 +139,22 @@ export class SchedulingQueue {
     if (entry.state !== 'taken') return;
     this.#strike(entry, now);
     entry.waitingSince = now;
-    const { key } = entry.class;
+    const { base } = entry.class;
+    const { key } = base;
     let group = this.#waiting.get(key);
     if (group === undefined) {
-      group = { class: entry.class, plugins: new Set(), entries: new Map() };
+      group = { class: base, plugins: new Set(), entries: new Map(), order: new Heap(byImportance) };
       this.#waiting.set(key, group);
     }
     for (const plugin of plugins) group.plugins.add(plugin);
     group.entries.set(entry.uid, entry);
     this.#move(entry, 'waiting');
+    // Entries that left otherwise than by waking leave their places behind.
+    if (group.order.size > 2 * group.entries.size + 64) {
+      group.order = new Heap(byImportance);
+      for (const one of group.entries.values()) if (one !== entry) group.order.push({ entry: one, turn: one.turn, at: 0 });
+    }
+    group.order.push({ entry, turn: entry.turn, at: 0 });
   }
 
   /** It has a node but could not be bound; again after a while. */
@@ -158,19 +169,20 @@ export class SchedulingQueue {
     return this.#waiting.values();
   }
 
-  group(key: string): WaitingGroup | undefined {
-    return this.#waiting.get(key);
+  /** The sleeping pods that are like a class but for its owner. */
+  groupOf(podClass: PodClass): WaitingGroup | undefined {
+    return this.#waiting.get(podClass.base.key);
   }
 
   /** Wakes up to count pods of a group, the most important and oldest first. */
   wake(group: WaitingGroup, count: number, now: number): void {
-    const chosen =
-      count >= group.entries.size
-        ? [...group.entries.values()]
-        : [...group.entries.values()].sort((a, b) => b.priority - a.priority || a.seq - b.seq).slice(0, count);
-    for (const entry of chosen) {
-      this.#leaveGroup(entry);
-      this.#retry(entry, now);
+    for (let left = count; left > 0; ) {
+      const place = group.order.pop();
+      if (place === undefined) return;
+      if (!current(place)) continue;
+      this.#leaveGroup(place.entry);
+      this.#retry(place.entry, now);
+      left--;
     }
   }
 
@@ -206,8 +218,9 @@ export class SchedulingQueue {
   }
 
   #leaveGroup(entry: Entry): void {
-    const group = this.#waiting.get(entry.class.key);
-    if (group?.entries.delete(entry.uid) && group.entries.size === 0) this.#waiting.delete(entry.class.key);
+    const { key } = entry.class.base;
+    const group = this.#waiting.get(key);
+    if (group?.entries.delete(entry.uid) && group.entries.size === 0) this.#waiting.delete(key);
   }
 
   #move(entry: Entry, to: State): void {
