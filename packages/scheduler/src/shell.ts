@@ -162,7 +162,13 @@ export class Scheduler {
     if (code === 'sealed' || code === 'closed') return; // onHealth tells when it goes on
     this.stats.errors++;
     this.#onError(error);
-    if (this.#state.kind === 'running') this.#wakeAt(this.#system.clock.monotonic() + RETRY_MS);
+    // Changes may have been read and not taken in: what the ledger says can no longer be relied on.
+    this.#close({ kind: 'sealed' });
+    this.#system.timers.after(RETRY_MS, () => this.#reopen(), { background: true });
+  }
+
+  #reopen(): void {
+    if (this.#health !== undefined && this.#state.kind === 'sealed' && this.#store.health.state === 'ok') this.#open();
   }
 
   /** Returns whether there is more to do at once. */

@@ -131,3 +131,15 @@ describe('the event recorder', () => {
     expect(events()).toHaveLength(1);
   });
 });
+
+it('is not held up by an event that cannot be written', async () => {
+  const faults: unknown[] = [];
+  recorder.stop();
+  recorder = new EventRecorder({ store: world.store, system: world.system, onError: (error) => faults.push(error) });
+  recorder.record(about('a/b'));
+  recorder.record(about('c'));
+  await world.system.advance(100);
+  expect(events().map((e) => e.involvedObject?.name)).toEqual(['c']);
+  expect(faults).toHaveLength(1);
+  expect(recorder.stats.dropped).toBe(1);
+});

@@ -181,11 +181,31 @@ export class EventRecorder {
       }
     }
     if (batch.length === 0) return;
+    try {
+      this.#commit(batch.map(([, , one]) => one));
+    } catch (error) {
+      if (this.#store.health.state !== 'ok') throw error;
+      // One of them cannot be written; it must not hold up the others for ever.
+      for (const [, , one] of batch) this.#commitAlone(one);
+    }
+    for (const [pending, key] of batch) pending.delete(key);
+  }
+
+  #commit(events: readonly Pending[]): void {
     this.#store.transact({ actor: 'server', reason: 'events' }, (tx) => {
-      for (const [, , one] of batch) this.#put(tx, one);
+      for (const one of events) this.#put(tx, one);
       this.#limit(tx);
     });
-    for (const [pending, key] of batch) pending.delete(key);
+  }
+
+  #commitAlone(event: Pending): void {
+    try {
+      this.#commit([event]);
+    } catch (error) {
+      if (this.#store.health.state !== 'ok') throw error;
+      this.stats.dropped++;
+      this.#onError(error);
+    }
   }
 
   #put(tx: Tx, pending: Pending): void {

@@ -148,3 +148,26 @@ describe('the pump', () => {
     expect(busy.calls.length).toBeLessThanOrEqual(6 * 5000);
   });
 });
+
+it('starts anew from the store when a reconciler cannot read a change', async () => {
+  const probe = new Probe('probe');
+  let broken = false;
+  const fragile: Reconciler = {
+    name: 'fragile',
+    keysFor: () => {
+      if (broken) throw new Error('cannot read this');
+      return [];
+    },
+    allKeys: (view) => probe.allKeys(view),
+    reconcile: (key, context) => probe.reconcile(key, context),
+  };
+  world.start(() => [fragile]);
+  await world.settle();
+  broken = true;
+  world.create('Pod', barePod('a'));
+  await world.settle();
+  expect(world.errors).toMatchObject([{ controller: 'pump' }]);
+  broken = false;
+  await world.system.advance(1000);
+  expect(probe.calls).toEqual(['a']);
+});

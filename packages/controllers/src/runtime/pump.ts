@@ -173,10 +173,12 @@ export class ControllerPump {
       // Not of one key: reading changes failed. All keys are looked at again, from the store.
       this.#onError('pump', '', error);
       this.#close({ kind: 'sealed' });
-      this.#system.timers.after(RETRY_MS, () => this.#health !== undefined && this.#store.health.state === 'ok' && this.#open(), {
-        background: true,
-      });
+      this.#system.timers.after(RETRY_MS, () => this.#reopen(), { background: true });
     }
+  }
+
+  #reopen(): void {
+    if (this.#health !== undefined && this.#state.kind === 'sealed' && this.#store.health.state === 'ok') this.#open();
   }
 
   /** Returns whether there is more to do at once. */
