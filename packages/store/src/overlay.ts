@@ -53,10 +53,13 @@ export abstract class OverlayView<E extends OverlayEntry> implements ReadView {
   list<K extends Kind>(kind: K, namespace?: string, options?: ListOptions): Iterable<Obj<K>> {
     const ofKind = this.entries.get(kind);
     if (ofKind === undefined || ofKind.size === 0) return this.state.list(kind, namespace, options);
-    const objects: Obj<K>[] = [];
-    for (const object of this.state.list(kind, namespace)) {
-      if (!ofKind.has(idOf(object.metadata?.namespace ?? '', object.metadata?.name ?? ''))) objects.push(object);
+    const replaced = new Set<AnyObject>();
+    for (const { namespace: place, name } of ofKind.values()) {
+      const object = this.state.get(kind, place, name);
+      if (object !== undefined) replaced.add(object);
     }
+    const objects: Obj<K>[] = [];
+    for (const object of this.state.list(kind, namespace)) if (!replaced.has(object)) objects.push(object);
     for (const entry of ofKind.values()) {
       if (entry.object !== undefined && (namespace === undefined || entry.namespace === namespace)) objects.push(entry.object as Obj<K>);
     }

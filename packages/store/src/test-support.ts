@@ -7,6 +7,7 @@ import { codecs as messages } from '@podplane/api/decode/codecs';
 import type { Kind, KindMap } from '@podplane/api/kinds/kind-map';
 import { type System, suffixFrom } from '@podplane/api/system';
 import { catalogueCodecs } from './catalogue-codecs.js';
+import { indexesOf } from './indexes.js';
 import type { AnyObject } from './object.js';
 import type { ObjectStore } from './store.js';
 import type { Cause, ChangeBatch, ReadView } from './types.js';
@@ -128,21 +129,13 @@ export function indexFaults(view: ReadView): string[] {
       if (view.get(kind, object.metadata?.namespace ?? '', object.metadata?.name ?? '') !== object)
         faults.push(`${keyOf(kind, object)} is not found by name`);
     }
-    const owners = new Set(objects.flatMap((object) => object.metadata?.ownerReferences.map(({ uid }) => uid) ?? []));
-    for (const uid of [...owners, 'nobody']) {
-      const expected = objects.filter((object) => object.metadata?.ownerReferences.some((reference) => reference.uid === uid) === true);
-      if (!sameSet([...view.index(kind, 'owner', uid)], expected)) faults.push(`owner index of ${kind}, ${uid}`);
+    for (const [name, valuesOf] of indexesOf(kind)) {
+      const expected = new Map<string, AnyObject[]>([['nothing has this value', []]]);
+      for (const object of objects) for (const value of valuesOf(object)) expected.set(value, [...(expected.get(value) ?? []), object]);
+      for (const [value, wanted] of expected) {
+        if (!sameSet([...view.index(kind, name, value)], wanted)) faults.push(`${name} index of ${kind}, "${value}"`);
+      }
     }
-  }
-  const pods = [...view.list('Pod')];
-  for (const node of ['', 'n1', 'n2', 'n3']) {
-    if (
-      !sameSet(
-        [...view.index('Pod', 'node', node)],
-        pods.filter((one) => (one.spec?.nodeName ?? '') === node),
-      )
-    )
-      faults.push(`node index, ${node}`);
   }
   return faults;
 }
