@@ -52,7 +52,8 @@ function buf(args) {
 }
 
 // ts-proto goes through Date, which knows milliseconds only. These keep what was given, to the nanosecond; fractions
-// are written with 3, 6 or 9 digits, as proto3 JSON says, or none.
+// are written with 3, 6 or 9 digits, as proto3 JSON says, or none. What is in no calendar becomes a text that strict decoding
+// refuses by its path, as an error here could not say where it was.
 const toTimestamp = `function toTimestamp(dateStr: string): Timestamp {
   const millis = globalThis.Date.parse(dateStr);
   if (globalThis.Number.isNaN(millis)) {
@@ -63,7 +64,11 @@ const toTimestamp = `function toTimestamp(dateStr: string): Timestamp {
 }
 `;
 const fromTimestamp = `function fromTimestamp(t: Timestamp): string {
-  const whole = new globalThis.Date((t.seconds || 0) * 1000).toISOString().slice(0, -5);
+  const date = new globalThis.Date((t.seconds || 0) * 1000);
+  if (globalThis.Number.isNaN(date.getTime()) || t.nanos < 0 || t.nanos > 999999999) {
+    return t.seconds + " s and " + t.nanos + " ns since 1970";
+  }
+  const whole = date.toISOString().slice(0, -5);
   const nanos = globalThis.String(t.nanos || 0).padStart(9, "0");
   const fraction = nanos.replace(/(000){1,3}$/, "");
   return whole + (fraction === "" ? "" : "." + fraction) + "Z";
