@@ -68,7 +68,10 @@ export interface PauseSpec {
   readonly hosts: readonly { readonly ip: string; readonly names: readonly string[] }[];
   readonly sysctls: Readonly<Record<string, string>>;
   readonly cgroupParent?: string | undefined;
-  /** Volumes in memory live while somebody has them mounted: mounted here too, they outlive restarts of the app containers. */
+  /**
+   * The pod's volumes, anywhere. Mounted here they become writable for everybody before an app container starts, and those in memory,
+   * which live while somebody has them mounted, outlive restarts of the app containers.
+   */
   readonly mounts?: readonly Mount[] | undefined;
 }
 

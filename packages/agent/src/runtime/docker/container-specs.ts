@@ -26,6 +26,8 @@ export function pauseOptions(spec: PauseSpec): CreateContainer {
   }
   return {
     Image: PAUSE_IMAGE,
+    // These it makes writable for everybody when it starts, before any other container of the pod does (pause-code.ts).
+    Cmd: (spec.mounts ?? []).filter((mount) => mount.type === 'volume' && !mount.readOnly).map((mount) => mount.target),
     Hostname: hostname(spec.hostname),
     Labels: { ...spec.labels },
     ExposedPorts: Object.fromEntries([...ports.keys()].map((port) => [port, {}])),

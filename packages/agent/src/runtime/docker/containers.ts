@@ -1,6 +1,6 @@
 // Containers of the engine: made, started, ended, removed, looked at. What they are made from is container-specs.ts.
 import { isRuntimeError, RuntimeError } from '../errors.js';
-import { type ContainerInfo, type ContainerSpec, type ContainerState, LABEL_NODE, type PauseSpec } from '../types.js';
+import { type ContainerHint, type ContainerInfo, type ContainerSpec, type ContainerState, LABEL_NODE, type PauseSpec } from '../types.js';
 import { appOptions, oomProbeOptions, pauseOptions } from './container-specs.js';
 import type { Engine } from './engine.js';
 import type { ContainerInspect, CreateContainer } from './engine-api.js';
@@ -22,6 +22,8 @@ export class Containers {
   readonly #engine: Engine;
   /** Pause containers made here and not started yet: they go behind the app containers of pods further on. */
   readonly #newPauses = new Set<string>();
+  /** Containers of which an event said that something in them was killed for memory. */
+  readonly #sawOom = new Set<string>();
   #negativeOomScore: Promise<boolean> | undefined;
 
   constructor(engine: Engine) {
@@ -143,7 +145,16 @@ export class Containers {
 
   async inspect(id: string): Promise<ContainerInfo | undefined> {
     const found = await this.#engine.find<ContainerInspect>(`inspect container ${short(id)}`, { method: 'GET', path: `${path(id)}/json` });
-    return found && containerInfo(found);
+    return found && containerInfo(found, this.#sawOom.has(found.Id));
+  }
+
+  /**
+   * What the events say about memory. The engine forgets it where the container's end reached it first, which happens when the machine
+   * is busy; the event comes nevertheless, and whoever looks again on its account gets the truth.
+   */
+  note(hint: ContainerHint): void {
+    if (hint.action === 'oom') this.#sawOom.add(hint.containerId);
+    else if (hint.action === 'destroy' || hint.action === 'start') this.#sawOom.delete(hint.containerId);
   }
 
   /** Ids of all containers with the node's label, also ended ones. One call, whatever their number. */
@@ -193,7 +204,7 @@ function time(text: string | undefined): number | undefined {
   return Number.isNaN(ms) || ms <= 0 ? undefined : ms;
 }
 
-export function containerInfo(container: ContainerInspect): ContainerInfo {
+export function containerInfo(container: ContainerInspect, sawOom: boolean): ContainerInfo {
   const state = container.State;
   const status = STATES.has(state.Status) ? (state.Status as ContainerState) : 'dead';
   const ended = status === 'exited' || status === 'dead';
@@ -211,7 +222,7 @@ export function containerInfo(container: ContainerInspect): ContainerInfo {
     finishedAt: ended ? time(state.FinishedAt) : undefined,
     exitCode: ended || failedToStart ? state.ExitCode : undefined,
     // The flag is also set where only a child was killed, or another container of the pod's cgroup; the exit code tells these apart.
-    oomKilled: ended && state.OOMKilled && state.ExitCode === 137,
+    oomKilled: ended && (state.OOMKilled || sawOom) && state.ExitCode === 137,
     error: state.Error ?? '',
     pid: state.Pid ?? 0,
   };

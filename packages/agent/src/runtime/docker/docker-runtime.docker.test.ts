@@ -197,10 +197,20 @@ describe.skipIf(noEngine !== undefined)('DockerRuntime', () => {
     expect((await runtime.listContainers(node.name)).filter((container) => container.name.startsWith('podplane-oom'))).toEqual([]);
   });
 
-  it('reports a container that used up its memory', async () => {
-    const { app } = await node.pod('oom', 'exec tail /dev/zero', { app: { resources: { memoryLimitBytes: 16 * 1024 * 1024 } } });
-    expect(await node.ended(app)).toBe(137);
-    expect(await runtime.inspect(app)).toMatchObject({ oomKilled: true, exitCode: 137, state: 'exited' });
+  it('reports containers that used up their memory, also when their end is known before the reason', async () => {
+    const stop = new AbortController();
+    const watching = (async () => {
+      for await (const _hint of runtime.watch(node.name, stop.signal));
+    })();
+    const resources = { memoryLimitBytes: 16 * 1024 * 1024 };
+    const pods = await Promise.all([1, 2, 3, 4].map((i) => node.pod(`oom${i}`, 'exec tail /dev/zero', { app: { resources } })));
+    for (const { app } of pods) {
+      expect(await node.ended(app)).toBe(137);
+      const looked = expect.poll(() => runtime.inspect(app), { timeout: 10_000 });
+      await looked.toMatchObject({ oomKilled: true, exitCode: 137, state: 'exited' });
+    }
+    stop.abort();
+    await watching;
   });
 
   it('keeps volumes in memory across restarts of the app when the pause mounts them, within their size', async () => {
@@ -215,6 +225,15 @@ describe.skipIf(noEngine !== undefined)('DockerRuntime', () => {
     const next = await runtime.createContainer(node.app('mem', pause, STAY, { mounts: [mount] }));
     await runtime.start(next);
     expect((await node.run(next, 'cat', '/mem/a')).out).toBe('kept\n');
+  });
+
+  it('lets everybody write to volumes that the pause container mounts', async () => {
+    const volumes = [true, false].map((memory) => ({ name: `${node.name}-open-${memory}`, memory }));
+    for (const { name, memory } of volumes) await runtime.createVolume(name, { [LABEL_NODE]: node.name }, { memory, sizeBytes: undefined });
+    const mounts = volumes.map(({ name }) => ({ type: 'volume' as const, source: name, target: `/v/${name}`, readOnly: false }));
+    const { app } = await node.pod('open', STAY, { pause: { mounts }, app: { mounts } });
+    const modes = volumes.map(({ name }) => `stat -c %a /v/${name}`).join('; ');
+    expect((await node.run(app, 'sh', '-c', modes)).out).toBe('777\n777\n'); // as in Kubernetes;
   });
 
   it('gives hints about its own containers, also about what happened before the connection stood', async () => {

@@ -150,7 +150,14 @@ export class DockerRuntime implements ContainerRuntime {
   }
 
   watch(nodeName: string, signal: AbortSignal): AsyncIterable<ContainerHint> {
-    return watchContainers(this.#engine, nodeName, signal);
+    return this.#noted(watchContainers(this.#engine, nodeName, signal));
+  }
+
+  async *#noted(hints: AsyncIterable<ContainerHint>): AsyncGenerator<ContainerHint, void, void> {
+    for await (const hint of hints) {
+      this.#containers.note(hint);
+      yield hint;
+    }
   }
 
   async removeNode(nodeName: string): Promise<void> {

@@ -1,11 +1,14 @@
 // The program of the pause container as machine code, for x86-64 and arm64: no compiler and no registry are needed to have it.
 //
+//   for each argument: make it writable for everybody (chmod 0777, errors ignored)
 //   block SIGINT, SIGTERM and SIGCHLD
 //   loop:  wait for one of them (rt_sigtimedwait)
 //          SIGCHLD: reap every child that has ended (wait4 with WNOHANG), loop
 //          SIGINT, SIGTERM: exit with 0
 //          anything else (a signal without effect interrupted the wait): loop
 //
+// The arguments are the mount points of the pod's volumes: a new volume of Docker belongs to root and nobody else may write, where an
+// emptyDir of Kubernetes is open to all. The pause container starts before the others, so this costs no time.
 // Blocked signals are delivered to process 1 of a namespace too, unlike those with a default action; so nothing needs a handler.
 // The bytes are made by two tiny emitters, one for each architecture; the tests disassemble and run the result.
 
@@ -17,6 +20,7 @@ const SIGCHLD = 17;
 const SIGNAL_SET = (1 << (SIGINT - 1)) | (1 << (SIGTERM - 1)) | (1 << (SIGCHLD - 1));
 const SIGSET_BYTES = 8;
 const WNOHANG = 1;
+const MODE = 0o777;
 
 /** Bytes with jumps to labels that may come later. A jump's bytes are made by "encode" when all labels are known. */
 class Emitter {
@@ -91,6 +95,16 @@ function amd64Code(): Uint8Array {
   const jumpIfGreater = short(0x7f);
   const jump = short(0xeb);
 
+  // The stack holds the number of arguments, pointers to them (the program's name first), and a null pointer.
+  code.emit(0x5f, 0x5f); // pop rdi, twice
+  code.label('argument');
+  code.emit(0x5f); // pop rdi
+  code.emit(0x48, 0x85, 0xff); // test rdi, rdi
+  jumpIfEqual('block');
+  code.emit(0xbe, ...littleEndian32(MODE)); // mov esi, imm32
+  syscall(90); // chmod
+  jump('argument');
+  code.label('block');
   code.emit(0x68, ...littleEndian32(SIGNAL_SET)); // push imm32 (64 bits on the stack): the set is at rsp
   zeroEdi(); // SIG_BLOCK = 0
   code.emit(0x48, 0x89, 0xe6); // mov rsi, rsp
@@ -145,7 +159,19 @@ function arm64Code(): Uint8Array {
   const jumpIfEqual = jumpIf(0);
   const jumpIfGreater = jumpIf(12);
   const jump = (label: string): void => code.jump(label, 4, (from, to) => word(0x14000000 | (((to - from) / 4) & 0x3ffffff)));
+  const jumpIfZero = (register: number, label: string): void =>
+    code.jump(label, 4, (from, to) => word(0xb4000000 | ((((to - from) / 4) & 0x7ffff) << 5) | register)); // cbz xN
 
+  // The stack holds the number of arguments, pointers to them (the program's name first), and a null pointer.
+  code.emit(...word(0x910043f3)); // add x19, sp, #16
+  code.label('argument');
+  code.emit(...word(0xf8408661)); // ldr x1, [x19], #8
+  jumpIfZero(1, 'block');
+  code.emit(...word(0x92800c60)); // mov x0, #-100: AT_FDCWD
+  set(2, MODE);
+  syscall(53); // fchmodat
+  jump('argument');
+  code.label('block');
   set(9, SIGNAL_SET & 0xffff);
   setHigh(9, SIGNAL_SET >>> 16);
   code.emit(...word(0xf81f0fe9)); // str x9, [sp, #-16]!: the set is at sp, which stays a multiple of 16

@@ -1,7 +1,7 @@
 // The pause program: what its bytes are, that it runs on this machine (and on the other architecture where qemu is installed), and as a container.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { arch, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -30,8 +30,8 @@ const DISASSEMBLERS: Readonly<Record<PauseArchitecture, { readonly program: stri
 };
 // The system calls in order, as the disassembler shows the number that is set before each.
 const NUMBERS: Readonly<Record<PauseArchitecture, RegExp>> = {
-  amd64: /push +0x(e)\n[^]*mov +eax,0x(80)\n[^]*push +0x(3d)\n[^]*push +0x(3c)\n/,
-  arm64: /mov\s+x8, #0x(87)\s[^]*mov\s+x8, #0x(89)\s[^]*mov\s+x8, #0x(104)\s[^]*mov\s+x8, #0x(5d)\s/,
+  amd64: /push +0x(5a)\n[^]*push +0x(e)\n[^]*mov +eax,0x(80)\n[^]*push +0x(3d)\n[^]*push +0x(3c)\n/,
+  arm64: /mov\s+x8, #0x(35)\s[^]*mov\s+x8, #0x(87)\s[^]*mov\s+x8, #0x(89)\s[^]*mov\s+x8, #0x(104)\s[^]*mov\s+x8, #0x(5d)\s/,
 };
 
 describe('pause program', () => {
@@ -58,7 +58,7 @@ describe('pause program', () => {
     });
 
     it.skipIf(!has(DISASSEMBLERS[architecture].program, '--version'))(
-      `disassembles without unknown instructions, with the four system calls in order (${architecture})`,
+      `disassembles without unknown instructions, with the five system calls in order (${architecture})`,
       () => {
         const { program, options } = DISASSEMBLERS[architecture];
         const text = execFileSync(program, [
@@ -98,6 +98,23 @@ describe('pause program', () => {
     );
   }
 
+  for (const architecture of ARCHITECTURES) {
+    const runner = architecture === native ? [] : [EMULATORS[architecture]];
+    it.skipIf(runner[0] !== undefined && !has(runner[0], '--version'))(
+      `makes the folders in its arguments writable for everybody, and passes over what is not there (${architecture}${runner.length > 0 ? ', emulated' : ''})`,
+      async () => {
+        const folders = [0, 1].map((i) => join(folder, `${architecture}-volume-${i}`));
+        for (const one of folders) mkdirSync(one, { mode: 0o700 });
+        const [program = '', ...args] = [...runner, join(folder, architecture), folders[0] ?? '', join(folder, 'none'), folders[1] ?? ''];
+        const child = spawn(program, args, { stdio: 'ignore' });
+        const ended = once(child, 'exit');
+        await until(() => folders.every((one) => (statSync(one).mode & 0o7777) === 0o777));
+        child.kill('SIGTERM');
+        expect(await ended).toEqual([0, null]);
+      },
+    );
+  }
+
   it('makes an image with the same id each time, and refuses other architectures', async () => {
     for (const architecture of ARCHITECTURES) {
       const [one] = await readArchive(pauseArchive(architecture));
@@ -111,8 +128,8 @@ describe('pause program', () => {
 });
 
 const PAUSE_IDS: Readonly<Record<PauseArchitecture, string>> = {
-  amd64: 'sha256:e10b0e0ec9a81e1de1c23cc7bef4a1e1dd588950f498add9cbadd68c090ecb0f',
-  arm64: 'sha256:4a7aff8b312255db8a426c8f91c782dd6517faa93899e050b5acb20b1b143a52',
+  amd64: 'sha256:fca6fb5bf9dccd6ebc0f76cc77161e1080b208a4715bb1a2a296d3f5ba1088cd',
+  arm64: 'sha256:0484a2a2856f788c5a9a9ed6ba123e2092651c24ba0cd84016aa2e0c83ff15fe',
 };
 
 async function until(condition: () => boolean): Promise<void> {
