@@ -36,7 +36,7 @@ try {
           : 0
         : EXIT_USAGE;
   } else {
-    const { text, exitCode } = failureOf(error, { interrupted: stop.signal.aborted, debug: io.env['PODPLANE_DEBUG'] !== undefined });
+    const { text, exitCode } = failureOf(error, { interrupted: stop.signal.reason, debug: io.env['PODPLANE_DEBUG'] !== undefined });
     if (text !== '') io.err(`${text}\n`);
     process.exitCode = exitCode;
   }

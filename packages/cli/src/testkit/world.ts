@@ -180,7 +180,7 @@ export async function runCommand(
     return { code: Number(process.exitCode ?? 0), out, err };
   } catch (error) {
     if (error instanceof CommanderError) return { code: error.exitCode === 0 ? 0 : 2, out, err };
-    const failure = failureOf(error, { interrupted: io.signal.aborted, debug: true });
+    const failure = failureOf(error, { interrupted: io.signal.reason, debug: true });
     return { code: failure.exitCode, out, err: `${err}${failure.text}\n` };
   } finally {
     process.exitCode = before;
