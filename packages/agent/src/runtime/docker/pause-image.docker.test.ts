@@ -105,8 +105,17 @@ describe('pause program', () => {
       async () => {
         const folders = [0, 1].map((i) => join(folder, `${architecture}-volume-${i}`));
         for (const one of folders) mkdirSync(one, { mode: 0o700 });
-        const [program = '', ...args] = [...runner, join(folder, architecture), folders[0] ?? '', join(folder, 'none'), folders[1] ?? ''];
-        const child = spawn(program, args, { stdio: 'ignore' });
+        const args = [
+          '-c',
+          'exec "$@"',
+          'sh',
+          ...runner,
+          join(folder, architecture),
+          folders[0] ?? '',
+          join(folder, 'none'),
+          folders[1] ?? '',
+        ];
+        const child = spawn('/bin/sh', args, { stdio: 'ignore' });
         const ended = once(child, 'exit');
         await until(() => folders.every((one) => (statSync(one).mode & 0o7777) === 0o777));
         child.kill('SIGTERM');
