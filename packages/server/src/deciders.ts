@@ -1,5 +1,6 @@
 // Controllers, scheduler and the recorder of events, put to work on a store. What they decide is in their own packages.
 import type { NodeEvent } from '@podplane/api/gen/podplane/node/v1/session';
+import { dnsSubdomainProblems } from '@podplane/api/names';
 import type { System } from '@podplane/api/system';
 import { createControllers } from '@podplane/controllers/controllers';
 import { EventRecorder } from '@podplane/controllers/runtime/events';
@@ -68,10 +69,15 @@ function eventInput(store: Store, nodeName: string, event: NodeEvent): EventInpu
   const pod = event.podUid === '' ? undefined : store.byUid('Pod', event.podUid);
   const type = event.type === 'Warning' ? 'Warning' : 'Normal';
   const common = { type, reason: event.reason, message: event.message } as const;
-  if (pod === undefined || pod.spec?.nodeName !== nodeName) {
-    const uid = store.get('Node', '', nodeName)?.metadata?.uid ?? '';
-    return { ...common, regarding: { kind: 'Node', namespace: '', name: nodeName, uid } };
+  const fieldPath = event.fieldPath === '' ? {} : { fieldPath: event.fieldPath };
+  if (pod !== undefined && pod.spec?.nodeName === nodeName) {
+    const { namespace = '', name = '', uid = '' } = pod.metadata ?? {};
+    return { ...common, regarding: { kind: 'Pod', namespace, name, uid, ...fieldPath } };
   }
-  const { namespace = '', name = '', uid = '' } = pod.metadata ?? {};
-  return { ...common, regarding: { kind: 'Pod', namespace, name, uid, ...(event.fieldPath === '' ? {} : { fieldPath: event.fieldPath }) } };
+  // Its object went while the node was still ending it. Nobody else's: no pod has this uid any more.
+  if (pod === undefined && event.podUid !== '' && store.get('Namespace', '', event.namespace) !== undefined && dnsSubdomainProblems(event.name).length === 0) {
+    return { ...common, regarding: { kind: 'Pod', namespace: event.namespace, name: event.name, uid: event.podUid.slice(0, 64), ...fieldPath } };
+  }
+  const uid = store.get('Node', '', nodeName)?.metadata?.uid ?? '';
+  return { ...common, regarding: { kind: 'Node', namespace: '', name: nodeName, uid } };
 }
