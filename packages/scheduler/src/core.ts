@@ -7,8 +7,9 @@ import { defaultPlugins, type Plugins } from './plugins/registry.js';
 import { roomFor } from './plugins/resources.js';
 import { PodClasses } from './pod-class.js';
 import { type Entry, SchedulingQueue } from './queue.js';
-import { Rankings, type Stages, stagesOf, worthOf } from './ranking.js';
+import { Rankings } from './rankings.js';
 import { explainNodes, verdictOf } from './verdict.js';
+import { type Stages, stagesOf, worthOf } from './worth.js';
 
 export const DEFAULT_SCHEDULER = 'default-scheduler';
 

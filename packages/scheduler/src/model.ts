@@ -28,6 +28,8 @@ export interface TolerationModel {
 /** Everything of a pod that the decision depends on. Pods with equal keys get equal decisions. */
 export interface PodClass {
   readonly key: string;
+  /** Equal for classes that differ only in what they request and who owns them: fixed plugins say the same of them. */
+  readonly fixedKey: string;
   /** uid of the controller whose pods are spread; "": none. */
   readonly owner: string;
   /** The same class without an owner; itself where it has none. */

@@ -168,16 +168,16 @@ export class PodClasses {
     const preferred = affinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [];
     const tolerations = spec.tolerations.map(({ key, operator, value, effect }) => ({ key, operator, value, effect }));
     const extended = requests.extended ? [...requests.extended].sort(([a], [b]) => (a < b ? -1 : 1)) : [];
-    const plain =
-      hostPorts.length + nodeSelector.length + preferred.length + tolerations.length + unsupported.length + extended.length === 0 &&
-      required === undefined;
+    const fixed = nodeSelector.length + preferred.length + tolerations.length + unsupported.length > 0 || required !== undefined;
+    const fixedKey = fixed ? JSON.stringify([nodeSelector, required ?? null, preferred, tolerations, unsupported]) : '';
     const numbers = `${requests.cpu},${requests.memory},${requests.ephemeral}`;
-    const rest = plain ? '' : JSON.stringify([extended, hostPorts, nodeSelector, required ?? null, preferred, tolerations, unsupported]);
-    const key = `${numbers}${rest}`;
+    const things = extended.length + hostPorts.length > 0 ? JSON.stringify([extended, hostPorts]) : '';
+    const key = `${numbers}${things}${fixedKey}`;
     let part = this.#parts.get(key);
     if (part === undefined) {
       const model = {
         key,
+        fixedKey,
         owner: '',
         requests,
         scoreCpu: requests.cpu || ASSUMED_CPU,

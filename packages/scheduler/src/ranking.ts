@@ -7,78 +7,30 @@
 // that of a scan of all nodes; the property test compares the two.
 import type { Ledger, NodeInfo } from './ledger.js';
 import type { PodClass } from './model.js';
-import type { FilterPlugin, ScorePlugin } from './plugins/plugin.js';
-import type { Plugins } from './plugins/registry.js';
-
-const NOWHERE = Number.NEGATIVE_INFINITY;
-
-/** The plugins, sorted by what they depend on. */
-export interface Stages {
-  readonly fixedFilters: readonly FilterPlugin[];
-  readonly usedFilters: readonly FilterPlugin[];
-  readonly fixedScores: readonly ScorePlugin[];
-  readonly usedScores: readonly ScorePlugin[];
-  readonly ownerScores: readonly ScorePlugin[];
-}
-
-export function stagesOf(plugins: Plugins): Stages {
-  return {
-    fixedFilters: plugins.filters.filter((p) => p.depends === 'fixed'),
-    usedFilters: plugins.filters.filter((p) => p.depends === 'used'),
-    fixedScores: plugins.scores.filter((p) => p.depends === 'fixed'),
-    usedScores: plugins.scores.filter((p) => p.depends === 'used'),
-    ownerScores: plugins.scores.filter((p) => p.depends === 'owner'),
-  };
-}
-
-function fixedWorth(stages: Stages, podClass: PodClass, node: NodeInfo): number {
-  for (const filter of stages.fixedFilters) if (!filter.fits(podClass, node)) return NOWHERE;
-  let worth = 0;
-  for (const score of stages.fixedScores) worth += score.score(podClass, node);
-  return worth;
-}
-
-function usedWorth(stages: Stages, podClass: PodClass, node: NodeInfo): number {
-  for (const filter of stages.usedFilters) if (!filter.fits(podClass, node)) return NOWHERE;
-  let worth = 0;
-  for (const score of stages.usedScores) worth += score.score(podClass, node);
-  return worth;
-}
-
-function ownerPenalty(stages: Stages, podClass: PodClass, node: NodeInfo): number {
-  let penalty = 0;
-  for (const score of stages.ownerScores) penalty += score.score(podClass, node);
-  return penalty;
-}
-
-/** The worth of one node for a class, from scratch; -Infinity: it does not do. Rankings add up in the same order: ties stay ties. */
-export function worthOf(stages: Stages, podClass: PodClass, node: NodeInfo): number {
-  const fixed = fixedWorth(stages, podClass, node);
-  return fixed === NOWHERE ? NOWHERE : fixed + usedWorth(stages, podClass, node) + ownerPenalty(stages, podClass, node);
-}
+import { type FixedColumn, NOWHERE, ownerPenalty, type Stages, usedWorth, widened } from './worth.js';
 
 /** No answer within the effort allowed. */
-const UNDECIDED = Symbol('undecided');
+export const UNDECIDED = Symbol('undecided');
 
 export class Ranking {
   readonly #ledger: Ledger;
   readonly #stages: Stages;
   readonly #class: PodClass;
+  readonly #fixed: FixedColumn;
   /** Slots as a heap; #place tells where each slot is in it. */
   #heap = new Int32Array(0);
   #place = new Int32Array(0);
   /** By slot. */
   #worth = new Float64Array(0);
-  #fixed = new Float64Array(0);
   #version = new Float64Array(0);
-  #fixedVersion = new Float64Array(0);
   #size = 0;
   #caughtUp = -1;
 
-  constructor(ledger: Ledger, stages: Stages, podClass: PodClass) {
+  constructor(ledger: Ledger, stages: Stages, podClass: PodClass, fixed: FixedColumn) {
     this.#ledger = ledger;
     this.#stages = stages;
     this.#class = podClass;
+    this.#fixed = fixed;
   }
 
   /** The node to take; undefined: none does. Of equal nodes the one with the lower slot. */
@@ -160,11 +112,7 @@ export class Ranking {
       this.#version[slot] = -1;
       return;
     }
-    if (this.#fixedVersion[slot] !== info.fixedVersion) {
-      this.#fixed[slot] = fixedWorth(this.#stages, this.#class, info);
-      this.#fixedVersion[slot] = info.fixedVersion;
-    }
-    const fixed = this.#fixed[slot] ?? NOWHERE;
+    const fixed = this.#fixed.of(info);
     this.#worth[slot] =
       fixed === NOWHERE ? NOWHERE : fixed + usedWorth(this.#stages, this.#class, info) + ownerPenalty(this.#stages, this.#class, info);
     this.#version[slot] = info.version;
@@ -177,15 +125,12 @@ export class Ranking {
       this.#heap = widened(this.#heap, Int32Array, wanted);
       this.#place = widened(this.#place, Int32Array, wanted);
       this.#worth = widened(this.#worth, Float64Array, wanted);
-      this.#fixed = widened(this.#fixed, Float64Array, wanted);
       this.#version = widened(this.#version, Float64Array, wanted);
-      this.#fixedVersion = widened(this.#fixedVersion, Float64Array, wanted);
     }
     // New slots wait at the bottom until their raise is read.
     for (let slot = this.#size; slot < slots; slot++) {
       this.#worth[slot] = NOWHERE;
       this.#version[slot] = -1;
-      this.#fixedVersion[slot] = -1;
       this.#heap[slot] = slot;
       this.#place[slot] = slot;
       this.#size = slot + 1;
@@ -237,60 +182,4 @@ export class Ranking {
     heap[i] = slot;
     this.#place[slot] = i;
   }
-}
-
-function widened<T extends Int32Array | Float64Array>(old: T, make: new (length: number) => T, length: number): T {
-  const wider = new make(length);
-  wider.set(old);
-  return wider;
-}
-
-/** Rankings of the classes asked for lately; bounded by the numbers that they hold together. */
-const SLOTS_KEPT = 1_000_000;
-const RANKINGS_MIN = 8;
-/** Nodes looked at in a shared ranking before the class gets its own. */
-const SHARED_EFFORT = 64;
-
-export class Rankings {
-  readonly #byClass = new Map<string, Ranking>();
-  readonly #ledger: Ledger;
-  readonly #stages: Stages;
-
-  constructor(ledger: Ledger, stages: Stages) {
-    this.#ledger = ledger;
-    this.#stages = stages;
-  }
-
-  /** The node to take for a pod of a class; undefined: none does. */
-  best(podClass: PodClass): NodeInfo | undefined {
-    // Pods of all owners that ask for the same share one ranking, as long as their owner is on few of the nodes: a ranking for each
-    // of a thousand owners would have to follow every pod of all the others.
-    if (podClass.base !== podClass && this.#ledger.reachOf(podClass.owner) * 2 < this.#ledger.nodeCount) {
-      const shared = this.#of(podClass.base).bestApart(podClass, SHARED_EFFORT);
-      if (shared !== UNDECIDED) return shared;
-    }
-    return this.#of(podClass).best();
-  }
-
-  #of(podClass: PodClass): Ranking {
-    const { key } = podClass;
-    let ranking = this.#byClass.get(key);
-    if (ranking !== undefined && this.#last === key) return ranking;
-    if (ranking === undefined) {
-      const most = Math.max(RANKINGS_MIN, Math.floor(SLOTS_KEPT / Math.max(1, this.#ledger.slots.length)));
-      while (this.#byClass.size >= most) {
-        const oldest = this.#byClass.keys().next();
-        if (oldest.done) break;
-        this.#byClass.delete(oldest.value);
-      }
-      ranking = new Ranking(this.#ledger, this.#stages, podClass);
-    } else {
-      this.#byClass.delete(key); // to the young end
-    }
-    this.#byClass.set(key, ranking);
-    this.#last = key;
-    return ranking;
-  }
-
-  #last: string | undefined;
 }
