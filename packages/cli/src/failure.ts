@@ -15,7 +15,8 @@ function withAdvice(text: string, advice: string): string {
 /** Message and exit code for an error. interrupted: why the command was told to stop; undefined where it was not. */
 export function failureOf(error: unknown, context: { readonly interrupted: unknown; readonly debug: boolean }): Failure {
   // What only says that Ctrl-C was pressed needs no words; anything else that went wrong meanwhile does.
-  if (context.interrupted !== undefined && (error === context.interrupted || error instanceof ApiError)) return { text: '', exitCode: EXIT_INTERRUPTED };
+  if (context.interrupted !== undefined && (error === context.interrupted || error instanceof ApiError))
+    return { text: '', exitCode: EXIT_INTERRUPTED };
   if (error instanceof CliError) return { text: withAdvice(`error: ${error.message}`, error.advice), exitCode: error.exitCode };
   if (error instanceof ApiError) {
     if (error.reason === 'ServiceUnavailable')

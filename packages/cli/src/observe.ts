@@ -90,3 +90,22 @@ export async function waitFor(options: {
     await Promise.allSettled(observers);
   }
 }
+
+/** Tells once that the server is away; again after it was back. */
+export class LostNotice {
+  #said = false;
+
+  constructor(
+    private readonly io: Pick<Io, 'err'>,
+    private readonly text = 'The connection to the server was lost; waiting for it ...',
+  ) {}
+
+  readonly lost = (): void => {
+    if (!this.#said) this.io.err(`${this.text}\n`);
+    this.#said = true;
+  };
+
+  readonly back = (): void => {
+    this.#said = false;
+  };
+}

@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import type { Query } from '../cluster.js';
 import { byTime, clockText, type Event, seenText } from '../events.js';
 import { usage } from '../exit-codes.js';
+import { LostNotice } from '../observe.js';
 import { Table } from '../output/table.js';
 import type { Session } from '../session.js';
 import { parseTarget } from '../workloads.js';
@@ -64,8 +65,9 @@ export function registerEvents(program: Command, session: Session): void {
       if (events.length > 0) show(events);
       else if (!options.watch) io.err(options.allNamespaces ? 'No events found.\n' : `No events found in ${namespace} namespace.\n`);
       if (!options.watch) return;
-      const lost = (): void => io.err('The connection to the server was lost; waiting for it ...\n');
-      for await (const change of cluster.watch('Event', query, resourceVersion, io.signal, lost)) {
+      const notice = new LostNotice(io);
+      for await (const change of cluster.watch('Event', query, resourceVersion, io.signal, notice.lost)) {
+        notice.back();
         if ((change.type === 'ADDED' || change.type === 'MODIFIED') && wanted(change.object)) show([change.object]);
       }
     });

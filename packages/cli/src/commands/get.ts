@@ -8,6 +8,7 @@ import type { Cluster, Query } from '../cluster.js';
 import { EXIT_FAILED, usage } from '../exit-codes.js';
 import { isNotFound } from '../failure.js';
 import { type AnyObject, parseSelection, resourceName, type Selection } from '../kinds.js';
+import { LostNotice } from '../observe.js';
 import { type ObjectTable, objectTable } from '../output/columns.js';
 import { type Found, type Output, outputOption, printed } from '../output/objects.js';
 import { sorted } from '../output/sort.js';
@@ -156,9 +157,11 @@ class Get {
     const { items, resourceVersion } = await this.cluster.list(first, query);
     if (name !== undefined && items.length === 0) throw new ApiError('NotFound', `${resourceName(first)} "${name}" not found`);
     if (!this.options.watchOnly) this.#printChanged(first, this.#order(items));
-    const lost = (): void => io.err('The connection to the server was lost; waiting for it ...\n');
-    for await (const change of this.cluster.watch(first, query, resourceVersion, io.signal, lost))
+    const notice = new LostNotice(io);
+    for await (const change of this.cluster.watch(first, query, resourceVersion, io.signal, notice.lost)) {
+      notice.back();
       if ('object' in change) this.#printChanged(first, [change.object]);
+    }
     return 0;
   }
 

@@ -11,7 +11,7 @@ import { type Io, untilAborted } from '../io.js';
 import { sayReady } from '../local/children.js';
 import { down } from '../local/down.js';
 import { engineSocket, localVersion, networkRanges } from '../local/engine.js';
-import { noteInUpFile, parseLabels, readNodeFile, writeNodeFile } from '../local/node-file.js';
+import { noteAgent, noteServer, parseLabels, readNodeFile, writeNodeFile } from '../local/node-file.js';
 import { refOf } from '../local/processes.js';
 import { type UpOptions, up } from '../local/up.js';
 import type { Session } from '../session.js';
@@ -143,6 +143,7 @@ function registerServer(program: Command, io: Io): void {
         const file = options.contextFile === undefined ? join(dataDir, 'context.json') : resolve(io.cwd, options.contextFile);
         await keepContext(io, file, server);
         io.err(`The control plane is at ${server.publicAddress}; its administrator's context: ${file}\n`);
+        noteServer(dataDir, server.address, refOf(process.pid));
         sayReady(server.address);
         await untilAborted(io);
       } finally {
@@ -206,7 +207,7 @@ function registerAgent(program: Command, io: Io): void {
       const node = { name: options.name ?? known?.name ?? hostname().toLowerCase(), server, labels: options.labels ?? known?.labels ?? {} };
       writeNodeFile(dataDir, node);
       const token = options.token ?? (io.env['PODPLANE_TOKEN'] || undefined);
-      noteInUpFile(dataDir, node, refOf(process.pid));
+      noteAgent(dataDir, node, refOf(process.pid));
       sayReady('');
       const { runAgent } = await import('@podplane/agent/main');
       process.exitCode = await runAgent({

@@ -7,6 +7,7 @@ import { isNotFound } from '../failure.js';
 import { type Io, pause } from '../io.js';
 import { fullName, type Named } from '../kinds.js';
 import { logLines } from '../log-lines.js';
+import { LostNotice } from '../observe.js';
 import type { Session } from '../session.js';
 import { countOption, durationOption } from '../time.js';
 import { containerOf, containersOf, listPods, type Pod, type PodSet, parseTarget, podSetOf } from '../workloads.js';
@@ -64,7 +65,7 @@ export function registerLogs(program: Command, session: Session): void {
 class Logs {
   readonly #running = new Map<string, Promise<void>>();
   readonly #failed = Promise.withResolvers<never>();
-  #lostSaid = false;
+  readonly #notice: LostNotice;
 
   constructor(
     private readonly io: Io,
@@ -72,6 +73,7 @@ class Logs {
     private readonly namespace: string,
     private readonly options: LogsOptions,
   ) {
+    this.#notice = new LostNotice(io, 'The connection to the server was lost; the logs go on when it is back ...');
     this.#failed.promise.catch(() => undefined); // raced below, where it matters
   }
 
@@ -105,8 +107,8 @@ class Logs {
   /** New pods of the set join as they begin to run. */
   async #followNew(set: PodSet, resourceVersion: string): Promise<void> {
     const query = { namespace: this.namespace, labelSelector: set.labelSelector, fieldSelector: set.fieldSelector };
-    for await (const change of this.cluster.watch('Pod', query, resourceVersion, this.io.signal, () => this.#lost())) {
-      this.#lostSaid = false;
+    for await (const change of this.cluster.watch('Pod', query, resourceVersion, this.io.signal, this.#notice.lost)) {
+      this.#notice.back();
       if ((change.type === 'ADDED' || change.type === 'MODIFIED') && set.belongs(change.object)) this.#start(change.object);
     }
   }
@@ -130,12 +132,6 @@ class Logs {
     return [containerOf(pod, this.options.container)];
   }
 
-  #lost(): void {
-    if (this.#lostSaid) return;
-    this.#lostSaid = true;
-    this.io.err('The connection to the server was lost; the logs go on when it is back ...\n');
-  }
-
   async #copy(pod: Pod, container: string): Promise<void> {
     const { options, io } = this;
     const name = pod.metadata?.name ?? '';
@@ -153,8 +149,8 @@ class Logs {
     };
     await this.#untilStarted(name, container);
     const prefix = options.prefix ? Buffer.from(`[pod/${name}/${container}] `) : undefined;
-    for await (const line of logLines(this.cluster, io, request, io.signal, () => this.#lost())) {
-      this.#lostSaid = false;
+    for await (const line of logLines(this.cluster, io, request, io.signal, this.#notice.lost)) {
+      this.#notice.back();
       await io.write('stdout', prefix === undefined ? line : Buffer.concat([prefix, line]));
     }
   }

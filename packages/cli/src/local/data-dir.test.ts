@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DataDir, parseUpFile, type UpFile } from './data-dir.js';
-import { noteInUpFile, parseLabels, readNodeFile, writeNodeFile } from './node-file.js';
+import { noteAgent, noteServer, parseLabels, readNodeFile, writeNodeFile } from './node-file.js';
 
 let folder: string;
 beforeEach(() => {
@@ -45,10 +45,13 @@ describe('up.json', () => {
   it('notes an agent that was started again by hand', () => {
     const data = new DataDir(folder);
     data.writeUp(up);
-    noteInUpFile(data.agent('node-2'), { name: 'node-2', server: '127.0.0.1:7000', labels: {} }, { pid: 70, startTime: 80 });
+    noteAgent(data.agent('node-2'), { name: 'node-2', server: '127.0.0.1:7000', labels: {} }, { pid: 70, startTime: 80 });
     expect(data.readUp()?.agents).toEqual([up.agents[0], { name: 'node-2', pid: 70, startTime: 80, address: '127.0.0.1:7000' }]);
-    noteInUpFile(data.agent('stranger'), { name: 'stranger', server: 's:1', labels: {} }, { pid: 1, startTime: 1 });
+    noteAgent(data.agent('stranger'), { name: 'stranger', server: 's:1', labels: {} }, { pid: 1, startTime: 1 });
     expect(data.readUp()?.agents).toHaveLength(2);
+    noteServer(data.server, '127.0.0.1:7001', { pid: 30, startTime: 40 });
+    expect(data.readUp()?.server).toEqual({ pid: 30, startTime: 40, address: '127.0.0.1:7001' });
+    noteServer(join(folder, 'elsewhere', 'server'), 'x:1', { pid: 1, startTime: 1 });
   });
 });
 

@@ -2,7 +2,7 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { CliError, usage } from '../exit-codes.js';
-import { DataDir, writeWhole } from './data-dir.js';
+import { DataDir, type UpFile, writeWhole } from './data-dir.js';
 import type { ProcessRef } from './processes.js';
 
 export interface NodeFile {
@@ -65,15 +65,26 @@ export function parseLabels(text: string): Readonly<Record<string, string>> {
   return labels;
 }
 
-/** An agent of `podplane up` that was started again by hand is noted in up.json under its new pid. */
-export function noteInUpFile(folder: string, node: NodeFile, ref: ProcessRef): void {
+/** The up.json that a process of a data directory belongs to: DATA/agents/NAME and DATA/server. undefined where there is none. */
+function upOf(folder: string): { readonly data: DataDir; readonly up: UpFile } | undefined {
   const full = resolve(folder);
-  if (basename(dirname(full)) !== 'agents') return;
-  const data = new DataDir(dirname(dirname(full)));
+  const isAgent = basename(dirname(full)) === 'agents';
+  if (!isAgent && basename(full) !== 'server') return undefined;
+  const data = new DataDir(isAgent ? dirname(dirname(full)) : dirname(full));
   const up = data.readUp();
-  if (up === undefined || !up.agents.some(({ name }) => name === node.name)) return;
-  data.writeUp({
-    ...up,
-    agents: up.agents.map((agent) => (agent.name === node.name ? { name: node.name, ...ref, address: node.server } : agent)),
-  });
+  return up === undefined ? undefined : { data, up };
+}
+
+/** An agent of `podplane up` that was started again by hand is noted in up.json under its new pid. */
+export function noteAgent(folder: string, node: NodeFile, ref: ProcessRef): void {
+  const found = upOf(folder);
+  if (found === undefined || !found.up.agents.some(({ name }) => name === node.name)) return;
+  const agents = found.up.agents.map((agent) => (agent.name === node.name ? { name: node.name, ...ref, address: node.server } : agent));
+  found.data.writeUp({ ...found.up, agents });
+}
+
+/** The same for its server. */
+export function noteServer(folder: string, address: string, ref: ProcessRef): void {
+  const found = upOf(folder);
+  if (found !== undefined) found.data.writeUp({ ...found.up, server: { ...ref, address } });
 }

@@ -121,7 +121,9 @@ export async function up(world: UpWorld, options: UpOptions): Promise<void> {
     if (token !== undefined) await cluster.revokeToken(token.id).catch(() => undefined); // it ends by itself soon
     await world.publish(data.contextFile);
     greet(io, data, address, names.length, spent(system.clock.monotonic() - began));
-    for (const child of children) watchChild(io, data, child);
+    const port = address.slice(address.lastIndexOf(':') + 1);
+    watchChild(io, server, serverArgs.with(serverArgs.indexOf('--port') + 1, port));
+    for (const agent of agents) watchChild(io, agent, ['agent', '--data', data.agent(agent.name)]);
     await untilAborted(io);
   } finally {
     cluster?.close();
@@ -179,12 +181,9 @@ function greet(io: Io, data: DataDir, address: string, nodes: number, time: stri
 }
 
 /** Says when one has ended, and how to start it again: it is not done here, as a node that was killed shall be lost. */
-function watchChild(io: Io, data: DataDir, child: Child): void {
+function watchChild(io: Io, child: Child, again: readonly string[]): void {
   void child.ended.then((how) => {
-    if (io.signal.aborted) return;
-    const again = child.name === 'the server' ? ['up'] : ['agent', '--data', data.agent(child.name)];
-    const advice = child.name === 'the server' ? 'stop this with Ctrl-C and start it again' : `start it again: ${commandLine(again)}`;
-    io.err(`${child.name} has ended (${how}); ${advice}\n`);
+    if (!io.signal.aborted) io.err(`${child.name} has ended (${how}); start it again: ${commandLine(again)}\n`);
   });
 }
 
@@ -192,10 +191,12 @@ function watchChild(io: Io, data: DataDir, child: Child): void {
 async function stopAll(io: Io, data: DataDir, children: readonly Child[]): Promise<void> {
   const noted = data.readUp();
   const [server, ...agents] = children;
-  // An agent that was started again by hand is noted there.
-  const refs = [...agents.map(({ ref }) => ref), ...(noted?.up.pid === process.pid ? noted.agents : [])];
+  // What was started again by hand is noted there.
+  const mine = noted?.up.pid === process.pid ? noted : undefined;
+  const refs = [...agents.map(({ ref }) => ref), ...(mine?.agents ?? [])];
   if (io.signal.aborted) io.err('Stopping server and agents; pods go on running ...\n');
-  if (server !== undefined) await endProcess(io.system, server.ref, GRACE_MS);
+  const servers = [server?.ref, mine?.server].filter((ref) => ref !== undefined);
+  await Promise.all(servers.map((ref) => endProcess(io.system, ref, GRACE_MS)));
   await Promise.all(refs.map((ref) => endProcess(io.system, ref, GRACE_MS)));
-  if (noted?.up.pid === process.pid) data.removeUp();
+  if (mine !== undefined) data.removeUp();
 }
