@@ -36,6 +36,8 @@ export interface RunAgentOptions {
   /** Path of the engine's socket. Default: the one of Docker. */
   readonly dockerSocket?: string | undefined;
   readonly maxPods?: number | undefined;
+  /** Calls that start or stop containers at the same time; fewer where several agents share an engine. Default: twice the cores. */
+  readonly maxEngineCalls?: number | undefined;
   /** What the node offers, where it is not all that the engine has. */
   readonly cpuMillis?: number | undefined;
   readonly memoryBytes?: number | undefined;
@@ -73,7 +75,7 @@ export async function runAgent(options: RunAgentOptions): Promise<number> {
     return await ended.promise;
   } catch (error) {
     if (error instanceof IdentityError) {
-      log.error({ code: error.code }, `${error.message}: ${error.advice}`);
+      log.error({ code: error.code }, words(error));
       return EXIT.identity;
     }
     log.error({ err: error }, error instanceof Error ? error.message : String(error));
@@ -111,7 +113,7 @@ async function begin(
 
   const tunnels = grpcTunnels(options.server, current);
   letGo.push(() => tunnels.close());
-  const runtime = new DockerRuntime(system, options.dockerSocket === undefined ? {} : { socketPath: options.dockerSocket });
+  const runtime = new DockerRuntime(system, { socketPath: options.dockerSocket, maxCalls: options.maxEngineCalls });
   const agent = new Agent({
     system,
     runtime,
@@ -217,12 +219,16 @@ async function identityFor(
       return store.save(identity, nodeName);
     } catch (error) {
       if (!(error instanceof IdentityError) || !isTransient(error)) throw error;
-      if (error.message !== said) log.warn({ code: error.code }, `${error.message}: ${error.advice}; trying again`);
+      if (error.message !== said) log.warn({ code: error.code }, `${words(error)}; trying again`);
       said = error.message;
     }
     const waited = new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), RETRY_JOIN_MS));
     if ((await Promise.race([ended, waited])) !== undefined) return undefined;
   }
+}
+
+function words(error: IdentityError): string {
+  return error.advice === '' ? error.message : `${error.message}: ${error.advice}`;
 }
 
 function outwardAddress(): string {

@@ -108,7 +108,8 @@ function joinError(error: ServiceError, options: JoinOptions): IdentityError {
       return new IdentityError(
         'name-taken',
         said,
-        `start this agent with another --name, or end the other machine named ${options.nodeName} first`,
+        // The server says what to do.
+        '',
         { cause: error },
       );
     case status.UNAVAILABLE:

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { afterProbe, FRESH_PROBE, firstSchedule, nextTry, type ProbeState, type ProbeTimings } from './probe-state.js';
+import { afterProbe, FRESH_PROBE, firstTry, nextTry, type ProbeState, type ProbeTimings } from './probe-state.js';
 
 const timings = (more: Partial<ProbeTimings> = {}): ProbeTimings => ({
   initialDelayMs: 0,
@@ -54,7 +54,7 @@ describe('afterProbe', () => {
 
 describe('nextTry', () => {
   it('looks again soon until ready for the first time, then with the period', () => {
-    let schedule = firstSchedule(0);
+    let { schedule } = firstTry('readiness', timings({ initialDelayMs: 1 }), 0);
     let now = 0;
     let early = false;
     const tries: number[] = [];
@@ -69,21 +69,36 @@ describe('nextTry', () => {
     expect(tries.slice(0, 4)).toEqual([100, 300, 700, 1500]);
     expect(regular).toEqual([10_000, 20_000]);
     const ready: ProbeState = { ...FRESH_PROBE, verdict: 'success', succeeded: true };
-    expect(nextTry('readiness', timings(), ready, firstSchedule(0), 0, false)).toMatchObject({ at: 10_000, early: false });
+    expect(nextTry('readiness', timings(), ready, { firstAt: 0, nextRegularAt: 0, earlyMs: 100 }, 0, false)).toMatchObject({
+      at: 10_000,
+      early: false,
+    });
+  });
+
+  it('does not blame a process that has just begun', () => {
+    expect(firstTry('readiness', timings(), 5)).toMatchObject({ at: 5, early: true, schedule: { nextRegularAt: 10_005 } });
+    expect(firstTry('startup', timings(), 5)).toMatchObject({ at: 5, early: true });
+    expect(firstTry('liveness', timings(), 5)).toMatchObject({ at: 10_005, early: false, schedule: { nextRegularAt: 10_005 } });
+    for (const kind of ['readiness', 'startup', 'liveness'] as const) {
+      expect(firstTry(kind, timings({ initialDelayMs: 3 }), 5)).toMatchObject({ at: 5, early: false, schedule: { nextRegularAt: 5 } });
+    }
+    expect(firstTry('readiness', timings({ successThreshold: 2 }), 5)).toMatchObject({ at: 5, early: false });
   });
 
   it('goes on with the period after a minute, and never early for liveness or several successes', () => {
     expect(nextTry('readiness', timings(), FRESH_PROBE, { firstAt: 0, nextRegularAt: 60_000, earlyMs: 1_000 }, 60_000, false).early).toBe(
       false,
     );
-    expect(nextTry('liveness', timings(), FRESH_PROBE, firstSchedule(0), 0, false).early).toBe(false);
-    expect(nextTry('readiness', timings({ successThreshold: 2 }), FRESH_PROBE, firstSchedule(0), 0, false).early).toBe(false);
+    expect(nextTry('liveness', timings(), FRESH_PROBE, { firstAt: 0, nextRegularAt: 0, earlyMs: 100 }, 0, false).early).toBe(false);
+    expect(
+      nextTry('readiness', timings({ successThreshold: 2 }), FRESH_PROBE, { firstAt: 0, nextRegularAt: 0, earlyMs: 100 }, 0, false).early,
+    ).toBe(false);
   });
 
   it('never goes back in time and never skips a whole period', () => {
     fc.assert(
       fc.property(fc.array(fc.nat({ max: 30_000 }), { maxLength: 40 }), fc.boolean(), (durations, succeeded) => {
-        let schedule = firstSchedule(0);
+        let { schedule } = firstTry('readiness', timings({ initialDelayMs: 1 }), 0);
         let now = 0;
         let early = false;
         for (const duration of durations) {

@@ -80,8 +80,23 @@ export interface ProbeSchedule {
   readonly earlyMs: number;
 }
 
-export function firstSchedule(firstAt: number): ProbeSchedule {
-  return { firstAt, nextRegularAt: firstAt, earlyMs: EARLY_FIRST_MS };
+export interface FirstTry {
+  readonly at: number;
+  readonly early: boolean;
+  readonly schedule: ProbeSchedule;
+}
+
+/**
+ * The first try of a probe that may begin at `at`. Without an initial delay a process that has just begun is not blamed for not
+ * answering: readiness and start-up are tried at once, but that counts only if it succeeds; liveness waits for its period.
+ */
+export function firstTry(kind: ProbeKind, timings: ProbeTimings, at: number): FirstTry {
+  const counted = { at, early: false, schedule: { firstAt: at, nextRegularAt: at, earlyMs: EARLY_FIRST_MS } };
+  if (timings.initialDelayMs > 0) return counted;
+  if (kind === 'liveness')
+    return { ...counted, at: at + timings.periodMs, schedule: { ...counted.schedule, nextRegularAt: at + timings.periodMs } };
+  if (timings.successThreshold > 1) return counted;
+  return { at, early: true, schedule: { ...counted.schedule, nextRegularAt: at + timings.periodMs } };
 }
 
 /** When to try next, and whether that try is early. Call after each try (which was early or not). */

@@ -7,7 +7,7 @@ import type { ProbeExecutor } from './executor.js';
 import {
   afterProbe,
   FRESH_PROBE,
-  firstSchedule,
+  firstTry,
   nextTry,
   type ProbeKind,
   type ProbeSchedule,
@@ -103,16 +103,14 @@ export class Prober {
     // After a restart of the agent all probes of all containers would come at the same moment.
     const spread = kept === undefined || startupJustOver ? 0 : system.random.next() * timings.periodMs;
     const at = Math.max(now + spread, startedAt + timings.initialDelayMs);
-    this.schedule(kind, firstSchedule(at), at, false);
+    const first = firstTry(kind, timings, at);
+    if (first.at <= now) void this.attempt(kind, first.schedule, first.early);
+    else this.schedule(kind, first.schedule, first.at, first.early);
   }
 
   private schedule(kind: ProbeKind, schedule: ProbeSchedule, at: number, early: boolean): void {
     const { system } = this.options;
     const delay = at - system.clock.monotonic();
-    if (delay <= 0 && schedule.nextRegularAt === schedule.firstAt && !early && !this.timers.has(kind)) {
-      void this.attempt(kind, schedule, early);
-      return;
-    }
     this.timers.set(
       kind,
       system.timers.after(Math.max(0, delay), () => void this.attempt(kind, schedule, early), { background: true }),
