@@ -75,8 +75,16 @@ function eventInput(store: Store, nodeName: string, event: NodeEvent): EventInpu
     return { ...common, regarding: { kind: 'Pod', namespace, name, uid, ...fieldPath } };
   }
   // Its object went while the node was still ending it. Nobody else's: no pod has this uid any more.
-  if (pod === undefined && event.podUid !== '' && store.get('Namespace', '', event.namespace) !== undefined && dnsSubdomainProblems(event.name).length === 0) {
-    return { ...common, regarding: { kind: 'Pod', namespace: event.namespace, name: event.name, uid: event.podUid.slice(0, 64), ...fieldPath } };
+  if (
+    pod === undefined &&
+    event.podUid !== '' &&
+    store.get('Namespace', '', event.namespace) !== undefined &&
+    dnsSubdomainProblems(event.name).length === 0
+  ) {
+    return {
+      ...common,
+      regarding: { kind: 'Pod', namespace: event.namespace, name: event.name, uid: event.podUid.slice(0, 64), ...fieldPath },
+    };
   }
   const uid = store.get('Node', '', nodeName)?.metadata?.uid ?? '';
   return { ...common, regarding: { kind: 'Node', namespace: '', name: nodeName, uid } };
