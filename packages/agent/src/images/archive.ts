@@ -3,8 +3,8 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { extract } from 'tar-stream';
 import { type TarEntry, tarFile, tarSize, writeTar } from './tar.js';
+import { readTar } from './tar-read.js';
 
 /** What containers of the image get unless their pod says otherwise. */
 export interface ImageConfig {
@@ -93,30 +93,20 @@ export class ArchiveError extends Error {
 // manifest.json and configurations are small; whatever is larger is a layer and is passed over.
 const SMALL_BYTES = 8 * 1024 * 1024;
 
-/** The images of a docker-archive, plain or gzip. Reads it to its end. Throws ArchiveError where it is none. */
+/** The images of a docker-archive, plain or gzip. Reads it to its end mark. Throws ArchiveError where it is none. */
 export async function readArchive(archive: AsyncIterable<Uint8Array>): Promise<readonly ArchivedImage[]> {
   const digests = new Map<string, string>();
   let manifest: Buffer | undefined;
-  const reader = extract();
-  const source = Readable.from(await plain(archive), { objectMode: false });
-  source.on('error', (error) => reader.destroy(error));
-  source.pipe(reader);
   try {
-    for await (const entry of reader) {
-      const keep = entry.header.type === 'file' && (entry.header.size ?? 0) <= SMALL_BYTES;
-      const parts: Buffer[] = [];
-      for await (const part of entry as AsyncIterable<Buffer>) if (keep) parts.push(part);
-      if (!keep) continue;
+    for await (const { path, data } of readTar(await plain(archive), SMALL_BYTES)) {
+      if (data === undefined) continue;
       // Which file is a configuration is known only from the manifest, which may come last: so the digest of each small file is kept.
-      const name = entry.header.name.replace(/^\.\//, '');
-      const data = Buffer.concat(parts);
+      const name = path.replace(/^\.\//, '');
       digests.set(name, sha256(data));
       if (name === 'manifest.json') manifest = data;
     }
   } catch (error) {
     throw new ArchiveError(`not a docker-archive: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
-  } finally {
-    source.destroy();
   }
   if (!manifest) throw new ArchiveError('not a docker-archive: it has no manifest.json (make one with docker save)');
   return decodeManifest(manifest).map(({ config, names }) => {
