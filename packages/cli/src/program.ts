@@ -68,14 +68,5 @@ export function makeProgram(session: Session): Command {
   registerContext(program, session);
   registerAbout(program, session);
   registerCompletion(program, session);
-  inherit(program);
   return program;
-}
-
-/** What subcommands do not inherit by themselves when they were made before: throwing instead of exiting. */
-function inherit(command: Command): void {
-  for (const one of command.commands) {
-    one.copyInheritedSettings(command);
-    inherit(one);
-  }
 }

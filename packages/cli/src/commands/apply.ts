@@ -75,12 +75,13 @@ export function registerApply(program: Command, session: Session): void {
     .option('--timeout <duration>', 'longest wait', durationOption, 300_000)
     .option('--dry-run [how]', 'let the server decide everything and keep nothing')
     .option('-o, --output <format>', 'json, yaml or name instead of words', outputOption)
-    .argument('[surplus...]')
+    .allowExcessArguments() // told below, with advice
     .addHelpText(
       'after',
       '\nExamples:\n  podplane apply -f examples/web.yaml\n  podplane apply -f deploy/ -R --timeout 10m\n  cat web.yaml | podplane apply -f -',
     )
-    .action(async (surplus: string[], options: ManifestOptions, command: Command) => {
+    .action(async (options: ManifestOptions, command: Command) => {
+      const surplus = command.args;
       if (surplus.length > 0) throw usage(`unexpected argument "${surplus[0]}"`, `Did you mean: podplane apply -f ${surplus.join(' ')}`);
       const { io } = session;
       const objects = await readManifests(io, options.filename ?? [], options.recursive === true);

@@ -41,6 +41,6 @@ export function registerCompletion(program: Command, session: Session): void {
           timer.cancel();
         }
       });
-      io.out(suggestions.map(({ word, description }) => `${word}\t${description}\n`).join(''));
+      io.out(suggestions.map(({ word, description }) => `${word}\t${description.split('\n')[0]}\n`).join(''));
     });
 }

@@ -12,6 +12,7 @@ import { sayReady } from '../local/children.js';
 import { down } from '../local/down.js';
 import { engineSocket, localVersion, networkRanges } from '../local/engine.js';
 import { noteAgent, noteServer, parseLabels, readNodeFile, writeNodeFile } from '../local/node-file.js';
+import { plainLog } from '../local/plain-log.js';
 import { refOf } from '../local/processes.js';
 import { type UpOptions, up } from '../local/up.js';
 import type { Session } from '../session.js';
@@ -217,6 +218,7 @@ function registerAgent(program: Command, io: Io): void {
         labels: node.labels,
         dockerSocket: engineSocket(io.env),
         version: VERSION,
+        ...(io.env['PODPLANE_LOG'] !== 'json' && process.stderr.isTTY ? { log: plainLog(io) } : {}),
         signal: io.signal,
         ...(token === undefined ? {} : { token }),
         ...(options.nodeIp === undefined ? {} : { nodeIP: options.nodeIp }),
