@@ -5,7 +5,7 @@ import type { System, Timer } from '@podplane/api/system';
 import type { AgentOptions } from './agent-options.js';
 import { EngineMonitor } from './engine-monitor.js';
 import type { Log } from './log.js';
-import { IpPool, IpPoolExhausted } from './network/ip-pool.js';
+import { PodAddresses } from './network/pod-addresses.js';
 import { NodeState } from './node/node-state.js';
 import { ContainerCache } from './pods/container-cache.js';
 import { ImagePulls } from './pods/image-pulls.js';
@@ -27,7 +27,10 @@ const NODE_STATUS_MS = 300_000;
 const HOST_CHECK_MS = 30_000;
 /** Of pods whose objects were removed without waiting for their end. */
 const GONE_GRACE_SECONDS = 1;
-const AVOID_ADDRESS_MS = 60_000;
+/** How long the first answer of the engine is waited for. */
+const ENGINE_ANSWER_MS = 2_000;
+/** How long the server has to say what shall run here before pods from before a restart are started again. */
+const HOLD_MS = 3_000;
 
 /** Refusals after which trying again is of no use. */
 const FINAL_REFUSALS = new Set(['CertificateRevoked', 'WrongCluster', 'Superseded']);
@@ -38,6 +41,7 @@ export class Agent implements WorkerHost {
   readonly log: Log;
   readonly nodeName: string;
   readonly cache: ContainerCache;
+  readonly addresses: PodAddresses;
   readonly references = new AssignmentStore();
   readonly pulls: ImagePulls;
   readonly probes: ProbeExecutor;
@@ -51,14 +55,14 @@ export class Agent implements WorkerHost {
   private readonly monitor: EngineMonitor;
   private readonly writer: StateWriter;
   private readonly tunnels: { open(request: OpenTunnel): void; close(): Promise<void> } | undefined;
-  private pool: IpPool | undefined;
-  private podCIDR = '';
   private clusterCIDR = '';
   private clusterId = '';
   /** The server has said completely what shall run here: whatever else runs is an orphan. */
   private synced = false;
   private readonly timers: Timer[] = [];
   private stopped = false;
+  private connecting = false;
+  private held = true;
 
   constructor(private readonly options: AgentOptions) {
     const { system, runtime, log, flags } = options;
@@ -66,6 +70,7 @@ export class Agent implements WorkerHost {
     this.runtime = runtime;
     this.log = log;
     this.nodeName = flags.nodeName;
+    this.addresses = new PodAddresses(system.clock, log);
     this.pulls = new ImagePulls(runtime);
     this.probes = options.probes ?? networkProbeExecutor(runtime, system.timers);
     this.cache = new ContainerCache(runtime, flags.nodeName, (uid) => this.workers.get(uid)?.soon());
@@ -88,9 +93,13 @@ export class Agent implements WorkerHost {
       handlers: {
         up: (info, network) => {
           this.node.engineUp(info, network);
+          this.connect();
           for (const worker of this.workers.values()) worker.soon();
         },
-        down: (error) => this.node.engineDown(error.advice === '' ? error.message : `${error.message} (${error.advice})`),
+        down: (error) => {
+          this.node.engineDown(error.advice === '' ? error.message : `${error.message} (${error.advice})`);
+          this.connect();
+        },
         listed: () => this.adoptOrphans(),
       },
     });
@@ -116,9 +125,22 @@ export class Agent implements WorkerHost {
   start(): void {
     this.restore();
     this.monitor.start();
-    this.session.start();
+    this.timers.push(this.system.timers.after(ENGINE_ANSWER_MS, () => this.connect()));
     this.every(HOST_CHECK_MS, () => this.node.check());
     this.every(NODE_STATUS_MS, () => this.session.reportNode(this.node.status));
+  }
+
+  /** The server hears of this node when it is known whether the engine answers: a node that was Ready stays so over a restart. */
+  private connect(): void {
+    if (this.stopped || this.connecting) return;
+    this.connecting = true;
+    this.session.start();
+    this.timers.push(
+      this.system.timers.after(HOLD_MS, () => {
+        this.held = false;
+        for (const worker of this.workers.values()) worker.soon();
+      }),
+    );
   }
 
   /** Lets go of everything and leaves the pods running. goodbye: the host shuts down. */
@@ -151,10 +173,6 @@ export class Agent implements WorkerHost {
     return [...this.workers.values()].every((worker) => worker.idle);
   }
 
-  get pods(): ReadonlyMap<string, PodReportSource> {
-    return this.workers;
-  }
-
   private every(ms: number, fn: () => void): void {
     const turn = (): void => {
       if (this.stopped) return;
@@ -172,27 +190,12 @@ export class Agent implements WorkerHost {
     return this.node.network;
   }
 
+  holding(): boolean {
+    return this.held && !this.synced;
+  }
+
   facts(): NodeFacts {
     return this.node.facts();
-  }
-
-  allocateIP(uid: string): string | undefined {
-    try {
-      return this.pool?.allocate(uid, this.system.clock.monotonic());
-    } catch (error) {
-      if (!(error instanceof IpPoolExhausted)) throw error;
-      this.log.error({ uid }, error.message);
-      return undefined;
-    }
-  }
-
-  keepIP(uid: string, ip: string): boolean {
-    return this.pool?.keep(uid, ip) ?? true;
-  }
-
-  releaseIP(uid: string, inUse?: string): void {
-    this.pool?.release(uid);
-    if (inUse !== undefined) this.pool?.avoid(inUse, this.system.clock.monotonic() + AVOID_ADDRESS_MS);
   }
 
   engineTrouble(): void {
@@ -231,7 +234,7 @@ export class Agent implements WorkerHost {
       labels: this.node.labels,
       status: this.node.status,
       inventory: [...refs.values()],
-      podCIDR: this.podCIDR,
+      podCIDR: this.addresses.cidr,
       taints: [...taints],
     };
   }
@@ -267,6 +270,7 @@ export class Agent implements WorkerHost {
       for (const uid of this.terminated) if (!this.references.pods.has(uid)) this.forgetTerminated(uid);
       for (const worker of this.workers.values()) if (!this.references.pods.has(worker.ref.uid)) worker.end(undefined);
       this.synced = true;
+      for (const worker of this.workers.values()) worker.soon();
       this.adoptOrphans();
     }
     this.changed();
@@ -317,21 +321,16 @@ export class Agent implements WorkerHost {
   // --- addresses and orphans ---
 
   private setPodCIDR(cidr: string): void {
-    if (cidr === this.podCIDR && this.pool !== undefined) return;
-    if (this.podCIDR !== '' && this.podCIDR !== cidr)
-      this.log.warn({ from: this.podCIDR, to: cidr }, 'the node has other addresses now; its pods are made anew');
-    this.podCIDR = cidr;
-    this.pool = new IpPool(cidr);
+    const before = this.addresses.cidr;
+    if (cidr === before) return;
+    if (before !== '') this.log.warn({ from: before, to: cidr }, 'the node has other addresses now; its pods are made anew');
+    const held: [string, string][] = [];
     for (const uid of this.cache.podUids()) {
-      const ip = this.cache
-        .ofPod(uid)
-        .map((info) => info.labels[LABEL_POD_IP])
-        .find((text) => text !== undefined);
-      if (ip !== undefined) this.pool.keep(uid, ip);
+      const labelled = this.cache.ofPod(uid).find((info) => info.labels[LABEL_POD_IP] !== undefined);
+      held.push([uid, labelled?.labels[LABEL_POD_IP] ?? '']);
     }
-    for (const { memory, ref, status } of this.workers.values()) {
-      if (memory.ip !== undefined && !isTerminalPhase(status?.phase)) this.pool.keep(ref.uid, memory.ip);
-    }
+    for (const { memory, ref, status } of this.workers.values()) if (!isTerminalPhase(status?.phase)) held.push([ref.uid, memory.ip ?? '']);
+    this.addresses.use(cidr, held);
     this.monitor.setPodCIDR(cidr);
   }
 
@@ -381,7 +380,8 @@ export class Agent implements WorkerHost {
   }
 
   private stateText(): string {
-    const { podCIDR, clusterCIDR, clusterId, nodeName, references } = this;
+    const { clusterCIDR, clusterId, nodeName, references } = this;
+    const podCIDR = this.addresses.cidr;
     const kept = new Map(
       [...this.workers].map(([uid, worker]) => [
         uid,

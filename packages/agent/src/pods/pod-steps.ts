@@ -64,7 +64,7 @@ export async function removeVolumes(context: StepContext): Promise<number> {
       }
     }),
   );
-  host.releaseIP(context.ref.uid);
+  host.addresses.release(context.ref.uid);
   context.memory = { ...context.memory, released: true };
   return 0;
 }
@@ -134,7 +134,7 @@ function sandboxFailed(context: StepContext, message: string): void {
 function changeAddress(context: StepContext): void {
   const { ip, containers } = context.memory;
   if (ip === undefined || [...containers.values()].some((container) => container.started >= 0)) return;
-  context.host.releaseIP(context.ref.uid, ip);
+  context.host.addresses.release(context.ref.uid, ip);
   context.memory = { ...context.memory, ip: undefined };
 }
 
@@ -151,6 +151,6 @@ export async function removeSandbox(
   await host.runtime.remove(id);
   host.cache.forget(id);
   context.memory = { ...context.memory, sandbox: { ...context.memory.sandbox, pid: 0 } };
-  if (cause === 'completed') host.releaseIP(context.ref.uid);
+  if (cause === 'completed') host.addresses.release(context.ref.uid);
   return 0;
 }

@@ -3,6 +3,7 @@ import type { Container } from '@podplane/api/gen/podplane/core/v1/container';
 import type { Pod, PodStatus } from '@podplane/api/gen/podplane/core/v1/pod';
 import type { System } from '@podplane/api/system';
 import type { Log } from '../log.js';
+import type { PodAddresses } from '../network/pod-addresses.js';
 import type { ProbeExecutor } from '../probes/executor.js';
 import type { ProbeState } from '../probes/probe-state.js';
 import type { ContainerRuntime } from '../runtime/types.js';
@@ -26,19 +27,16 @@ export interface WorkerHost {
   readonly cache: ContainerCache;
   readonly nodeName: string;
   readonly references: References;
+  readonly addresses: PodAddresses;
   readonly pulls: ImagePulls;
   readonly probes: ProbeExecutor;
   readonly event: PodEventSink;
   readonly log: Log;
   /** The Docker network of the node; undefined while the node is not prepared (engine down, CIDR not known). Nothing is started then. */
   network(): string | undefined;
+  /** Nothing new is started: right after a start, until the server has said what shall run here (or is not there). */
+  holding(): boolean;
   facts(): NodeFacts;
-  /** An address for the pod, the same as long as it holds one; undefined: none left, or CIDR not known. */
-  allocateIP(uid: string): string | undefined;
-  /** The pod has this address already. False: it cannot keep it. */
-  keepIP(uid: string, ip: string): boolean;
-  /** Frees the pod's address; inUse: somebody else in the engine has it, do not give it soon. */
-  releaseIP(uid: string, inUse?: string): void;
   /** The engine did not answer a call: look whether it is there. */
   engineTrouble(): void;
   /** A pod's status changed, or all of it is gone. */

@@ -187,6 +187,7 @@ export class PodWorker implements StepContext, PodReportSource {
       verdicts: this.verdicts,
       busy: new Set(this.busy.keys()),
       stopping: this.stopping,
+      hold: this.host.holding(),
       now: now.monotonic,
     });
     for (const step of next.steps) this.begin(step);
@@ -241,13 +242,13 @@ export class PodWorker implements StepContext, PodReportSource {
     if (memory.phase === 'terminated' || memory.released) return;
     if (memory.ip !== undefined) {
       if (memory.phase === 'sync' && !isTerminalPhase(this.pod?.status?.phase) && !isTerminalPhase(this.status?.phase)) {
-        const kept = host.keepIP(ref.uid, memory.ip);
+        const kept = host.addresses.keep(ref.uid, memory.ip);
         const hasSandbox = host.cache.ofPod(ref.uid).some((info) => containerNameOf(info) === PAUSE_CONTAINER);
         if (!kept && !hasSandbox && !this.busy.has('sandbox')) this.memory = { ...memory, ip: undefined };
       }
     }
     if (this.memory.ip === undefined && this.pod !== undefined && memory.phase === 'sync' && !isTerminalPhase(this.pod.status?.phase)) {
-      const ip = host.allocateIP(ref.uid);
+      const ip = host.addresses.allocate(ref.uid);
       if (ip !== undefined) this.memory = { ...this.memory, ip };
     }
   }

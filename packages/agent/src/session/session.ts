@@ -144,14 +144,21 @@ export class SessionClient {
     const { system, connect, handlers } = this.options;
     const holder: { port?: SessionPort } = {};
     const mine = (): boolean => (this.state.kind === 'connecting' || this.state.kind === 'live') && this.state.port === holder.port;
-    const port = connect({
-      message: (message) => {
-        if (mine()) this.receive(message);
-      },
-      closed: (reason) => {
-        if (mine()) this.lost(reason);
-      },
-    });
+    let port: SessionPort;
+    try {
+      port = connect({
+        message: (message) => {
+          if (mine()) this.take(message);
+        },
+        closed: (reason) => {
+          if (mine()) this.lost(reason);
+        },
+      });
+    } catch (error) {
+      // For example certificates that cannot be read.
+      this.failedToDial(error);
+      return;
+    }
     holder.port = port;
     const timer = system.timers.after(CONNECT_MS, () => {
       if (mine() && this.state.kind === 'connecting')
@@ -159,6 +166,25 @@ export class SessionClient {
     });
     this.state = { kind: 'connecting', port, timer };
     port.send({ message: { $case: 'hello', value: handlers.hello() } }).catch(() => undefined);
+  }
+
+  private failedToDial(error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
+    const timer = this.options.system.timers.after(RETRY_SLOW_MS, () => {
+      if (this.state.kind === 'waiting') this.dial();
+    });
+    this.state = { kind: 'waiting', timer };
+    this.options.handlers.disconnected({ code: 'unauthorized', message });
+  }
+
+  /** A message that makes no sense ends the session, not the agent. */
+  private take(message: ConnectResponse): void {
+    try {
+      this.receive(message);
+    } catch (error) {
+      this.options.log.error({ err: error, message: message.message?.$case }, 'the server said something that this agent cannot follow');
+      this.lost({ code: 'ended', message: error instanceof Error ? error.message : String(error) }, RETRY_SLOW_MS);
+    }
   }
 
   /** delayMs undefined: as the rules for reconnecting say. */

@@ -364,6 +364,43 @@ describe('the agent restarted', () => {
     expect(w.runtime.containers.size).toBe(0);
   });
 
+  it('does not start what it is about to lose, and starts it all the same where the server does not answer', async () => {
+    const [lost] = await running();
+    if (lost === undefined) throw new Error('unreachable');
+    await w.system.advance(1_000);
+    // The node was killed the hard way; its pod was replaced elsewhere meanwhile.
+    for (const { info } of [...w.runtime.containers.values()]) w.runtime.crash(info.id, 137);
+    w.server.pods.clear();
+    const calls = w.runtime.calls.length;
+    w.restart();
+    await w.system.advance(10_000);
+    expect(w.runtime.calls.slice(calls).filter((call) => /^(create|start)/.test(call))).toEqual([]);
+    expect(w.runtime.containers.size).toBe(0);
+
+    const pod = testPod('q');
+    w.server.assign(pod);
+    expect(await ready(pod)).toBe(true);
+    await w.system.advance(1_000);
+    for (const { info } of [...w.runtime.containers.values()]) w.runtime.crash(info.id, 137);
+    w.server.mode = 'down';
+    w.restart();
+    await w.system.advance(6_000);
+    expect(w.runtime.runningApps(uidOf(pod))).toEqual(['a']);
+  });
+
+  it('stays a Ready node over a restart', async () => {
+    await running();
+    await w.system.advance(1_000);
+    const before = w.server.received.length;
+    w.restart();
+    await w.system.advance(2_000);
+    const statuses = w.server.received
+      .slice(before)
+      .flatMap((message) => (message.$case === 'hello' || message.$case === 'nodeStatus' ? [message.value.status] : []));
+    expect(statuses.length).toBeGreaterThan(0);
+    for (const status of statuses) expect(status?.conditions.find((one) => one.type === 'Ready')?.status).toBe('True');
+  });
+
   it('removes orphans of which nothing is known but their labels', async () => {
     const [pod] = await running();
     if (pod === undefined) throw new Error('unreachable');

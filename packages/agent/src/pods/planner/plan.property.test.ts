@@ -47,7 +47,7 @@ class Model {
 
   input(): PlanInput {
     const { pod, memory, containers, verdicts, stopping, now } = this;
-    return { pod, memory, observed: containers, verdicts, stopping, busy: new Set(this.busy.keys()), now };
+    return { pod, memory, observed: containers, verdicts, stopping, busy: new Set(this.busy.keys()), hold: false, now };
   }
 
   /** One turn of the worker. */
@@ -114,7 +114,7 @@ class Model {
 
   /** Carries out what is due. fails: the step ends without an effect. */
   settle(fails: (step: Step) => boolean): void {
-    for (const [target, { step, doneAt }] of [...this.busy]) {
+    for (const [target, { step, doneAt }] of this.busy) {
       if (doneAt > this.now) continue;
       this.busy.delete(target);
       if (step.kind === 'stop-container') this.stopping.delete(step.id);

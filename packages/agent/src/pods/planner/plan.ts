@@ -76,6 +76,15 @@ export function plan(input: PlanInput): Plan {
   return new Sync(input, input.pod).plan();
 }
 
+const MAKING: ReadonlySet<Step['kind']> = new Set([
+  'prepare-volumes',
+  'ensure-image',
+  'create-sandbox',
+  'start-sandbox',
+  'create-container',
+  'start-container',
+] as const);
+
 class Sync {
   private readonly steps: Step[] = [];
   private wakeAt: number | undefined;
@@ -91,7 +100,9 @@ class Sync {
   plan(): Plan {
     const { sandboxes, apps } = group(this.input.observed);
     const sandbox = viewSandbox(sandboxes, this.input.memory.sandbox);
-    this.volumes();
+    // What runs already has its volumes.
+    const complete = (this.pod.spec?.containers ?? []).every((container) => (apps.get(container.name) ?? []).some(alive));
+    if (!complete) this.volumes();
     this.sandbox(sandbox, sandboxes);
     for (const container of this.pod.spec?.containers ?? []) this.container(container, apps.get(container.name) ?? [], sandbox);
     this.strangers(apps);
@@ -104,6 +115,7 @@ class Sync {
   }
 
   private add(step: Step): void {
+    if (this.input.hold && MAKING.has(step.kind)) return;
     if (this.free(step.target)) this.steps.push(step);
   }
 

@@ -108,6 +108,8 @@ export interface PlanInput {
   readonly busy: ReadonlySet<string>;
   /** By container id: when the grace of the stop that is under way is over (or when it was last killed). */
   readonly stopping: ReadonlyMap<string, number>;
+  /** Nothing is made or started now: what shall run here is not certain yet. */
+  readonly hold: boolean;
   readonly now: number;
 }
 

@@ -1,0 +1,49 @@
+// The addresses of the node's pods, once the node's CIDR is known. Which addresses there are is ip-pool.ts.
+import type { Clock } from '@podplane/api/system';
+import type { Log } from '../log.js';
+import { IpPool, IpPoolExhausted } from './ip-pool.js';
+
+const AVOID_MS = 60_000;
+
+export class PodAddresses {
+  private pool: IpPool | undefined;
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly log: Log,
+  ) {}
+
+  /** Empty: not known yet. */
+  get cidr(): string {
+    return this.pool?.cidr ?? '';
+  }
+
+  /** held: who has which address already. Throws TypeError where the text is no IPv4 CIDR. */
+  use(cidr: string, held: Iterable<readonly [owner: string, ip: string]>): void {
+    const pool = new IpPool(cidr);
+    for (const [owner, ip] of held) pool.keep(owner, ip);
+    this.pool = pool;
+  }
+
+  /** undefined: none left, or the CIDR is not known. */
+  allocate(owner: string): string | undefined {
+    try {
+      return this.pool?.allocate(owner, this.clock.monotonic());
+    } catch (error) {
+      if (!(error instanceof IpPoolExhausted)) throw error;
+      this.log.error({ pod: owner }, error.message);
+      return undefined;
+    }
+  }
+
+  /** False: the pod cannot keep it. */
+  keep(owner: string, ip: string): boolean {
+    return this.pool?.keep(owner, ip) ?? true;
+  }
+
+  /** inUse: somebody else in the engine has this address. */
+  release(owner: string, inUse?: string): void {
+    this.pool?.release(owner);
+    if (inUse !== undefined) this.pool?.avoid(inUse, this.clock.monotonic() + AVOID_MS);
+  }
+}
