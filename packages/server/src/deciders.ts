@@ -49,6 +49,7 @@ export function startDeciders({ store, system, liveness, log }: DeciderParts): D
     recordNodeEvents(nodeName, events) {
       for (const event of events) {
         const input = eventInput(store, nodeName, event);
+        if (input === undefined) continue;
         const at = Date.parse(event.time);
         recorder.record(input, Number.isNaN(at) ? undefined : at, { component: 'agent', host: nodeName, count: Math.max(1, event.count) });
       }
@@ -64,28 +65,17 @@ export function startDeciders({ store, system, liveness, log }: DeciderParts): D
   };
 }
 
-/** A node speaks of its own pods and of itself, of nothing else. */
-function eventInput(store: Store, nodeName: string, event: NodeEvent): EventInput {
-  const pod = event.podUid === '' ? undefined : store.byUid('Pod', event.podUid);
-  const type = event.type === 'Warning' ? 'Warning' : 'Normal';
-  const common = { type, reason: event.reason, message: event.message } as const;
-  const fieldPath = event.fieldPath === '' ? {} : { fieldPath: event.fieldPath };
-  if (pod !== undefined && pod.spec?.nodeName === nodeName) {
-    const { namespace = '', name = '', uid = '' } = pod.metadata ?? {};
-    return { ...common, regarding: { kind: 'Pod', namespace, name, uid, ...fieldPath } };
-  }
-  // Its object went while the node was still ending it. Nobody else's: no pod has this uid any more.
-  if (
-    pod === undefined &&
-    event.podUid !== '' &&
-    store.get('Namespace', '', event.namespace) !== undefined &&
-    dnsSubdomainProblems(event.name).length === 0
-  ) {
+/** A node speaks of its own pods (those that are gone already, too) and of itself; undefined: of something else. */
+function eventInput(store: Store, nodeName: string, event: NodeEvent): EventInput | undefined {
+  const { podUid: uid, namespace, name, fieldPath, reason, message } = event;
+  const common = { type: event.type === 'Warning' ? 'Warning' : 'Normal', reason, message } as const;
+  if (uid === '') {
     return {
       ...common,
-      regarding: { kind: 'Pod', namespace: event.namespace, name: event.name, uid: event.podUid.slice(0, 64), ...fieldPath },
+      regarding: { kind: 'Node', namespace: '', name: nodeName, uid: store.get('Node', '', nodeName)?.metadata?.uid ?? '' },
     };
   }
-  const uid = store.get('Node', '', nodeName)?.metadata?.uid ?? '';
-  return { ...common, regarding: { kind: 'Node', namespace: '', name: nodeName, uid } };
+  const pod = store.byUid('Pod', uid) ?? store.get('Pod', namespace, name);
+  if (pod !== undefined && pod.spec?.nodeName !== nodeName) return undefined;
+  return { ...common, regarding: { kind: 'Pod', namespace, name, uid, ...(fieldPath === '' ? {} : { fieldPath }) } };
 }

@@ -34,6 +34,8 @@ export class CallEnded extends Error {
   override readonly name = 'CallEnded';
 }
 
+const encodedSize = (answer: unknown): number => (answer instanceof Encoded ? answer.bytes.byteLength : 0);
+
 type Incoming<Q> = { readonly request: Q } | { readonly refused: ApiError };
 type Answer<R> = R | Encoded;
 
@@ -131,7 +133,7 @@ export class ServiceBuilder {
   ): this {
     const name = this.define(method);
     this.implementation[name] = (call: ServerWritableStream<Incoming<Q>, Answer<R>>): void => {
-      this.run(method, call, (context) => handler(requestOf(call.request), new Outlet(call, context.signal), context));
+      this.run(method, call, (context) => handler(requestOf(call.request), new Outlet(call, context.signal, encodedSize), context));
     };
     return this;
   }
@@ -142,7 +144,9 @@ export class ServiceBuilder {
   ): this {
     const name = this.define(method);
     this.implementation[name] = (call: ServerDuplexStream<Incoming<Q>, Answer<R>>): void => {
-      this.run(method, call, (context) => handler(requests<Q>(call, context.signal), new Outlet(call, context.signal), context));
+      this.run(method, call, (context) =>
+        handler(requests<Q>(call, context.signal), new Outlet(call, context.signal, encodedSize), context),
+      );
     };
     return this;
   }

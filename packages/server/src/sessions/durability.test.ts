@@ -51,6 +51,8 @@ interface Agent {
   readonly input: SessionInput;
   readonly said: ServerMessage[];
   closed: boolean;
+  /** Its buffer takes no more. */
+  full: boolean;
   say(message: AgentMessage): void;
   /** What kinds of things were said since the last look. */
   heard(): string[];
@@ -62,7 +64,7 @@ function agent(nodeName = 'n1', bootId = 'boot-1'): Agent {
   const input = sessions.connect(nodeName, {
     send: ({ message }) => {
       if (message !== undefined) said.push(message);
-      return true;
+      return !made.full;
     },
     close: () => void (made.closed = true),
   });
@@ -70,6 +72,7 @@ function agent(nodeName = 'n1', bootId = 'boot-1'): Agent {
     input,
     said,
     closed: false,
+    full: false,
     say: (message) => input.message({ message }),
     heard: () => {
       const kinds = said.slice(looked).map(({ $case }) => $case);
@@ -220,6 +223,35 @@ describe('when the journal fails', () => {
     expect(store.get('Node', '', 'n1')?.status?.capacity['cpu']).toBeUndefined();
     n1.say({ $case: 'heartbeat', value: { seq: 1 } });
     expect(store.get('Node', '', 'n1')?.status?.capacity['cpu']).toBe('99');
+  });
+});
+
+describe('an agent that breaks the rules', () => {
+  it('by a second batch before the answer to the first is refused', async () => {
+    const n1 = agent();
+    await system.advance(10);
+    const uid = createPod();
+    await system.advance(10);
+    n1.heard();
+    journal.hold();
+    n1.say(running(uid, 1));
+    n1.say(running(uid, 2));
+    expect(n1.heard()).toEqual(['refused']);
+    expect(n1.closed).toBe(true);
+  });
+
+  it('by not reading gets no answers to its heartbeats, until it reads again', async () => {
+    const n1 = agent();
+    await system.advance(10);
+    n1.heard();
+    n1.full = true;
+    for (let seq = 1; seq <= 1000; seq++) n1.say({ $case: 'heartbeat', value: { seq } });
+    expect(n1.heard()).toEqual(['heartbeatAck']);
+    expect(sessions.liveness.lastHeard('n1')).toBe(system.clock.monotonic());
+    n1.full = false;
+    n1.input.drained();
+    n1.say({ $case: 'heartbeat', value: { seq: 1001 } });
+    expect(n1.heard()).toEqual(['heartbeatAck']);
   });
 });
 

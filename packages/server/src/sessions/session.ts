@@ -50,6 +50,10 @@ export class Session implements SessionInput {
   unwritten: NodeStatus | undefined;
   private state: State;
   private retry: Timer | undefined;
+  /** The agent does not read as fast as it is told things. */
+  private full = false;
+  /** A batch of statuses that is not acknowledged yet. */
+  private committing = false;
 
   constructor(
     readonly id: string,
@@ -70,7 +74,7 @@ export class Session implements SessionInput {
   /** Says something to the agent; false: the session is not open. */
   tell(message: ServerMessage): boolean {
     if (this.state.name !== 'open') return false;
-    this.port.send({ message });
+    if (!this.port.send({ message })) this.full = true;
     return true;
   }
 
@@ -95,6 +99,7 @@ export class Session implements SessionInput {
   }
 
   drained(): void {
+    this.full = false;
     if (this.state.name === 'open') this.state.feed.drained();
   }
 
@@ -121,10 +126,18 @@ export class Session implements SessionInput {
 
   private take(said: Exclude<AgentMessage, { $case: 'hello' }>, feed: AssignmentFeed): void {
     switch (said.$case) {
-      case 'heartbeat':
-        this.tell(this.host.beat(this, said.value));
+      case 'heartbeat': {
+        const answer = this.host.beat(this, said.value);
+        // An agent that does not read needs no answers either: they would only pile up.
+        if (!this.full) this.tell(answer);
         return;
+      }
       case 'podStatuses':
+        if (this.committing) {
+          this.end({ reason: 'BadRequest', message: 'statuses came before the batch before them was acknowledged' });
+          return;
+        }
+        this.committing = true;
         this.commit(said.value);
         return;
       case 'nodeStatus':
@@ -184,7 +197,10 @@ export class Session implements SessionInput {
   /** One batch is in flight at a time, so a batch that the sealed store refused is simply tried again until it is taken. */
   private commit(batch: PodStatuses): void {
     this.host.statuses(this, batch).then(
-      () => void this.tell({ $case: 'podStatusesAck', value: { seq: batch.seq } }),
+      () => {
+        this.committing = false;
+        this.tell({ $case: 'podStatusesAck', value: { seq: batch.seq } });
+      },
       (error: unknown) => {
         if (this.state.name === 'ended') return;
         if (error instanceof StoreError && error.code === 'sealed') {
