@@ -75,7 +75,16 @@ function eventInput(store: Store, nodeName: string, event: NodeEvent): EventInpu
       regarding: { kind: 'Node', namespace: '', name: nodeName, uid: store.get('Node', '', nodeName)?.metadata?.uid ?? '' },
     };
   }
-  const pod = store.byUid('Pod', uid) ?? store.get('Pod', namespace, name);
-  if (pod !== undefined && pod.spec?.nodeName !== nodeName) return undefined;
-  return { ...common, regarding: { kind: 'Pod', namespace, name, uid, ...(fieldPath === '' ? {} : { fieldPath }) } };
+  const path = fieldPath === '' ? {} : { fieldPath };
+  const pod = store.byUid('Pod', uid);
+  if (pod !== undefined) {
+    if (pod.spec?.nodeName !== nodeName) return undefined;
+    const known = { namespace: pod.metadata?.namespace ?? '', name: pod.metadata?.name ?? '' };
+    return { ...common, regarding: { kind: 'Pod', ...known, uid, ...path } };
+  }
+  // Its object went while the node was still ending it. Then the name is the node's word, and must not be that of another's pod.
+  const namesake = store.get('Pod', namespace, name);
+  if (namesake !== undefined && namesake.spec?.nodeName !== nodeName) return undefined;
+  if (store.get('Namespace', '', namespace) === undefined || dnsSubdomainProblems(name).length > 0) return undefined;
+  return { ...common, regarding: { kind: 'Pod', namespace, name, uid: uid.slice(0, 64), ...path } };
 }
