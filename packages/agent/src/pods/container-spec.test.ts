@@ -93,7 +93,7 @@ describe('pauseSpec', () => {
       ports: [{ containerPort: 80, hostPort: 8080, hostIP: '', protocol: 'udp' }],
       hosts: [{ ip: '1.2.3.4', names: ['db'] }],
       sysctls: { 'net.core.somaxconn': '1' },
-      mounts: [{ source: `pp-${UID}-m` }],
+      mounts: [{ source: `pp-${UID}-m` }, { source: `pp-${UID}-d` }],
     });
     expect(spec.labels[LABEL_POD_IP]).toBe('10.0.0.2');
     expect(podVolumes(pod)).toEqual([

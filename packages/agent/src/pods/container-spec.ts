@@ -46,9 +46,8 @@ export function pauseSpec(pod: Pod, nodeName: string, attempt: number, network: 
     ip,
     ports,
     hosts: (pod.spec?.hostAliases ?? []).map((alias) => ({ ip: alias.ip, names: alias.hostnames })),
-    mounts: podVolumes(pod)
-      .filter((volume) => volume.memory)
-      .map((volume) => ({ type: 'volume', source: volume.name, target: `/volumes/${volume.name}`, readOnly: false })),
+    // The pause program opens them to every user, as Kubernetes does; and one in memory lives as long as it is mounted somewhere.
+    mounts: podVolumes(pod).map((volume) => ({ type: 'volume', source: volume.name, target: `/volumes/${volume.name}`, readOnly: false })),
     sysctls: Object.fromEntries((pod.spec?.securityContext?.sysctls ?? []).map((sysctl) => [sysctl.name, sysctl.value])),
   };
 }
