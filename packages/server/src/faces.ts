@@ -146,6 +146,7 @@ function grpcServer(parts: FaceParts, gate: Gate, health: Health, address: () =>
     clusterService(
       {
         store,
+        system,
         tunnels,
         tokens,
         version: parts.version,

@@ -5,6 +5,7 @@ import { mkdtemp, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ApiError, badRequest, notFound, serviceUnavailable } from '@podplane/api/errors';
 import type { LoadImageProgress, LoadImageRequest, LoadImageResponse, LoadImageStart } from '@podplane/api/gen/podplane/api/v1/cluster';
+import type { System } from '@podplane/api/system';
 import type { Store } from '@podplane/store/types';
 import { nodeError, type TunnelPeer, type Tunnels } from '../tunnels/tunnels.js';
 import type { Outlet } from './outlet.js';
@@ -13,7 +14,8 @@ import { toApiError } from './status.js';
 
 export interface ImageParts {
   readonly store: Store;
-  readonly tunnels: Tunnels;
+  readonly tunnels: Pick<Tunnels, 'open'>;
+  readonly system: System;
   readonly connectedNodes: () => readonly string[];
   /** Folder for archives on their way. */
   readonly spoolDirectory: string;
@@ -21,7 +23,10 @@ export interface ImageParts {
 
 type Out = Outlet<LoadImageResponse | Encoded>;
 
-const AT_ONCE = 4;
+const AT_ONCE = 8;
+/** A node that takes nothing for this long is given up, ms; so is one whose engine does not finish in that time after the last byte. */
+const STUCK_MS = 60_000;
+const LOADING_MS = 15 * 60_000;
 /** Asking all nodes whether they have the image may be done more widely than sending it. */
 const ASK_AT_ONCE = 32;
 const CHUNK_BYTES = 256 * 1024;
@@ -57,7 +62,7 @@ export async function loadImage(
       await spool(input, file, start.size);
       await eachOf(needing, AT_ONCE, async ({ node, peer }) => {
         try {
-          await send(peer, file, (bytes) => tell(progress(node, 'receiving', bytes)), signal);
+          await send(parts.system, peer, file, (bytes) => tell(progress(node, 'receiving', bytes)), signal);
           await tell(progress(node, 'loaded', start.size));
         } catch (error) {
           await tell(failed(node, error, signal));
@@ -146,13 +151,19 @@ async function spool(input: AsyncGenerator<LoadImageRequest, void, void>, file: 
 }
 
 /** Sends the archive to one node and waits until the node has loaded it. */
-async function send(peer: TunnelPeer, file: string, receiving: (bytes: number) => Promise<void>, signal: AbortSignal): Promise<void> {
+async function send(
+  system: System,
+  peer: TunnelPeer,
+  file: string,
+  receiving: (bytes: number) => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
   let bytes = 0;
   let told = 0;
   await receiving(0);
   for await (const chunk of createReadStream(file, { highWaterMark: CHUNK_BYTES, signal })) {
     const data = chunk as Buffer; // no encoding was set
-    await peer.write({ $case: 'data', value: data });
+    await within(system, STUCK_MS, peer.write({ $case: 'data', value: data }), 'the node has taken nothing for a minute');
     bytes += data.byteLength;
     if (bytes - told < PROGRESS_BYTES) continue;
     told = bytes;
@@ -160,6 +171,11 @@ async function send(peer: TunnelPeer, file: string, receiving: (bytes: number) =
   }
   await peer.write({ $case: 'closed', value: true });
   await receiving(bytes);
+  await within(system, LOADING_MS, loaded(peer), 'the engine has not finished loading the image within 15 minutes');
+}
+
+/** Waits for the node's word that its engine has the image. */
+async function loaded(peer: TunnelPeer): Promise<void> {
   for await (const message of peer.messages) {
     if (message.$case === 'error') throw nodeError(message.value.reason, message.value.message);
     if (message.$case !== 'exit') continue;
@@ -167,6 +183,13 @@ async function send(peer: TunnelPeer, file: string, receiving: (bytes: number) =
     return;
   }
   throw serviceUnavailable('the connection to the node broke');
+}
+
+/** Rejects with ApiError Timeout where the promise takes too long; what it does afterwards is nobody's concern. */
+function within(system: System, ms: number, promise: Promise<void>, message: string): Promise<void> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = system.timers.after(ms, () => reject(new ApiError('Timeout', message)));
+  return Promise.race([promise, late]).finally(() => timer.cancel());
 }
 
 /** Runs fn for all items, a few at a time. Rejects with the first error; the others are waited for. */
