@@ -1,93 +1,41 @@
 // Joining and renewal against a small server with real TLS and a CA of its own.
-import 'reflect-metadata';
-import { createHash, KeyObject, webcrypto, X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type Server as NetServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Metadata, Server, ServerCredentials, status } from '@grpc/grpc-js';
-import * as x509 from '@peculiar/x509';
+import { Metadata, Server, status } from '@grpc/grpc-js';
 import { type JoinServer, JoinService } from '@podplane/api/gen/podplane/node/v1/join';
 import type { System, Timer } from '@podplane/api/system';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { lockDataDirectory } from '../data-lock.js';
 import { silentLog } from '../log.js';
-import { SERVER_NAME } from '../session/grpc-channel.js';
+import { TestCa } from '../testing/test-ca.js';
 import { IdentityError } from './errors.js';
 import { IdentityStore } from './identity-store.js';
 import { joinCluster, splitAddress } from './join.js';
 import { CertificateRenewal, renewAt, renewCertificate } from './renewal.js';
 import { parseToken } from './token.js';
 
-const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 const HOUR = 3_600_000;
 
-interface Ca {
-  readonly certificate: x509.X509Certificate;
-  readonly keys: webcrypto.CryptoKeyPair;
-}
-
-async function newCa(): Promise<Ca> {
-  x509.cryptoProvider.set(webcrypto);
-  const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
-  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
-    name: 'CN=test-ca',
-    notBefore: new Date(Date.now() - HOUR),
-    notAfter: new Date(Date.now() + 24 * HOUR),
-    signingAlgorithm: ALGORITHM,
-    keys,
-    extensions: [new x509.BasicConstraintsExtension(true, 0, true)],
-  });
-  return { certificate, keys };
-}
-
-function issue(
-  ca: Ca,
-  publicKey: x509.PublicKeyType,
-  subject: string,
-  san: string | undefined,
-  serial: string,
-): Promise<x509.X509Certificate> {
-  return x509.X509CertificateGenerator.create({
-    serialNumber: serial,
-    subject,
-    issuer: ca.certificate.subject,
-    notBefore: new Date(Date.now() - HOUR),
-    notAfter: new Date(Date.now() + 2 * HOUR),
-    signingAlgorithm: ALGORITHM,
-    publicKey,
-    signingKey: ca.keys.privateKey,
-    extensions: san === undefined ? [] : [new x509.SubjectAlternativeNameExtension([{ type: 'dns', value: san }])],
-  });
-}
-
 describe('identity', () => {
-  let ca: Ca;
+  let ca: TestCa;
   let server: Server;
   let address: string;
   let token: string;
   let folder: string;
   let answer: 'ok' | { code: status; details: string } = 'ok';
   const subjects: string[] = [];
-  const peers: string[] = [];
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'podplane-identity-'));
-    ca = await newCa();
-    const hash = createHash('sha256').update(Buffer.from(ca.certificate.rawData)).digest('base64url');
-    token = `pp1.${hash}.id1.secret`;
-    const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
-    const leaf = await issue(ca, keys.publicKey, 'CN=server', SERVER_NAME, '02');
-    const key = KeyObject.from(keys.privateKey).export({ type: 'pkcs8', format: 'pem' });
-    const chain = `${leaf.toString('pem')}\n${ca.certificate.toString('pem')}\n`;
-    const sign = async (der: Buffer): Promise<{ certificate: string; caCertificate: string }> => {
-      const request = new x509.Pkcs10CertificateRequest(der);
-      if (!(await request.verify())) throw new Error('bad request');
-      subjects.push(request.subject);
-      return {
-        certificate: (await issue(ca, request.publicKey, request.subject, undefined, '03')).toString('pem'),
-        caCertificate: ca.certificate.toString('pem'),
-      };
+    ca = await TestCa.create();
+    token = ca.token('secret');
+    const sign = async (request: Buffer): Promise<{ certificate: string; caCertificate: string }> => {
+      const { subject, ...signed } = await ca.sign(request);
+      subjects.push(subject);
+      return signed;
     };
     const service: JoinServer = {
       join: (call, callback) => {
@@ -100,7 +48,6 @@ describe('identity', () => {
           );
       },
       renew: (call, callback) => {
-        peers.push(String(call.getAuthContext().sslPeerCertificate?.subject.CN));
         sign(call.request.certificateRequest).then(
           (done) => callback(null, done),
           (error) => callback(error),
@@ -110,8 +57,7 @@ describe('identity', () => {
     // Client certificates are asked for but not demanded, as the real server does; grpc-js cannot say so, so that joining uses its own.
     server = new Server();
     server.addService(JoinService, service);
-    const root = Buffer.from(ca.certificate.toString('pem'));
-    const credentials = ServerCredentials.createSsl(root, [{ private_key: Buffer.from(key), cert_chain: Buffer.from(chain) }], false);
+    const credentials = await ca.serverCredentials(false);
     const port = await new Promise<number>((resolve, reject) =>
       server.bindAsync('127.0.0.1:0', credentials, (error, bound) => (error === null ? resolve(bound) : reject(error))),
     );
@@ -157,10 +103,9 @@ describe('identity', () => {
 
   it('says what is wrong', async () => {
     expect(await codeOf(joining({ token: 'rubbish' }))).toBe('bad-token');
-    const other = await newCa();
-    const otherHash = createHash('sha256').update(Buffer.from(other.certificate.rawData)).digest('base64url');
+    const other = await TestCa.create();
     const sent = subjects.length;
-    expect(await codeOf(joining({ token: `pp1.${otherHash}.id1.secret` }))).toBe('wrong-ca');
+    expect(await codeOf(joining({ token: other.token('secret') }))).toBe('wrong-ca');
     expect(subjects.length).toBe(sent); // nothing was asked of a server that is not trusted
     expect(await codeOf(joining({ token: `${token}x` }))).toBe('token-refused');
     expect(await codeOf(joining({ server: 'nonsense' }))).toBe('unreachable');
