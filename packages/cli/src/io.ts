@@ -44,7 +44,7 @@ export function processIo(system: System, signal: AbortSignal): Io {
     stdout: process.stdout,
     live: process.stderr.isTTY === true && env.TERM !== 'dumb' && env.CI === undefined,
     color,
-    columns: () => process.stderr.columns ?? 120,
+    columns: () => process.stderr.columns || 120, // 0 on terminals that do not know
     env,
     cwd: process.cwd(),
     system,

@@ -119,6 +119,7 @@ export async function up(world: UpWorld, options: UpOptions): Promise<void> {
     data.writeUp(state());
     await untilNodesReady(io, cluster, agents, began);
     if (token !== undefined) await cluster.revokeToken(token.id).catch(() => undefined); // it ends by itself soon
+    cluster.close();
     await world.publish(data.contextFile);
     greet(io, data, address, names.length, spent(system.clock.monotonic() - began));
     const port = address.slice(address.lastIndexOf(':') + 1);

@@ -252,7 +252,10 @@ function template(sheet: Sheet, spec: KindMap['ReplicaSet']['spec'] | KindMap['D
   sheet.heading('Pod Template');
   sheet.nested(() => {
     map(sheet, 'Labels', spec?.template?.metadata?.labels);
-    for (const one of spec?.template?.spec?.containers ?? []) container(sheet, one, undefined);
+    sheet.heading('Containers');
+    sheet.nested(() => {
+      for (const one of spec?.template?.spec?.containers ?? []) container(sheet, one, undefined);
+    });
   });
 }
 
