@@ -53,6 +53,8 @@ export function registerLocal(program: Command, session: Session, part: 'cluster
     .action(async (options: UpOptions) => {
       if (!/^[a-z0-9]([-a-z0-9]{0,50}[a-z0-9])?$/.test(options.nodePrefix))
         throw usage(`--node-prefix: "${options.nodePrefix}" cannot be the start of a name`, 'Use a-z, 0-9 and -.');
+      // Loaded while the server starts; where it fails, dialling says so.
+      Promise.all([import('@podplane/client/context'), import('@podplane/client/client')]).catch(() => undefined);
       const world = {
         io,
         dial: (file: string) => dialFile(file, io.system),
