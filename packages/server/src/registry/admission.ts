@@ -1,8 +1,6 @@
 // What happens to an object on its way into the store, the same for every face: defaults, what clients may not say, validation,
 // warnings, the namespace it goes to. Pure but for the transaction. The rules of each kind are in @podplane/api/kinds.
-import { strictObject } from '@podplane/api/decode/decode';
-import { type DecodeProblem, strictDecodingMessage } from '@podplane/api/decode/problems';
-import { type ApiError, badRequest, conflict, forbiddenCall, invalidObject, notFound } from '@podplane/api/errors';
+import { badRequest, conflict, forbiddenCall, invalidObject, notFound } from '@podplane/api/errors';
 import { kindInfo } from '@podplane/api/kinds/catalogue';
 import type { Kind, KindMap, Obj } from '@podplane/api/kinds/kind-map';
 import { kindNames, qualifiedResource } from '@podplane/api/kinds/kind-names';
@@ -18,33 +16,6 @@ export function parseSubresource(kind: Kind, text: string): Subresource {
   if (text === '') return '';
   if (text === 'status' && WITH_STATUS.has(kind)) return 'status';
   throw badRequest(`${qualifiedResource(kind)} have no subresource ${JSON.stringify(text.slice(0, 50))}`, { target: { kind } });
-}
-
-/**
- * An object that came as protobuf bytes, held against what a manifest could say: bytes can carry times, ports and kinds that are none.
- * Gives the object in the one form that objects have. Throws ApiError BadRequest with the paths of what is wrong.
- */
-export function admitBytes<K extends Kind>(kind: K, object: KindMap[K]): KindMap[K] {
-  const decoded = strictObject(kind, object);
-  if (decoded.ok) return decoded.object;
-  const { namespace = '', name = '', generateName = '' } = object.metadata ?? {};
-  throw undecodable({ kind, namespace, name: name || generateName }, decoded.problems);
-}
-
-/** An object whose parts are not of the types that its kind has. */
-export function undecodable(
-  target: { readonly kind: Kind; readonly namespace: string; readonly name: string },
-  problems: readonly DecodeProblem[],
-): ApiError {
-  return badRequest(strictDecodingMessage(target.kind, kindNames[target.kind].apiVersion, problems), {
-    target,
-    causes: problems.map((problem) => ({
-      reason: 'FieldValueInvalid',
-      message: problem.message,
-      field: 'path' in problem ? problem.path : '',
-    })),
-    advice: problems[0]?.advice ?? '',
-  });
 }
 
 /** Makes a new object ready for tx.create; changes it in place. now: ms since 1970. Throws ApiError: BadRequest, Invalid. */

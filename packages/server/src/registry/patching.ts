@@ -1,12 +1,10 @@
 // Patches: applied to the JSON form of an object, then decoded as strictly as a manifest. How patches work is in @podplane/api/patch.
-
-import { decodeObject } from '@podplane/api/decode/decode';
 import type { JsonValue } from '@podplane/api/decode/tree';
 import { ApiError, badRequest } from '@podplane/api/errors';
 import { kindInfo } from '@podplane/api/kinds/catalogue';
 import type { Kind, KindMap, Obj } from '@podplane/api/kinds/kind-map';
 import { applyJsonPatch, applyMergePatch, PatchError } from '@podplane/api/patch';
-import { undecodable } from './admission.js';
+import { admitTree } from './strict.js';
 
 export type PatchKind = 'merge' | 'json';
 
@@ -26,9 +24,7 @@ export function applyPatch<K extends Kind>(kind: K, previous: Obj<K>, patchKind:
       cause: error,
     });
   }
-  const decoded = decodeObject(kind, tree);
-  if (decoded.ok) return decoded.object;
-  throw undecodable(target, decoded.problems);
+  return admitTree(kind, tree, target);
 }
 
 function parse(patch: Uint8Array): JsonValue {

@@ -8,7 +8,7 @@ import type { System } from '@podplane/api/system';
 import { StoreError } from '@podplane/store/errors';
 import type { Cause, Store, Tx } from '@podplane/store/types';
 import { actorOf, type Identity } from '../auth/identity.js';
-import { admitBytes, admitChange, admitNew, checkNamespace, parseSubresource, type Subresource } from './admission.js';
+import { admitChange, admitNew, checkNamespace, parseSubresource, type Subresource } from './admission.js';
 import { checkDeleteOptions, type Deleted, type DeleteOptions, deleteObject } from './deletion.js';
 import { type Place, parsePlace } from './kinds.js';
 import { Lists } from './lists.js';
@@ -34,6 +34,16 @@ export type Given = { readonly [K in Kind]: { readonly kind: K; readonly object:
 
 /** Objects of a batch that go into one transaction. */
 const BATCH_SLICE = 500;
+
+type Strict = typeof import('./strict.js');
+
+let loading: Promise<Strict> | undefined;
+
+/** Strict decoding, loaded with the first write. */
+function strict(): Promise<Strict> {
+  loading ??= import('./strict.js');
+  return loading;
+}
 
 /** Carries the result of a dry run out of the transaction that it undoes. */
 class DryRun<T> extends Error {
@@ -70,29 +80,36 @@ export class Registry {
   /** Resolves when durable. Rejects with ApiError. */
   async create(given: Given, writer: Writer): Promise<Written> {
     const { kind } = given;
-    const admitted = admitOne(given, this.system.clock.now());
+    const { admitBytes } = await strict();
+    const admitted = admitOne(given, this.system.clock.now(), admitBytes);
     const object = await this.write(kind, nameOf(admitted), 'create', writer, (tx) => place(tx, admitted));
     return { kind, object, warnings: kindInfo<Kind>(kind).warnings(object) };
   }
 
   /** Each object is judged alone; results in the order given. Resolves when all of them are durable. Rejects only where nothing can be written. */
   async createBatch(given: readonly (Given | undefined)[], writer: Writer): Promise<readonly (Written | ApiError)[]> {
+    const { admitBytes } = await strict();
     const now = this.system.clock.now();
     const results: (Written | ApiError)[] = [];
     let durable = Promise.resolve();
     for (let i = 0; i < given.length; i += BATCH_SLICE) {
       if (i > 0) await new Promise<void>((resolve) => this.system.timers.soon(resolve)); // others get a turn
       const slice = given.slice(i, i + BATCH_SLICE);
-      const admitted = slice.map((one) => attempt(() => admitOne(one, now)));
-      const { result, revision } = this.transact(causeOf(writer, `create ${slice.length} objects`), writer.dryRun, (tx) =>
-        admitted.map((one) =>
-          one instanceof ApiError ? one : attempt((): Written => ({ kind: one.kind, object: place(tx, one), warnings: [] })),
-        ),
-      );
-      results.push(...result);
-      const waited = this.store.durable(revision);
-      waited.catch(() => undefined); // awaited below
-      durable = waited;
+      const admitted = slice.map((one) => attempt(() => admitOne(one, now, admitBytes)));
+      try {
+        const { result, revision } = this.transact(causeOf(writer, `create ${slice.length} objects`), writer.dryRun, (tx) =>
+          admitted.map((one) =>
+            one instanceof ApiError ? one : attempt((): Written => ({ kind: one.kind, object: place(tx, one), warnings: [] })),
+          ),
+        );
+        results.push(...result);
+        durable = this.store.durable(revision);
+        durable.catch(() => undefined); // awaited below
+      } catch (error) {
+        // Sealed in the middle: what came before has been done, and is told.
+        if (i === 0 || !(error instanceof ApiError)) throw error;
+        for (const _ of slice) results.push(error);
+      }
     }
     await this.durable(durable);
     return results;
@@ -101,6 +118,7 @@ export class Registry {
   /** Resolves when durable. Rejects with ApiError. */
   async update(given: Given, subresource: string, writer: Writer): Promise<Written> {
     const { kind } = given;
+    const { admitBytes } = await strict();
     const next = admitBytes<Kind>(kind, given.object);
     const { metadata } = next;
     const { namespace, name } = parsePlace({ kind, namespace: metadata?.namespace ?? '', name: metadata?.name ?? '' });
@@ -115,7 +133,7 @@ export class Registry {
   async patch(at: Place, patchKind: PatchKind, patch: Uint8Array, subresource: string, writer: Writer): Promise<Written> {
     const { kind, namespace, name } = parsePlace(at);
     const what = parseSubresource(kind, subresource);
-    const { applyPatch } = await import('./patching.js'); // strict decoding brings YAML along: 8 MB that a server without patches spares
+    const { applyPatch } = await import('./patching.js');
     const object = await this.write(kind, name, what === '' ? 'patch' : `patch ${what}`, writer, (tx) => {
       const previous = tx.get(kind, namespace, name);
       if (previous === undefined) throw notFound(kind, namespace, name);
@@ -171,7 +189,7 @@ function causeOf(writer: Writer, reason: string): Cause {
   };
 }
 
-function admitOne(given: Given | undefined, now: number): Given {
+function admitOne(given: Given | undefined, now: number, admitBytes: Strict['admitBytes']): Given {
   if (given === undefined) throw badRequest('the object is empty, or of a kind that this server does not know');
   const object = admitBytes<Kind>(given.kind, given.object);
   admitNew<Kind>(given.kind, object, now);
