@@ -38,7 +38,8 @@ export function planEnd(input: PlanInput, why: 'terminating' | 'completed'): Pla
       add({ kind: 'stop-container', target, container: name, id: info.id, graceSeconds: graceMs / 1000, cause: 'terminating', message });
       return;
     }
-    const endsAt = input.stopping.get(info.id);
+    // Another run of the container may be what is being stopped (somebody started an old one by hand).
+    const endsAt = input.stopping.get(info.id) ?? deadline;
     if (endsAt === undefined) return;
     // The stop under way was given a longer grace than there is now, or it is stuck in the engine.
     const killAt = deadline !== undefined && deadline < endsAt && now < endsAt ? deadline : endsAt + STUCK_MS;

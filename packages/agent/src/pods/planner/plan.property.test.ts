@@ -7,7 +7,7 @@ import { type ContainerInfo, LABEL_ATTEMPT, LABEL_CONTAINER, LABEL_SPEC_HASH, PA
 import { containerHash } from '../container-hash.js';
 import { memoryFor, noteObserved, noteStarting, withContainer } from '../pod-memory.js';
 import { MAX_DELAY_MS, notBefore } from './back-off.js';
-import { alive, attemptOf, containerNameOf } from './observed.js';
+import { attemptOf, containerNameOf } from './observed.js';
 import { plan } from './plan.js';
 import { LABEL_SANDBOX, type PlanInput, type PodMemory, type ProbeVerdict, type Step } from './types.js';
 
@@ -20,6 +20,9 @@ function podOf(restartPolicy: string): Pod {
     spec: { restartPolicy, containers, terminationGracePeriodSeconds: 5 },
   });
 }
+
+// On purpose not the planner's own.
+const alive = (info: ContainerInfo): boolean => ['running', 'paused', 'restarting'].includes(info.state);
 
 interface Running {
   readonly step: Step;
@@ -40,6 +43,8 @@ class Model {
   /** When the newest run of each container ended, and what it had to wait for. */
   readonly mayStart = new Map<string, number>();
   readonly broken: string[] = [];
+  /** By container: the process whose network it lives in. */
+  readonly networkOf = new Map<string, number>();
 
   constructor(readonly pod: Pod) {
     this.memory = { ...memoryFor(pod), ip: '10.0.0.2' };
@@ -79,6 +84,9 @@ class Model {
       step.kind === 'create-sandbox' ||
       step.kind === 'start-sandbox';
     if (starts && this.memory.phase !== 'sync') this.broken.push(`${step.kind} in phase ${this.memory.phase}`);
+    if (step.kind === 'create-sandbox' && this.containers.some((info) => containerNameOf(info) !== PAUSE_CONTAINER && alive(info))) {
+      this.broken.push('a sandbox made while containers of another one live');
+    }
     if (step.kind !== 'create-container' && step.kind !== 'start-container') return;
     if (this.containers.some((info) => containerNameOf(info) === step.container && alive(info)))
       this.broken.push(`two runs of ${step.container}`);
@@ -153,7 +161,9 @@ class Model {
       case 'start-container': {
         const info = this.containers.find((one) => one.id === step.id);
         const sandbox = this.containers.find((one) => one.id === info?.labels[LABEL_SANDBOX]);
-        if (sandbox !== undefined && alive(sandbox)) this.set(step.id, { state: 'running', startedAt: this.now, pid: ++this.id });
+        if (sandbox === undefined || !alive(sandbox)) return;
+        this.networkOf.set(step.id, sandbox.pid);
+        this.set(step.id, { state: 'running', startedAt: this.now, pid: ++this.id });
         return;
       }
       case 'stop-container':
@@ -163,10 +173,18 @@ class Model {
     }
   }
 
+  /** Everything runs, in the network that there is now. */
   get healthy(): boolean {
-    const up = (name: string): boolean => this.containers.some((info) => containerNameOf(info) === name && alive(info));
-    return up(PAUSE_CONTAINER) && NAMES.every(up);
+    const pause = this.containers.find((info) => containerNameOf(info) === PAUSE_CONTAINER && alive(info));
+    return NAMES.every((name) =>
+      this.containers.some(
+        (info) => containerNameOf(info) === name && alive(info) && (this.forgot || this.networkOf.get(info.id) === pause?.pid),
+      ),
+    );
   }
+
+  /** After a loss of memory nobody can know which process a network belonged to. */
+  forgot = false;
 }
 
 type Mischief =
@@ -207,8 +225,9 @@ function disturb(model: Model, what: Mischief): void {
       model.containers = model.containers.filter((info) => info !== victim);
       return;
     case 'odd-state':
-      if (victim !== undefined && containerNameOf(victim) !== PAUSE_CONTAINER && victim.state !== 'created')
-        model.set(victim.id, { state: what.state });
+      if (victim === undefined || containerNameOf(victim) === PAUSE_CONTAINER || victim.state === 'created') return;
+      // What has ended does not come back to life by itself.
+      if (alive(victim) || what.state === 'dead') model.set(victim.id, { state: what.state });
       return;
     case 'new-pid':
       if (victim !== undefined && alive(victim)) model.set(victim.id, { pid: 900_000 + model.now });
@@ -226,6 +245,7 @@ function disturb(model: Model, what: Mischief): void {
       return;
     case 'forget': {
       // A new agent without a state file: labels must do. What is under way ends unseen.
+      model.forgot = true;
       model.busy.clear();
       model.stopping.clear();
       model.memory = { ...memoryFor(model.pod), ip: '10.0.0.2', phase: model.memory.phase, deadline: model.memory.deadline };
@@ -238,7 +258,11 @@ function disturb(model: Model, what: Mischief): void {
 
 /** Lets it work undisturbed until nothing is left to do, jumping to the next moment that matters. */
 function calmDown(model: Model, latency: (step: Step) => number): void {
+  const limit = Math.max(model.now, model.memory.deadline ?? Number.POSITIVE_INFINITY) + 6_000;
   for (let i = 0; i < 400; i++) {
+    const late = model.now > limit;
+    if (late && model.containers.some((info) => containerNameOf(info) !== PAUSE_CONTAINER && alive(info)))
+      model.broken.push('alive after the grace');
     model.turn(latency);
     const due = [...model.busy.values()].map(({ doneAt }) => doneAt);
     const wake = plan(model.input()).wakeAt;
@@ -292,7 +316,8 @@ describe('planner', () => {
         fc.infiniteStream(fc.nat({ max: 50 })),
         (policy, before, after, delays) => {
           const model = new Model(podOf(policy));
-          const latency = (): number => delays.next().value ?? 1;
+          // Stops may hang for 20 s.
+          const latency = (step: Step): number => (delays.next().value ?? 1) * (step.kind === 'stop-container' ? 400 : 1);
           const play = (steps: readonly (readonly [Mischief, number])[]): void => {
             for (const [what, turns] of steps) {
               for (let i = 0; i < turns; i++) {
