@@ -21,7 +21,13 @@ export async function testServer(options: Partial<ServerOptions> = {}): Promise<
   const log = pino({ level: process.env['PODPLANE_TEST_LOG'] ?? 'silent' });
   const start = (port: number): Promise<RunningServer> =>
     startServer({ dataDir, port, journal: 'memory', log, deciders: false, ...options });
-  let running = await start(0);
+  const remove = async (): Promise<void> => {
+    if (options.dataDir === undefined) await rm(dataDir, { recursive: true, force: true });
+  };
+  let running = await start(0).catch(async (error: unknown) => {
+    await remove();
+    throw error;
+  });
   const context = await running.issueAdminContext();
   return {
     get running() {
@@ -37,7 +43,7 @@ export async function testServer(options: Partial<ServerOptions> = {}): Promise<
     stop: () => running.stop(),
     [Symbol.asyncDispose]: async () => {
       await running.stop();
-      if (options.dataDir === undefined) await rm(dataDir, { recursive: true, force: true });
+      await remove();
     },
   };
 }

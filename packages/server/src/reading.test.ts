@@ -1,0 +1,109 @@
+// Lists over real gRPC: pages of one revision, selectors, and what is refused.
+import { ApiError } from '@podplane/api/errors';
+import { ConfigMap } from '@podplane/api/gen/podplane/core/v1/config_map';
+import { Namespace } from '@podplane/api/gen/podplane/core/v1/namespace';
+import { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
+import { PodplaneClient } from '@podplane/client/client';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type TestServer, testServer } from './testkit/harness.js';
+
+let server: TestServer;
+let client: PodplaneClient;
+
+beforeAll(async () => {
+  server = await testServer();
+  client = new PodplaneClient(server.context, { fieldManager: 'test' });
+});
+afterAll(async () => {
+  client.close();
+  await server[Symbol.asyncDispose]();
+});
+
+function pod(name: string, change: (pod: Pod) => void = () => undefined): Pod {
+  const made = Pod.fromPartial({
+    metadata: { name, namespace: 'default', labels: { app: 'web' } },
+    spec: { containers: [{ name: 'web', image: 'web:1' }] },
+  });
+  change(made);
+  return made;
+}
+
+function configMap(name: string, namespace = 'default', data: Record<string, string> = { a: '1' }): ConfigMap {
+  return ConfigMap.fromPartial({ metadata: { name, namespace }, data });
+}
+
+/** What a call is refused with. */
+async function refusal(call: Promise<unknown>): Promise<ApiError> {
+  return await call.then(
+    (answer) => {
+      throw new Error(`it was not refused: ${JSON.stringify(answer)}`);
+    },
+    (error: unknown) => {
+      if (error instanceof ApiError) return error;
+      throw error;
+    },
+  );
+}
+
+describe('reading', () => {
+  it('refuses kinds, places and selectors that mean nothing', async () => {
+    const page = (kind: string, query: object): Promise<unknown> => client.page(kind as 'Pod', { namespace: '', ...query }, 0, '');
+    expect(await refusal(page('Pods', {}))).toMatchObject({ reason: 'BadRequest', advice: 'Did you mean Pod?' });
+    expect(await refusal(page('Sandwich', {}))).toMatchObject({ reason: 'BadRequest', message: 'kind "Sandwich" is not known' });
+    expect((await refusal(page('Node', { namespace: 'default' }))).reason).toBe('BadRequest');
+    expect((await refusal(page('Pod', { labelSelector: 'a in b' }))).reason).toBe('BadRequest');
+    expect(await refusal(page('Pod', { fieldSelector: 'spec.color=red' }))).toMatchObject({
+      reason: 'BadRequest',
+      message: expect.stringContaining('field label not supported: spec.color'),
+    });
+    expect((await refusal(client.get('Pod', '', 'x'))).reason).toBe('BadRequest');
+    expect((await refusal(client.get('Pod', 'default', ''))).reason).toBe('BadRequest');
+    expect((await refusal(client.page('Pod', { namespace: '' }, -1, ''))).reason).toBe('BadRequest');
+    expect((await refusal(client.page('Pod', { namespace: '' }, 0, 'nonsense'))).reason).toBe('BadRequest');
+  });
+
+  it('pages through one revision, whatever changes meanwhile', async () => {
+    await client.create('Namespace', Namespace.fromPartial({ metadata: { name: 'paged' } }));
+    await client.createBatch(
+      Array.from({ length: 25 }, (_, i) => ({ kind: 'ConfigMap' as const, object: configMap(`c-${String(i).padStart(2, '0')}`, 'paged') })),
+    );
+    const query = { namespace: 'paged' };
+    const first = await client.page('ConfigMap', query, 10, '');
+    expect(first).toMatchObject({ remaining: 15 });
+    await client.mergePatch('ConfigMap', 'paged', 'c-12', { data: { a: 'changed' } });
+    await client.delete('ConfigMap', 'paged', 'c-13');
+    await client.create('ConfigMap', configMap('c-11-new', 'paged'));
+    const second = await client.page('ConfigMap', query, 10, first.continue);
+    const third = await client.page('ConfigMap', query, 10, second.continue);
+    const all = [...first.items, ...second.items, ...third.items];
+    expect(all.map(({ metadata }) => metadata?.name)).toEqual(Array.from({ length: 25 }, (_, i) => `c-${String(i).padStart(2, '0')}`));
+    expect(all.every(({ data }) => data['a'] === '1')).toBe(true);
+    expect(third).toMatchObject({ continue: '', resourceVersion: first.resourceVersion });
+    expect((await refusal(client.page('ConfigMap', { namespace: 'default' }, 10, first.continue))).reason).toBe('BadRequest');
+    expect((await client.list('ConfigMap', query)).items).toHaveLength(25);
+  });
+
+  it('ends a page before it is too large', async () => {
+    await client.create('Namespace', Namespace.fromPartial({ metadata: { name: 'large' } }));
+    for (let i = 0; i < 5; i++) await client.create('ConfigMap', configMap(`l-${i}`, 'large', { a: 'x'.repeat(900_000) }));
+    const first = await client.page('ConfigMap', { namespace: 'large' }, 0, '');
+    expect(first.items).toHaveLength(3);
+    expect((await client.list('ConfigMap', { namespace: 'large' })).items).toHaveLength(5);
+  });
+
+  it('selects by labels and fields', async () => {
+    await client.create(
+      'Pod',
+      pod('on-n7', ({ metadata, spec }) => {
+        Object.assign(spec ?? {}, { nodeName: 'n7' });
+        Object.assign(metadata?.labels ?? {}, { app: 'db' });
+      }),
+    );
+    const names = async (query: object): Promise<(string | undefined)[]> =>
+      (await client.list('Pod', { namespace: '', ...query })).items.map(({ metadata }) => metadata?.name);
+    expect(await names({ labelSelector: 'app in (db)' })).toEqual(['on-n7']);
+    expect(await names({ fieldSelector: 'spec.nodeName=n7' })).toEqual(['on-n7']);
+    expect(await names({ fieldSelector: 'metadata.name=on-n7', namespace: 'default' })).toEqual(['on-n7']);
+    expect(await names({ labelSelector: 'app=web', fieldSelector: 'spec.nodeName=n7' })).toEqual([]);
+  });
+});
