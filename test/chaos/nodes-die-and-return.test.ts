@@ -1,7 +1,7 @@
 // The first simulation: a hundred nodes that are killed, cut off and come back at random while an app runs. The control plane is the real one.
 
-import type { Change } from '@podplane/store/types';
 import { isBeingDeleted, isPodLost, isPodReady } from '@podplane/api/pod-state';
+import type { Change } from '@podplane/store/types';
 import { SimulatedCluster } from '@podplane/testing/simulated-cluster';
 import { seededNumbers } from '@podplane/testing/virtual-system';
 import { describe, expect, it } from 'vitest';

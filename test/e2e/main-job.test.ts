@@ -44,6 +44,24 @@ describe.skipIf(!answers)('the main job', () => {
     expect(play.upFile.agents.map(({ name }) => name)).toEqual([1, 2, 3].map((number) => play.node(number)));
   });
 
+  it('refuses a second cluster with the same node names on this engine, and leaves the first alone', async () => {
+    const second = await play.cli([
+      'up',
+      '--nodes',
+      '1',
+      '--data',
+      path.join(play.directory, 'second'),
+      '--port',
+      '0',
+      '--node-prefix',
+      play.prefix,
+    ]);
+    expect(second.code).toBe(1);
+    expect(second.stderr).toContain(play.node(1));
+    expect(second.stderr).toContain('--node-prefix');
+    expect(await play.must('get', 'nodes')).toMatch(new RegExp(`^${play.node(1)}\\s+Ready`, 'm'));
+  });
+
   it('applies the example and waits until it is ready', async () => {
     const outcome = await play.cli(['apply', '-f', web]);
     expect(outcome.stderr + outcome.stdout).toContain('deployment.apps/web created');

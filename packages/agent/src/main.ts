@@ -113,7 +113,7 @@ async function begin(
 
   const tunnels = grpcTunnels(options.server, current);
   letGo.push(() => tunnels.close());
-  const runtime = new DockerRuntime(system, { socketPath: options.dockerSocket, maxCalls: options.maxEngineCalls });
+  const runtime = new DockerRuntime(system, { socketPath: options.dockerSocket, maxCalls: options.maxEngineCalls, machineId });
   const agent = new Agent({
     system,
     runtime,

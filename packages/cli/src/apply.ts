@@ -3,7 +3,7 @@
 import type { DecodedObject } from '@podplane/api/decode/decode';
 import { toManifest } from '@podplane/api/decode/manifest';
 import { isObject, type JsonObject } from '@podplane/api/decode/tree';
-import { fieldErrorText } from '@podplane/api/errors';
+import { ApiError, fieldErrorText } from '@podplane/api/errors';
 import { kindInfo } from '@podplane/api/kinds/catalogue';
 import type { KindInfo } from '@podplane/api/kinds/kind-info';
 import type { Kind, KindMap } from '@podplane/api/kinds/kind-map';
@@ -38,7 +38,7 @@ export function namespaceOf(decoded: DecodedObject, namespace: string, explicit:
   if (!kindNames[decoded.kind].namespaced) return '';
   if (explicit && said !== '' && said !== namespace) {
     throw usage(
-      `${decoded.source}: the namespace of ${decoded.kind} "${decoded.object.metadata?.name ?? ''}" is "${said}", which is not the one given by -n: "${namespace}"`,
+      `${placeOf(decoded, 'metadata.namespace')}: the namespace of ${called(decoded)} is "${said}", which is not the one given by -n: "${namespace}"`,
     );
   }
   return said === '' ? namespace : said;
@@ -80,6 +80,26 @@ function withPlace(decoded: DecodedObject, namespace: string, annotations: Reado
   };
 }
 
+/** Longest name that messages repeat whole. */
+const LONGEST_NAME = 70;
+
+function called({ kind, object }: DecodedObject): string {
+  const name = object.metadata?.name || object.metadata?.generateName || '';
+  return `${kind} "${name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME)}...` : name}"`;
+}
+
+/** file:line:column of a field, or of what is nearest to it; field "": of the object. */
+export function placeOf(decoded: DecodedObject, field: string): string {
+  const { line, column } = field === '' ? decoded.position : decoded.locate(field);
+  return `${decoded.source}:${line}:${column}`;
+}
+
+/** What the server refused, with its place in the file. */
+export function refusalText(decoded: DecodedObject, error: ApiError): string {
+  const place = placeOf(decoded, error.causes[0]?.field ?? '');
+  return `Error from server (${error.reason}): ${place}: ${error.message}${error.advice === '' ? '' : `\n${error.advice}`}`;
+}
+
 /** The catalogue's own validation, so that a faulty object in a file stops everything before anything is sent. */
 function faultsOf(planned: Planned, now: number): readonly string[] {
   const info = kindInfo(planned.kind) as KindInfo<Kind>;
@@ -88,7 +108,7 @@ function faultsOf(planned: Planned, now: number): readonly string[] {
   info.prepareForCreate(object, now);
   return info
     .validateCreate(object)
-    .map((error) => `${planned.decoded.source}: ${planned.kind} "${planned.name}": ${fieldErrorText(error)}`);
+    .map((error) => `${placeOf(planned.decoded, error.field)}: ${called(planned.decoded)}: ${fieldErrorText(error)}`);
 }
 
 /** Looks at what is there and checks everything that is new. Throws a CliError where anything is wrong; nothing was changed then. */
@@ -102,13 +122,13 @@ export async function planApply(
     inOrder(objects).map(async (decoded) => {
       const name = decoded.object.metadata?.name ?? '';
       if (name === '')
-        throw new CliError(`${decoded.source}: ${decoded.kind}: metadata.name: Required value`, {
-          advice: 'apply needs the name; for metadata.generateName use create.',
+        throw new CliError(`${placeOf(decoded, 'metadata.name')}: ${decoded.kind}: metadata.name: Required value`, {
+          advice: 'apply needs the name; for metadata.generateName use create. Nothing was changed.',
         });
       const namespace = namespaceOf(decoded, options.namespace, options.explicit);
       const key = `${decoded.kind} ${namespace}/${name}`;
       if (seen.has(key))
-        throw new CliError(`${decoded.source}: ${decoded.kind} "${name}" is given twice`, { advice: 'Nothing was changed.' });
+        throw new CliError(`${placeOf(decoded, '')}: ${called(decoded)} is given twice`, { advice: 'Nothing was changed.' });
       seen.add(key);
       const current = await cluster.get(decoded.kind, namespace, name).catch((error: unknown) => {
         if (isNotFound(error)) return undefined;
@@ -149,4 +169,39 @@ export async function applyOne(cluster: Cluster, planned: Planned, dryRun: boole
   const { object, warnings } = await cluster.mergePatch(kind, namespace, name, patch, { dryRun });
   const same = object.metadata?.resourceVersion === current.metadata?.resourceVersion;
   return { ...planned, outcome: same && !dryRun ? 'unchanged' : 'configured', object, warnings };
+}
+
+/**
+ * Asks the server to decide everything and keep nothing, before anything is changed: where one of several objects is refused, none is
+ * touched. Objects of a namespace that is made with them cannot be asked for. Throws a CliError with all refusals.
+ */
+export async function tryAll(
+  wanted: readonly { readonly decoded: DecodedObject; readonly namespace: string; readonly isNew: boolean; readonly dry: () => Promise<unknown> }[],
+): Promise<void> {
+  if (wanted.length < 2) return; // one object is written whole or not at all
+  const made = new Set(
+    wanted.filter(({ decoded, isNew }) => isNew && decoded.kind === 'Namespace').map(({ decoded }) => decoded.object.metadata?.name),
+  );
+  const refused = await Promise.all(
+    wanted
+      .filter(({ namespace }) => namespace === '' || !made.has(namespace))
+      .map(async ({ decoded, dry }) => {
+        try {
+          await dry();
+          return [];
+        } catch (error) {
+          if (!(error instanceof ApiError) || error.reason === 'ServiceUnavailable' || error.reason === 'Timeout') throw error;
+          return [refusalText(decoded, error)];
+        }
+      }),
+  );
+  const texts = refused.flat();
+  if (texts.length > 0) throw new Refused(texts);
+}
+
+/** Objects that the server would not take. */
+export class Refused extends CliError {
+  constructor(readonly texts: readonly string[]) {
+    super(texts.join('\n'), { advice: 'Nothing was changed.' });
+  }
 }

@@ -2,6 +2,8 @@
 // Pods, probes and back-off are not known here: only containers, images, networks and volumes that carry our labels.
 
 export const LABEL_NODE = 'podplane.dev/node';
+/** On the node's network: the data directory of the agent that the node's name belongs to on this engine (its machine id). */
+export const LABEL_MACHINE = 'podplane.dev/machine';
 export const LABEL_POD_UID = 'podplane.dev/pod-uid';
 export const LABEL_POD_NAME = 'podplane.dev/pod-name';
 export const LABEL_POD_NAMESPACE = 'podplane.dev/pod-namespace';
@@ -104,6 +106,7 @@ export type RuntimeErrorCode =
   | 'unreachable' // no engine answers
   | 'permission' // the socket may not be opened
   | 'not-found'
+  | 'name-taken' // another agent's data directory uses the node's name on this engine
   | 'conflict' // the name is taken, the container is in the wrong state
   | 'image-not-found'
   | 'registry' // the registry refuses the credentials or does not answer

@@ -45,6 +45,7 @@ export function tunnelErrorOf(error: unknown): { readonly reason: string; readon
     case 'image-not-found':
       return { reason: 'NotFound', message: said };
     case 'conflict':
+    case 'name-taken':
       return { reason: 'Conflict', message: said };
     case 'invalid':
     case 'start-failed':

@@ -9,8 +9,8 @@ import { dialFile } from '../connect.js';
 import { CliError, usage } from '../exit-codes.js';
 import { type Io, untilAborted } from '../io.js';
 import { sayReady } from '../local/children.js';
-import { down } from '../local/down.js';
-import { engineSocket, localVersion, networkRanges } from '../local/engine.js';
+import { down, removeLeftovers } from '../local/down.js';
+import { engineNetworks, engineSocket } from '../local/engine.js';
 import { noteAgent, noteServer, parseLabels, readNodeFile, writeNodeFile } from '../local/node-file.js';
 import { plainLog } from '../local/plain-log.js';
 import { refOf } from '../local/processes.js';
@@ -58,8 +58,8 @@ export function registerLocal(program: Command, session: Session, part: 'cluster
       const world = {
         io,
         dial: (file: string) => dialFile(file, io.system),
-        checkEngine: () => checkEngine(io),
-        usedRanges: () => usedRanges(io),
+        networks: () => engineNetworks(engineSocket(io.env)),
+        ownRanges,
         publish: (file: string) => publish(io, file),
       };
       await up(world, { ...options, data: resolve(io.cwd, options.data) });
@@ -70,23 +70,35 @@ export function registerLocal(program: Command, session: Session, part: 'cluster
     .summary('stop and remove what up started')
     .description('Stops what up started and removes all of it: containers, networks, volumes and data.')
     .option('--data <folder>', 'the folder that was given to up', 'data')
-    .action(async (options: { readonly data: string }) => {
-      const removeNode = async (name: string): Promise<void> => {
+    .option('--leftovers <names>', 'only remove what nodes of these names (with commas) left on the engine, whose data is gone')
+    .action(async (options: { readonly data: string; readonly leftovers?: string }) => {
+      const removeNode = async (name: string, machineId: string | undefined): Promise<boolean> => {
         const { DockerRuntime } = await import('@podplane/agent/runtime/docker/docker-runtime');
-        await new DockerRuntime(io.system, { socketPath: engineSocket(io.env) }).removeNode(name);
+        const { isRuntimeError } = await import('@podplane/agent/runtime/errors');
+        const runtime = new DockerRuntime(io.system, {
+          socketPath: engineSocket(io.env),
+          ...(machineId === undefined ? {} : { machineId }),
+        });
+        try {
+          await runtime.removeNode(name);
+          return true;
+        } catch (error) {
+          if (isRuntimeError(error, 'name-taken')) return false;
+          throw error;
+        }
       };
+      if (options.leftovers !== undefined) {
+        const names = options.leftovers.split(',').filter((name) => name !== '');
+        return await removeLeftovers({ io, removeNode }, names);
+      }
       await down({ io, removeNode, unpublish: (file) => unpublish(io, file) }, resolve(io.cwd, options.data));
     });
 }
 
-/** An engine that answers and may be used. */
-async function checkEngine(io: Io): Promise<void> {
-  await localVersion(engineSocket(io.env));
-}
-
-async function usedRanges(io: Io): Promise<readonly string[]> {
-  const own = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
-  return [...(await networkRanges(engineSocket(io.env))), ...own.flatMap(({ cidr }) => cidr ?? [])];
+function ownRanges(): readonly string[] {
+  return Object.values(networkInterfaces())
+    .flatMap((list) => list ?? [])
+    .flatMap(({ cidr }) => cidr ?? []);
 }
 
 const PUBLISHED = join('.podplane', 'context.json');

@@ -45,6 +45,14 @@ export class DataDir {
   agent(name: string): string {
     return join(this.agents, name);
   }
+  /** The machine id of a node's data directory; undefined: it never started. */
+  machineId(name: string): string | undefined {
+    try {
+      return readFileSync(join(this.agent(name), 'machine-id'), 'utf8').trim() || undefined;
+    } catch {
+      return undefined;
+    }
+  }
   get logs(): string {
     return join(this.root, 'logs');
   }

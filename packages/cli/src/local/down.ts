@@ -8,8 +8,8 @@ const GRACE_MS = 15_000;
 
 export interface DownWorld {
   readonly io: Io;
-  /** Removes everything on the engine that belongs to a node. */
-  readonly removeNode: (name: string) => Promise<void>;
+  /** Removes everything on the engine that belongs to a node; false: the name is another data directory's by now, nothing was touched. */
+  readonly removeNode: (name: string, machineId: string | undefined) => Promise<boolean>;
   /** Forgets the context of this cluster. */
   readonly unpublish: (contextFile: string) => Promise<void>;
 }
@@ -31,11 +31,19 @@ export async function down(world: DownWorld, folder: string): Promise<void> {
   }
   for (const name of names) {
     io.err(`Removing containers, networks and volumes of ${name} ...\n`);
-    await world.removeNode(name);
+    if (!(await world.removeNode(name, data.machineId(name)))) io.err(`${name} belongs to another cluster by now: left alone.\n`);
   }
   await world.unpublish(data.contextFile);
   data.remove();
   io.out(
     `Removed: ${names.length === 0 ? 'the server' : `the server and ${names.length === 1 ? 'node' : 'nodes'} ${names.join(', ')}`}, with their data in ${data.root}.\n`,
   );
+}
+
+/** Removes what nodes have left on the engine whose data directories are gone. */
+export async function removeLeftovers(world: Pick<DownWorld, 'io' | 'removeNode'>, names: readonly string[]): Promise<void> {
+  for (const name of names) {
+    await world.removeNode(name, undefined);
+    world.io.out(`Removed containers, networks and volumes of ${name}.\n`);
+  }
 }

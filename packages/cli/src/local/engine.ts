@@ -61,20 +61,26 @@ export async function saveImage(socketPath: string, name: string): Promise<Async
   return response;
 }
 
-/** The engine's version. Throws a CliError where none answers or it may not be used. */
-export async function localVersion(socketPath: string): Promise<string> {
-  const response = await engineGet(socketPath, '/version');
-  const text = await textOf(response);
-  if (response.statusCode !== 200) throw new CliError(`what listens at ${socketPath} is no Docker Engine: ${text.trim()}`);
-  const about = JSON.parse(text) as { readonly Version?: unknown };
-  return typeof about.Version === 'string' ? about.Version : 'unknown';
+export interface EngineNetwork {
+  readonly name: string;
+  /** Ranges of addresses, as a.b.c.d/bits. */
+  readonly ranges: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
 }
 
-/** The ranges of addresses of all networks of the engine, as a.b.c.d/bits. */
-export async function networkRanges(socketPath: string): Promise<readonly string[]> {
+/** All networks of the engine. */
+export async function engineNetworks(socketPath: string): Promise<readonly EngineNetwork[]> {
   const response = await engineGet(socketPath, '/networks');
   const text = await textOf(response);
   if (response.statusCode !== 200) throw new CliError(`the Docker Engine refused to list its networks: ${text.trim()}`);
-  const networks = JSON.parse(text) as readonly { readonly IPAM?: { readonly Config?: readonly { readonly Subnet?: string }[] | null } }[];
-  return networks.flatMap(({ IPAM }) => IPAM?.Config ?? []).flatMap(({ Subnet }) => Subnet ?? []);
+  interface Listed {
+    readonly Name: string;
+    readonly Labels?: Readonly<Record<string, string>> | null;
+    readonly IPAM?: { readonly Config?: readonly { readonly Subnet?: string }[] | null };
+  }
+  return (JSON.parse(text) as readonly Listed[]).map(({ Name, Labels, IPAM }) => ({
+    name: Name,
+    ranges: (IPAM?.Config ?? []).flatMap(({ Subnet }) => Subnet ?? []),
+    labels: Labels ?? {},
+  }));
 }

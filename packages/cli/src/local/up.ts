@@ -10,6 +10,7 @@ import { startProgress } from '../output/progress.js';
 import { spent } from '../time.js';
 import { type Child, commandLine, startChild, untilReady } from './children.js';
 import { DataDir, type UpFile } from './data-dir.js';
+import type { EngineNetwork } from './engine.js';
 import { freeRange } from './free-range.js';
 import { endProcess, isAlive, refOf } from './processes.js';
 
@@ -34,10 +35,10 @@ export interface UpWorld {
   readonly io: Io;
   /** Dials the cluster of a context file. */
   readonly dial: (contextFile: string) => Promise<Cluster>;
-  /** Rejects with a CliError where no Docker Engine can be used. */
-  readonly checkEngine: () => Promise<void>;
-  /** Ranges of addresses that this machine uses already. */
-  readonly usedRanges: () => Promise<readonly string[]>;
+  /** Networks of the engine. Rejects with a CliError where no Docker Engine can be used. */
+  readonly networks: () => Promise<readonly EngineNetwork[]>;
+  /** Ranges of addresses of this machine's own interfaces. */
+  readonly ownRanges: () => readonly string[];
   /** Notes the context for commands in this checkout; answers how to undo it. */
   readonly publish: (contextFile: string) => Promise<void>;
 }
@@ -73,6 +74,18 @@ async function clearLeftovers(io: Io, data: DataDir): Promise<void> {
   data.removeUp();
 }
 
+/** A node's name belongs to the data directory that used it first on this engine; an agent would refuse too, but only in its log. */
+function refuseTakenNames(names: readonly string[], networks: readonly EngineNetwork[], data: DataDir): void {
+  const taken = names.filter((name) => {
+    const owner = networks.find(({ labels }) => labels['podplane.dev/node'] === name)?.labels['podplane.dev/machine'];
+    return owner !== undefined && owner !== data.machineId(name);
+  });
+  if (taken.length === 0) return;
+  throw new CliError(`another Podplane cluster on this Docker Engine has nodes named ${taken.join(', ')}`, {
+    advice: `Start this one with other names: --node-prefix OTHER (and --port 0). If that cluster is gone for good, remove what it left: podplane down --leftovers ${taken.join(',')}`,
+  });
+}
+
 export async function up(world: UpWorld, options: UpOptions): Promise<void> {
   const { io } = world;
   const { system } = io;
@@ -80,10 +93,11 @@ export async function up(world: UpWorld, options: UpOptions): Promise<void> {
   const data = new DataDir(join(options.data));
   prepare(data);
   await clearLeftovers(io, data);
-  await world.checkEngine();
-  const range = options.clusterCidr ?? data.readRange() ?? freeRange(await world.usedRanges());
-  data.writeRange(range);
   const names = Array.from({ length: options.nodes }, (_, i) => `${options.nodePrefix}-${i + 1}`);
+  const networks = await world.networks();
+  refuseTakenNames(names, networks, data);
+  const range = options.clusterCidr ?? data.readRange() ?? freeRange([...networks.flatMap(({ ranges }) => ranges), ...world.ownRanges()]);
+  data.writeRange(range);
   const children: Child[] = [];
   let cluster: Cluster | undefined;
   try {

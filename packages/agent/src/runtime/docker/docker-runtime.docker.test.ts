@@ -54,6 +54,27 @@ describe.skipIf(noEngine !== undefined)('DockerRuntime', () => {
     expect(await other.runtime.listContainers(other.name)).toEqual([]);
   });
 
+  it('leaves alone what another data directory has under the same node name', async () => {
+    const name = `${node.name}-claim`;
+    const mine = new DockerRuntime(system, { machineId: 'mine' });
+    const theirs = new DockerRuntime(system, { machineId: 'theirs' });
+    const podCIDR = `10.${130 + (Number.parseInt(node.name.slice(2, 4), 16) % 100)}.251.0/28`;
+    try {
+      await mine.prepareNode({ nodeName: name, podCIDR });
+      for (const refused of [
+        () => theirs.prepareNode({ nodeName: name, podCIDR }),
+        () => theirs.listContainers(name),
+        () => theirs.removeNode(name),
+      ]) {
+        await expect(refused()).rejects.toMatchObject({ code: 'name-taken', advice: expect.stringContaining('--leftovers') });
+      }
+      expect(await mine.listContainers(name)).toEqual([]);
+    } finally {
+      await mine.removeNode(name);
+    }
+    expect(await theirs.listContainers(name)).toEqual([]);
+  });
+
   it('runs a pod: shared address, loopback, host name, hosts, IPC; reachable from here', async () => {
     const { pause, app, ip } = await node.pod(
       'web',

@@ -19,9 +19,14 @@ import { type ExecOptions, execInContainer } from './exec.js';
 import type { OutputPart } from './frames.js';
 import { listImages, loadImage, presentImage, pullImage, removeImage, saveImage } from './images.js';
 import { containerLogs } from './logs.js';
-import { ensureNetwork, removeNetwork } from './network.js';
+import { checkClaim, ensureNetwork, removeNetwork } from './network.js';
 import { ensurePauseImage } from './pause-image.js';
 import { createVolume, listVolumes, removeVolume } from './volumes.js';
+
+export interface DockerRuntimeOptions extends EngineOptions {
+  /** Of the agent's data directory: what is under the node's name but belongs to another one is not touched. undefined: no such check. */
+  readonly machineId?: string;
+}
 
 /**
  * Starting a pod fast: an app container may be created while its pause container starts (the pause id is looked at only when the app
@@ -31,8 +36,11 @@ import { createVolume, listVolumes, removeVolume } from './volumes.js';
 export class DockerRuntime implements ContainerRuntime {
   readonly #engine: Engine;
   readonly #containers: Containers;
+  readonly #machineId: string | undefined;
+  #claimed = '';
 
-  constructor(system: System, options: EngineOptions = {}) {
+  constructor(system: System, options: DockerRuntimeOptions = {}) {
+    this.#machineId = options.machineId;
     this.#engine = new Engine(system, options);
     this.#containers = new Containers(this.#engine);
   }
@@ -57,13 +65,25 @@ export class DockerRuntime implements ContainerRuntime {
   }
 
   async prepareNode({ nodeName, podCIDR }: { readonly nodeName: string; readonly podCIDR: string }): Promise<{ readonly network: string }> {
+    await this.#checkClaim(nodeName);
     const { architecture } = await this.info();
-    const [network] = await Promise.all([ensureNetwork(this.#engine, nodeName, podCIDR), ensurePauseImage(this.#engine, architecture)]);
+    const [network] = await Promise.all([
+      ensureNetwork(this.#engine, nodeName, podCIDR, this.#machineId),
+      ensurePauseImage(this.#engine, architecture),
+    ]);
     return { network };
   }
 
-  listContainers(nodeName: string): Promise<readonly ContainerInfo[]> {
+  async listContainers(nodeName: string): Promise<readonly ContainerInfo[]> {
+    await this.#checkClaim(nodeName);
     return this.#containers.list(nodeName);
+  }
+
+  /** Asked once: from then on the name stays with whom it belonged to. */
+  async #checkClaim(nodeName: string): Promise<void> {
+    if (this.#machineId === undefined || this.#claimed === nodeName) return;
+    await checkClaim(this.#engine, nodeName, this.#machineId);
+    this.#claimed = nodeName;
   }
 
   inspect(containerId: string): Promise<ContainerInfo | undefined> {
@@ -161,6 +181,7 @@ export class DockerRuntime implements ContainerRuntime {
   }
 
   async removeNode(nodeName: string): Promise<void> {
+    await this.#checkClaim(nodeName);
     const ids = await this.#containers.ids(nodeName);
     await inParallel(ids, ids.length, (id) => this.#containers.remove(id)); // the limit of engine calls orders them
     const volumes = await this.listVolumes(nodeName);

@@ -2,7 +2,7 @@
 // even a static one when a container stops).
 import { createHash } from 'node:crypto';
 import { isRuntimeError, RuntimeError } from '../errors.js';
-import { LABEL_NODE } from '../types.js';
+import { LABEL_MACHINE, LABEL_NODE } from '../types.js';
 import type { Engine } from './engine.js';
 import type { NetworkInspect } from './engine-api.js';
 
@@ -42,8 +42,21 @@ export function gatewayOf(podCIDR: string): string {
   return [24, 16, 8, 0].map((shift) => Math.floor(first / 2 ** shift) % 256).join('.');
 }
 
+/**
+ * Two clusters on one engine must not take each other's containers for orphans: a node's name belongs to the data directory that made its
+ * network first. Throws RuntimeError name-taken. A network from before this label, or none: nobody else's.
+ */
+export async function checkClaim(engine: Engine, nodeName: string, machineId: string): Promise<void> {
+  const name = networkName(nodeName);
+  const owner = (await findNetwork(engine, name))?.Labels?.[LABEL_MACHINE];
+  if (owner === undefined || owner === machineId) return;
+  throw new RuntimeError('name-taken', `another Podplane node on this engine has the name ${nodeName} (network ${name})`, {
+    advice: `choose another name; if that node is gone for good, remove what it left: podplane down --leftovers ${nodeName}`,
+  });
+}
+
 /** The network exists and has this subnet. An empty one with another subnet is made anew. Returns its name. */
-export async function ensureNetwork(engine: Engine, nodeName: string, podCIDR: string): Promise<string> {
+export async function ensureNetwork(engine: Engine, nodeName: string, podCIDR: string, machineId?: string): Promise<string> {
   const name = networkName(nodeName);
   const gateway = gatewayOf(podCIDR);
   const existing = await findNetwork(engine, name);
@@ -70,7 +83,7 @@ export async function ensureNetwork(engine: Engine, nodeName: string, podCIDR: s
       IPAM: { Driver: 'default', Config: [{ Subnet: podCIDR, Gateway: gateway }] },
       // Egress leaves with the host's address. There are no routes between nodes yet; with them, masquerading must end where pods talk to pods.
       Options: { 'com.docker.network.bridge.name': bridgeName(nodeName), 'com.docker.network.bridge.enable_ip_masquerade': 'true' },
-      Labels: { [LABEL_NODE]: nodeName },
+      Labels: { [LABEL_NODE]: nodeName, ...(machineId === undefined ? {} : { [LABEL_MACHINE]: machineId }) },
     };
     await engine.call(`create network ${name} (${podCIDR})`, { method: 'POST', path: '/networks/create', body: options });
   } catch (error) {
