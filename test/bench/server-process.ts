@@ -43,6 +43,11 @@ export function processFigures(pid: number): { readonly residentMB: number; read
 const [, script, dataDir, port] = process.argv;
 if (script === import.meta.filename && dataDir !== undefined && process.send !== undefined) {
   process.once('disconnect', () => process.exit(0));
-  const server = await startServer({ dataDir, port: Number(port), log: pino({ level: 'warn' }, pino.destination(2)) });
+  const server = await startServer({
+    dataDir,
+    port: Number(port),
+    clusterCidr: '10.0.0.0/8',
+    log: pino({ level: 'warn' }, pino.destination(2)),
+  });
   process.send(await server.issueAdminContext());
 }
