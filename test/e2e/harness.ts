@@ -27,9 +27,10 @@ export interface UpFile {
   readonly agents: readonly { readonly name: string; readonly pid: number; readonly address: string }[];
 }
 
+const SOCKET = (process.env.DOCKER_HOST ?? 'unix:///var/run/docker.sock').replace(/^unix:\/\//, '');
+
 /** The engine's HTTP API, without any library: what the tests say about containers must not come from the code under test. */
-export function engine<T>(method: string, requestPath: string, body?: object): Promise<T> {
-  const socketPath = (process.env.DOCKER_HOST ?? 'unix:///var/run/docker.sock').replace(/^unix:\/\//, '');
+export function engine<T>(method: string, requestPath: string, body?: object, socketPath = SOCKET): Promise<T> {
   return new Promise((resolve, reject) => {
     const request = http.request(
       { socketPath, method, path: requestPath, timeout: 60_000, headers: body === undefined ? {} : { 'content-type': 'application/json' } },
@@ -75,6 +76,12 @@ export class Playground {
   private up: ChildProcess | undefined;
   upOutput = '';
 
+  /** wrap: what stands before each command; env: besides our own. */
+  constructor(
+    private readonly wrap: readonly string[] = [],
+    private readonly env: Readonly<Record<string, string>> = {},
+  ) {}
+
   /** Starts the cluster; resolves when the given number of nodes is Ready, with the ms that it took. */
   async start(nodes: number, flags: readonly string[] = []): Promise<number> {
     const began = performance.now();
@@ -107,6 +114,10 @@ export class Playground {
     this.up = undefined;
   }
 
+  private get socket(): string {
+    return this.env.DOCKER_HOST?.replace(/^unix:\/\//, '') ?? SOCKET;
+  }
+
   get upFile(): UpFile {
     return JSON.parse(readFileSync(path.join(this.data, 'up.json'), 'utf8')) as UpFile;
   }
@@ -116,9 +127,10 @@ export class Playground {
   }
 
   run(args: readonly string[], env: Readonly<Record<string, string>> = {}): ChildProcess {
-    const child = spawn(NODE, [PODPLANE, ...args], {
+    const [program = NODE, ...rest] = [...this.wrap, NODE, PODPLANE, ...args];
+    const child = spawn(program, rest, {
       cwd: this.directory,
-      env: { ...process.env, PODPLANE_CONTEXT: path.join(this.data, 'context.json'), NO_COLOR: '1', ...env },
+      env: { ...process.env, PODPLANE_CONTEXT: path.join(this.data, 'context.json'), NO_COLOR: '1', ...this.env, ...env },
       stdio: ['pipe', 'pipe', 'pipe'],
     });
     this.children.add(child);
@@ -156,7 +168,7 @@ export class Playground {
 
   /** Containers of this cluster's nodes, also stopped ones. */
   async containers(node?: string): Promise<readonly EngineContainer[]> {
-    const all = await engine<EngineContainer[]>('GET', '/containers/json?all=1');
+    const all = await engine<EngineContainer[]>('GET', '/containers/json?all=1', undefined, this.socket);
     return all.filter(({ Labels }) => {
       const owner = Labels['podplane.dev/node'] ?? '';
       return node === undefined ? owner.startsWith(`${this.prefix}-`) : owner === node;
@@ -171,7 +183,7 @@ export class Playground {
     await Promise.all(
       (await this.containers(node))
         .filter(({ State }) => State === 'running')
-        .map(({ Id }) => engine('POST', `/containers/${Id}/kill`).catch(() => undefined)), // one that ended in between is dead too
+        .map(({ Id }) => engine('POST', `/containers/${Id}/kill`, undefined, this.socket).catch(() => undefined)), // one that ended in between is dead too
     );
   }
 
@@ -194,7 +206,7 @@ export class Playground {
     await this.cli(['down', '--data', this.data]);
     for (const child of this.children) child.kill('SIGKILL');
     const left = await this.containers();
-    for (const { Id } of left) await engine('DELETE', `/containers/${Id}?force=1`);
+    for (const { Id } of left) await engine('DELETE', `/containers/${Id}?force=1`, undefined, this.socket);
     rmSync(this.directory, { recursive: true, force: true });
     if (left.length > 0) throw new Error(`podplane down left ${left.length} containers behind`);
   }

@@ -1,0 +1,105 @@
+// A Docker Engine of a test's own, in a network namespace of its own, that may be stopped and started. Needs root, as dockerd does. Nothing
+// of the machine's own engine is touched.
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { engine, eventually } from './harness.js';
+
+const LIMIT_MS = 60_000;
+
+/** Why there can be none here; undefined: there can. */
+export function whyNoOwnEngine(): string | undefined {
+  if (process.getuid?.() !== 0) return 'it needs root';
+  for (const program of ['dockerd', 'ip', 'nsenter', 'unshare', 'iptables']) {
+    if (
+      !['/usr/sbin', '/usr/bin', '/sbin', '/bin', '/usr/local/bin', '/usr/local/sbin'].some((folder) =>
+        existsSync(path.join(folder, program)),
+      )
+    )
+      return `${program} is missing`;
+  }
+  return undefined;
+}
+
+export class OwnEngine {
+  readonly folder = mkdtempSync(path.join(tmpdir(), 'podplane-engine-'));
+  readonly namespace = `pe${randomBytes(4).toString('hex')}`;
+  readonly socket = path.join(this.folder, 'd.sock');
+  private daemon: ChildProcess | undefined;
+
+  /** What must stand before a command so that it runs beside this engine. */
+  get wrap(): readonly string[] {
+    return ['nsenter', `--net=/run/netns/${this.namespace}`, '--'];
+  }
+
+  get env(): Readonly<Record<string, string>> {
+    return { DOCKER_HOST: `unix://${this.socket}` };
+  }
+
+  async open(): Promise<void> {
+    execFileSync('ip', ['netns', 'add', this.namespace]);
+    execFileSync('ip', ['-n', this.namespace, 'link', 'set', 'lo', 'up']);
+    await this.start();
+  }
+
+  async start(): Promise<void> {
+    const log = openSync(path.join(this.folder, 'log'), 'a');
+    const [enter = '', ...rest] = this.wrap;
+    // A mount namespace of its own, so that its mounts do not pile up in the machine's table.
+    const flags = [
+      '--data-root',
+      path.join(this.folder, 'data'),
+      '--exec-root',
+      path.join(this.folder, 'run'),
+      '--pidfile',
+      path.join(this.folder, 'pid'),
+    ];
+    const dockerd = [
+      'dockerd',
+      ...flags,
+      '-H',
+      `unix://${this.socket}`,
+      '--cgroup-parent',
+      `/${this.namespace}`,
+      '--bridge=none',
+      '--userland-proxy=false',
+    ];
+    this.daemon = spawn(enter, [...rest, 'unshare', '--mount', '--propagation', 'slave', ...dockerd], {
+      stdio: ['ignore', log, log],
+      detached: true,
+    });
+    await eventually(
+      'the engine answers',
+      () => this.answers(),
+      (yes) => yes,
+      LIMIT_MS,
+    ).catch((error: unknown) => {
+      throw new Error(`${String(error)}\n${readFileSync(path.join(this.folder, 'log'), 'utf8').slice(-2000)}`);
+    });
+  }
+
+  /** As an operator stops it: containers are ended too. */
+  async stop(): Promise<void> {
+    const { daemon } = this;
+    if (daemon === undefined || daemon.exitCode !== null) return;
+    const ended = once(daemon, 'exit');
+    daemon.kill('SIGTERM');
+    await ended;
+  }
+
+  async close(): Promise<void> {
+    await this.stop();
+    execFileSync('ip', ['netns', 'del', this.namespace]);
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  private answers(): Promise<boolean> {
+    return engine('GET', '/version', undefined, this.socket).then(
+      () => true,
+      () => false,
+    );
+  }
+}
