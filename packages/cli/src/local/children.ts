@@ -31,13 +31,19 @@ export function commandLine(args: readonly string[]): string {
   return `npx podplane ${args.join(' ')}`;
 }
 
-/** Starts `podplane ARGS`. env: in addition to our own. */
-export function startChild(name: string, args: readonly string[], logFile: string, env: Readonly<Record<string, string>> = {}): Child {
+/** Starts `podplane ARGS`. env: in addition to our own; flags: of Node. */
+export function startChild(
+  name: string,
+  args: readonly string[],
+  logFile: string,
+  env: Readonly<Record<string, string>> = {},
+  flags: readonly string[] = [],
+): Child {
   mkdirSync(dirname(logFile), { recursive: true });
   const log = openSync(logFile, 'a');
   let child: ChildProcess;
   try {
-    child = spawn(process.execPath, [LAUNCHER, ...args], {
+    child = spawn(process.execPath, [...flags, LAUNCHER, ...args], {
       detached: true,
       stdio: ['ignore', log, log, 'ipc'],
       env: { ...process.env, ...env },

@@ -120,9 +120,13 @@ export async function up(world: UpWorld, options: UpOptions): Promise<void> {
     cluster = await world.dial(data.contextFile);
     const { secret, token } = await cluster.createToken('podplane up', TOKEN_TTL_S);
     const agents = names.map((name) =>
-      startChild(name, ['agent', '--data', data.agent(name), '--name', name, '--server', address], data.log(name), {
-        PODPLANE_TOKEN: secret,
-      }),
+      startChild(
+        name,
+        ['agent', '--data', data.agent(name), '--name', name, '--server', address],
+        data.log(name),
+        { PODPLANE_TOKEN: secret },
+        ['--max-semi-space-size=1'], // as bin/podplane.js does for agents that are started by hand
+      ),
     );
     children.push(...agents);
     const state = (): UpFile => ({
