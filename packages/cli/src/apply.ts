@@ -13,6 +13,7 @@ import type { Cluster } from './cluster.js';
 import { CliError, usage } from './exit-codes.js';
 import { isNotFound } from './failure.js';
 import type { AnyObject } from './kinds.js';
+import { refuseAll } from './manifests.js';
 
 /** What others lean on comes first. */
 const FIRST: readonly Kind[] = ['Namespace', 'ServiceAccount', 'Secret', 'ConfigMap', 'Service'];
@@ -95,9 +96,9 @@ export function placeOf(decoded: DecodedObject, field: string): string {
 }
 
 /** What the server refused, with its place in the file. */
-export function refusalText(decoded: DecodedObject, error: ApiError): string {
-  const place = placeOf(decoded, error.causes[0]?.field ?? '');
-  return `Error from server (${error.reason}): ${place}: ${error.message}${error.advice === '' ? '' : `\n${error.advice}`}`;
+export function refusalOf(decoded: DecodedObject, error: ApiError): ApiError {
+  const { reason, message, target, causes, advice } = error;
+  return new ApiError(reason, `${placeOf(decoded, causes[0]?.field ?? '')}: ${message}`, { target, causes, advice, cause: error });
 }
 
 /** The catalogue's own validation, so that a faulty object in a file stops everything before anything is sent. */
@@ -137,12 +138,7 @@ export async function planApply(
       return { kind: decoded.kind, namespace, name, decoded, current };
     }),
   );
-  const faults = planned.filter(({ current }) => current === undefined).flatMap((one) => faultsOf(one, options.now));
-  if (faults.length > 0)
-    throw new CliError(
-      faults.length === 1 ? (faults[0] ?? '') : `${faults.length} faults:\n${faults.map((fault) => `  ${fault}`).join('\n')}`,
-      { advice: 'Nothing was changed.' },
-    );
+  refuseAll(planned.filter(({ current }) => current === undefined).flatMap((one) => faultsOf(one, options.now)));
   return planned;
 }
 
@@ -176,7 +172,12 @@ export async function applyOne(cluster: Cluster, planned: Planned, dryRun: boole
  * touched. Objects of a namespace that is made with them cannot be asked for. Throws a CliError with all refusals.
  */
 export async function tryAll(
-  wanted: readonly { readonly decoded: DecodedObject; readonly namespace: string; readonly isNew: boolean; readonly dry: () => Promise<unknown> }[],
+  wanted: readonly {
+    readonly decoded: DecodedObject;
+    readonly namespace: string;
+    readonly isNew: boolean;
+    readonly dry: () => Promise<unknown>;
+  }[],
 ): Promise<void> {
   if (wanted.length < 2) return; // one object is written whole or not at all
   const made = new Set(
@@ -191,17 +192,10 @@ export async function tryAll(
           return [];
         } catch (error) {
           if (!(error instanceof ApiError) || error.reason === 'ServiceUnavailable' || error.reason === 'Timeout') throw error;
-          return [refusalText(decoded, error)];
+          const { message, advice } = refusalOf(decoded, error);
+          return [`${message}${advice === '' ? '' : ` (${advice})`}`];
         }
       }),
   );
-  const texts = refused.flat();
-  if (texts.length > 0) throw new Refused(texts);
-}
-
-/** Objects that the server would not take. */
-export class Refused extends CliError {
-  constructor(readonly texts: readonly string[]) {
-    super(texts.join('\n'), { advice: 'Nothing was changed.' });
-  }
+  refuseAll(refused.flat());
 }

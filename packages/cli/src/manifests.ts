@@ -68,15 +68,16 @@ export async function readManifests(io: Io, names: readonly string[], recursive:
       if (!result.ok) problems.push(...result.problems);
     }
   }
-  if (problems.length > 0) {
-    const [first] = problems;
-    const text =
-      problems.length === 1 && first !== undefined
-        ? problemLine(first)
-        : `${problems.length} faults:\n${problems.map((problem) => `  ${problemLine(problem)}`).join('\n')}`;
-    throw new CliError(text, { advice: 'Nothing was changed.' });
-  }
+  refuseAll(problems.map(problemLine));
   return objects;
+}
+
+/** Throws a CliError that names them all, where there are any. */
+export function refuseAll(faults: readonly string[]): void {
+  const [first] = faults;
+  if (first === undefined) return;
+  const text = faults.length === 1 ? first : `${faults.length} faults:\n${faults.map((fault) => `  ${fault}`).join('\n')}`;
+  throw new CliError(text, { advice: 'Nothing was changed.' });
 }
 
 /** For commander: -f a -f b. */

@@ -321,6 +321,22 @@ describe('decodeObject', () => {
   });
 });
 
+describe('locate', () => {
+  const text =
+    'apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Pod\n  metadata:\n    labels:\n      example.com/a.b: x\n  spec:\n    containers:\n    - name: a\n    - name: b\n      image: i\n';
+  it.each([
+    ['spec.containers[1].image', 13, 7],
+    ['spec.containers[1].ports[0].containerPort', 12, 7],
+    ['metadata.labels[example.com/a.b]', 8, 7],
+    ['metadata.name', 6, 3],
+    ['', 4, 3],
+    ['[[.]..', 4, 3],
+  ])('%s', (path, line, column) => {
+    const result = decodeManifests(text, { source: 'x' });
+    expect(result.objects[0]?.locate(path)).toEqual({ line, column });
+  });
+});
+
 describe('strictObject', () => {
   const pod = (tree: object): Parameters<typeof strictObject<'Pod'>>[1] => codecs.Pod.fromJSON(tree);
 

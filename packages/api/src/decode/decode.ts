@@ -7,7 +7,7 @@ import { type ParsedText, parseJsonTexts, type TextFault } from './json-text.js'
 import { apiVersionOf, identify } from './kind-of.js';
 import { type DecodeProblem, MAX_PROBLEMS } from './problems.js';
 import { type Fault, reservedMessage, shown, strictTree } from './strict.js';
-import { type JsonObject, type JsonValue, Lines, type Position, pathText, type Steps } from './tree.js';
+import { type JsonObject, type JsonValue, Lines, type Position, pathText, type Steps, stepsIn } from './tree.js';
 import { parseYamlText } from './yaml-text.js';
 
 /** Largest text that is read, in bytes. The server takes no larger request either. */
@@ -22,6 +22,8 @@ export type DecodedObject<K extends Kind = Kind> = {
     readonly raw: JsonObject;
     readonly source: string;
     readonly position: Position;
+    /** Where a field stands, named as in spec.containers[0].image; or the nearest thing around it that was written. */
+    readonly locate: (path: string) => Position;
   };
 }[K];
 
@@ -152,7 +154,8 @@ class ManifestReader {
         for (const fault of faults) this.#add(fromFault(fault, this.#source), position(fault.steps));
         if (this.problems.length > before) return;
         // kind and object come from one call with one K, which the compiler cannot follow through the union.
-        this.objects.push({ kind, object, raw: tree, source: this.#source, position: position([]) } as DecodedObject);
+        const locate = (path: string): Position => position(stepsIn(tree, path));
+        this.objects.push({ kind, object, raw: tree, source: this.#source, position: position([]), locate } as DecodedObject);
       }
     }
   }

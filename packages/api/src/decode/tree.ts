@@ -42,6 +42,19 @@ export function pathText(steps: Steps): string {
   return text;
 }
 
+/** A path as pathText writes it, as steps into this tree; as far as the tree goes. */
+export function stepsIn(root: JsonValue, path: string): Steps {
+  const steps: (string | number)[] = [];
+  let at: JsonValue | undefined = root;
+  for (const [, inBrackets, plain] of path.matchAll(/\[([^\]]*)\]|([^.[\]]+)/g)) {
+    if (typeof at !== 'object' || at === null) break;
+    const step: string = inBrackets ?? plain ?? '';
+    steps.push(Array.isArray(at) ? Number(step) : step);
+    at = Array.isArray(at) ? at[Number(step)] : at[step];
+  }
+  return steps;
+}
+
 /** The lines of a text, counted at the first question and only once. */
 export class Lines {
   readonly #text: string;

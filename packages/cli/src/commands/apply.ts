@@ -4,9 +4,10 @@ import { ApiError } from '@podplane/api/errors';
 import type { Kind } from '@podplane/api/kinds/kind-map';
 import { kindNames } from '@podplane/api/kinds/kind-names';
 import type { Command } from 'commander';
-import { applyOne, namespaceOf, planApply } from '../apply.js';
+import { applyOne, namespaceOf, placeOf, planApply, refusalOf, tryAll } from '../apply.js';
 import type { Cluster } from '../cluster.js';
 import { CliError, EXIT_FAILED, usage } from '../exit-codes.js';
+import { failureOf } from '../failure.js';
 import { fullName } from '../kinds.js';
 import { collect, readManifests } from '../manifests.js';
 import { type Output, outputOption, printed } from '../output/objects.js';
@@ -89,6 +90,8 @@ export function registerApply(program: Command, session: Session): void {
       const { cluster, namespace } = await session.open(command);
       const explicit = command.optsWithGlobals<GlobalOptions>().namespace !== undefined;
       const planned = await planApply(cluster, objects, { namespace, explicit, now: io.system.clock.now() });
+      if (!dryRun)
+        await tryAll(planned.map((one) => ({ ...one, isNew: one.current === undefined, dry: () => applyOne(cluster, one, true) })));
       const waiting: Ready[] = [];
       let failed = 0;
       for (const one of planned) {
@@ -100,12 +103,10 @@ export function registerApply(program: Command, session: Session): void {
           else io.out(printed([{ kind: one.kind, object }], options.output, true));
           if (TAKES_TIME.includes(one.kind)) waiting.push(one);
         } catch (error) {
-          // One that is refused does not keep the others back, as with kubectl; the exit code tells.
+          // It was found good above. One that is refused all the same does not keep the others back; the exit code tells.
           if (!(error instanceof ApiError) || error.reason === 'ServiceUnavailable') throw error;
           failed++;
-          io.err(
-            `Error from server (${error.reason}): ${one.decoded.source}: ${error.message}\n${error.advice === '' ? '' : `${error.advice}\n`}`,
-          );
+          io.err(`${failureOf(refusalOf(one.decoded, error), { interrupted: undefined, debug: false }).text}\n`);
         }
       }
       if (options.wait !== false && !dryRun) await waitForAll(session, cluster, waiting, options.timeout);
@@ -128,14 +129,20 @@ export function registerCreate(program: Command, session: Session): void {
       const dryRun = isDryRun(options.dryRun);
       const { cluster, namespace } = await session.open(command);
       const explicit = command.optsWithGlobals<GlobalOptions>().namespace !== undefined;
-      for (const decoded of objects) {
+      const wanted = objects.map((decoded) => {
         const place = namespaceOf(decoded, namespace, explicit);
         const { metadata } = decoded.object;
-        if (metadata === undefined) throw new CliError(`${decoded.source}: ${decoded.kind}: metadata: Required value`);
-        const { object, warnings } = await cluster.create(
-          { ...decoded.object, metadata: { ...metadata, ...(place === '' ? {} : { namespace: place }) } },
-          { dryRun },
-        );
+        if (metadata === undefined) throw new CliError(`${placeOf(decoded, '')}: ${decoded.kind}: metadata: Required value`);
+        const object = { ...decoded.object, metadata: { ...metadata, ...(place === '' ? {} : { namespace: place }) } };
+        const make = (dry: boolean): ReturnType<Cluster['create']> => cluster.create(object, { dryRun: dry });
+        return { decoded, namespace: place, isNew: true, make, dry: () => make(true) };
+      });
+      if (!dryRun) await tryAll(wanted);
+      for (const { decoded, make } of wanted) {
+        const { object, warnings } = await make(dryRun).catch((error: unknown) => {
+          if (!(error instanceof ApiError) || error.reason === 'ServiceUnavailable') throw error;
+          throw refusalOf(decoded, error);
+        });
         for (const warning of warnings) io.err(`Warning: ${warning}\n`);
         if (options.output === undefined || options.output === 'wide')
           io.out(`${fullName(decoded.kind, object.metadata?.name ?? '')} created${dryRun ? ' (server dry run)' : ''}\n`);

@@ -186,8 +186,24 @@ describe('apply', () => {
     writeFileSync(join(folder, 'all.yaml'), `${deployment(1)}---\n${deployment(1).replace('name: web', 'name: Other')}`);
     const { code, err } = await run('apply', '-f', 'all.yaml', '--wait=false');
     expect(code).toBe(1);
-    expect(err).toContain('metadata.name: Invalid value');
+    expect(err).toMatch(/^error: all\.yaml:\d+:\d+: Deployment "Other": metadata\.name: Invalid value/);
     expect(cluster.calls.filter((call) => call.startsWith('create'))).toEqual([]);
+  });
+
+  it.each(['apply', 'create'])('%s changes nothing where the server refuses one of several', async (command) => {
+    writeFileSync(join(folder, 'all.yaml'), `${deployment(1)}---\n${deployment(1).replace('name: web', 'name: other')}`);
+    const { create } = cluster;
+    cluster.create = (object, options) =>
+      object.metadata?.name === 'other'
+        ? Promise.reject(new ApiError('Forbidden', 'not this one', { causes: [{ reason: '', message: '', field: 'spec.replicas' }] }))
+        : create.call(cluster, object, options);
+    const { code, err, out } = await run(command, '-f', 'all.yaml', ...(command === 'apply' ? ['--wait=false'] : []));
+    expect({ code, err, out }).toEqual({
+      code: 1,
+      err: expect.stringMatching(/^error: all\.yaml:\d+:\d+: not this one\nNothing was changed\.\n$/),
+      out: '',
+    });
+    expect((await cluster.list('Deployment', { namespace: '' })).items).toEqual([]);
   });
 
   it.each([

@@ -106,9 +106,16 @@ export class TestCluster implements Cluster {
     return Promise.resolve({ object: this.put(kind, toManifest(kind, object as never)), warnings: [] });
   }
 
-  async mergePatch(kind: Kind, namespace: string, name: string, patch: unknown): Promise<{ object: KindMap[Kind]; warnings: string[] }> {
+  async mergePatch(
+    kind: Kind,
+    namespace: string,
+    name: string,
+    patch: unknown,
+    options?: { readonly dryRun?: boolean },
+  ): Promise<{ object: KindMap[Kind]; warnings: string[] }> {
     this.calls.push(`patch ${kind} ${namespace}/${name} ${JSON.stringify(patch)}`);
     const current = await this.get(kind, namespace, name);
+    if (options?.dryRun) return { object: current, warnings: [] };
     return { object: this.put(kind, applyMergePatch(toManifest(kind, current as never), patch as JsonObject)), warnings: [] };
   }
 

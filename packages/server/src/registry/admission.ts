@@ -1,6 +1,6 @@
 // What happens to an object on its way into the store, the same for every face: defaults, what clients may not say, validation,
 // warnings, the namespace it goes to. Pure but for the transaction. The rules of each kind are in @podplane/api/kinds.
-import { badRequest, conflict, forbiddenCall, invalidObject, notFound } from '@podplane/api/errors';
+import { ApiError, badRequest, conflict, forbiddenCall, invalidObject, notFound } from '@podplane/api/errors';
 import { kindInfo } from '@podplane/api/kinds/catalogue';
 import type { Kind, KindMap, Obj } from '@podplane/api/kinds/kind-map';
 import { kindNames, qualifiedResource } from '@podplane/api/kinds/kind-names';
@@ -46,7 +46,10 @@ function holdContent(namespace: KindMap['Namespace']): void {
 export function checkNamespace(view: ReadView, kind: Kind, namespace: string, name: string): void {
   if (!kindNames[kind].namespaced) return;
   const found = view.get('Namespace', '', namespace);
-  if (found === undefined) throw notFound('Namespace', '', namespace);
+  if (found === undefined) {
+    const { reason, message, target } = notFound('Namespace', '', namespace);
+    throw new ApiError(reason, message, { target, advice: `Make it first: podplane create namespace ${namespace}` });
+  }
   if (found.metadata?.deletionTimestamp === undefined && found.status?.phase !== 'Terminating') return;
   const message = `unable to create new content in namespace ${namespace} because it is being terminated`;
   throw forbiddenCall(`${qualifiedResource(kind)} "${name}" is forbidden: ${message}`, {
