@@ -10,8 +10,16 @@ const NODE = path.join(ROOT, 'node_modules/.bin/node');
 const PODPLANE = path.join(ROOT, 'packages/cli/bin/podplane.js');
 const START_MS = 30_000;
 
-/** Runs the process as this user and group, without other groups; only root can. */
+/** A user who may do nothing special. */
 export const NOBODY = 65534;
+
+export interface How {
+  readonly env?: Readonly<Record<string, string>>;
+  /** A user's number, who is in no other group; only root can. */
+  readonly as?: number;
+  /** Default: the directory of the test. */
+  readonly cwd?: string;
+}
 
 export class ServerOnly {
   readonly directory = mkdtempSync(path.join(tmpdir(), 'podplane-e2e-'));
@@ -66,10 +74,10 @@ export class ServerOnly {
   }
 
   /** Starts a command. as: a user's number. */
-  spawn(args: readonly string[], options: { readonly env?: Readonly<Record<string, string>>; readonly as?: number } = {}): ChildProcess {
-    const { env = {}, as } = options;
+  spawn(args: readonly string[], options: How = {}): ChildProcess {
+    const { env = {}, as, cwd = this.directory } = options;
     const child = spawn(NODE, [PODPLANE, ...args], {
-      cwd: this.directory,
+      cwd,
       env: { ...process.env, HOME: this.directory, PODPLANE_CONTEXT: this.contextFile, NO_COLOR: '1', ...env },
       stdio: ['pipe', 'pipe', 'pipe'],
       ...(as === undefined ? {} : { uid: as, gid: as }),
@@ -80,10 +88,7 @@ export class ServerOnly {
   }
 
   /** Runs a command to its end. */
-  async run(
-    args: readonly string[],
-    options: { readonly input?: string | Buffer; readonly env?: Readonly<Record<string, string>>; readonly as?: number } = {},
-  ): Promise<Outcome> {
+  async run(args: readonly string[], options: How & { readonly input?: string | Buffer } = {}): Promise<Outcome> {
     const began = performance.now();
     const child = this.spawn(args, options);
     let stdout = '';
@@ -113,11 +118,6 @@ export class ServerOnly {
     mkdirSync(path.dirname(full), { recursive: true });
     writeFileSync(full, content);
     return name;
-  }
-
-  /** Everything that users make, with its revision: equal before and after where nothing was changed. */
-  async everything(): Promise<string> {
-    return await this.must('get', 'pods,deployments,replicasets,configmaps,secrets,services,namespaces', '-A', '-o', 'json');
   }
 
   async remove(): Promise<void> {

@@ -123,9 +123,10 @@ export async function planApply(
     inOrder(objects).map(async (decoded) => {
       const name = decoded.object.metadata?.name ?? '';
       if (name === '')
-        throw new CliError(`${placeOf(decoded, 'metadata.name')}: ${decoded.kind}: metadata.name: Required value`, {
-          advice: 'apply needs the name; for metadata.generateName use create. Nothing was changed.',
-        });
+        throw new CliError(
+          `${placeOf(decoded, 'metadata.name')}: ${decoded.kind}: metadata.name: Required value (for metadata.generateName use create)`,
+          { advice: 'Nothing was changed.' },
+        );
       const namespace = namespaceOf(decoded, options.namespace, options.explicit);
       const key = `${decoded.kind} ${namespace}/${name}`;
       if (seen.has(key))
