@@ -56,16 +56,21 @@ export async function* logLines(
   let sameTime = 0;
   for (;;) {
     const resumed = lastTime !== '';
+    // What comes again: the time asked for counts in ms, lines have ns. Ends with the first line that is new.
+    const seenUntil = lastTime;
     let skip = sameTime;
+    let again = resumed;
     const { tailLines: _tail, sinceSeconds: _since, ...rest } = request;
     const asked: LogsRequest = resumed ? { ...rest, sinceTime: lastTime, timestamps: true } : { ...request, timestamps: true };
     try {
       for await (const line of lines(cluster.logs(asked, signal))) {
         const { time, text } = splitTime(line);
-        if (resumed && time !== '' && time <= lastTime && skip > 0) {
+        if (again && time !== '' && time < seenUntil) continue;
+        if (again && time === seenUntil && skip > 0) {
           skip--;
           continue;
         }
+        again = false;
         if (time === lastTime) sameTime++;
         else if (time !== '') {
           lastTime = time;
