@@ -22,12 +22,22 @@ export interface Io {
   readonly signal: AbortSignal;
 }
 
-/** The real world. Broken pipes end the program silently, as they do for every tool. */
+let endsWithOutput = true;
+
+/**
+ * For commands that other processes or pods depend on: they go on when nobody reads what they say any more (a closed terminal, a pipe
+ * whose reader has ended), and end by signals as ever.
+ */
+export function goOnWithoutReaders(): void {
+  endsWithOutput = false;
+}
+
+/** The real world. Broken pipes end the program silently, as they do for every tool. EIO: the terminal is gone. */
 export function processIo(system: System, signal: AbortSignal): Io {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EPIPE') process.exit(0);
-      throw error;
+      if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
+      if (endsWithOutput) process.exit(0);
     });
   }
   const env = process.env;

@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { dialFile } from '../connect.js';
 import { CliError, usage } from '../exit-codes.js';
-import { type Io, untilAborted } from '../io.js';
+import { goOnWithoutReaders, type Io, untilAborted } from '../io.js';
 import { sayReady } from '../local/children.js';
 import { down, removeLeftovers } from '../local/down.js';
 import { engineNetworks, engineSocket } from '../local/engine.js';
@@ -53,6 +53,7 @@ export function registerLocal(program: Command, session: Session, part: 'cluster
     .action(async (options: UpOptions) => {
       if (!/^[a-z0-9]([-a-z0-9]{0,50}[a-z0-9])?$/.test(options.nodePrefix))
         throw usage(`--node-prefix: "${options.nodePrefix}" cannot be the start of a name`, 'Use a-z, 0-9 and -.');
+      goOnWithoutReaders();
       // Loaded while the server starts; where it fails, dialling says so.
       Promise.all([import('@podplane/client/context'), import('@podplane/client/client')]).catch(() => undefined);
       const world = {
@@ -72,6 +73,7 @@ export function registerLocal(program: Command, session: Session, part: 'cluster
     .option('--data <folder>', 'the folder that was given to up', 'data')
     .option('--leftovers <names>', 'only remove what nodes of these names (with commas) left on the engine, whose data is gone')
     .action(async (options: { readonly data: string; readonly leftovers?: string }) => {
+      goOnWithoutReaders();
       const removeNode = async (name: string, machineId: string | undefined): Promise<boolean> => {
         const { DockerRuntime } = await import('@podplane/agent/runtime/docker/docker-runtime');
         const { isRuntimeError } = await import('@podplane/agent/runtime/errors');
@@ -144,6 +146,7 @@ function registerServer(program: Command, io: Io): void {
     .option('--cluster-cidr <range>', "all pods' addresses", '10.244.0.0/16')
     .option('--context-file <file>', "where an administrator's context is written (default: context.json beside the data)")
     .action(async (options: ServerCommandOptions) => {
+      goOnWithoutReaders();
       const { startServer } = await import('@podplane/server/main');
       const dataDir = resolve(io.cwd, options.data);
       const advertise = (options.advertise ?? '').split(',').filter((name) => name !== '');
@@ -209,6 +212,7 @@ function registerAgent(program: Command, io: Io): void {
     .option('--node-ip <address>', 'the address that others reach this machine by')
     .option('--labels <labels>', 'labels of the node: zone=a,disk=fast', parseLabels)
     .action(async (options: AgentCommandOptions) => {
+      goOnWithoutReaders();
       const dataDir = resolve(io.cwd, options.data);
       const known = options.server !== undefined && options.name !== undefined ? undefined : readNodeFile(dataDir);
       const server = options.server ?? known?.server;

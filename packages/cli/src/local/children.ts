@@ -1,7 +1,7 @@
 // Starts the server and the agents of `podplane up`: processes of their own, in sessions of their own (Ctrl-C on the terminal is not
 // theirs), each with a log file. A child says over its IPC channel when it is ready.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { System } from '@podplane/api/system';
@@ -24,6 +24,9 @@ export interface Child {
   readonly ended: Promise<string>;
 }
 
+/** A log longer than this begins anew at the next start; one older one is kept. */
+const LOG_KEPT_BYTES = 16 * 1024 * 1024;
+
 const LAUNCHER = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'bin', 'podplane.js');
 
 /** How a person starts a podplane command by hand here. */
@@ -40,7 +43,8 @@ export function startChild(
   flags: readonly string[] = [],
 ): Child {
   mkdirSync(dirname(logFile), { recursive: true });
-  const log = openSync(logFile, 'a');
+  if (logSize(logFile) > LOG_KEPT_BYTES) renameSync(logFile, `${logFile}.old`);
+  const log = openSync(logFile, 'a', 0o600);
   let child: ChildProcess;
   try {
     child = spawn(process.execPath, [...flags, LAUNCHER, ...args], {
@@ -68,8 +72,11 @@ function lastLines(file: string, from: number, count: number): string {
   }
 }
 
-/** Resolves when the child says that it is ready; rejects with its last words where it ends before, or is silent for too long. */
-export async function untilReady(system: System, child: Child, limitMs: number): Promise<ReadyMessage> {
+/**
+ * Resolves when the child says that it is ready; rejects with its last words where it ends before, or is silent for too long, and with
+ * the signal's reason where that aborts.
+ */
+export async function untilReady(system: System, child: Child, limitMs: number, signal: AbortSignal): Promise<ReadyMessage> {
   const from = logSize(child.logFile);
   const { promise, resolve, reject } = Promise.withResolvers<ReadyMessage>();
   const onMessage = (message: unknown): void => {
@@ -97,10 +104,14 @@ export async function untilReady(system: System, child: Child, limitMs: number):
       ),
     reject,
   );
+  const onAbort = (): void => reject(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  if (signal.aborted) onAbort();
   try {
     return await promise;
   } finally {
     timer.cancel();
+    signal.removeEventListener('abort', onAbort);
     child.process.off('message', onMessage);
     // From now on nothing is said; an open channel would keep both sides from ending.
     if (child.process.connected) child.process.disconnect();

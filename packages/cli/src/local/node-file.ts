@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { CliError, usage } from '../exit-codes.js';
 import { DataDir, type UpFile, writeWhole } from './data-dir.js';
-import type { ProcessRef } from './processes.js';
+import { isAlive, type ProcessRef } from './processes.js';
 
 export interface NodeFile {
   readonly name: string;
@@ -78,7 +78,9 @@ function upOf(folder: string): { readonly data: DataDir; readonly up: UpFile } |
 /** An agent of `podplane up` that was started again by hand is noted in up.json under its new pid. */
 export function noteAgent(folder: string, node: NodeFile, ref: ProcessRef): void {
   const found = upOf(folder);
-  if (found === undefined || !found.up.agents.some(({ name }) => name === node.name)) return;
+  const noted = found?.up.agents.find(({ name }) => name === node.name);
+  // A second agent started by mistake ends at once (the data is in use): the first one stays noted.
+  if (found === undefined || noted === undefined || isAlive(noted)) return;
   const agents = found.up.agents.map((agent) => (agent.name === node.name ? { name: node.name, ...ref, address: node.server } : agent));
   found.data.writeUp({ ...found.up, agents });
 }
@@ -86,5 +88,6 @@ export function noteAgent(folder: string, node: NodeFile, ref: ProcessRef): void
 /** The same for its server. */
 export function noteServer(folder: string, address: string, ref: ProcessRef): void {
   const found = upOf(folder);
-  if (found !== undefined) found.data.writeUp({ ...found.up, server: { ...ref, address } });
+  if (found === undefined || (found.up.server.pid === ref.pid && found.up.server.address === address)) return;
+  found.data.writeUp({ ...found.up, server: { ...ref, address } });
 }

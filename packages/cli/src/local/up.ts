@@ -9,7 +9,7 @@ import { observe, waitFor } from '../observe.js';
 import { startProgress } from '../output/progress.js';
 import { spent } from '../time.js';
 import { type Child, commandLine, startChild, untilReady } from './children.js';
-import { DataDir, type UpFile } from './data-dir.js';
+import { DataDir } from './data-dir.js';
 import type { EngineNetwork } from './engine.js';
 import { freeRange } from './free-range.js';
 import { endProcess, isAlive, refOf } from './processes.js';
@@ -100,6 +100,16 @@ export async function up(world: UpWorld, options: UpOptions): Promise<void> {
   data.writeRange(range);
   const children: Child[] = [];
   let cluster: Cluster | undefined;
+  // Noted as soon as there is a process: whoever kills this one leaves nothing that down or the next up does not know of.
+  const note = (address: string): void => {
+    const [server, ...agents] = children;
+    if (server === undefined) return;
+    data.writeUp({
+      up: refOf(process.pid),
+      server: { ...server.ref, address },
+      agents: agents.map(({ name, ref }) => ({ name, ...ref, address })),
+    });
+  };
   try {
     const serverArgs = [
       'server',
@@ -116,7 +126,9 @@ export async function up(world: UpWorld, options: UpOptions): Promise<void> {
     ];
     const server = startChild('the server', serverArgs, data.log('server'));
     children.push(server);
-    const { address } = await untilReady(system, server, SERVER_LIMIT_MS);
+    note('');
+    const { address } = await untilReady(system, server, SERVER_LIMIT_MS, io.signal);
+    note(address);
     cluster = await world.dial(data.contextFile);
     const { secret, token } = await cluster.createToken('podplane up', TOKEN_TTL_S);
     const agents = names.map((name) =>
@@ -129,12 +141,9 @@ export async function up(world: UpWorld, options: UpOptions): Promise<void> {
       ),
     );
     children.push(...agents);
-    const state = (): UpFile => ({
-      up: refOf(process.pid),
-      server: { ...server.ref, address },
-      agents: agents.map(({ name, ref }) => ({ name, ...ref, address })),
-    });
-    data.writeUp(state());
+    note(address);
+    const idle = data.agentNames().filter((name) => !names.includes(name));
+    if (idle.length > 0) io.err(`Not started this time: ${idle.join(', ')}. What they left is removed by: ${commandLine(['down'])}\n`);
     await untilNodesReady(io, cluster, agents, began);
     if (token !== undefined) await cluster.revokeToken(token.id).catch(() => undefined); // it ends by itself soon
     cluster.close();
@@ -158,7 +167,7 @@ async function untilNodesReady(io: Io, cluster: Cluster, agents: readonly Child[
   try {
     const failed = Promise.race(
       agents.map(async (child) => {
-        await untilReady(io.system, child, NODES_LIMIT_MS); // rejects where it ends
+        await untilReady(io.system, child, NODES_LIMIT_MS, io.signal); // rejects where it ends
         return new Promise<never>((_, reject) => {
           void child.ended.then((how) => reject(new CliError(`${child.name} ended (${how})`, { advice: `Its log: ${child.logFile}` })));
         });
