@@ -75,7 +75,9 @@ export async function runAgent(options: RunAgentOptions): Promise<number> {
     return await ended.promise;
   } catch (error) {
     if (error instanceof IdentityError) {
-      log.error({ code: error.code }, words(error));
+      // A person typed the token: a sentence, not a line of a log. Services have it in their log all the same.
+      if (options.log === undefined) process.stderr.write(sentences(error));
+      else log.error({ code: error.code }, words(error));
       return EXIT.identity;
     }
     log.error({ err: error }, error instanceof Error ? error.message : String(error));
@@ -98,7 +100,7 @@ async function begin(
   store.open();
   const unlock = await lockDataDirectory(options.dataDir);
   if (unlock === undefined) {
-    log.error({ dataDir: options.dataDir }, 'another agent uses this data directory; give each agent its own --data-dir');
+    log.error({ dataDir: options.dataDir }, 'another agent uses this data directory; give each agent its own --data');
     ended.resolve(EXIT.inUse);
     return;
   }
@@ -229,6 +231,10 @@ async function identityFor(
 
 function words(error: IdentityError): string {
   return error.advice === '' ? error.message : `${error.message}: ${error.advice}`;
+}
+
+function sentences({ message, advice }: IdentityError): string {
+  return `error: ${message}\n${advice === '' ? '' : `${advice.charAt(0).toUpperCase()}${advice.slice(1)}\n`}`;
 }
 
 function outwardAddress(): string {

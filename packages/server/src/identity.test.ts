@@ -220,7 +220,7 @@ describe('the port', () => {
   it('that is taken gives an error that says so', async () => {
     await expect(testServer({ port: server.running.port })).rejects.toMatchObject({
       code: 'port-taken',
-      advice: expect.stringContaining('--listen'),
+      advice: expect.stringContaining('--port'),
     });
   });
 });

@@ -1,8 +1,8 @@
 // The control-plane process: makes every part and joins them. The only place that knows everybody; no rule of any part is here.
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { realSystem, type System } from '@podplane/api/system';
 import { createDefaultNamespaces } from '@podplane/controllers/namespace/bootstrap';
 import { catalogueCodecs } from '@podplane/store/catalogue-codecs';
@@ -71,7 +71,7 @@ async function compose(
   stack: ReleaseStack,
 ): Promise<RunningServer> {
   const { dataDir } = options;
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  await makeDirectory(dataDir);
   const store = await openStore(settings, dataDir, system, stack);
   const health = store.onHealth((now) => {
     if (now.state === 'sealed') log.error({ reason: now.reason }, 'writes are refused: the journal failed');
@@ -159,6 +159,14 @@ async function compose(
     },
     stop: () => stack.release(),
   };
+}
+
+/** Like mkdir -p. Node's own goes round for ever where a file system says of a folder that is there that it is not, as /proc does. */
+async function makeDirectory(directory: string): Promise<void> {
+  const missing: string[] = [];
+  for (let at = resolve(directory); !existsSync(at); at = dirname(at)) missing.push(at);
+  for (const one of missing.reverse()) await mkdir(one, { mode: 0o700 });
+  if (missing.length === 0) await mkdir(directory, { recursive: true }); // says so where it is a file
 }
 
 async function openStore(settings: Settings, dataDir: string, system: System, stack: ReleaseStack): Promise<Store> {

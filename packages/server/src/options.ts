@@ -112,12 +112,19 @@ export function startError(error: unknown, dataDir: string): StartError {
     case 'EACCES':
     case 'EPERM':
     case 'EROFS':
-    case 'ENOTDIR':
-    case 'EEXIST':
+    case 'ENOENT':
       return new StartError(
         'data-directory-unusable',
         `the data directory ${dataDir} cannot be written: ${message}`,
         'Give it to this user (chown), or choose another one with --data.',
+        error,
+      );
+    case 'ENOTDIR':
+    case 'EEXIST':
+      return new StartError(
+        'data-directory-unusable',
+        `the data directory ${dataDir} cannot be made: it, or a part of its path, is a file`,
+        'Choose another one with --data.',
         error,
       );
     case 'ENOSPC':

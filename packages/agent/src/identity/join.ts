@@ -121,6 +121,8 @@ function joinError(error: ServiceError, options: JoinOptions): IdentityError {
         'check the address, and that the server runs',
         { cause: error },
       );
+    case status.INVALID_ARGUMENT:
+      return new IdentityError('refused', `the server refused: ${said}`, 'for another name of this node give --name', { cause: error });
     default:
       return new IdentityError('refused', `the server refused: ${said}`, "see the server's log", { cause: error });
   }

@@ -121,14 +121,14 @@ function listenError({ host, port }: { readonly host: string; readonly port: num
       return new ListenError(
         'port-taken',
         `port ${port} is taken: ${where} cannot be listened on`,
-        `Stop the other program (ss -ltnp 'sport = :${port}' names it), or choose another port with --listen.`,
+        `Stop the other program (ss -ltnp 'sport = :${port}' names it), or choose another one with --port (0: any free one).`,
         error,
       );
     case 'EACCES':
       return new ListenError(
         'not-permitted',
         `${where} may not be listened on`,
-        'Ports below 1024 need root; choose a higher one with --listen.',
+        'Ports below 1024 need root; choose a higher one with --port.',
         error,
       );
     case 'EADDRNOTAVAIL':
@@ -136,7 +136,7 @@ function listenError({ host, port }: { readonly host: string; readonly port: num
       return new ListenError(
         'no-such-address',
         `${host} is no address of this machine`,
-        'Choose one with --listen, for example 0.0.0.0 for all.',
+        'Choose one with --address, for example 0.0.0.0 for all.',
         error,
       );
     default:
