@@ -7,7 +7,15 @@ import type { Io } from './io.js';
 import { logLines } from './log-lines.js';
 import { TestCluster } from './testkit/world.js';
 
-const request: LogsRequest = { namespace: 'default', pod: 'p', container: 'c', follow: true, previous: false, sinceTime: '', timestamps: false };
+const request: LogsRequest = {
+  namespace: 'default',
+  pod: 'p',
+  container: 'c',
+  follow: true,
+  previous: false,
+  sinceTime: '',
+  timestamps: false,
+};
 
 async function* pieces(text: string, broken: boolean): AsyncGenerator<Uint8Array> {
   yield Buffer.from(text);
@@ -23,7 +31,8 @@ it('shows no line twice and leaves none out after the connection broke within a 
   cluster.logAnswers = [() => pieces(all.slice(0, 4).join(''), true), () => pieces([...all, ...later].join(''), false)];
   const io = { system: realSystem() } as Io;
   let seen = '';
-  for await (const part of logLines(cluster, io, request, new AbortController().signal, () => undefined)) seen += Buffer.from(part).toString();
+  for await (const part of logLines(cluster, io, request, new AbortController().signal, () => undefined))
+    seen += Buffer.from(part).toString();
   expect(seen).toBe('a\nb\nc\nd\ne\nf\ng\n');
   expect(cluster.calls).toEqual(['logs p c ', 'logs p c 2026-11-22T13:00:00.001000300Z']);
 });

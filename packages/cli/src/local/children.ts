@@ -63,7 +63,7 @@ export function startChild(
 }
 
 /** The last lines of a log from an offset on: what a child that failed had to say. */
-function lastLines(file: string, from: number, count: number): string {
+export function lastLines(file: string, from: number, count: number): string {
   try {
     const text = readFileSync(file).subarray(from).toString('utf8').trimEnd();
     return text.split('\n').slice(-count).join('\n');

@@ -8,7 +8,7 @@ import { type Io, untilAborted } from '../io.js';
 import { observe, waitFor } from '../observe.js';
 import { startProgress } from '../output/progress.js';
 import { spent } from '../time.js';
-import { type Child, commandLine, startChild, untilReady } from './children.js';
+import { type Child, commandLine, lastLines, startChild, untilReady } from './children.js';
 import { DataDir } from './data-dir.js';
 import type { EngineNetwork } from './engine.js';
 import { freeRange } from './free-range.js';
@@ -131,6 +131,9 @@ export async function up(world: UpWorld, options: UpOptions): Promise<void> {
     note(address);
     cluster = await world.dial(data.contextFile);
     const { secret, token } = await cluster.createToken('podplane up', TOKEN_TTL_S);
+    // A node that was Ready when server and agent stopped is Ready in the server's eyes until it is missed: each start has another id.
+    const { items: before } = await cluster.list('Node', { namespace: '' });
+    const startIds = new Set(before.map(({ status }) => status?.nodeInfo?.bootID));
     const agents = names.map((name) =>
       startChild(
         name,
@@ -144,7 +147,7 @@ export async function up(world: UpWorld, options: UpOptions): Promise<void> {
     note(address);
     const idle = data.agentNames().filter((name) => !names.includes(name));
     if (idle.length > 0) io.err(`Not started this time: ${idle.join(', ')}. What they left is removed by: ${commandLine(['down'])}\n`);
-    await untilNodesReady(io, cluster, agents, began);
+    await untilNodesReady(io, cluster, agents, startIds, began);
     if (token !== undefined) await cluster.revokeToken(token.id).catch(() => undefined); // it ends by itself soon
     cluster.close();
     await world.publish(data.contextFile);
@@ -159,7 +162,14 @@ export async function up(world: UpWorld, options: UpOptions): Promise<void> {
   }
 }
 
-async function untilNodesReady(io: Io, cluster: Cluster, agents: readonly Child[], began: number): Promise<void> {
+/** Until the agents' nodes are Ready, by what these very agents said: startIds are those of earlier starts. */
+async function untilNodesReady(
+  io: Io,
+  cluster: Cluster,
+  agents: readonly Child[],
+  startIds: ReadonlySet<string | undefined>,
+  began: number,
+): Promise<void> {
   const progress = startProgress(io);
   const ready = new Set<string>();
   const started = io.system.clock.monotonic();
@@ -169,7 +179,11 @@ async function untilNodesReady(io: Io, cluster: Cluster, agents: readonly Child[
       agents.map(async (child) => {
         await untilReady(io.system, child, NODES_LIMIT_MS, io.signal); // rejects where it ends
         return new Promise<never>((_, reject) => {
-          void child.ended.then((how) => reject(new CliError(`${child.name} ended (${how})`, { advice: `Its log: ${child.logFile}` })));
+          void child.ended.then((how) =>
+            reject(
+              new CliError(`${child.name} ended (${how}):\n${lastLines(child.logFile, 0, 3)}`, { advice: `Its log: ${child.logFile}` }),
+            ),
+          );
         });
       }),
     );
@@ -184,7 +198,8 @@ async function untilNodesReady(io: Io, cluster: Cluster, agents: readonly Child[
           ready.clear();
           for (const node of nodes.values()) {
             const is = node.status?.conditions.some(({ type, status }) => type === 'Ready' && status === 'True');
-            if (is && agents.some(({ name }) => name === node.metadata?.name)) ready.add(node.metadata?.name ?? '');
+            if (is && !startIds.has(node.status?.nodeInfo?.bootID) && agents.some(({ name }) => name === node.metadata?.name))
+              ready.add(node.metadata?.name ?? '');
           }
           changed();
         }),
