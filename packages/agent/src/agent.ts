@@ -21,6 +21,7 @@ import type { PortClosed } from './session/port.js';
 import { SessionClient } from './session/session.js';
 import { decodeState, encodeState } from './state/records.js';
 import { StateWriter } from './state/state-store.js';
+import { atMost } from './time.js';
 import { type TunnelTarget, tunnelTarget } from './tunnel-target.js';
 
 const NODE_STATUS_MS = 300_000;
@@ -31,6 +32,8 @@ const GONE_GRACE_SECONDS = 1;
 const ENGINE_ANSWER_MS = 2_000;
 /** How long the server has to say what shall run here before pods from before a restart are started again. */
 const HOLD_MS = 3_000;
+/** How long an engine that hangs is waited for at the end. */
+const STOP_MS = 2_000;
 
 /** Refusals after which trying again is of no use. */
 const FINAL_REFUSALS = new Set(['CertificateRevoked', 'WrongCluster', 'Superseded']);
@@ -149,12 +152,12 @@ export class Agent implements WorkerHost {
     this.stopped = true;
     if (goodbye !== undefined) await this.session.sayGoodbye(goodbye);
     for (const timer of this.timers) timer.cancel();
-    await this.tunnels?.close();
+    const ending = Promise.all([this.tunnels?.close(), this.monitor.stop()]);
     this.session.stop();
     for (const worker of this.workers.values()) worker.stop();
-    await this.monitor.stop();
     this.writer.changed();
-    await this.writer.flush();
+    await this.writer.flush(); // before anything is waited for
+    await atMost(this.system.timers, STOP_MS, ending);
   }
 
   /** Images came to the node by another way than a pull. */
@@ -308,13 +311,10 @@ export class Agent implements WorkerHost {
     return 'stop';
   }
 
-  private lastDisconnect = '';
-
-  private disconnected(reason: PortClosed): void {
-    // The same words every second help nobody.
-    const text = `${reason.code}: ${reason.message}`;
-    if (text !== this.lastDisconnect)
-      this.log.warn({ code: reason.code }, `no connection to the server, pods go on running: ${reason.message}`);
+  private lastDisconnect = ''; // the same words every second help nobody
+  private disconnected({ code, message }: PortClosed): void {
+    const text = `${code}: ${message}`;
+    if (this.lastDisconnect !== text) this.log.warn({ code }, `no connection to the server, pods go on running: ${message}`);
     this.lastDisconnect = text;
   }
 

@@ -47,6 +47,7 @@ export class EngineMonitor {
     this.loop ??= this.run();
   }
 
+  /** Resolves when no call to the engine is under way. */
   async stop(): Promise<void> {
     this.stopper.abort();
     this.round?.abort();
@@ -63,12 +64,13 @@ export class EngineMonitor {
     this.wakeUp?.();
   }
 
-  /** Somebody's call was not answered: look now, not at the next relist. */
+  /** Somebody's call was not answered, or what was prepared is gone: look now, not at the next relist. */
   trouble(): void {
     if (!this.isUp || this.checking) return;
     this.checking = true;
-    this.options.runtime
-      .info()
+    const { runtime, nodeName } = this.options;
+    const podCIDR = this.prepared;
+    (podCIDR === '' ? runtime.info() : runtime.prepareNode({ nodeName, podCIDR }))
       .catch(() => this.round?.abort())
       .finally(() => {
         this.checking = false;
@@ -94,6 +96,9 @@ export class EngineMonitor {
         this.options.handlers.down(toRuntimeError(thrown));
         await this.sleep(delay);
         delay = Math.min(delay * 2, RETRY_MAX_MS);
+      } finally {
+        // Its hints are a connection, also where the listing failed.
+        this.round?.abort();
       }
     }
   }

@@ -116,6 +116,7 @@ async function begin(
   const tunnels = grpcTunnels(options.server, current);
   letGo.push(() => tunnels.close());
   const runtime = new DockerRuntime(system, { socketPath: options.dockerSocket, maxCalls: options.maxEngineCalls, machineId });
+  letGo.push(() => runtime.close());
   const agent = new Agent({
     system,
     runtime,

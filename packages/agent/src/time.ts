@@ -1,4 +1,5 @@
 // Times as the API writes them. Pure.
+import type { Timers } from '@podplane/api/system';
 
 /** ms since 1970 as RFC 3339 with whole seconds, as Kubernetes' Time. */
 export function rfc3339(ms: number): string {
@@ -17,4 +18,15 @@ export function parseTime(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const ms = Date.parse(text);
   return Number.isNaN(ms) ? undefined : ms;
+}
+
+/** Resolves when the work is done, or after ms. Rejects where the work does in that time. */
+export async function atMost(timers: Timers, ms: number, work: Promise<unknown>): Promise<void> {
+  const late = Promise.withResolvers<void>();
+  const timer = timers.after(ms, late.resolve);
+  try {
+    await Promise.race([work, late.promise]);
+  } finally {
+    timer.cancel();
+  }
 }

@@ -1,6 +1,7 @@
 // The steps that concern a pod as a whole: its sandbox (pause container, network, address) and its volumes. Containers' steps are
 // in steps.ts.
 
+import type { RuntimeError } from '../runtime/errors.js';
 import { type ContainerInfo, LABEL_POD_UID } from '../runtime/types.js';
 import { pauseSpec, podVolumes, volumeProblem } from './container-spec.js';
 import { isEngineDown, toRuntimeError } from './errors.js';
@@ -96,7 +97,7 @@ export async function createSandbox(attempt: number, context: StepContext): Prom
     if (isEngineDown(error)) throw error;
     // The name is taken by an earlier try whose answer was lost: adopt it.
     if (error.code === 'conflict') await host.cache.relist();
-    sandboxFailed(context, error.message);
+    sandboxFailed(context, error);
     if (error.code === 'address-in-use') changeAddress(context);
     return 0;
   }
@@ -111,7 +112,7 @@ export async function startSandbox(id: string, context: StepContext): Promise<nu
     if (isEngineDown(error)) throw error;
     if (error.code !== 'not-found') await host.runtime.remove(id);
     host.cache.forget(id);
-    sandboxFailed(context, error.message);
+    sandboxFailed(context, error);
     if (error.code === 'address-in-use') changeAddress(context);
     return 0;
   }
@@ -121,7 +122,9 @@ export async function startSandbox(id: string, context: StepContext): Promise<nu
   return 0;
 }
 
-function sandboxFailed(context: StepContext, message: string): void {
+function sandboxFailed(context: StepContext, { code, message }: RuntimeError): void {
+  // Somebody removed the node's network or the pause image (docker system prune).
+  if (code === 'not-found' || code === 'image-not-found') context.host.engineTrouble();
   warn(context, 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${message}`);
   const { sandbox } = context.memory;
   context.memory = {

@@ -15,6 +15,8 @@ export interface ExecOptions {
   readonly env?: readonly string[];
 }
 
+/** An engine that hangs must not collect the probes that were tried on it. */
+const START_TIMEOUT_MS = 120_000;
 // Output ends a moment before the engine knows the exit code. First look after this many ms, then at growing distances.
 const EXIT_POLL_MS = 5;
 const EXIT_POLL_MAX_MS = 500;
@@ -34,11 +36,18 @@ export async function execInContainer(engine: Engine, containerId: string, optio
       ...(options.env && { Env: options.env }),
     },
   });
+  const late = new AbortController();
+  const timer = engine.system.timers.after(START_TIMEOUT_MS, () => late.abort(), { background: true });
   try {
-    const connection = await engine.http.upgrade({ method: 'POST', path: `/exec/${Id}/start`, body: { Detach: false, Tty: options.tty } });
+    const request = { method: 'POST', path: `/exec/${Id}/start`, body: { Detach: false, Tty: options.tty }, signal: late.signal } as const;
+    const connection = await engine.http.upgrade(request);
     return new DockerExec(engine, Id, connection, containerId, options, doing);
   } catch (error) {
+    if (late.signal.aborted)
+      throw new RuntimeError('timeout', `${doing}: Docker Engine did not start it within ${START_TIMEOUT_MS / 1000} s`);
     throw toRuntimeError(error, doing);
+  } finally {
+    timer.cancel();
   }
 }
 
