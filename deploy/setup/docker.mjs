@@ -1,7 +1,6 @@
 // Is there a Docker Engine, may we use it, and how to get one: from the distribution's packages, after the person agreed. Speaks the
 // engine's HTTP API itself, as nothing is installed yet. What runs on the engine is not known here.
-import { spawn } from 'node:child_process';
-import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
 import http from 'node:http';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
@@ -96,13 +95,12 @@ async function startEngine() {
     const [command, args] = asRoot('systemctl', ['start', 'docker']);
     if ((await run(command, args)) !== 0) throw new SetupError('systemctl start docker failed.', 'See: systemctl status docker');
   } else {
-    logFile = join(tmpdir(), 'podplane-dockerd.log');
-    const [command, args] = asRoot(find('dockerd'), []);
-    const log = openSync(logFile, 'a');
-    const child = spawn(command, args, { detached: true, stdio: ['ignore', log, log] });
-    closeSync(log);
-    child.on('error', (error) => say(`dockerd could not be started: ${error.message}`));
-    child.unref();
+    // In a folder of our own: names in /tmp can be foreseen, and root writes there.
+    logFile = join(mkdtempSync(join(tmpdir(), 'podplane-')), 'dockerd.log');
+    // The shell stays in the foreground until dockerd is on its own, so that sudo can ask for a password.
+    const script = 'exec >>"$1" 2>&1 </dev/null; PATH=$PATH:/usr/sbin:/sbin setsid "$2" & sleep 1; kill -0 $!';
+    const [command, args] = asRoot('sh', ['-c', script, 'sh', logFile, find('dockerd')]);
+    if ((await run(command, args)) !== 0) throw new SetupError('The Docker Engine ended at its start.', `Its log: ${logFile}`);
   }
   const found = await waitForEngine(logFile);
   say(`Docker Engine ${found.version} runs (${seconds(started)})${logFile ? `; its log: ${logFile}` : ''}.`);
