@@ -105,7 +105,7 @@ export function startError(error: unknown, dataDir: string): StartError {
   if (error instanceof ListenError)
     return new StartError(error.code === 'port-taken' ? 'port-taken' : 'cannot-listen', error.message, error.advice, error);
   if (error instanceof AuthorityError) return new StartError('data-damaged', error.message, error.advice, error);
-  if (error instanceof JournalError) return new StartError(journalProblem(error), error.message, error.advice ?? '', error);
+  if (error instanceof JournalError) return new StartError(journalProblem(error), error.message, sentence(error.advice ?? ''), error);
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   const message = error instanceof Error ? error.message : String(error);
   switch (code) {
@@ -132,6 +132,11 @@ export function startError(error: unknown, dataDir: string): StartError {
     default:
       return new StartError('other', message, '', error);
   }
+}
+
+/** Advice stands in a line of its own. */
+function sentence(text: string): string {
+  return text === '' ? '' : `${text.charAt(0).toUpperCase()}${text.slice(1)}${text.endsWith('.') ? '' : '.'}`;
 }
 
 function journalProblem(error: JournalError): StartProblem {

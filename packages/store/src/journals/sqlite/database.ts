@@ -104,7 +104,10 @@ export class JournalFile {
       throw new DatabaseError('foreign', `${this.#settings.file} is a database of another program`);
     }
     if (format > FORMAT) {
-      throw new DatabaseError('newer-format', `${this.#settings.file} has format ${format}; this version knows formats up to ${FORMAT}`);
+      throw new DatabaseError(
+        'newer-format',
+        `${this.#settings.file} is of a newer version of podplane (its format is ${format}; this version knows formats up to ${FORMAT})`,
+      );
     }
   }
 

@@ -1,0 +1,454 @@
+// Rough handling of a control plane: killed under load, restarted below watches, started where it cannot be, its disk filled up; and of
+// agents: tokens that are no good, names that are taken, no Docker Engine. No Docker is needed; what does is in rough-docker.test.ts.
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { ApiError } from '@podplane/api/errors';
+import { ConfigMap } from '@podplane/api/gen/podplane/core/v1/config_map';
+import { PodplaneClient } from '@podplane/client/client';
+import { readContext } from '@podplane/client/context';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from './harness.js';
+import { NOBODY, ServerOnly } from './server-only.js';
+
+const isRoot = process.getuid?.() === 0;
+if (!isRoot) process.stderr.write('\n*** SKIPPED: tests of other users and of full disks need root ***\n\n');
+
+const configMap = (name: string, data: Record<string, string> = {}): ConfigMap =>
+  ConfigMap.fromPartial({ metadata: { name, namespace: 'default' }, data });
+
+async function clientOf(server: ServerOnly): Promise<PodplaneClient> {
+  return new PodplaneClient(await readContext(server.contextFile));
+}
+
+async function names(client: PodplaneClient): Promise<ReadonlySet<string>> {
+  return new Set((await client.list('ConfigMap', { namespace: 'default' })).items.map(({ metadata }) => metadata?.name ?? ''));
+}
+
+describe('a server that is killed', () => {
+  it('under load of creates loses none that was acknowledged', async () => {
+    await using server = new ServerOnly();
+    await server.start();
+    const acknowledged: string[] = [];
+    for (let round = 0; round < 3; round++) {
+      const enough = Promise.withResolvers<void>();
+      const limit = acknowledged.length + 300 + round * 137;
+      using client = await clientOf(server);
+      const workers = Array.from({ length: 16 }, async (_, worker) => {
+        for (let i = 0; ; i++) {
+          const name = `kill-${round}-${worker}-${i}`;
+          try {
+            await client.create('ConfigMap', configMap(name, { round: String(round) }));
+          } catch (error) {
+            expect(error).toMatchObject({ reason: 'ServiceUnavailable' });
+            return;
+          }
+          acknowledged.push(name);
+          if (acknowledged.length >= limit) enough.resolve();
+        }
+      });
+      await enough.promise;
+      await server.stop('SIGKILL');
+      await Promise.all(workers);
+      await server.start();
+      using after = await clientOf(server);
+      const there = await names(after);
+      expect(acknowledged.filter((name) => !there.has(name))).toEqual([]);
+      // At most one write of each worker was under way and not acknowledged.
+      expect(there.size - acknowledged.length).toBeLessThanOrEqual(16 * (round + 1));
+    }
+  });
+
+  it.each(['SIGTERM', 'SIGKILL'] as const)('by %s below get -w: it says so once and goes on', async (signal) => {
+    await using server = new ServerOnly();
+    await server.start();
+    await server.must('create', 'namespace', 'before');
+    const watching = server.spawn(['get', 'namespaces', '-w']);
+    let stdout = '';
+    let stderr = '';
+    watching.stdout?.on('data', (piece: Buffer) => (stdout += piece.toString()));
+    watching.stderr?.on('data', (piece: Buffer) => (stderr += piece.toString()));
+    const sees = (name: string): Promise<string> =>
+      eventually(
+        `get -w shows ${name}`,
+        () => Promise.resolve(stdout),
+        (text) => text.includes(name),
+      );
+    await sees('before');
+    await server.stop(signal);
+    await server.start();
+    await server.must('create', 'namespace', 'after');
+    await sees('after');
+    expect(stdout.match(/^before /gm)).toHaveLength(1);
+    expect(stderr).toBe('The connection to the server was lost; waiting for it ...\n');
+    watching.kill('SIGINT');
+    await once(watching, 'close');
+    expect(watching.exitCode).toBe(0); // it has no other end
+  });
+});
+
+describe('a server that cannot start says why, and leaves everything as it was', () => {
+  const running = new ServerOnly();
+  beforeAll(async () => {
+    await running.start();
+    await running.must('create', 'namespace', 'kept');
+  });
+  afterAll(async () => {
+    await running.remove();
+  });
+
+  it('its data is in use by another server', async () => {
+    const { code, stdout, stderr } = await running.run(['server', '--data', running.data, '--port', '0']);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(/^error: data directory \S+ is in use by another server \(pid \d+\)\n.*--data\.\n$/);
+    expect(stderr).toContain(`pid ${running.pid}`);
+    expect(await running.must('get', 'namespaces')).toContain('kept');
+  });
+
+  it('its port is taken', async () => {
+    const taken = net.createServer().listen(0, '127.0.0.1');
+    await once(taken, 'listening');
+    const { port } = taken.address() as net.AddressInfo;
+    const { code, stderr } = await running.run(['server', '--data', 'other', '--port', String(port)]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(new RegExp(`^error: port ${port} is taken: 127\\.0\\.0\\.1:${port} cannot be listened on\n.*--port`));
+    expect(existsSync(path.join(running.directory, 'other', 'context.json'))).toBe(false);
+    taken.close();
+    await once(taken, 'close');
+  });
+
+  it('its data directory is a file, or below one', async () => {
+    running.file('file', 'x');
+    for (const data of ['file', 'file/data']) {
+      const { code, stderr } = await running.run(['server', '--data', data, '--port', '0']);
+      expect({ code, stderr }).toEqual({
+        code: 1,
+        stderr: expect.stringMatching(/^error: the data directory .*file.* is a file\n.*--data/),
+      });
+    }
+    expect(readFileSync(path.join(running.directory, 'file'), 'utf8')).toBe('x');
+  });
+
+  it.runIf(isRoot)('its data directory belongs to somebody else', async () => {
+    chmodSync(running.directory, 0o755);
+    for (const data of ['mine', path.join('closed', 'below')]) {
+      mkdirSync(path.join(running.directory, data.split('/')[0] ?? ''), { recursive: true, mode: 0o755 });
+      const { code, stderr } = await running.run(['server', '--data', data, '--port', '0'], { as: NOBODY });
+      expect({ data, code, stderr }).toEqual({
+        data,
+        code: 1,
+        stderr: expect.stringMatching(/^error: .*data directory \S+ cannot be (used|written).*\n.*--data/),
+      });
+      expect(readdirSync(path.join(running.directory, data.split('/')[0] ?? ''))).toEqual([]);
+    }
+  });
+
+  it('its data is of a newer version', async () => {
+    await using server = new ServerOnly();
+    await server.start();
+    await server.must('create', 'namespace', 'kept');
+    await server.stop();
+    const version = (to?: number): number => {
+      const database = new DatabaseSync(path.join(server.data, 'podplane.db'));
+      try {
+        if (to !== undefined) database.exec(`PRAGMA user_version = ${to}`);
+        return Number(database.prepare('PRAGMA user_version').get()?.user_version);
+      } finally {
+        database.close();
+      }
+    };
+    const own = version();
+    version(own + 1000);
+    const { code, stderr } = await server.run(['server', '--data', server.data, '--port', '0']);
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: expect.stringMatching(
+        /^error: \S+podplane\.db is of a newer version of podplane .*\nStart the version that wrote it, or a newer one/,
+      ),
+    });
+    expect(version(own)).toBe(own);
+    await server.start();
+    expect(await server.must('get', 'namespaces')).toContain('kept');
+  });
+});
+
+describe.runIf(isRoot)('a full disk', () => {
+  it('refuses writes with a word, goes on with reads, and recovers when there is room', async () => {
+    const server = new ServerOnly(path.join('/', 'tmp', `podplane-e2e-full-${process.pid}`));
+    mkdirSync(server.data);
+    try {
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=12m,mode=0700', 'tmpfs', server.data]);
+    } catch (error) {
+      rmSync(server.data, { recursive: true });
+      await server.remove();
+      if (process.env.CI === 'true') throw error;
+      process.stderr.write('\n*** SKIPPED: a file system cannot be mounted here, so no disk can be filled ***\n\n');
+      return;
+    }
+    try {
+      await server.start();
+      using client = await clientOf(server);
+      const acknowledged: string[] = [];
+      let refused: unknown;
+      for (let i = 0; i < 100 && refused === undefined; i++) {
+        try {
+          await client.create('ConfigMap', configMap(`full-${i}`, { a: 'x'.repeat(500_000) }));
+          acknowledged.push(`full-${i}`);
+        } catch (error) {
+          refused = error;
+        }
+      }
+      expect(refused).toBeInstanceOf(ApiError);
+      expect(refused).toMatchObject({ reason: 'ServiceUnavailable', message: expect.stringMatching(/full|room|space/i) });
+      expect(acknowledged.length).toBeGreaterThan(3);
+
+      // What a user sees: exit code, reason, advice; reads go on.
+      const { code, stderr } = await server.run(['create', 'namespace', 'no-room']);
+      expect({ code, stderr }).toEqual({ code: 4, stderr: expect.stringMatching(/^error: .*(full|room|space).*\n.+\n$/i) });
+      expect(await server.must('get', 'configmaps')).toContain('full-0');
+      expect(await server.must('get', 'namespaces')).not.toContain('no-room');
+
+      execFileSync('mount', ['-o', 'remount,size=64m', server.data]);
+      const outcome = await eventually(
+        'writes again',
+        () => server.run(['create', 'namespace', 'room']),
+        (made) => made.code === 0,
+        60_000,
+      );
+      expect(outcome.stdout).toBe('namespace/room created\n');
+      const expected = [...acknowledged].sort();
+      const found = async (): Promise<string[]> => {
+        using fresh = await clientOf(server);
+        return [...(await names(fresh))].filter((name) => name.startsWith('full-')).sort();
+      };
+      expect(await found()).toEqual(expected);
+      await server.stop('SIGKILL');
+      await server.start();
+      expect(await found()).toEqual(expected);
+      expect(await server.must('get', 'namespaces')).toContain('room');
+    } finally {
+      await server.stop();
+      execFileSync('umount', [server.data]);
+      rmSync(server.data, { recursive: true });
+      await server.remove();
+    }
+  });
+});
+
+describe('an agent', () => {
+  const server = new ServerOnly();
+  const noEngine = { DOCKER_HOST: 'unix:///nonexistent' };
+  let count = 0;
+  const fresh = (): string => `agent-${++count}`;
+  const token = async (...flags: string[]): Promise<string> => {
+    const found = /--token (\S+)/.exec(await server.must('token', 'create', ...flags))?.[1];
+    if (found === undefined) throw new Error('no token');
+    return found;
+  };
+  const join = (data: string, withToken: string, ...flags: string[]): Promise<{ code: number | null; stderr: string; stdout: string }> =>
+    server.run(['agent', '--data', data, '--server', server.address, '--token', withToken, ...flags], { env: noEngine });
+
+  beforeAll(async () => {
+    await server.start();
+  });
+  afterAll(async () => {
+    await server.remove();
+  });
+
+  it('with a wrong token is refused', async () => {
+    const good = await token();
+    const wrong = `${good.slice(0, -4)}${good.endsWith('AAAA') ? 'BBBB' : 'AAAA'}`;
+    expect(await join(fresh(), wrong, '--name', 'n')).toMatchObject({
+      code: 4,
+      stderr: 'error: the join token is wrong or was revoked\nMake a new token on the server: podplane token create\n',
+    });
+    expect(await join(fresh(), 'abc', '--name', 'n')).toMatchObject({
+      code: 4,
+      stderr: expect.stringMatching(/^error: the token is not of the form/),
+    });
+    expect(await server.run(['get', 'nodes'])).toMatchObject({ code: 0, stdout: '' });
+  });
+
+  it('with a revoked token is refused', async () => {
+    const revoked = await token();
+    const id = revoked.split('.')[2] ?? '';
+    await server.must('token', 'revoke', id);
+    expect(await server.must('token', 'list')).not.toContain(id);
+    expect(await join(fresh(), revoked, '--name', 'n')).toMatchObject({
+      code: 4,
+      stderr: expect.stringMatching(/^error: .*revoked\n.*podplane token create\n$/),
+    });
+  });
+
+  it('with an expired token is refused', async () => {
+    const short = await token('--ttl', '1s');
+    await new Promise((resolve) => setTimeout(resolve, 1500)); // the server's own clock has to pass it
+    expect(await join(fresh(), short, '--name', 'n')).toMatchObject({
+      code: 4,
+      stderr: expect.stringMatching(/^error: .*expired.*\n.*podplane token create\n$/),
+    });
+  });
+
+  it('with a token of another cluster sends nothing to this one', async () => {
+    await using other = new ServerOnly();
+    await other.start();
+    const foreign = /--token (\S+)/.exec(await other.must('token', 'create'))?.[1] ?? '';
+    expect(await join(fresh(), foreign, '--name', 'n')).toMatchObject({
+      code: 4,
+      stderr: expect.stringMatching(
+        /^error: the server at \S+ is not the one that made this token: its certificate authority is another one\n/,
+      ),
+    });
+  });
+
+  it('with a name that is none is told which flag', async () => {
+    expect(await join(fresh(), await token(), '--name', 'Bad_Name')).toMatchObject({
+      code: 4,
+      stderr: expect.stringMatching(/^error: the server refused: nodeName: Invalid value: "Bad_Name".*\n.*--name\n$/),
+    });
+  });
+
+  it('without a token, or to no address, is told what to do', async () => {
+    const data = fresh();
+    expect(await server.run(['agent', '--data', data])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('podplane token create'),
+    });
+    expect(await server.run(['agent', '--data', data, '--server', 'nonsense', '--token', await token()])).toMatchObject({
+      code: 4,
+      stderr: expect.stringMatching(/^error: "nonsense" is not an address of the form host:port\n/),
+    });
+    expect(await server.run(['agent', '--data', fresh(), '--server', server.address])).toMatchObject({
+      code: 4,
+      stderr: expect.stringMatching(/^error: this node has not joined a cluster yet\n.*--token.*podplane token create/),
+    });
+  });
+
+  const engines: readonly [string, number | undefined, Readonly<Record<string, string>>, RegExp][] = [
+    ['that does not answer', undefined, noEngine, /Docker Engine does not answer/],
+    ['that it may not use', NOBODY, {}, /not permitted|may not|docker group|EACCES/],
+  ];
+  it.each(engines.filter(([, as]) => as === undefined || (isRoot && existsSync('/var/run/docker.sock'))))(
+    'and a Docker Engine %s: the node is there, not Ready, and says why',
+    async (_what, as, env, why) => {
+      const data = path.join(server.directory, fresh());
+      const name = path.basename(data);
+      mkdirSync(data);
+      chmodSync(server.directory, 0o755);
+      if (as !== undefined) chownSync(data, as, as);
+      const agent = server.spawn(['agent', '--data', data, '--server', server.address, '--token', await token(), '--name', name], {
+        env,
+        ...(as === undefined ? {} : { as }),
+      });
+      let log = '';
+      agent.stderr?.on('data', (piece: Buffer) => (log += piece.toString()));
+      try {
+        const table = await eventually(
+          'the node is there',
+          () => server.run(['get', 'nodes', name]),
+          ({ stdout }) => stdout.includes(name),
+        );
+        expect(table.stdout).toMatch(new RegExp(`^${name}\\s+NotReady\\s`, 'm'));
+        expect(await server.must('describe', 'node', name)).toMatch(why);
+        expect(log).toMatch(why);
+      } finally {
+        agent.kill('SIGTERM');
+        await once(agent, 'close');
+        expect(agent.exitCode).toBe(0);
+        await server.must('delete', 'node', name);
+      }
+    },
+  );
+
+  it('with the name of a node that is there is refused, and the first one stays', async () => {
+    const agent = server.spawn(['agent', '--data', fresh(), '--server', server.address, '--token', await token(), '--name', 'twin'], {
+      env: noEngine,
+    });
+    try {
+      await eventually(
+        'the node is there',
+        () => server.run(['get', 'nodes']),
+        ({ stdout }) => stdout.includes('twin'),
+      );
+      const uid = await server.must('get', 'node', 'twin', '-o', 'json');
+      const second = await join(fresh(), await token(), '--name', 'twin');
+      expect(second).toMatchObject({
+        code: 4,
+        stderr: expect.stringMatching(/^error: node name "twin" belongs to another machine .*--name.*podplane delete node twin/),
+      });
+      expect((JSON.parse(await server.must('get', 'node', 'twin', '-o', 'json')) as { metadata: { uid: string } }).metadata.uid).toBe(
+        (JSON.parse(uid) as { metadata: { uid: string } }).metadata.uid,
+      );
+      expect(agent.exitCode).toBeNull();
+    } finally {
+      agent.kill('SIGTERM');
+      await once(agent, 'close');
+    }
+  });
+
+  it('whose data another agent uses ends', async () => {
+    const data = fresh();
+    const agent = server.spawn(['agent', '--data', data, '--server', server.address, '--token', await token(), '--name', 'once'], {
+      env: noEngine,
+    });
+    try {
+      await eventually(
+        'the node is there',
+        () => server.run(['get', 'nodes']),
+        ({ stdout }) => stdout.includes('once'),
+      );
+      expect(await server.run(['agent', '--data', data], { env: noEngine })).toMatchObject({
+        code: 6,
+        stderr: expect.stringContaining('another agent uses this data directory'),
+      });
+      expect(agent.exitCode).toBeNull();
+    } finally {
+      agent.kill('SIGTERM');
+      await once(agent, 'close');
+    }
+  });
+});
+
+describe('up', () => {
+  it('without a Docker Engine ends with a word and starts nothing', async () => {
+    await using place = new ServerOnly();
+    const { code, stdout, stderr } = await place.run(['up', '--data', 'data', '--port', '0'], {
+      env: { DOCKER_HOST: 'unix:///nonexistent' },
+    });
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(/^error: no Docker Engine answers at \/nonexistent\nStart it: .*\n$/);
+    expect(existsSync(path.join(place.data, 'server'))).toBe(false);
+    expect(existsSync(path.join(place.data, 'up.json'))).toBe(false);
+  });
+
+  it.runIf(isRoot && existsSync('/var/run/docker.sock'))('as a user outside of the docker group is told how to get in', async () => {
+    await using place = new ServerOnly();
+    chmodSync(place.directory, 0o777);
+    const { code, stdout, stderr } = await place.run(['up', '--data', 'data', '--port', '0'], { as: NOBODY, env: { DOCKER_HOST: '' } });
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(/^error: this user may not use the Docker Engine at \S+\n.*usermod -aG docker.*\n$/);
+    expect(existsSync(path.join(place.data, 'server'))).toBe(false);
+  });
+
+  it('with an engine elsewhere than on a socket is told', async () => {
+    await using place = new ServerOnly();
+    const { code, stderr } = await place.run(['up', '--data', 'data', '--port', '0'], { env: { DOCKER_HOST: 'tcp://127.0.0.1:1' } });
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: expect.stringMatching(/^error: DOCKER_HOST is tcp:\S+, which is not a unix socket\n.*unix:/),
+    });
+  });
+
+  it('in a data directory that is a file ends with a word', async () => {
+    await using place = new ServerOnly();
+    writeFileSync(place.data, 'x');
+    const { code, stderr } = await place.run(['up', '--data', 'data', '--port', '0']);
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: expect.stringMatching(/^error: the data directory \S+ cannot be written .*\n.*--data/),
+    });
+  });
+});
