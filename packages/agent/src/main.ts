@@ -117,11 +117,16 @@ async function begin(
   letGo.push(() => tunnels.close());
   const runtime = new DockerRuntime(system, { socketPath: options.dockerSocket, maxCalls: options.maxEngineCalls, machineId });
   letGo.push(() => runtime.close());
+  const connect = grpcSessionPort(options.server, current);
   const agent = new Agent({
     system,
     runtime,
     log,
-    connect: grpcSessionPort(options.server, current),
+    connect: (handlers) => {
+      // A connection that was dead for the session is dead for tunnels too, and they would find out later.
+      tunnels.renew();
+      return connect(handlers);
+    },
     state: fileStateStore(join(options.dataDir, 'state.json'), log),
     flags: {
       nodeName,

@@ -34,3 +34,30 @@ export function channelOptions(): ClientOptions {
     'grpc.enable_http_proxy': 0,
   };
 }
+
+/** Waits for room on a stream. Nothing stays behind after a wait, however long the stream lives and however often it is full. */
+export class Room {
+  private readonly waiting = new Set<(error: Error) => void>();
+  private gone: Error | undefined;
+
+  constructor(private readonly stream: { once(event: 'drain', listener: () => void): unknown }) {}
+
+  /** Resolves when there is room. Rejects when the stream is gone. */
+  wait(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.gone !== undefined) return reject(this.gone);
+      this.waiting.add(reject);
+      this.stream.once('drain', () => {
+        this.waiting.delete(reject);
+        resolve();
+      });
+    });
+  }
+
+  /** The stream is gone, for good. */
+  end(error: Error): void {
+    this.gone ??= error;
+    for (const reject of this.waiting) reject(this.gone);
+    this.waiting.clear();
+  }
+}

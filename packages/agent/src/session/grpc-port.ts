@@ -1,7 +1,7 @@
 // The session's message port over gRPC: one connection and one stream for each session. What is said is in session.ts.
 import { type ServiceError, status } from '@grpc/grpc-js';
 import { SessionClient } from '@podplane/api/gen/podplane/node/v1/session';
-import { channelOptions, type Identity, identityCredentials } from './grpc-channel.js';
+import { channelOptions, type Identity, identityCredentials, Room } from './grpc-channel.js';
 import type { PortClosed, SessionPortFactory } from './port.js';
 
 function closedBy(error: ServiceError): PortClosed {
@@ -24,12 +24,11 @@ export function grpcSessionPort(address: string, identity: () => Identity): Sess
     const client = new SessionClient(address, identityCredentials(identity()), channelOptions());
     const call = client.connect();
     let open = true;
-    const gone = Promise.withResolvers<never>();
-    gone.promise.catch(() => undefined);
+    const room = new Room(call);
     const end = (reason: PortClosed | undefined): void => {
       if (!open) return;
       open = false;
-      gone.reject(new Error(reason?.message ?? 'closed'));
+      room.end(new Error(reason?.message ?? 'closed'));
       client.close();
       if (reason !== undefined) handlers.closed(reason);
     };
@@ -41,9 +40,7 @@ export function grpcSessionPort(address: string, identity: () => Identity): Sess
     return {
       send(message) {
         if (!open) return Promise.reject(new Error('closed'));
-        if (call.write(message)) return Promise.resolve();
-        const drained = new Promise<void>((resolve) => call.once('drain', resolve));
-        return Promise.race([drained, gone.promise]);
+        return call.write(message) ? Promise.resolve() : room.wait();
       },
       close() {
         if (!open) return;

@@ -2,7 +2,7 @@
 // What is said on them is in ../tunnels/.
 import { TunnelClient } from '@podplane/api/gen/podplane/node/v1/tunnel';
 import type { TunnelDialer } from '../tunnels/tunnel.js';
-import { channelOptions, type Identity, identityCredentials } from './grpc-channel.js';
+import { channelOptions, type Identity, identityCredentials, Room } from './grpc-channel.js';
 
 export interface GrpcTunnels {
   readonly dial: TunnelDialer;
@@ -22,15 +22,13 @@ export function grpcTunnels(address: string, identity: () => Identity): GrpcTunn
     dial() {
       client ??= new TunnelClient(address, identityCredentials(identity()), channelOptions());
       const call = client.open();
-      const gone = Promise.withResolvers<never>();
-      gone.promise.catch(() => undefined);
-      call.on('error', (error) => gone.reject(error));
-      call.on('close', () => gone.reject(new Error('the stream is closed')));
+      const room = new Room(call);
+      call.on('error', (error) => room.end(error));
+      call.on('close', () => room.end(new Error('the stream is closed')));
       return {
         write(message) {
           if (call.writableEnded || call.destroyed) throw new Error('the stream is closed');
-          if (call.write(message)) return true;
-          return Promise.race([new Promise<void>((resolve) => call.once('drain', resolve)), gone.promise]);
+          return call.write(message) ? true : room.wait();
         },
         messages: call,
         end: () => call.end(),

@@ -1,6 +1,7 @@
+import { Socket } from 'node:net';
 import { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import { describe, expect, it } from 'vitest';
-import { parsePorts, remotePort } from './port-forward.js';
+import { parsePorts, remotePort, roomOrEnd } from './port-forward.js';
 
 describe('parsePorts', () => {
   it.each([
@@ -27,4 +28,20 @@ describe('remotePort', () => {
   it('finds a port by its name in any container', () => expect(remotePort(pod, 'http')).toBe(8081));
   it('takes numbers as they are', () => expect(remotePort(pod, '99')).toBe(99));
   it('says which name is missing', () => expect(() => remotePort(pod, 'grpc')).toThrow('pod p has no port named "grpc"'));
+});
+
+describe('roomOrEnd', () => {
+  it('leaves no listeners on a socket that is full again and again, and does not wait for one that is gone', async () => {
+    const socket = new Socket();
+    const before = socket.listenerCount('close');
+    for (let turn = 0; turn < 20; turn++) {
+      const waited = roomOrEnd(socket);
+      socket.emit('drain');
+      await waited;
+    }
+    expect([socket.listenerCount('drain'), socket.listenerCount('close')]).toEqual([0, before]);
+    const last = roomOrEnd(socket);
+    socket.destroy();
+    await last;
+  });
 });

@@ -170,7 +170,7 @@ class Forward {
             socket.resume();
             break;
           case 'data':
-            if (!socket.write(message.value) && !socket.destroyed) await Promise.race([once(socket, 'drain'), once(socket, 'close')]);
+            if (!socket.write(message.value) && !socket.destroyed) await roomOrEnd(socket);
             break;
           case 'closed':
             socket.end();
@@ -186,4 +186,15 @@ class Forward {
       call.cancel();
     }
   }
+}
+
+/** Resolves when the socket takes more, or is gone. Nothing stays behind on it: a large download waits many times. */
+export function roomOrEnd(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    const go = (): void => {
+      socket.off('drain', go).off('close', go);
+      resolve();
+    };
+    socket.once('drain', go).once('close', go);
+  });
 }
