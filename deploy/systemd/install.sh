@@ -5,7 +5,7 @@ set -euo pipefail
 usage() {
   cat >&2 <<'TEXT'
 install.sh server [--advertise ADDRESS] [--port PORT]
-install.sh agent --server HOST:PORT --token TOKEN [--name NAME]
+install.sh agent --server HOST:PORT --token TOKEN [--name NAME]        (or PODPLANE_TOKEN in the environment, which ps does not show)
 install.sh uninstall
 TEXT
   exit 2
@@ -38,7 +38,7 @@ fi
 advertise=$(hostname -I 2>/dev/null | awk '{print $1}')
 port=6443
 server=
-token=
+token=${PODPLANE_TOKEN:-}
 name=$(hostname | tr '[:upper:]' '[:lower:]')
 while [[ $# -gt 0 ]]; do
   [[ $# -ge 2 ]] || usage
@@ -65,7 +65,9 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 rm -rf /opt/podplane.new
 mkdir -p /opt/podplane.new /etc/podplane /var/lib/podplane
 chmod 700 /etc/podplane /var/lib/podplane
-cp -a "$root/package.json" "$root/packages" "$root/node_modules" "$root/deploy" "$root/examples" /opt/podplane.new/
+# Root runs this: it must not stay in the hands of the user who built it.
+cp -dR --preserve=mode,timestamps,links "$root/package.json" "$root/packages" "$root/node_modules" "$root/deploy" "$root/examples" /opt/podplane.new/
+chmod -R go-w /opt/podplane.new
 rm -rf /opt/podplane.old
 [[ ! -d /opt/podplane ]] || mv /opt/podplane /opt/podplane.old
 mv /opt/podplane.new /opt/podplane
