@@ -71,7 +71,7 @@ describe('a manifest with', () => {
 
 describe('a file', () => {
   const cases: [string, readonly string[], number, readonly string[]][] = [
-    ['that is missing', ['-f', 'missing.yaml'], 1, ['error: the path "missing.yaml" does not exist', `Looked in ${server.directory}`]],
+    ['that is missing', ['-f', 'missing.yaml'], 1, ['error: the path "missing.yaml" does not exist', 'Looked in /']],
     ['beside a good one', ['-f', 'there.yaml', '-f', 'missing.yaml'], 1, ['"missing.yaml" does not exist']],
     ['of none: an empty directory', ['-f', 'empty'], 1, ['error: the directory "empty" has no manifests (*.yaml, *.yml, *.json)']],
     ['of none: an empty standard input', ['-f', '-'], 1, ['error: (standard input): there is no object in it']],

@@ -22,17 +22,24 @@ export interface How {
 }
 
 export class ServerOnly {
-  readonly directory = mkdtempSync(path.join(tmpdir(), 'podplane-e2e-'));
-  readonly data: string;
+  private made: string | undefined;
   private server: ChildProcess | undefined;
   private readonly children = new Set<ChildProcess>();
   log = '';
   /** host:port */
   address = '';
 
-  /** data: somewhere else than in the directory of the test. */
-  constructor(data?: string) {
-    this.data = data ?? path.join(this.directory, 'data');
+  /** elsewhere: the data directory, where it is not in the directory of the test. */
+  constructor(private readonly elsewhere?: string) {}
+
+  /** Made when it is first needed: a test that is skipped leaves nothing. */
+  get directory(): string {
+    this.made ??= mkdtempSync(path.join(tmpdir(), 'podplane-e2e-'));
+    return this.made;
+  }
+
+  get data(): string {
+    return this.elsewhere ?? path.join(this.directory, 'data');
   }
 
   get contextFile(): string {
@@ -127,7 +134,7 @@ export class ServerOnly {
       child.kill('SIGKILL');
       await ended;
     }
-    rmSync(this.directory, { recursive: true, force: true });
+    if (this.made !== undefined) rmSync(this.made, { recursive: true, force: true });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
