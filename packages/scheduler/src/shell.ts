@@ -3,6 +3,7 @@
 import type { Obj } from '@podplane/api/kinds/kind-map';
 import { podCondition } from '@podplane/api/pod-state';
 import type { System, Timer } from '@podplane/api/system';
+import { roomForWrites } from '@podplane/store/backlog';
 import type { Change, ChangeBatch, Cursor, Store, Tx } from '@podplane/store/types';
 import { type Decision, SchedulerCore } from './core.js';
 import type { NodeVerdict } from './model.js';
@@ -141,6 +142,11 @@ export class Scheduler {
   #turn(): void {
     if (this.#state.kind !== 'running') return;
     const { cursor } = this.#state;
+    const room = roomForWrites(this.#store);
+    if (room !== undefined) {
+      void room.then(() => this.#soon());
+      return;
+    }
     try {
       const more = this.#pass(cursor);
       // A commit in the pass may have found the store sealed and closed us.

@@ -217,7 +217,7 @@ describe('a batch', () => {
       Array.from({ length: 1200 }, (_, i) => ({ kind: 'ConfigMap' as const, object: configMap(`many-${i}`) })),
     );
     expect(results.filter((result) => result instanceof ApiError)).toEqual([]);
-    expect(server.running.store.revision - before).toBe(3);
+    expect(server.running.store.revision - before).toBe(12);
   });
 });
 

@@ -69,6 +69,11 @@ export function forgetBody(object: AnyObject): void {
   recentBodies.delete(object);
 }
 
+/** The protobuf bytes of an object whose last change is recent; undefined for others. Not to be written to. */
+export function recentBody(object: object): Uint8Array | undefined {
+  return recentBodies.get(object);
+}
+
 /** The protobuf bytes of an object of the store, made anew only when its last change is not recent. Not to be written to. */
 export function encodedBody<K extends Kind>(codecs: Codecs, kind: K, object: Obj<K>): Uint8Array {
   return recentBodies.get(object) ?? encode(codecs, kind, object);

@@ -45,7 +45,11 @@ export abstract class OverlayView<E extends OverlayEntry> implements ReadView {
     const ofKind = this.entries.get(kind);
     if (ofKind === undefined || ofKind.size === 0) return this.state.byUid(kind, uid);
     const base = this.state.byUid(kind, uid);
-    if (base !== undefined && !ofKind.has(idOf(base.metadata?.namespace ?? '', base.metadata?.name ?? ''))) return base;
+    if (base !== undefined) {
+      const entry = ofKind.get(idOf(base.metadata?.namespace ?? '', base.metadata?.name ?? ''));
+      if (entry === undefined) return base;
+      if (entry.object !== undefined && uidOf(entry.object) === uid) return entry.object as Obj<K>;
+    }
     for (const { object } of ofKind.values()) if (object !== undefined && uidOf(object) === uid) return object as Obj<K>;
     return undefined;
   }

@@ -73,6 +73,7 @@ export class ObjectStore implements Store {
   #health: StoreHealth = { state: 'ok' };
   #regain: { readonly attempts: Regain; readonly done: Promise<void> } | undefined;
   #transacting = false;
+  #backlog = 0;
   #closing: Promise<void> | undefined;
 
   constructor(options: StoreOptions, recovered: Recovered) {
@@ -115,6 +116,10 @@ export class ObjectStore implements Store {
 
   get durableRevision(): number {
     return this.#durable.revision;
+  }
+
+  get backlog(): number {
+    return this.#backlog;
   }
 
   get durableView(): ReadView {
@@ -188,6 +193,7 @@ export class ObjectStore implements Store {
     const before = this.#state.revision;
     this.#state.revision = revision;
     this.#durable.hold(revision, changes);
+    this.#backlog += changes.length;
     const entry = ringEntry({ revision, changes, cause }, bytes);
     this.#ring.push(entry);
     this.#watches.publish('head', entry, before);
@@ -247,6 +253,7 @@ export class ObjectStore implements Store {
     for (const { tx, entry, settle } of group) {
       if (entry !== undefined) {
         const before = this.durableRevision;
+        this.#backlog -= tx.changes.length;
         this.#durable.release(tx.revision, entry.batch.changes);
         this.#watches.publish('durable', entry, before);
         this.#waiters.get(tx.revision)?.resolve();
@@ -327,6 +334,7 @@ export class ObjectStore implements Store {
     this.#fill(objects);
     this.#state.revision = revision;
     this.#durable.reset(revision);
+    this.#backlog = 0;
     this.#meta.reset(recovered.meta);
     this.#watches.publishDurableAfter(wasDurable); // what was in doubt and turned out to be durable
     this.#pipeline.start();

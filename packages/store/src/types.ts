@@ -131,6 +131,8 @@ export interface Store extends ReadView {
   /** Resolves when the revision is durable; rejects with StoreError "sealed" when it was lost. Await before anything leaves the process. */
   durable(revision: number): Promise<void>;
   readonly durableRevision: number;
+  /** Changes that are in the journal's hands. Who writes of its own accord holds back while they are many: see store/backlog.ts. */
+  readonly backlog: number;
   /** State and a cursor that starts right after it, in one tick. A durable one waits for nothing: its state is the durable state. */
   snapshotAndWatch<S>(
     selector: Selector,

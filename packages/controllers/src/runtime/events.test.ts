@@ -51,6 +51,15 @@ describe('the event recorder', () => {
     });
   });
 
+  it('shortens what a hostile node may have said', async () => {
+    const { regarding } = about('a');
+    const long = 'x'.repeat(100_000);
+    recorder.record({ regarding: { ...regarding, fieldPath: long }, type: 'Warning', reason: long, message: long });
+    await world.system.advance(100);
+    const [event] = events();
+    expect([event?.reason?.length, event?.message?.length, event?.involvedObject?.fieldPath?.length]).toEqual([128, 1024, 256]);
+  });
+
   it('finds its object again, also after a restart', async () => {
     recorder.record(about('a'));
     await world.system.advance(100);

@@ -53,7 +53,9 @@ interface Pending {
 
 const RETRY_MS = 1000;
 const LONGEST_OBJECT_NAME = 230; // of 253, with room for the hash
-const LONGEST_MESSAGE = 1024; // Kubernetes' limit for messages of events
+const LONGEST_MESSAGE = 1024; // Kubernetes' limits for events
+const LONGEST_REASON = 128;
+const LONGEST_FIELD_PATH = 256; // "spec.containers{...}" with the longest name has 80
 
 export class EventRecorder {
   readonly stats: EventRecorderStats = { recorded: 0, written: 0, dropped: 0, homeless: 0, removed: 0 };
@@ -85,7 +87,12 @@ export class EventRecorder {
   record(input: EventInput, time: number = this.#system.clock.now(), source: EventSource = {}): void {
     if (this.#stopped) return;
     this.stats.recorded++;
-    const { regarding, type, reason } = input;
+    const { type } = input;
+    const reason = input.reason.slice(0, LONGEST_REASON);
+    const regarding =
+      (input.regarding.fieldPath?.length ?? 0) > LONGEST_FIELD_PATH
+        ? { ...input.regarding, fieldPath: input.regarding.fieldPath?.slice(0, LONGEST_FIELD_PATH) ?? '' }
+        : input.regarding;
     const message = input.message.length > LONGEST_MESSAGE ? `${input.message.slice(0, LONGEST_MESSAGE - 3)}...` : input.message;
     const key = [
       regarding.kind,
@@ -112,7 +119,7 @@ export class EventRecorder {
     // The name follows from what the event says: repetitions find their object again, also after a restart.
     const name = `${regarding.name.slice(0, LONGEST_OBJECT_NAME)}.${hashText(key)}`;
     const namespace = regarding.namespace || 'default';
-    pending.set(key, { input: { ...input, message }, source, namespace, name, first: time, last: time, count });
+    pending.set(key, { input: { regarding, type, reason, message }, source, namespace, name, first: time, last: time, count });
     this.#schedule(this.#config.flushMs);
   }
 

@@ -1,6 +1,8 @@
 // The pump on a real store: who is called when, with which cause, and what happens when reconcilers or the store fail.
+import type { System } from '@podplane/api/system';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { barePod, cause, World } from '../testkit/world.js';
+import { ControllerPump } from './pump.js';
 import type { ReconcileContext, ReconcileResult, Reconciler } from './types.js';
 
 class Probe implements Reconciler {
@@ -170,4 +172,52 @@ it('starts anew from the store when a reconciler cannot read a change', async ()
   broken = false;
   await world.system.advance(1000);
   expect(probe.calls).toEqual(['a']);
+});
+
+describe('a pump under load', () => {
+  it('holds back while the journal has thousands of changes in its hands, and goes on when it has room', async () => {
+    const probe = new Probe('probe', (name, context) => {
+      if (context.tx.get('Pod', 'default', name)?.metadata?.labels['seen'] === undefined) label(context, name, 'seen', 'yes');
+      return undefined;
+    });
+    world.start(() => [probe]);
+    await world.settle();
+    world.journal.hold();
+    world.store.transact(cause, (tx) => {
+      for (let i = 0; i < 4000; i++) tx.create('Pod', barePod(`p${i}`));
+    });
+    await world.system.advance(1000);
+    expect(probe.calls).toEqual([]);
+    world.journal.release();
+    await world.settle();
+    expect(new Set(probe.calls).size).toBe(4000);
+    expect(world.store.backlog).toBe(0);
+  });
+
+  it('lets a key whose reconcile is long rest before changes ask for it again', async () => {
+    let now = 0;
+    const { system } = world;
+    const slow: System = {
+      timers: system.timers,
+      random: system.random,
+      clock: { now: system.clock.now, monotonic: () => system.clock.monotonic() + now },
+    };
+    const probe = new Probe('slow', () => {
+      now += 10; // as if it took that long
+      return undefined;
+    });
+    const pump = new ControllerPump({ store: world.store, system: slow, reconcilers: [probe], event: () => undefined });
+    pump.start();
+    world.create('Pod', barePod('a'));
+    await world.settle();
+    expect(probe.calls).toEqual(['a']);
+    for (let i = 0; i < 5; i++) {
+      world.edit('Pod', 'a', (pod) => void (pod.metadata !== undefined && (pod.metadata.labels['n'] = `${i}`)));
+      await world.settle();
+    }
+    expect(probe.calls).toEqual(['a']);
+    await system.advance(40);
+    expect(probe.calls).toEqual(['a', 'a']);
+    pump.stop();
+  });
 });

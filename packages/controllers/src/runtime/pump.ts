@@ -7,6 +7,7 @@
 import type { Kind } from '@podplane/api/kinds/kind-map';
 import { allKinds } from '@podplane/api/kinds/kind-names';
 import type { System, Timer } from '@podplane/api/system';
+import { roomForWrites } from '@podplane/store/backlog';
 import type { Cursor, Store } from '@podplane/store/types';
 import { defaultQueueLimits, type QueueLimits, WorkQueue } from './queue.js';
 import type { EventInput, ReconcileContext, Reconciler } from './types.js';
@@ -48,12 +49,20 @@ export interface ControllerStats {
 interface Member {
   readonly reconciler: Reconciler;
   readonly queue: WorkQueue;
+  /** Keys whose reconcile is long, with the moment from which changes may ask for it again. */
+  readonly resting: Map<string, number>;
   readonly stats: ControllerStats;
 }
 
 /** Batches read at once. */
 const DRAIN_BATCHES = 500;
 const RETRY_MS = 1000;
+/**
+ * A reconcile that takes longer than this, ms (a set of tens of thousands of pods is counted), is not asked for anew by changes until
+ * four times as long has passed: every change of such a set would cost one, and nothing else would have its turn.
+ */
+const LONG_MS = 4;
+const REST = 4;
 // Events never make a controller act, and they are many.
 const UNWATCHED: ReadonlySet<Kind> = new Set<Kind>(['Event', 'Lease']);
 const watchedKinds: readonly Kind[] = allKinds.filter((kind) => !UNWATCHED.has(kind));
@@ -83,6 +92,7 @@ export class ControllerPump {
     this.#members = options.reconcilers.map((reconciler) => ({
       reconciler,
       queue: new WorkQueue(this.#config.queue),
+      resting: new Map(),
       stats: { reconciles: 0, commits: 0, errors: 0, requeues: 0, longestMs: 0 },
     }));
     this.#byName = new Map(this.#members.map((member) => [member.reconciler.name, member]));
@@ -124,8 +134,9 @@ export class ControllerPump {
     this.#close({ kind: 'sealed' });
     const kinds = watchedKinds;
     const { cursor } = this.#store.snapshotAndWatch({ kinds }, 'head', (view) => {
-      for (const { reconciler, queue } of this.#members) {
+      for (const { reconciler, queue, resting } of this.#members) {
         queue.clear();
+        resting.clear();
         for (const key of reconciler.allKeys(view)) queue.add(key, 'low');
       }
     });
@@ -154,6 +165,11 @@ export class ControllerPump {
   #turn(): void {
     const state = this.#state;
     if (state.kind !== 'running') return;
+    const room = roomForWrites(this.#store);
+    if (room !== undefined) {
+      void room.then(() => this.#soon());
+      return;
+    }
     try {
       const more = this.#slice(state.cursor);
       if (this.#state !== state) return;
@@ -204,10 +220,16 @@ export class ControllerPump {
 
   #read(cursor: Cursor): boolean {
     const batches = cursor.drain(DRAIN_BATCHES);
+    if (batches.length === 0) return false;
+    const now = this.#system.clock.monotonic();
     for (const { changes, revision } of batches) {
       for (const change of changes) {
-        for (const { reconciler, queue } of this.#members) {
-          for (const key of reconciler.keysFor(change, this.#store)) queue.add(key, 'normal', revision);
+        for (const { reconciler, queue, resting } of this.#members) {
+          for (const key of reconciler.keysFor(change, this.#store)) {
+            const rested = resting.size === 0 ? undefined : resting.get(key);
+            if (rested !== undefined && rested > now) queue.addAt(key, rested);
+            else queue.add(key, 'normal', revision);
+          }
         }
       }
     }
@@ -254,7 +276,10 @@ export class ControllerPump {
       queue.addFailed(key, started);
       this.#onError(reconciler.name, key, error);
     } finally {
-      stats.longestMs = Math.max(stats.longestMs, clock.monotonic() - started);
+      const ended = clock.monotonic();
+      stats.longestMs = Math.max(stats.longestMs, ended - started);
+      if (ended - started > LONG_MS) member.resting.set(key, ended + REST * (ended - started));
+      else member.resting.delete(key);
     }
   }
 

@@ -58,7 +58,17 @@ export async function* watch(store: Store, system: System, input: WatchInput, si
       }
       yield { kind, changes: [], revision: state.revision, synced: true };
     }
-    for (;;) yield* steps(cursor, kind, selection, system, signal);
+    let told = system.clock.monotonic();
+    for (;;) {
+      for await (const step of steps(cursor, kind, selection, system, signal)) {
+        told = system.clock.monotonic();
+        yield step;
+      }
+      // Where all that happens passes the selection by, there is no pause in which to say how far it has been read.
+      if (system.clock.monotonic() - told < BOOKMARK_MS) continue;
+      told = system.clock.monotonic();
+      yield { kind, changes: [], revision: cursor.revision, synced: false };
+    }
   } catch (error) {
     throw asGone(error);
   } finally {
@@ -112,8 +122,10 @@ async function* steps(
 function through({ type, object, previous }: Change, selection: Selection): WatchedChange | undefined {
   if (!selection.selective) return { type, object };
   const now = type !== 'deleted' && selection.matches(object);
-  // The last state of a deleted object is what it was found by before.
-  const before = type === 'deleted' ? selection.matches(previous ?? object) : previous !== undefined && selection.matches(previous);
+  // The last state of a deleted object is what it was found by before. What a change of before the last start came from may be
+  // unknown: then an object that does not match now is told as gone, for a watcher that has it must not keep it.
+  const before =
+    type === 'deleted' ? selection.matches(previous ?? object) : previous === undefined ? type === 'modified' : selection.matches(previous);
   if (now) return { type: before ? 'modified' : 'added', object };
   return before ? { type: 'deleted', object } : undefined;
 }
