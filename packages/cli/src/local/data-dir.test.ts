@@ -1,8 +1,8 @@
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { DataDir, parseUpFile, type UpFile } from './data-dir.js';
+import { DataDir, makeFolder, parseUpFile, type UpFile } from './data-dir.js';
 import { noteAgent, noteServer, parseLabels, readNodeFile, writeNodeFile } from './node-file.js';
 
 let folder: string;
@@ -80,5 +80,15 @@ describe('remove', () => {
     data.remove();
     expect(data.agentNames()).toEqual([]);
     expect(statSync(join(folder, 'notes.txt')).isFile()).toBe(true);
+  });
+});
+
+describe('makeFolder', () => {
+  it('makes a folder and those above it, and says where that cannot be', () => {
+    makeFolder(join(folder, 'a', 'b'));
+    makeFolder(join(folder, 'a', 'b'));
+    expect(existsSync(join(folder, 'a', 'b'))).toBe(true);
+    // Node's own recursive mkdir never ends there.
+    expect(() => makeFolder('/proc/podplane/agents')).toThrow(/ENOENT|EACCES|EPERM/);
   });
 });

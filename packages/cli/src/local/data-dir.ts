@@ -3,8 +3,8 @@
 //   context.json   how to reach the cluster, with an administrator's certificate
 //   cluster-cidr   the range of all pods' addresses, chosen at the first start
 //   server/        the control plane's data;  agents/NAME/  one node's;  logs/NAME.log
-import { readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import type { ProcessRef } from './processes.js';
 
 export interface UpProcess {
@@ -111,6 +111,17 @@ export class DataDir {
     try {
       rmdirSync(this.root);
     } catch {} // not empty (somebody's own files), or gone: both are fine
+  }
+}
+
+/** Makes a folder and those above it. Step by step: where the system makes none at all (/proc), Node's own way never ends. */
+export function makeFolder(folder: string, mode = 0o755): void {
+  if (existsSync(folder)) return;
+  makeFolder(dirname(folder));
+  try {
+    mkdirSync(folder, { mode });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error; // another process was faster
   }
 }
 

@@ -1,8 +1,8 @@
 // What `podplane agent` keeps in its data directory, so that it can be started again without flags: node.json.
-import { mkdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { CliError, usage } from '../exit-codes.js';
-import { DataDir, type UpFile, writeWhole } from './data-dir.js';
+import { DataDir, makeFolder, type UpFile, writeWhole } from './data-dir.js';
 import { isAlive, type ProcessRef } from './processes.js';
 
 export interface NodeFile {
@@ -43,7 +43,7 @@ export function readNodeFile(folder: string): NodeFile | undefined {
 
 export function writeNodeFile(folder: string, node: NodeFile): void {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(resolve(folder), 0o700);
     writeWhole(fileIn(folder), `${JSON.stringify(node, undefined, 2)}\n`);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;

@@ -1,6 +1,6 @@
 // `podplane up`: a server and some agents on this machine, each a process of its own. Runs until Ctrl-C, which ends them and leaves the
 // pods running; the next up adopts them. What is kept where is in data-dir.ts.
-import { accessSync, constants, mkdirSync } from 'node:fs';
+import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
 import type { Cluster } from '../cluster.js';
 import { CliError } from '../exit-codes.js';
@@ -9,7 +9,7 @@ import { observe, waitFor } from '../observe.js';
 import { startProgress } from '../output/progress.js';
 import { spent } from '../time.js';
 import { type Child, commandLine, lastLines, startChild, untilReady } from './children.js';
-import { DataDir } from './data-dir.js';
+import { DataDir, makeFolder } from './data-dir.js';
 import type { EngineNetwork } from './engine.js';
 import { freeRange } from './free-range.js';
 import { endProcess, isAlive, refOf } from './processes.js';
@@ -46,7 +46,7 @@ export interface UpWorld {
 /** Makes the folder, or says why it cannot be used. */
 function prepare(data: DataDir): void {
   try {
-    mkdirSync(data.agents, { recursive: true });
+    makeFolder(data.agents);
     accessSync(data.root, constants.W_OK);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
@@ -97,7 +97,6 @@ export async function up(world: UpWorld, options: UpOptions): Promise<void> {
   const networks = await world.networks();
   refuseTakenNames(names, networks, data);
   const range = options.clusterCidr ?? data.readRange() ?? freeRange([...networks.flatMap(({ ranges }) => ranges), ...world.ownRanges()]);
-  data.writeRange(range);
   const children: Child[] = [];
   let cluster: Cluster | undefined;
   // Noted as soon as there is a process: whoever kills this one leaves nothing that down or the next up does not know of.
@@ -129,6 +128,7 @@ export async function up(world: UpWorld, options: UpOptions): Promise<void> {
     note('');
     const { address } = await untilReady(system, server, SERVER_LIMIT_MS, io.signal);
     note(address);
+    data.writeRange(range); // the server took it
     cluster = await world.dial(data.contextFile);
     const { secret, token } = await cluster.createToken('podplane up', TOKEN_TTL_S);
     // A node that was Ready when server and agent stopped is Ready in the server's eyes until it is missed: each start has another id.
