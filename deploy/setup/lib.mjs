@@ -27,15 +27,20 @@ export function say(text) {
   process.stderr.write(`${text}\n`);
 }
 
+/** The person pressed Ctrl-C (or somebody told us to end) while a program ran. */
+let interrupted = false;
+
 /** Runs main, turns what it throws into a message, and ends with its exit code. */
 export async function entry(main) {
   try {
     process.exitCode = (await main()) ?? 0;
   } catch (error) {
     if (!(error instanceof SetupError)) throw error;
+    // Ctrl-C is why it failed, and the person knows.
+    process.exitCode = interrupted ? 130 : 1;
+    if (interrupted) return;
     say(`\nError: ${error.message}`);
     if (error.advice) say(error.advice);
-    process.exitCode = 1;
   }
 }
 
@@ -55,8 +60,13 @@ export function run(command, args, options = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { cwd: root, stdio: 'inherit', ...options });
     // On a terminal the whole foreground group gets Ctrl-C: the child decides when to end, we only wait for it.
-    const keep = () => {};
-    const pass = (signal) => child.kill(signal);
+    const keep = () => {
+      interrupted = true;
+    };
+    const pass = (signal) => {
+      interrupted = true;
+      child.kill(signal);
+    };
     process.on('SIGINT', keep);
     process.on('SIGTERM', pass);
     process.on('SIGHUP', pass);
