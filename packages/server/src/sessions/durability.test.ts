@@ -240,6 +240,19 @@ describe('an agent that breaks the rules', () => {
     expect(n1.closed).toBe(true);
   });
 
+  it('by reporting its own status without pause is written ten times a second, the newest last', async () => {
+    const n1 = agent();
+    await system.advance(1000);
+    const before = store.revision;
+    for (let i = 1; i <= 1000; i++) {
+      n1.say({ $case: 'nodeStatus', value: { status: NodeStatus.fromPartial({ capacity: { cpu: `${i}` } }) } });
+      await system.advance(1);
+    }
+    await system.advance(100);
+    expect(store.revision - before).toBeLessThanOrEqual(12);
+    expect(store.get('Node', '', 'n1')?.status?.capacity['cpu']).toBe('1000');
+  });
+
   it('by not reading gets no answers to its heartbeats, until it reads again', async () => {
     const n1 = agent();
     await system.advance(10);

@@ -46,8 +46,10 @@ export class Session implements SessionInput {
   machineId = '';
   /** The node's status as last reported. */
   reported: NodeStatus | undefined;
-  /** A reported status that the sealed store did not take. */
+  /** A reported status that is still to be written: the store was sealed, or the one before it has only just been. */
   unwritten: NodeStatus | undefined;
+  /** When a status was last written, ms, monotonic. */
+  statusAt = Number.NEGATIVE_INFINITY;
   private state: State;
   private retry: Timer | undefined;
   /** The agent does not read as fast as it is told things. */

@@ -42,6 +42,8 @@ export interface SessionsOptions {
   readonly problem: (nodeName: string, what: string, error: unknown) => void;
 }
 
+/** A node's own status is written no more often than this, ms, however often it reports one. */
+const NODE_STATUS_MS = 100;
 /** Servers that stop spread the agents' return over this time, ms. */
 const RECONNECT_SPREAD_MS = 500;
 
@@ -173,7 +175,23 @@ export class NodeSessions implements SessionHost {
   }
 
   nodeStatus(session: Session, status: NodeStatus): void {
-    this.write(session, status, 'node status');
+    const { clock, timers } = this.system;
+    const wait = session.statusAt + NODE_STATUS_MS - clock.monotonic();
+    if (wait <= 0) {
+      this.write(session, status, 'node status');
+      return;
+    }
+    // The newest counts; a heartbeat may write it before the timer does.
+    const planned = session.unwritten !== undefined;
+    session.unwritten = status;
+    if (planned) return;
+    timers.after(
+      wait,
+      () => {
+        if (session.open && session.unwritten !== undefined) this.write(session, session.unwritten, 'node status');
+      },
+      { background: true },
+    );
   }
 
   events(session: Session, events: readonly NodeEvent[]): void {
@@ -242,6 +260,7 @@ export class NodeSessions implements SessionHost {
 
   private write(session: Session, status: NodeStatus, reason: string): void {
     session.unwritten = undefined;
+    session.statusAt = this.system.clock.monotonic();
     try {
       this.registrar.report(session.nodeName, status, reason);
     } catch (error) {
