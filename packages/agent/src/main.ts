@@ -14,6 +14,7 @@ import { IdentityStore, type StoredIdentity } from './identity/identity-store.js
 import { joinCluster, splitAddress } from './identity/join.js';
 import { CertificateRenewal, renewCertificate } from './identity/renewal.js';
 import type { Log } from './log.js';
+import { hostShutsDown } from './node/host-shutdown.js';
 import { readHost } from './node/pressure.js';
 import { DockerRuntime } from './runtime/docker/docker-runtime.js';
 import { grpcSessionPort } from './session/grpc-port.js';
@@ -182,7 +183,7 @@ async function begin(
     },
   });
   agent.start();
-  letGo.push(() => agent.stop());
+  letGo.push(async () => agent.stop((await hostShutsDown()) ? 'the host shuts down' : undefined));
   renewal.start();
   letGo.push(() => renewal.stop());
 }

@@ -54,6 +54,7 @@ const RETRY_MAX_MS = 1_000;
 const RETRY_SLOW_MS = 5_000;
 const RETRY_REFUSED_MS = 15_000;
 const DEFAULT_PERIOD_MS = 1_000;
+const GOODBYE_MS = 300;
 
 type State =
   | { readonly kind: 'stopped' }
@@ -68,7 +69,6 @@ export class SessionClient {
   private readonly events = new EventOutbox();
   private nodeStatus: NodeStatus | undefined;
   private resync = false;
-  private goodbye: string | undefined;
   /** Since when a heartbeat waits to be sent. */
   private heartbeatDue: number | undefined;
   private readonly refusals: { tunnelId: string; reason: string; message: string }[] = [];
@@ -131,11 +131,14 @@ export class SessionClient {
     this.pump();
   }
 
-  /** The host shuts down. Resolves when it was said, or cannot be said. */
+  /** The host shuts down. Resolves when it was said, or cannot be said; not before it had time to leave: closing drops what waits. */
   async sayGoodbye(reason: string): Promise<void> {
     if (this.state.kind !== 'live') return;
-    this.goodbye = reason;
-    await this.state.port.send({ message: { $case: 'goodbye', value: { reason } } }).catch(() => undefined);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.state.port.send({ message: { $case: 'goodbye', value: { reason } } }).catch(() => resolve());
+    const timer = this.options.system.timers.after(GOODBYE_MS, resolve);
+    await promise;
+    timer.cancel();
   }
 
   // --- connection ---
