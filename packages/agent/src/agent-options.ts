@@ -10,6 +10,7 @@ import type { ProbeExecutor } from './probes/executor.js';
 import type { ContainerRuntime } from './runtime/types.js';
 import type { SessionPortFactory } from './session/port.js';
 import type { StateStore } from './state/state-store.js';
+import type { PodFiles } from './volumes/pod-files.js';
 
 export interface AgentOptions {
   readonly system: System;
@@ -17,6 +18,8 @@ export interface AgentOptions {
   readonly connect: SessionPortFactory;
   readonly state: StateStore;
   readonly log: Log;
+  /** Keeps the files of volumes. Without it the agent runs no pods with volumes other than emptyDir. */
+  readonly files?: PodFiles;
   readonly flags: NodeFlags;
   readonly labels: Readonly<Record<string, string>>;
   readonly taints: readonly Taint[];

@@ -23,6 +23,7 @@ import { decodeState, encodeState } from './state/records.js';
 import { StateWriter } from './state/state-store.js';
 import { atMost } from './time.js';
 import { type TunnelTarget, tunnelTarget } from './tunnel-target.js';
+import type { PodFiles } from './volumes/pod-files.js';
 
 const NODE_STATUS_MS = 300_000;
 const HOST_CHECK_MS = 30_000;
@@ -48,6 +49,7 @@ export class Agent implements WorkerHost {
   readonly references = new AssignmentStore();
   readonly pulls: ImagePulls;
   readonly probes: ProbeExecutor;
+  readonly files: PodFiles | undefined;
   readonly session: SessionClient;
 
   private readonly workers = new Map<string, PodWorker>();
@@ -75,6 +77,7 @@ export class Agent implements WorkerHost {
     this.nodeName = flags.nodeName;
     this.addresses = new PodAddresses(system.clock, log);
     this.pulls = new ImagePulls(runtime);
+    this.files = options.files;
     this.probes = options.probes ?? networkProbeExecutor(runtime, system.timers);
     this.cache = new ContainerCache(runtime, flags.nodeName, (uid) => this.workers.get(uid)?.soon());
     const { fallback, labels, readHost } = options;
@@ -275,6 +278,7 @@ export class Agent implements WorkerHost {
       this.synced = true;
       for (const worker of this.workers.values()) worker.soon();
       this.adoptOrphans();
+      this.sweepFiles();
     }
     this.changed();
     return true;
@@ -344,6 +348,12 @@ export class Agent implements WorkerHost {
       this.takeOn(worker);
       worker.end(undefined);
     }
+  }
+
+  /** Files of pods of which nothing else is left. */
+  private sweepFiles(): void {
+    const known = (): string[] => [...this.workers.keys(), ...this.cache.podUids()];
+    this.files?.sweep(known).catch((error: unknown) => this.log.warn({ err: error }, 'files of earlier pods could not be removed'));
   }
 
   private refOf(uid: string): PodRef {

@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { arch, cpus, hostname, networkInterfaces, release, totalmem } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Taint } from '@podplane/api/gen/podplane/core/v1/node';
 import { realSystem } from '@podplane/api/system';
 import { pino } from 'pino';
@@ -21,6 +21,7 @@ import { grpcSessionPort } from './session/grpc-port.js';
 import { grpcTunnels } from './session/grpc-tunnel.js';
 import { fileStateStore } from './state/state-store.js';
 import { Tunnels } from './tunnels/tunnels.js';
+import { PodFiles } from './volumes/pod-files.js';
 
 export interface RunAgentOptions {
   /** host:port */
@@ -123,6 +124,7 @@ async function begin(
     system,
     runtime,
     log,
+    files: new PodFiles({ dataDir: resolve(options.dataDir), runtime, clock: system.clock, log }),
     connect: (handlers) => {
       // A connection that was dead for the session is dead for tunnels too, and they would find out later.
       tunnels.renew();

@@ -18,6 +18,8 @@ export type FakeCall =
   | 'createVolume'
   | 'listVolumes'
   | 'removeVolume'
+  | 'volumePath'
+  | 'seesPath'
   | 'exec';
 
 /** How containers of an image behave. */

@@ -254,6 +254,17 @@ export class FakeRuntime implements ContainerRuntime {
     this.volumes.delete(name);
   }
 
+  /** Volumes of this engine have no place on this host. */
+  async volumePath(): Promise<string | undefined> {
+    await this.call('volumePath', '');
+    return undefined;
+  }
+
+  async seesPath(path: string): Promise<boolean> {
+    await this.call('seesPath', path);
+    return true;
+  }
+
   async exec(containerId: string, options: { readonly command: readonly string[] }): Promise<ExecHandle> {
     await this.call('exec', containerId);
     const one = this.find(containerId);

@@ -1,17 +1,23 @@
 // From a pod to what the engine is asked to make: pause container, app containers, mounts, resources, ports. Pure.
 import type { Container } from '@podplane/api/gen/podplane/core/v1/container';
 import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
-import type { Volume } from '@podplane/api/gen/podplane/core/v1/volume';
 import { type QosClass, qosClass } from '@podplane/api/kinds/pod-spec/qos';
 import { milliValue, wholeValue } from '@podplane/api/quantity';
-import type { ContainerSpec, Mount, PauseSpec, Resources } from '../runtime/types.js';
+import type { ContainerSpec, PauseSpec, Resources } from '../runtime/types.js';
 import { containerEnv, type EnvContext } from './env.js';
 import { expand } from './expand.js';
+import { containerMounts, isEmptyDir, type MountToFind } from './mounts.js';
 import { containerLabels, containerName, pauseLabels, podRef, volumeName } from './names.js';
 
 /** A pod that cannot be made as it is. Becomes CreateContainerConfigError. */
 export type SpecResult =
-  | { readonly ok: true; readonly spec: ContainerSpec; readonly skippedEnv: readonly string[] }
+  | {
+      readonly ok: true;
+      readonly spec: ContainerSpec;
+      readonly skippedEnv: readonly string[];
+      /** Mounts whose source is not known yet. */
+      readonly find: readonly MountToFind[];
+    }
   | { readonly ok: false; readonly message: string };
 
 export interface SpecContext extends EnvContext {
@@ -61,13 +67,14 @@ export function containerSpec(container: Container, attempt: number, sandboxId: 
   const { pod } = context;
   const env = containerEnv(container, context);
   if (!env.ok) return env;
-  const mounts = containerMounts(pod, container);
+  const mounts = containerMounts(pod, container, env.lookup);
   if (!mounts.ok) return mounts;
   const expandAll = (list: readonly string[]): readonly string[] | undefined =>
     list.length === 0 ? undefined : list.map((text) => expand(text, env.lookup));
   return {
     ok: true,
     skippedEnv: env.skipped,
+    find: mounts.find,
     spec: {
       name: containerName(podRef(pod), container.name, attempt),
       labels: containerLabels(pod, context.nodeName, container, attempt, sandboxId),
@@ -86,35 +93,6 @@ export function containerSpec(container: Container, attempt: number, sandboxId: 
   };
 }
 
-type MountsResult = { readonly ok: true; readonly mounts: readonly Mount[] } | { readonly ok: false; readonly message: string };
-
-function containerMounts(pod: Pod, container: Container): MountsResult {
-  const mounts: Mount[] = [];
-  for (const mount of container.volumeMounts) {
-    const volume = pod.spec?.volumes.find((other) => other.name === mount.name);
-    if (volume === undefined)
-      return { ok: false, message: `volume "${mount.name}" of mount ${mount.mountPath} is not among the pod's volumes` };
-    if (mount.subPath || mount.subPathExpr) return { ok: false, message: `mount ${mount.mountPath}: subPath is not supported` };
-    const problem = volumeProblem(volume);
-    if (problem !== undefined) return { ok: false, message: problem };
-    mounts.push({
-      type: 'volume',
-      source: volumeName(pod.metadata?.uid ?? '', mount.name),
-      target: mount.mountPath,
-      readOnly: mount.readOnly === true,
-    });
-  }
-  return { ok: true, mounts };
-}
-
-/** Why this volume cannot be made here; undefined: it can. */
-export function volumeProblem(volume: Volume): string | undefined {
-  if (volume.emptyDir !== undefined) return undefined;
-  const kind = Object.entries(volume).find(([field, source]) => field !== 'name' && source !== undefined)?.[0];
-  // No source at all means emptyDir.
-  return kind === undefined ? undefined : `volume "${volume.name}": ${kind} is not supported`;
-}
-
 export interface VolumeSpec {
   readonly name: string;
   readonly memory: boolean;
@@ -123,7 +101,7 @@ export interface VolumeSpec {
 
 /** The engine volumes that a pod needs. */
 export function podVolumes(pod: Pod): readonly VolumeSpec[] {
-  return (pod.spec?.volumes ?? []).map((volume) => ({
+  return (pod.spec?.volumes ?? []).filter(isEmptyDir).map((volume) => ({
     name: volumeName(pod.metadata?.uid ?? '', volume.name),
     memory: volume.emptyDir?.medium === 'Memory',
     sizeBytes: volume.emptyDir?.sizeLimit ? wholeValue(volume.emptyDir.sizeLimit) : undefined,

@@ -40,7 +40,8 @@ export type EnvResult =
   /** Becomes CreateContainerConfigError. */
   | { readonly ok: false; readonly message: string };
 
-class Missing extends Error {}
+/** Something that is referred to is not there. The message says what. */
+export class MissingReference extends Error {}
 
 const VARIABLE_NAME = /^[-._a-zA-Z][-._a-zA-Z0-9]*$/;
 
@@ -62,7 +63,7 @@ export function containerEnv(container: Container, context: EnvContext): EnvResu
       if (value !== undefined) values.set(variable.name, value);
     }
   } catch (error) {
-    if (error instanceof Missing) return { ok: false, message: error.message };
+    if (error instanceof MissingReference) return { ok: false, message: error.message };
     throw error;
   }
   const env = [...values].map(([name, value]) => ({ name, value }));
@@ -74,13 +75,13 @@ function sourceEntries(from: Container['envFrom'][number], context: EnvContext):
   if (from.configMapRef !== undefined) {
     const name = from.configMapRef.name ?? '';
     const map = context.references.configMap(namespace, name);
-    if (map === undefined && from.configMapRef.optional !== true) throw new Missing(`configmap "${name}" not found`);
+    if (map === undefined && from.configMapRef.optional !== true) throw new MissingReference(`configmap "${name}" not found`);
     return Object.entries(map?.data ?? {});
   }
   if (from.secretRef !== undefined) {
     const name = from.secretRef.name ?? '';
     const secret = context.references.secret(namespace, name);
-    if (secret === undefined && from.secretRef.optional !== true) throw new Missing(`secret "${name}" not found`);
+    if (secret === undefined && from.secretRef.optional !== true) throw new MissingReference(`secret "${name}" not found`);
     return Object.entries(secret?.data ?? {}).map(([key, value]) => [key, Buffer.from(value).toString('utf8')] as const);
   }
   return [];
@@ -97,7 +98,7 @@ function valueFrom(variable: EnvVar, container: Container, context: EnvContext):
     const map = context.references.configMap(namespace, name);
     const value = map !== undefined && Object.hasOwn(map.data, key) ? map.data[key] : undefined;
     if (value !== undefined || optional === true) return value;
-    throw new Missing(map === undefined ? `configmap "${name}" not found` : `couldn't find key ${key} in ConfigMap ${namespace}/${name}`);
+    throw new MissingReference(map === undefined ? `configmap "${name}" not found` : `couldn't find key ${key} in ConfigMap ${namespace}/${name}`);
   }
   if (source?.secretKeyRef !== undefined) {
     const { name = '', key, optional } = source.secretKeyRef;
@@ -105,9 +106,9 @@ function valueFrom(variable: EnvVar, container: Container, context: EnvContext):
     const value = secret !== undefined && Object.hasOwn(secret.data, key) ? secret.data[key] : undefined;
     if (value !== undefined) return Buffer.from(value).toString('utf8');
     if (optional === true) return undefined;
-    throw new Missing(secret === undefined ? `secret "${name}" not found` : `couldn't find key ${key} in Secret ${namespace}/${name}`);
+    throw new MissingReference(secret === undefined ? `secret "${name}" not found` : `couldn't find key ${key} in Secret ${namespace}/${name}`);
   }
-  throw new Missing(`env ${variable.name}: valueFrom names no source`);
+  throw new MissingReference(`env ${variable.name}: valueFrom names no source`);
 }
 
 const KEYED = /^metadata\.(labels|annotations)\['([^']+)'\]$/;
@@ -137,17 +138,18 @@ function fieldValue(path: string, context: EnvContext): string {
     case 'status.hostIPs':
       return context.hostIP;
     default:
-      throw new Missing(`fieldRef.fieldPath ${path} is not supported`);
+      throw new MissingReference(`fieldRef.fieldPath ${path} is not supported`);
   }
 }
 
-function resourceValue(ref: ResourceFieldSelector, own: Container, context: EnvContext): string {
+/** A resource of a container of the pod, in whole divisors, rounded up. own: the container where the reference names none. */
+export function resourceValue(ref: ResourceFieldSelector, own: Container | undefined, context: EnvContext): string {
   const container = ref.containerName ? context.pod.spec?.containers.find((other) => other.name === ref.containerName) : own;
-  if (container === undefined) throw new Missing(`resourceFieldRef: the pod has no container ${ref.containerName}`);
+  if (container === undefined) throw new MissingReference(`resourceFieldRef: the pod has no container ${ref.containerName}`);
   const [list, ...rest] = ref.resource.split('.');
   const resource = rest.join('.');
   if ((list !== 'limits' && list !== 'requests') || resource === '')
-    throw new Missing(`resourceFieldRef.resource ${ref.resource} is not supported`);
+    throw new MissingReference(`resourceFieldRef.resource ${ref.resource} is not supported`);
   const set = container.resources?.[list][resource] ?? (list === 'limits' ? context.allocatable[resource] : undefined);
   const value = parseQuantity(set ?? '0').nano;
   const divisor = ref.divisor === undefined || ref.divisor === '' ? 0n : parseQuantity(ref.divisor).nano;

@@ -1,10 +1,12 @@
 // The steps that concern a pod as a whole: its sandbox (pause container, network, address) and its volumes. Containers' steps are
 // in steps.ts.
 
+import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import type { RuntimeError } from '../runtime/errors.js';
 import { type ContainerInfo, LABEL_POD_UID } from '../runtime/types.js';
-import { pauseSpec, podVolumes, volumeProblem } from './container-spec.js';
+import { pauseSpec, podVolumes } from './container-spec.js';
 import { isEngineDown, toRuntimeError } from './errors.js';
+import { envContext, isEmptyDir, volumeProblem } from './mounts.js';
 import { volumeLabels } from './names.js';
 import { nextDelay } from './planner/back-off.js';
 import { runOf } from './planner/observed.js';
@@ -27,26 +29,43 @@ export async function prepareVolumes(context: StepContext): Promise<number> {
   const { host, pod } = context;
   if (pod === undefined) return 0;
   const before = context.memory.volumes.failure;
-  const problem = (pod.spec?.volumes ?? []).map(volumeProblem).find((text) => text !== undefined);
-  if (problem !== undefined) {
-    warn(context, 'FailedMount', problem);
-    context.memory = {
-      ...context.memory,
-      volumes: { ready: false, failure: { reason: 'FailedMount', message: problem, delayMs: 0, retryAt: undefined } },
-    };
-    return 0;
-  }
+  const volumes = pod.spec?.volumes ?? [];
+  const problem = volumes.map(volumeProblem).find((text) => text !== undefined);
+  if (problem !== undefined) return mountFailed(context, problem);
   try {
+    const refused = await prepareFiles(context, pod);
+    // What is missing may come; what is wrong on the host may be put right without a word to the agent.
+    if (refused !== undefined) return mountFailed(context, refused.message, refused.again ? failure(context, before, '', '') : undefined);
     const labels = volumeLabels(context.ref, host.nodeName);
     await Promise.all(podVolumes(pod).map(({ name, memory, sizeBytes }) => host.runtime.createVolume(name, labels, { memory, sizeBytes })));
     context.memory = { ...context.memory, volumes: { ready: true, failure: undefined } };
   } catch (thrown) {
     const error = toRuntimeError(thrown);
     if (isEngineDown(error)) throw error;
-    warn(context, 'FailedMount', `Volumes could not be made: ${error.message}`);
-    context.memory = { ...context.memory, volumes: { ready: false, failure: failure(context, before, 'FailedMount', error.message) } };
+    return mountFailed(context, `Volumes could not be made: ${error.message}`, failure(context, before, '', ''));
   }
   return 0;
+}
+
+/** again: when it is tried again; undefined: only when something that the pod refers to has changed. */
+function mountFailed(context: StepContext, message: string, again?: Failure): number {
+  warn(context, 'FailedMount', message);
+  const when = { delayMs: again?.delayMs ?? 0, retryAt: again?.retryAt };
+  context.memory = { ...context.memory, volumes: { ready: false, failure: { reason: 'FailedMount', message, ...when } } };
+  return 0;
+}
+
+/** Volumes that the agent itself provides. The first that cannot be; again: trying again later may help. */
+async function prepareFiles(context: StepContext, pod: Pod): Promise<{ readonly message: string; readonly again: boolean } | undefined> {
+  for (const volume of pod.spec?.volumes ?? []) {
+    if (isEmptyDir(volume)) continue;
+    const { files } = context.host;
+    if (files === undefined) return { message: `volume "${volume.name}": this agent keeps no files of volumes`, again: false };
+    const problem = await files.prepare(pod, volume, envContext(context, pod));
+    if (problem !== undefined)
+      return { message: `MountVolume.SetUp failed for volume "${volume.name}" : ${problem}`, again: volume.hostPath !== undefined };
+  }
+  return undefined;
 }
 
 export async function removeVolumes(context: StepContext): Promise<number> {
@@ -65,6 +84,7 @@ export async function removeVolumes(context: StepContext): Promise<number> {
       }
     }),
   );
+  await host.files?.remove(context.ref.uid);
   host.addresses.release(context.ref.uid);
   context.memory = { ...context.memory, released: true };
   return 0;

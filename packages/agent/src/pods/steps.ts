@@ -3,9 +3,10 @@
 import type { Container } from '@podplane/api/gen/podplane/core/v1/container';
 import { pullPolicyFor } from '@podplane/api/kinds/pod-spec/defaults';
 import type { RuntimeError } from '../runtime/errors.js';
-import type { ContainerInfo } from '../runtime/types.js';
+import type { ContainerInfo, Mount } from '../runtime/types.js';
 import { containerSpec } from './container-spec.js';
 import { isEngineDown, toRuntimeError } from './errors.js';
+import { boundIndexes, envContext, findMounts } from './mounts.js';
 import { nextDelay } from './planner/back-off.js';
 import { FRESH_CONTAINER } from './planner/plan.js';
 import type { ImagePullReason, Step } from './planner/types.js';
@@ -23,6 +24,7 @@ const KILL_AGAIN_MS = 2_000;
 const LEAST_AFTER_HOOK_MS = 2_000;
 const NEVER_RETRY_MS = 10_000;
 const CREATE_RETRY_MS = 1_000;
+const SANDBOX_SOON_MS = 20;
 
 /** Does one step. Resolves with the ms for which its target shall rest. Never rejects for what the engine says. */
 export async function runStep(step: Step, context: StepContext, signal: AbortSignal): Promise<number> {
@@ -151,17 +153,9 @@ async function createContainer(step: StepOf<'create-container'>, context: StepCo
   const { host, pod } = context;
   const container = context.container(step.container);
   if (container === undefined || pod === undefined) return 0;
-  const facts = host.facts();
   const memory = context.memory.containers.get(step.container) ?? FRESH_CONTAINER;
-  const made = containerSpec(container, step.attempt, step.sandboxId, {
-    pod,
-    references: host.references,
-    podIP: context.memory.ip ?? '',
-    hostIP: facts.hostIP,
-    nodeName: host.nodeName,
-    allocatable: facts.allocatable,
-    memoryCapacityBytes: facts.memoryCapacityBytes,
-  });
+  const { memoryCapacityBytes } = host.facts();
+  const made = containerSpec(container, step.attempt, step.sandboxId, { ...envContext(context, pod), memoryCapacityBytes });
   if (!made.ok) {
     createFailed(context, step.container, 'CreateContainerConfigError', made.message, undefined);
     return 0;
@@ -175,8 +169,22 @@ async function createContainer(step: StepOf<'create-container'>, context: StepCo
       `Keys [${made.skippedEnv.join(', ')}] are no names of environment variables and were skipped`,
     );
   }
+  // The sandbox mounts the volumes, and opens them for everybody, when it starts.
+  if (made.find.length > 0 && host.cache.get(step.sandboxId)?.state !== 'running') return SANDBOX_SOON_MS;
+  const run = { container: step.container, attempt: step.attempt };
+  let mounts: readonly Mount[];
   try {
-    const id = await host.runtime.createContainer(made.spec);
+    mounts = await findMounts(made.spec.mounts, made.find, pod, run, host);
+  } catch (thrown) {
+    const error = toRuntimeError(thrown);
+    if (isEngineDown(error)) throw error;
+    await host.files?.release(context.ref.uid, run);
+    const message = `failed to prepare the mounts of container "${step.container}": ${error.message}`;
+    createFailed(context, step.container, 'CreateContainerConfigError', message, nextDelay(memory.failure?.delayMs ?? 0));
+    return 0;
+  }
+  try {
+    const id = await host.runtime.createContainer({ ...made.spec, mounts });
     emit(context, step.container, 'Normal', 'Created', `Created container: ${step.container}`);
     const always = (container.imagePullPolicy || pullPolicyFor(container.image ?? '')) === 'Always';
     const imageId = memory.image.state === 'present' ? memory.image.imageId : '';
@@ -241,8 +249,26 @@ export function newContainer(
   return { id, name, labels, image, imageId, createdAt, state: 'created', ...rest };
 }
 
+/** Mounts of the container that are bind mounts of the agent's own. */
+function boundMounts(name: string, context: StepContext): readonly number[] {
+  const container = context.container(name);
+  if (container === undefined || context.pod === undefined || context.host.files === undefined) return [];
+  if (!container.volumeMounts.some((mount) => mount.subPath || mount.subPathExpr)) return [];
+  const { memoryCapacityBytes } = context.host.facts();
+  const spec = containerSpec(container, 0, '', { ...envContext(context, context.pod), memoryCapacityBytes });
+  return spec.ok ? boundIndexes(spec.find) : [];
+}
+
 async function startContainer(step: StepOf<'start-container'>, context: StepContext): Promise<number> {
   const { host } = context;
+  const run = { container: step.container, attempt: step.attempt };
+  const bound = boundMounts(step.container, context);
+  if (bound.length > 0 && host.files?.mounted(context.ref.uid, run, bound) !== true) {
+    // The host was restarted in between: it would get empty folders in place of its volumes.
+    await host.runtime.remove(step.id);
+    host.cache.forget(step.id);
+    return 0;
+  }
   context.memory = noteStarting(context.memory, step.container, step.attempt, undefined);
   host.changed();
   try {
@@ -250,8 +276,10 @@ async function startContainer(step: StepOf<'start-container'>, context: StepCont
   } catch (thrown) {
     const error = toRuntimeError(thrown);
     if (isEngineDown(error)) throw error;
+    if (bound.length > 0) await host.files?.release(context.ref.uid, run);
     return await startFailed(step, context, error);
   }
+  if (bound.length > 0) await host.files?.release(context.ref.uid, run);
   const info = host.cache.get(step.id);
   // It may have been seen running, or even ended, before the call returned.
   if (info?.state === 'created') host.cache.put({ ...info, state: 'running', startedAt: host.system.clock.now() });

@@ -7,6 +7,7 @@ import type { PodAddresses } from '../network/pod-addresses.js';
 import type { ProbeExecutor } from '../probes/executor.js';
 import type { ProbeState } from '../probes/probe-state.js';
 import type { ContainerRuntime } from '../runtime/types.js';
+import type { PodFiles } from '../volumes/pod-files.js';
 import type { ContainerCache } from './container-cache.js';
 import type { References } from './env.js';
 import type { ImagePulls } from './image-pulls.js';
@@ -28,6 +29,8 @@ export interface WorkerHost {
   readonly nodeName: string;
   readonly references: References;
   readonly addresses: PodAddresses;
+  /** undefined: this agent keeps no files, and runs no pods with volumes other than emptyDir. */
+  readonly files: PodFiles | undefined;
   readonly pulls: ImagePulls;
   readonly probes: ProbeExecutor;
   readonly event: PodEventSink;

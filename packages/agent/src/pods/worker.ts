@@ -7,6 +7,7 @@ import type { Timer } from '@podplane/api/system';
 import { FRESH_PROBE, type ProbeKind } from '../probes/probe-state.js';
 import { Prober } from '../probes/prober.js';
 import { type ContainerInfo, PAUSE_CONTAINER } from '../runtime/types.js';
+import { envContext } from './mounts.js';
 import { type PodRef, podRef } from './names.js';
 import { alive, containerNameOf, group, viewSandbox } from './planner/observed.js';
 import { isTerminalPhase, plan } from './planner/plan.js';
@@ -108,7 +109,25 @@ export class PodWorker implements StepContext, PodReportSource {
     if (this.memory.volumes.failure?.retryAt === undefined && this.memory.volumes.failure !== undefined) {
       this.memory = { ...this.memory, volumes: { ready: false, failure: undefined } };
     }
+    this.refreshFiles();
     this.soon();
+  }
+
+  private fileProblems = '';
+
+  /** Files that containers see follow the pod and what it refers to, without a restart. */
+  private refreshFiles(): void {
+    const { host, pod } = this;
+    if (pod === undefined || this.memory.phase === 'terminated' || this.memory.released) return;
+    const problems = host.files?.refresh(pod, envContext(this, pod)) ?? [];
+    const text = JSON.stringify(problems);
+    if (text !== this.fileProblems) {
+      for (const { volume, message } of problems) {
+        const words = `MountVolume.SetUp failed for volume "${volume}" : ${message}`;
+        host.event({ pod: this.ref, fieldPath: '', type: 'Warning', reason: 'FailedMount', message: words });
+      }
+    }
+    this.fileProblems = text;
   }
 
   /** Images came to the node: what waited for one looks again. */

@@ -44,6 +44,8 @@ export interface Mount {
   readonly source: string;
   readonly target: string;
   readonly readOnly: boolean;
+  /** For bind: which mounts made later are seen on the other side. Default: none. */
+  readonly propagation?: 'rprivate' | 'rslave' | 'rshared' | undefined;
 }
 
 export interface Resources {
@@ -178,6 +180,10 @@ export interface ContainerRuntime {
   ): Promise<void>;
   listVolumes(nodeName: string): Promise<readonly { readonly name: string; readonly labels: Readonly<Record<string, string>> }[]>;
   removeVolume(name: string): Promise<void>;
+  /** Where the engine keeps a volume, on its own host; undefined: there is none of this name. */
+  volumePath(name: string): Promise<string | undefined>;
+  /** True where this path exists for the engine, which may live in another file system than the caller. */
+  seesPath(path: string): Promise<boolean>;
   exec(
     containerId: string,
     options: { readonly command: readonly string[]; readonly stdin: boolean; readonly tty: boolean; readonly env?: readonly string[] },

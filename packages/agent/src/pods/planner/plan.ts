@@ -153,8 +153,8 @@ class Sync {
         return;
       case 'none':
         if (memory.ip === undefined || !this.quiet() || !this.due(memory.sandbox.failure)) return;
-        // The sandbox holds volumes in memory, so that they outlive restarts of the containers.
-        if (!memory.volumes.ready && (this.pod.spec?.volumes ?? []).some((volume) => volume.emptyDir?.medium === 'Memory')) return;
+        // The sandbox holds volumes, so that those in memory outlive restarts of the containers.
+        if (!memory.volumes.ready && (this.pod.spec?.volumes ?? []).length > 0) return;
         this.add({ kind: 'create-sandbox', target: 'sandbox', attempt: memory.sandbox.attempt + 1 });
     }
   }

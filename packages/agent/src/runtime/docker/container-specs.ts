@@ -81,6 +81,12 @@ export function oomProbeOptions(nodeName: string): CreateContainer {
   };
 }
 
+/** Can be made only where the path exists for the engine. Is never started. */
+export function pathProbeOptions(path: string): CreateContainer {
+  const mount = { Type: 'bind', Source: path, Target: '/probe', ReadOnly: true } as const;
+  return { Image: PAUSE_IMAGE, HostConfig: { NetworkMode: 'none', RestartPolicy: NO_RESTART, Mounts: [mount] } };
+}
+
 /** At most 63 characters, and none at the end that a host name must not end with. */
 function hostname(name: string): string {
   return name.slice(0, MAX_HOSTNAME).replace(/[-.]+$/, '');
@@ -95,7 +101,12 @@ function mounts(list: readonly Mount[]): MountConfig[] {
     const common = { Target: mount.target, ReadOnly: mount.readOnly };
     switch (mount.type) {
       case 'bind':
-        return { ...common, Type: 'bind', Source: mount.source };
+        return {
+          ...common,
+          Type: 'bind',
+          Source: mount.source,
+          ...(mount.propagation === undefined ? {} : { BindOptions: { Propagation: mount.propagation } }),
+        };
       case 'tmpfs':
         return { ...common, Type: 'tmpfs', Source: '' };
       case 'volume':

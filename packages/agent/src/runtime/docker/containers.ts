@@ -1,7 +1,7 @@
 // Containers of the engine: made, started, ended, removed, looked at. What they are made from is container-specs.ts.
 import { isRuntimeError, RuntimeError } from '../errors.js';
 import { type ContainerHint, type ContainerInfo, type ContainerSpec, type ContainerState, LABEL_NODE, type PauseSpec } from '../types.js';
-import { appOptions, oomProbeOptions, pauseOptions } from './container-specs.js';
+import { appOptions, oomProbeOptions, pathProbeOptions, pauseOptions } from './container-specs.js';
 import type { Engine } from './engine.js';
 import type { ContainerInspect, CreateContainer } from './engine-api.js';
 import { toRuntimeError } from './engine-errors.js';
@@ -86,6 +86,17 @@ export class Containers {
       throw error;
     } finally {
       await this.remove(id);
+    }
+  }
+
+  /** The engine refuses to make a container with a mount of what it does not find. */
+  async seesPath(path: string): Promise<boolean> {
+    try {
+      await this.remove(await this.#create(`podplane-path-${this.#engine.system.random.suffix(10)}`, pathProbeOptions(path), CallRank.createApp));
+      return true;
+    } catch (error) {
+      if (isRuntimeError(error, 'invalid')) return false;
+      throw error;
     }
   }
 

@@ -21,7 +21,7 @@ import { listImages, loadImage, presentImage, pullImage, removeImage, saveImage 
 import { containerLogs } from './logs.js';
 import { checkClaim, ensureNetwork, removeNetwork } from './network.js';
 import { ensurePauseImage } from './pause-image.js';
-import { createVolume, listVolumes, removeVolume } from './volumes.js';
+import { createVolume, listVolumes, removeVolume, volumePath } from './volumes.js';
 
 export interface DockerRuntimeOptions extends EngineOptions {
   /** Of the agent's data directory: what is under the node's name but belongs to another one is not touched. undefined: no such check. */
@@ -164,6 +164,14 @@ export class DockerRuntime implements ContainerRuntime {
 
   removeVolume(name: string): Promise<void> {
     return removeVolume(this.#engine, name);
+  }
+
+  volumePath(name: string): Promise<string | undefined> {
+    return volumePath(this.#engine, name);
+  }
+
+  seesPath(path: string): Promise<boolean> {
+    return this.#containers.seesPath(path);
   }
 
   exec(containerId: string, options: ExecOptions): Promise<ExecHandle> {

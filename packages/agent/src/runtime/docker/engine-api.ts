@@ -43,6 +43,7 @@ export interface MountConfig {
   readonly Target: string;
   readonly ReadOnly: boolean;
   readonly VolumeOptions?: { readonly NoCopy: boolean };
+  readonly BindOptions?: { readonly Propagation: string };
 }
 
 export interface ContainerInspect {
@@ -79,6 +80,10 @@ export interface NetworkInspect {
 
 export interface VolumeList {
   readonly Volumes: readonly { readonly Name: string; readonly Labels: Readonly<Record<string, string>> | null }[] | null;
+}
+
+export interface VolumeInspect {
+  readonly Mountpoint: string;
 }
 
 export interface ExecInspect {

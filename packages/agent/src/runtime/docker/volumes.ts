@@ -1,7 +1,7 @@
 // Named volumes: what containers of a pod share. Which pod needs which volume is not known here.
 import { LABEL_NODE } from '../types.js';
 import type { Engine } from './engine.js';
-import type { VolumeList } from './engine-api.js';
+import type { VolumeInspect, VolumeList } from './engine-api.js';
 
 /**
  * Makes a volume; one that is there stays as it is. memory: a tmpfs, whose content lives while a running container has it mounted
@@ -33,6 +33,12 @@ export async function listVolumes(
   const query = { filters: { label: [`${LABEL_NODE}=${nodeName}`] } };
   const list = await engine.call<VolumeList>('list volumes', { method: 'GET', path: '/volumes', query });
   return (list.Volumes ?? []).map((volume) => ({ name: volume.Name, labels: volume.Labels ?? {} }));
+}
+
+/** Where the content of a volume is, on the engine's host. */
+export async function volumePath(engine: Engine, name: string): Promise<string | undefined> {
+  const found = await engine.find<VolumeInspect>(`look at volume ${name}`, { method: 'GET', path: `/volumes/${encodeURIComponent(name)}` });
+  return found?.Mountpoint || undefined;
 }
 
 /** Not there: no error. In use: conflict. */

@@ -37,7 +37,12 @@ export function subscriptOf(
   return { map: match[1] as 'metadata.labels' | 'metadata.annotations', key: match[2] ?? '' };
 }
 
-function validateFieldRef(ref: DeepReadonly<ObjectFieldSelector>, path: Path): FieldError[] {
+/** allowed: the paths besides those of a single label or annotation. */
+export function validateFieldRef(
+  ref: DeepReadonly<ObjectFieldSelector>,
+  path: Path,
+  allowed: readonly string[] = FIELD_PATHS,
+): FieldError[] {
   const at = path.child('fieldPath');
   if (!ref.apiVersion) return [required(path.child('apiVersion'))];
   if (ref.fieldPath === '') return [required(at)];
@@ -47,10 +52,10 @@ function validateFieldRef(ref: DeepReadonly<ObjectFieldSelector>, path: Path): F
     const key = subscript.map === 'metadata.annotations' ? subscript.key.toLowerCase() : subscript.key;
     return qualifiedNameProblems(key).map((problem) => invalid(path, subscript.key, problem));
   }
-  return FIELD_PATHS.some((one) => one === ref.fieldPath) ? [] : [notSupported(at, ref.fieldPath, [...FIELD_PATHS].sort())];
+  return allowed.includes(ref.fieldPath) ? [] : [notSupported(at, ref.fieldPath, [...allowed].sort())];
 }
 
-function validateResourceRef(ref: DeepReadonly<ResourceFieldSelector>, path: Path): FieldError[] {
+export function validateResourceRef(ref: DeepReadonly<ResourceFieldSelector>, path: Path): FieldError[] {
   if (ref.resource === '') return [required(path.child('resource'))];
   if (!RESOURCES.some((one) => one === ref.resource)) return [notSupported(path.child('resource'), ref.resource, RESOURCES)];
   const text = ref.divisor ?? '0';

@@ -7,6 +7,7 @@ import { dnsLabelProblems } from '../../names.js';
 import { tryParseQuantity } from '../../quantity.js';
 import type { DeepReadonly } from '../kind-map.js';
 import { volumeSources } from './defaults.js';
+import { descendingPathFaults, validateVolumeSource } from './volume-sources.js';
 
 const PROPAGATIONS = ['Bidirectional', 'HostToContainer', 'None'] as const;
 
@@ -19,6 +20,7 @@ export function validateVolumes(volumes: readonly DeepReadonly<Volume>[], path: 
     const [first, ...more] = volumeSources(volume);
     if (first === undefined) out.push(required(at, 'must specify a volume type'));
     for (const source of more) out.push(forbidden(at.child(source), 'may not specify more than 1 volume type'));
+    out.push(...validateVolumeSource(volume, at));
     const limit = volume.emptyDir?.sizeLimit;
     if (limit !== undefined) {
       const quantity = tryParseQuantity(limit);
@@ -34,7 +36,12 @@ export function validateVolumes(volumes: readonly DeepReadonly<Volume>[], path: 
 }
 
 /** Faults of the mounts of one container. volumes: the names that the pod has. */
-export function validateMounts(mounts: readonly DeepReadonly<VolumeMount>[], volumes: ReadonlySet<string>, path: Path): FieldError[] {
+export function validateMounts(
+  mounts: readonly DeepReadonly<VolumeMount>[],
+  volumes: ReadonlySet<string>,
+  path: Path,
+  privileged: boolean,
+): FieldError[] {
   const out: FieldError[] = [];
   const taken = new Set<string>();
   for (const [i, mount] of mounts.entries()) {
@@ -50,6 +57,13 @@ export function validateMounts(mounts: readonly DeepReadonly<VolumeMount>[], vol
     const propagation = mount.mountPropagation;
     if (propagation !== undefined && !PROPAGATIONS.some((one) => one === propagation)) {
       out.push(notSupported(at.child('mountPropagation'), propagation, PROPAGATIONS));
+    }
+    if (propagation === 'Bidirectional' && !privileged)
+      out.push(forbidden(at.child('mountPropagation'), 'Bidirectional mount propagation is available only to privileged containers'));
+    if (mount.subPath) out.push(...descendingPathFaults(mount.subPath, at.child('subPath')));
+    if (mount.subPathExpr) {
+      if (mount.subPath) out.push(invalid(at.child('subPathExpr'), mount.subPathExpr, 'subPathExpr and subPath are mutually exclusive'));
+      out.push(...descendingPathFaults(mount.subPathExpr, at.child('subPathExpr')));
     }
   }
   return out;

@@ -1,0 +1,113 @@
+// From the mounts of a container to those that the engine is asked for. Which place on the host is behind a volume, and the walk along a
+// subPath, is the work of ../volumes/pod-files.ts; here is what is asked of it.
+import type { Container, VolumeMount } from '@podplane/api/gen/podplane/core/v1/container';
+import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
+import type { Volume } from '@podplane/api/gen/podplane/core/v1/volume';
+import type { Mount } from '../runtime/types.js';
+import type { RunRef } from '../volumes/pod-files.js';
+import { isProjected } from '../volumes/payload.js';
+import type { EnvContext } from './env.js';
+import { expand } from './expand.js';
+import { volumeName } from './names.js';
+import type { StepContext, WorkerHost } from './worker-types.js';
+
+/** A mount whose source must be found on the host first. */
+export interface MountToFind {
+  /** Which of the container's mounts. */
+  readonly index: number;
+  readonly volume: Volume;
+  /** Empty: the volume itself. */
+  readonly subPath: string;
+}
+
+export type MountsResult =
+  | { readonly ok: true; readonly mounts: readonly Mount[]; readonly find: readonly MountToFind[] }
+  | { readonly ok: false; readonly message: string };
+
+const PROPAGATION: Readonly<Record<string, Mount['propagation']>> = { HostToContainer: 'rslave', Bidirectional: 'rshared' };
+
+/** An emptyDir; one without a source is one too. */
+export function isEmptyDir(volume: Volume): boolean {
+  return volume.emptyDir !== undefined || Object.entries(volume).every(([field, source]) => field === 'name' || source === undefined);
+}
+
+/** Why this volume cannot be made here; undefined: it can. */
+export function volumeProblem(volume: Volume): string | undefined {
+  if (isEmptyDir(volume) || isProjected(volume) || volume.hostPath !== undefined) return undefined;
+  const kind = Object.entries(volume).find(([field, source]) => field !== 'name' && source !== undefined)?.[0];
+  return `volume "${volume.name}": ${kind} is not supported`;
+}
+
+/** Pure. lookup: the container's environment. */
+export function containerMounts(pod: Pod, container: Container, lookup: (name: string) => string | undefined): MountsResult {
+  const mounts: Mount[] = [];
+  const find: MountToFind[] = [];
+  for (const [index, mount] of container.volumeMounts.entries()) {
+    const volume = pod.spec?.volumes.find((other) => other.name === mount.name);
+    if (volume === undefined)
+      return { ok: false, message: `volume "${mount.name}" of mount ${mount.mountPath} is not among the pod's volumes` };
+    const problem = volumeProblem(volume);
+    if (problem !== undefined) return { ok: false, message: problem };
+    const path = subPathOf(mount, lookup);
+    if (!path.ok) return { ok: false, message: `failed to prepare subPath for volumeMount "${mount.name}" of container "${container.name}": ${path.message}` };
+    const propagation = PROPAGATION[mount.mountPropagation ?? ''];
+    const projected = isProjected(volume);
+    // Only the agent writes to what it projects.
+    const common = { target: mount.mountPath, readOnly: mount.readOnly === true || projected };
+    if (isEmptyDir(volume) && path.subPath === '' && propagation === undefined) {
+      mounts.push({ ...common, type: 'volume', source: volumeName(pod.metadata?.uid ?? '', mount.name) });
+      continue;
+    }
+    mounts.push({ ...common, type: 'bind', source: volume.hostPath?.path ?? '', propagation });
+    if (projected || path.subPath !== '' || isEmptyDir(volume)) find.push({ index, volume, subPath: path.subPath });
+  }
+  return { ok: true, mounts, find };
+}
+
+type SubPath = { readonly ok: true; readonly subPath: string } | { readonly ok: false; readonly message: string };
+
+function subPathOf(mount: VolumeMount, lookup: (name: string) => string | undefined): SubPath {
+  const missing: string[] = [];
+  const subPath =
+    mount.subPath ||
+    expand(mount.subPathExpr ?? '', (name) => {
+      const value = lookup(name);
+      if (value === undefined) missing.push(name);
+      return value;
+    });
+  if (missing.length > 0) return { ok: false, message: `missing value for "${missing.join('", "')}" in subPathExpr` };
+  if (subPath.startsWith('/')) return { ok: false, message: `subPath "${subPath}" must be a relative path` };
+  if (subPath.split('/').includes('..')) return { ok: false, message: `subPath "${subPath}" must not contain ".."` };
+  if (subPath.includes('\0')) return { ok: false, message: 'subPath must not contain NUL' };
+  return { ok: true, subPath };
+}
+
+/** Of these a run has bind mounts of its own on the host until it has started. */
+export function boundIndexes(find: readonly MountToFind[]): readonly number[] {
+  return find.filter(({ volume, subPath }) => subPath !== '' && !isProjected(volume)).map(({ index }) => index);
+}
+
+/** The mounts with their sources found. Rejects with an Error that says why not. */
+export async function findMounts(
+  mounts: readonly Mount[],
+  find: readonly MountToFind[],
+  pod: Pod,
+  run: RunRef,
+  host: Pick<WorkerHost, 'files'>,
+): Promise<readonly Mount[]> {
+  const found = [...mounts];
+  for (const { index, volume, subPath } of find) {
+    const mount = found[index];
+    if (mount === undefined) continue;
+    if (host.files === undefined) throw new Error('this agent keeps no files of volumes');
+    found[index] = { ...mount, source: await host.files.source(pod, volume, subPath, run, index) };
+  }
+  return found;
+}
+
+/** What env, files and mounts of a pod may refer to. */
+export function envContext(context: Pick<StepContext, 'host' | 'memory'>, pod: Pod): EnvContext {
+  const { host, memory } = context;
+  const { hostIP, allocatable } = host.facts();
+  return { pod, references: host.references, podIP: memory.ip ?? '', hostIP, nodeName: host.nodeName, allocatable };
+}

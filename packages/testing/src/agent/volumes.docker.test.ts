@@ -1,0 +1,361 @@
+// Volumes of pods on a real Docker Engine: files that the agent writes, files of the host, paths inside of volumes, limits.
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Agent } from '@podplane/agent/agent';
+import { silentLog } from '@podplane/agent/log';
+import { system, TestNode, whyNoEngine } from '@podplane/agent/runtime/testing/real-engine';
+import { fileStateStore } from '@podplane/agent/state/state-store';
+import { mountsBelow } from '@podplane/agent/volumes/bind-mounts';
+import { PodFiles } from '@podplane/agent/volumes/pod-files';
+import { memoryFolder } from '@podplane/agent/volumes/roots';
+import { ConfigMap } from '@podplane/api/gen/podplane/core/v1/config_map';
+import { Pod, type PodStatus } from '@podplane/api/gen/podplane/core/v1/pod';
+import { Secret } from '@podplane/api/gen/podplane/core/v1/secret';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { condition, FakeServer } from './harness.js';
+
+const noEngine = await whyNoEngine();
+const STAY = 'trap "exit 0" TERM; sleep 100000 & wait';
+
+describe.skipIf(noEngine !== undefined)('volumes on Docker', { timeout: 120_000 }, () => {
+  const node = new TestNode();
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'podplane-volumes-')));
+  const dataDir = join(folder, 'data');
+  const host = join(folder, 'host');
+  const server = new FakeServer(system);
+  const agents = new Set<Agent>();
+  const waiters = new Set<() => void>();
+  let agent: Agent;
+
+  const newAgent = (): Agent => {
+    const made = new Agent({
+      system,
+      runtime: node.runtime,
+      connect: server.connect,
+      state: fileStateStore(join(dataDir, 'state.json'), silentLog),
+      log: silentLog,
+      files: new PodFiles({ dataDir, runtime: node.runtime, clock: system.clock, log: silentLog }),
+      flags: {
+        nodeName: node.name,
+        nodeIP: '127.0.0.1',
+        maxPods: 20,
+        cpuMillis: undefined,
+        memoryBytes: undefined,
+        reservedCpuMillis: 0,
+        reservedMemoryBytes: 0,
+        agentVersion: 'v0',
+        machineId: 'm',
+        bootId: system.random.uid(),
+      },
+      labels: {},
+      taints: [],
+      fallback: { cpus: 2, memoryBytes: 1e9, kernelVersion: '', architecture: 'x64' },
+      readHost: () => ({
+        memoryAvailableBytes: undefined,
+        diskTotalBytes: undefined,
+        diskAvailableBytes: undefined,
+        pidsUsed: undefined,
+        pidsMax: undefined,
+      }),
+    });
+    agents.add(made);
+    made.start();
+    return made;
+  };
+
+  const until = async (what: string, done: () => boolean, ms = 40_000): Promise<void> => {
+    if (done()) return;
+    const reached = Promise.withResolvers<void>();
+    const look = (): void => {
+      if (done()) reached.resolve();
+    };
+    waiters.add(look);
+    const say = (): string =>
+      `${what}: ${JSON.stringify([...server.reports.values()].map((one) => one.status?.containerStatuses))}\n${JSON.stringify(server.events.map(({ reason, message }) => [reason, message]))}`;
+    const timer = setTimeout(() => reached.reject(new Error(say())), ms);
+    await reached.promise.finally(() => {
+      clearTimeout(timer);
+      waiters.delete(look);
+    });
+  };
+
+  const pod = (name: string, spec: object, metadata: object = {}): Pod =>
+    Pod.fromJSON({
+      metadata: { name, namespace: 'default', uid: system.random.uid(), ...metadata },
+      spec: { nodeName: node.name, restartPolicy: 'Always', terminationGracePeriodSeconds: 2, ...spec },
+    });
+  const shell = (name: string, script: string, more: object = {}): object => ({
+    name,
+    image: node.image,
+    imagePullPolicy: 'IfNotPresent',
+    command: ['/bin/sh', '-c', script],
+    ...more,
+  });
+  const uidOf = (one: Pod): string => one.metadata?.uid ?? '';
+  const statusOf = (one: Pod): PodStatus | undefined => server.status(uidOf(one));
+  const isReady = (one: Pod): boolean => condition(statusOf(one), 'Ready') === 'True';
+  const idOf = (one: Pod, container = 0): string =>
+    statusOf(one)?.containerStatuses[container]?.containerID?.replace('docker://', '') ?? '';
+  const sh = async (one: Pod, script: string, container = 0): Promise<string> =>
+    (await node.run(idOf(one, container), 'sh', '-c', script)).out.trim();
+  const configMap = (name: string, data: Record<string, string>): ConfigMap => ConfigMap.fromJSON({ metadata: { namespace: 'default', name }, data });
+  const secret = (name: string, data: Record<string, string>): Secret =>
+    Secret.fromJSON({
+      metadata: { namespace: 'default', name },
+      data: Object.fromEntries(Object.entries(data).map(([key, text]) => [key, Buffer.from(text).toString('base64')])),
+    });
+  const waiting = (one: Pod, container = 0): string | undefined => statusOf(one)?.containerStatuses[container]?.state?.waiting?.reason;
+  const events = (one: Pod, reason: string): string[] =>
+    server.events.filter((event) => event.reason === reason && event.podName === one.metadata?.name).map(({ message }) => message);
+  const gone = async (...pods: readonly Pod[]): Promise<void> => {
+    for (const one of pods) server.remove(uidOf(one));
+    await until('gone', () => pods.every((one) => server.reports.get(uidOf(one))?.terminated === true));
+  };
+  /** Waits for what no message of the agent tells. */
+  const soon = async (what: string, look: () => Promise<boolean>): Promise<number> => {
+    const begin = performance.now();
+    while (!(await look())) {
+      if (performance.now() - begin > 10_000) throw new Error(`not within 10 s: ${what}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    return Math.round(performance.now() - begin);
+  };
+  const left = (): string[] => {
+    const roots = [join(dataDir, 'pods'), memoryFolder(dataDir) ?? ''].filter((root) => existsSync(root));
+    return roots.flatMap((root) => readdirSync(root)).filter((name) => !name.startsWith('.'));
+  };
+
+  beforeAll(async () => {
+    mkdirSync(host, { recursive: true });
+    mkdirSync(dataDir);
+    await node.open();
+    server.podCIDR = node.podCIDR;
+    server.onReceive = () => {
+      for (const look of waiters) look();
+    };
+    agent = newAgent();
+  });
+  afterAll(async () => {
+    for (const one of agents) await one.stop();
+    await node.close();
+    const memory = memoryFolder(dataDir);
+    if (memory !== undefined) rmSync(memory, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it('shows ConfigMaps, Secrets and facts as files, and their changes without a restart, also over a restart of the agent', async () => {
+    server.configMaps = [configMap('cfg', { a: 'one', b: 'two' })];
+    server.secrets = [secret('sec', { pass: 's3cret' })];
+    server.difference({ configMaps: server.configMaps, secrets: server.secrets });
+    const web = pod(
+      'web',
+      {
+        volumes: [
+          { name: 'cfg', configMap: { name: 'cfg' } },
+          { name: 'sec', secret: { secretName: 'sec', defaultMode: 0o400 } },
+          { name: 'facts', downwardAPI: { items: [{ path: 'labels', fieldRef: { fieldPath: 'metadata.labels' } }] } },
+          {
+            name: 'all',
+            projected: {
+              sources: [
+                { configMap: { name: 'cfg', items: [{ key: 'b', path: 'deep/er/b', mode: 0o755 }] } },
+                { secret: { name: 'sec', items: [{ key: 'pass', path: 'p' }] } },
+                { configMap: { name: 'not-there', optional: true } },
+              ],
+            },
+          },
+        ],
+        containers: [
+          shell('c', STAY, {
+            volumeMounts: [
+              { name: 'cfg', mountPath: '/cfg' },
+              { name: 'sec', mountPath: '/sec' },
+              { name: 'facts', mountPath: '/facts' },
+              { name: 'all', mountPath: '/all' },
+              { name: 'cfg', mountPath: '/etc/one.conf', subPath: 'a' },
+            ],
+          }),
+        ],
+      },
+      { labels: { tier: 'front' } },
+    );
+    server.assign(web);
+    await until('ready', () => isReady(web));
+    expect(await sh(web, 'cat /cfg/a /cfg/b /sec/pass /facts/labels /all/deep/er/b /all/p /etc/one.conf')).toBe(
+      'onetwos3crettier="front"twos3cretone',
+    );
+    expect(await sh(web, 'stat -L -c %a /cfg/a /sec/pass /all/deep/er/b')).toBe('644\n400\n755');
+    expect(await sh(web, 'readlink /cfg/a; readlink /cfg/..data | cut -c1-4')).toBe('..data/a\n..20');
+    expect(await sh(web, 'echo x > /cfg/a || echo refused; touch /sec/new || echo refused')).toContain('refused\nrefused');
+    // secrets are in memory wherever the host has a place for it
+    const onTmpfs = memoryFolder(dataDir) !== undefined;
+    expect((await sh(web, 'grep " /sec " /proc/mounts')).startsWith('tmpfs')).toBe(onTmpfs);
+
+    const before = idOf(web);
+    server.configMaps = [configMap('cfg', { a: 'ONE', c: 'three' })];
+    server.difference({ configMaps: server.configMaps });
+    const took = await soon('the ConfigMap', async () => (await sh(web, 'cat /cfg/a; ls /cfg')) === 'ONEa\nc');
+    process.stderr.write(`change of a ConfigMap -> seen in the container: ${took} ms\n`);
+    // a copy at the time of the start, as in Kubernetes; and what lost a key that it needs keeps its old files and says so
+    expect(await sh(web, 'cat /etc/one.conf /all/deep/er/b')).toBe('onetwo');
+    await until('told', () => events(web, 'FailedMount').some((text) => text.includes('references non-existent config key: b')));
+    web.metadata = { ...web.metadata!, labels: { tier: 'back' } };
+    server.assign(web);
+    await soon('the label', async () => (await sh(web, 'cat /facts/labels')) === 'tier="back"');
+
+    // changed while the agent was away
+    await agent.stop();
+    server.configMaps = [configMap('cfg', { a: 'away', b: 'again' })];
+    agent = newAgent();
+    await soon('the change while away', async () => (await sh(web, 'cat /cfg/a /all/deep/er/b')) === 'awayagain');
+    expect(idOf(web)).toBe(before);
+    expect(statusOf(web)?.containerStatuses[0]?.restartCount).toBe(0);
+    await gone(web);
+    expect(left()).toEqual([]);
+  });
+
+  it('waits for what is missing, as Kubernetes does', async () => {
+    const early = pod('early', {
+      volumes: [{ name: 'v', configMap: { name: 'late' } }],
+      containers: [shell('c', STAY, { volumeMounts: [{ name: 'v', mountPath: '/v' }] })],
+    });
+    server.assign(early);
+    await until('told', () => events(early, 'FailedMount').length > 0);
+    expect(events(early, 'FailedMount')[0]).toBe('MountVolume.SetUp failed for volume "v" : configmap "late" not found');
+    await until('shown', () => waiting(early) === 'ContainerCreating');
+    expect(statusOf(early)?.phase).toBe('Pending');
+    server.configMaps = [...server.configMaps, configMap('late', { k: 'here' })];
+    server.difference({ configMaps: server.configMaps });
+    await until('ready', () => isReady(early));
+    expect(await sh(early, 'cat /v/k')).toBe('here');
+    await gone(early);
+  });
+
+  it('mounts files of the host by their type', async () => {
+    writeFileSync(join(host, 'file'), 'host');
+    const one = pod('host', {
+      volumes: [
+        { name: 'dir', hostPath: { path: join(host, 'made'), type: 'DirectoryOrCreate' } },
+        { name: 'file', hostPath: { path: join(host, 'file'), type: 'File' } },
+        { name: 'plain', hostPath: { path: join(host, 'plain') } },
+        { name: 'null', hostPath: { path: '/dev/null', type: 'CharDevice' } },
+        { name: 'sock', hostPath: { path: '/var/run/docker.sock', type: 'Socket' } },
+      ],
+      containers: [
+        shell('c', STAY, {
+          volumeMounts: [
+            { name: 'dir', mountPath: '/dir' },
+            { name: 'file', mountPath: '/file', readOnly: true },
+            { name: 'plain', mountPath: '/plain', mountPropagation: 'None' },
+            { name: 'null', mountPath: '/null' },
+            { name: 'sock', mountPath: '/engine.sock' },
+            { name: 'dir', mountPath: '/sub', subPath: 'a/b' },
+          ],
+        }),
+      ],
+    });
+    const wrong = pod('wrong', {
+      volumes: [{ name: 'v', hostPath: { path: join(host, 'later'), type: 'Directory' } }],
+      containers: [shell('c', STAY, { volumeMounts: [{ name: 'v', mountPath: '/v' }] })],
+    });
+    server.assign(one);
+    server.assign(wrong);
+    await until('ready', () => isReady(one));
+    await sh(one, 'echo out > /dir/f; echo deep > /sub/g; echo no > /file; echo p > /plain/p');
+    expect(readFileSync(join(host, 'made/f'), 'utf8')).toBe('out\n');
+    expect(readFileSync(join(host, 'made/a/b/g'), 'utf8')).toBe('deep\n');
+    expect(readFileSync(join(host, 'file'), 'utf8')).toBe('host');
+    expect(readFileSync(join(host, 'plain/p'), 'utf8')).toBe('p\n');
+    expect(await sh(one, 'test -c /null && test -S /engine.sock && echo both')).toBe('both');
+    await until('refused', () => events(wrong, 'FailedMount').some((text) => text.includes('hostPath type check failed')));
+    expect(existsSync(join(host, 'later'))).toBe(false);
+    mkdirSync(join(host, 'later'));
+    await until('retried', () => isReady(wrong));
+    await gone(one, wrong);
+    // the host's files stay, ours go
+    expect(readdirSync(host).sort()).toEqual(['file', 'later', 'made', 'plain']);
+    expect(readFileSync(join(host, 'made/a/b/g'), 'utf8')).toBe('deep\n');
+    expect(left()).toEqual([]);
+  });
+
+  it('mounts paths inside of volumes, by name and by variables', async () => {
+    const one = pod('sub', {
+      volumes: [
+        { name: 'disk', emptyDir: {} },
+        { name: 'mem', emptyDir: { medium: 'Memory', sizeLimit: '8Mi' } },
+      ],
+      containers: [
+        shell('a', STAY, {
+          env: [{ name: 'POD', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } }],
+          volumeMounts: [
+            { name: 'disk', mountPath: '/logs', subPathExpr: 'logs/$(POD)' },
+            { name: 'mem', mountPath: '/m', subPath: 'x' },
+          ],
+        }),
+        shell('b', STAY, {
+          volumeMounts: [
+            { name: 'disk', mountPath: '/disk' },
+            { name: 'mem', mountPath: '/mem' },
+          ],
+        }),
+        shell('c', STAY, { volumeMounts: [{ name: 'disk', mountPath: '/d', subPathExpr: '$(NOPE)/x' }] }),
+      ],
+    });
+    server.assign(one);
+    await until('two run', () => [0, 1].every((i) => statusOf(one)?.containerStatuses[i]?.state?.running !== undefined));
+    await until('told', () => waiting(one, 2) === 'CreateContainerConfigError');
+    expect(statusOf(one)?.containerStatuses[2]?.state?.waiting?.message).toContain('missing value for "NOPE"');
+    await sh(one, 'id -u; echo log > /logs/l; echo mem > /m/f');
+    expect(await sh(one, 'cat /disk/logs/sub/l /mem/x/f; stat -c %a /disk/logs', 1)).toBe('log\nmem\n777');
+    expect(mountsBelow(dataDir)).toEqual([]); // only needed until a container has started
+    // data outlives the container
+    await node.runtime.kill(idOf(one, 0), 'SIGKILL');
+    await until('again', () => statusOf(one)?.containerStatuses[0]?.restartCount === 1 && statusOf(one)?.containerStatuses[0]?.state?.running !== undefined);
+    expect(await sh(one, 'cat /logs/l /m/f')).toBe('log\nmem');
+    await gone(one);
+    expect(left()).toEqual([]);
+  });
+
+  it('never lets a symbolic link of a container lead out of its volume', async () => {
+    writeFileSync(join(folder, 'key'), 'private');
+    const evil = pod('evil', {
+      volumes: [
+        { name: 'disk', emptyDir: {} },
+        { name: 'dir', hostPath: { path: join(host, 'evil'), type: 'DirectoryOrCreate' } },
+      ],
+      containers: [
+        // Each container that starts after the links are there must not get what they lead to.
+        shell('maker', `ln -sfn / /disk/root; ln -sfn ../../key /dir/up; ln -sfn ${folder} /dir/abs; touch /disk/done; ${STAY}`, {
+          volumeMounts: [
+            { name: 'disk', mountPath: '/disk' },
+            { name: 'dir', mountPath: '/dir' },
+          ],
+        }),
+        shell('victim', `cat /r/${folder}/key /up /a/key; until test -e /disk/done; do sleep 0.1; done; sleep 0.2; exit 1`, {
+          volumeMounts: [
+            { name: 'disk', mountPath: '/disk' },
+            { name: 'disk', mountPath: '/r', subPath: 'root' },
+            { name: 'dir', mountPath: '/up', subPath: 'up' },
+            { name: 'dir', mountPath: '/a', subPath: 'abs/x' },
+          ],
+        }),
+      ],
+    });
+    server.assign(evil);
+    await until('refused', () => waiting(evil, 1) === 'CreateContainerConfigError');
+    expect(statusOf(evil)?.containerStatuses[1]?.state?.waiting?.message).toMatch(/leads out of the volume/);
+    const containers = await node.runtime.listContainers(node.name);
+    for (const one of containers.filter(({ labels }) => labels['podplane.dev/container'] === 'victim')) {
+      let said = '';
+      const stop = new AbortController();
+      for await (const { data } of node.runtime.logs(one.id, { follow: false, tail: undefined, since: undefined, timestamps: false }, stop.signal))
+        said += Buffer.from(data).toString();
+      expect(said).not.toContain('private');
+    }
+    expect(statSync(join(folder, 'key')).isFile()).toBe(true);
+    await gone(evil);
+    expect(mountsBelow(dataDir)).toEqual([]);
+    expect(left()).toEqual([]);
+  });
+});
