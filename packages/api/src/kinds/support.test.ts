@@ -137,8 +137,8 @@ test.each<[JsonObject, string]>([
   [containerWith({ livenessProbe: { grpc: { port: 1 } } }), 'spec.containers[0].livenessProbe.grpc: Forbidden: not supported yet'],
   [podWith({ hostNetwork: true }), 'spec.hostNetwork: Forbidden: not supported yet; supported: false'],
   [
-    podWith({ volumes: [{ name: 'v', emptyDir: { sizeLimit: '1Gi' } }] }),
-    'spec.volumes[0].emptyDir.sizeLimit: Forbidden: not supported yet (only with medium Memory; on disk nothing would enforce it)',
+    podWith({ volumes: [{ name: 'v', projected: { sources: [{ serviceAccountToken: { path: 't' } }] } }] }),
+    'spec.volumes[0].projected.sources[0].serviceAccountToken: Forbidden: not supported yet',
   ],
   [
     containerWith({ resources: { limits: { 'example.com/gpu': '1' } } }),
@@ -146,6 +146,22 @@ test.each<[JsonObject, string]>([
   ],
 ])('%j: %s', (pod, fault) => {
   expect(createFaults('Pod', pod)).toContain(fault);
+});
+
+test('volumes of the node and of the pod itself are accepted', () => {
+  const volumes = [
+    { name: 'disk', emptyDir: { sizeLimit: '1Gi' } },
+    { name: 'cfg', configMap: { name: 'c', items: [{ key: 'a', path: 'x/..y', mode: 0 }] } },
+    { name: 'sec', secret: { secretName: 's', defaultMode: 0o777 } },
+    { name: 'facts', downwardAPI: { items: [{ path: 'l', fieldRef: { fieldPath: "metadata.labels['a']" } }] } },
+    { name: 'all', projected: { sources: [{ secret: { name: 's' } }, { configMap: { name: 'c', optional: true } }] } },
+    { name: 'host', hostPath: { path: '/var/log', type: 'Directory' } },
+  ];
+  const volumeMounts = [
+    { name: 'disk', mountPath: '/d', subPath: 'a/b..c', mountPropagation: 'HostToContainer' },
+    { name: 'host', mountPath: '/h', subPathExpr: '$(POD)/x' },
+  ];
+  expect(createFaults('Pod', podWith({ volumes, containers: [{ name: 'a', image: 'i:1', volumeMounts }] }))).toEqual([]);
 });
 
 test('what asks for nothing else than happens anyway is accepted', () => {

@@ -145,7 +145,6 @@ const rows: readonly FaultRow[] = [
   [
     'a volume of two kinds',
     podWith({ volumes: [{ name: 'a', emptyDir: {}, hostPath: { path: '/' } }] }),
-    ['spec.volumes[0].hostPath', /^Forbidden: not supported yet/],
     ['spec.volumes[0].hostPath', /^Forbidden: may not specify more than 1 volume type/],
   ],
   [
