@@ -20,9 +20,11 @@ import { AssignmentStore } from './session/assignments.js';
 import type { PortClosed } from './session/port.js';
 import { SessionClient } from './session/session.js';
 import { decodeState, encodeState } from './state/records.js';
+import { stateOf } from './state/state-of.js';
 import { StateWriter } from './state/state-store.js';
 import { atMost } from './time.js';
 import { type TunnelTarget, tunnelTarget } from './tunnel-target.js';
+import { DiskLimits } from './volumes/disk-limits.js';
 import type { PodFiles } from './volumes/pod-files.js';
 
 const NODE_STATUS_MS = 300_000;
@@ -59,6 +61,7 @@ export class Agent implements WorkerHost {
   private readonly node: NodeState;
   private readonly monitor: EngineMonitor;
   private readonly writer: StateWriter;
+  private readonly limits: DiskLimits;
   private readonly tunnels: { open(request: OpenTunnel): void; close(): Promise<void> } | undefined;
   private clusterCIDR = '';
   private clusterId = '';
@@ -124,6 +127,7 @@ export class Agent implements WorkerHost {
       },
     });
     this.writer = new StateWriter(system, options.state, () => this.stateText(), log);
+    this.limits = new DiskLimits({ system, runtime, log, pods: () => this.workers.values() });
     this.tunnels = options.tunnels?.(this);
   }
 
@@ -133,6 +137,7 @@ export class Agent implements WorkerHost {
     this.monitor.start();
     this.timers.push(this.system.timers.after(ENGINE_ANSWER_MS, () => this.connect()));
     this.every(HOST_CHECK_MS, () => this.node.check());
+    this.limits.start();
     this.every(NODE_STATUS_MS, () => this.session.reportNode(this.node.status));
   }
 
@@ -155,6 +160,7 @@ export class Agent implements WorkerHost {
     this.stopped = true;
     if (goodbye !== undefined) await this.session.sayGoodbye(goodbye);
     for (const timer of this.timers) timer.cancel();
+    this.limits.stop();
     const ending = Promise.all([this.tunnels?.close(), this.monitor.stop()]);
     this.session.stop();
     for (const worker of this.workers.values()) worker.stop();
@@ -278,7 +284,7 @@ export class Agent implements WorkerHost {
       this.synced = true;
       for (const worker of this.workers.values()) worker.soon();
       this.adoptOrphans();
-      this.sweepFiles();
+      void this.files?.sweep(() => [...this.workers.keys(), ...this.cache.podUids()]);
     }
     this.changed();
     return true;
@@ -350,12 +356,6 @@ export class Agent implements WorkerHost {
     }
   }
 
-  /** Files of pods of which nothing else is left. */
-  private sweepFiles(): void {
-    const known = (): string[] => [...this.workers.keys(), ...this.cache.podUids()];
-    this.files?.sweep(known).catch((error: unknown) => this.log.warn({ err: error }, 'files of earlier pods could not be removed'));
-  }
-
   private refOf(uid: string): PodRef {
     const labels = this.cache.ofPod(uid)[0]?.labels ?? {};
     return { uid: labels[LABEL_POD_UID] ?? uid, namespace: labels[LABEL_POD_NAMESPACE] ?? '', name: labels[LABEL_POD_NAME] ?? '' };
@@ -390,20 +390,8 @@ export class Agent implements WorkerHost {
   }
 
   private stateText(): string {
-    const { clusterCIDR, clusterId, nodeName, references } = this;
-    const podCIDR = this.addresses.cidr;
-    const kept = new Map(
-      [...this.workers].map(([uid, worker]) => [
-        uid,
-        { memory: worker.memory, probes: worker.probesToKeep(), status: worker.status, acceptedAt: worker.acceptedAt },
-      ]),
-    );
-    const state = { nodeName, podCIDR, clusterCIDR, clusterId, kept, terminated: [...this.terminated] };
-    const objects = {
-      pods: [...references.pods.values()],
-      configMaps: [...references.configMaps.values()],
-      secrets: [...references.secrets.values()],
-    };
-    return encodeState({ ...state, ...objects }, { wall: this.system.clock.now(), monotonic: this.system.clock.monotonic() });
+    const { nodeName, clusterCIDR, clusterId, references, workers, terminated } = this;
+    const now = { wall: this.system.clock.now(), monotonic: this.system.clock.monotonic() };
+    return encodeState(stateOf({ nodeName, podCIDR: this.addresses.cidr, clusterCIDR, clusterId, references, workers, terminated }), now);
   }
 }

@@ -98,7 +98,9 @@ function valueFrom(variable: EnvVar, container: Container, context: EnvContext):
     const map = context.references.configMap(namespace, name);
     const value = map !== undefined && Object.hasOwn(map.data, key) ? map.data[key] : undefined;
     if (value !== undefined || optional === true) return value;
-    throw new MissingReference(map === undefined ? `configmap "${name}" not found` : `couldn't find key ${key} in ConfigMap ${namespace}/${name}`);
+    throw new MissingReference(
+      map === undefined ? `configmap "${name}" not found` : `couldn't find key ${key} in ConfigMap ${namespace}/${name}`,
+    );
   }
   if (source?.secretKeyRef !== undefined) {
     const { name = '', key, optional } = source.secretKeyRef;
@@ -106,7 +108,9 @@ function valueFrom(variable: EnvVar, container: Container, context: EnvContext):
     const value = secret !== undefined && Object.hasOwn(secret.data, key) ? secret.data[key] : undefined;
     if (value !== undefined) return Buffer.from(value).toString('utf8');
     if (optional === true) return undefined;
-    throw new MissingReference(secret === undefined ? `secret "${name}" not found` : `couldn't find key ${key} in Secret ${namespace}/${name}`);
+    throw new MissingReference(
+      secret === undefined ? `secret "${name}" not found` : `couldn't find key ${key} in Secret ${namespace}/${name}`,
+    );
   }
   throw new MissingReference(`env ${variable.name}: valueFrom names no source`);
 }

@@ -4,8 +4,8 @@ import type { Container, VolumeMount } from '@podplane/api/gen/podplane/core/v1/
 import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import type { Volume } from '@podplane/api/gen/podplane/core/v1/volume';
 import type { Mount } from '../runtime/types.js';
-import type { RunRef } from '../volumes/pod-files.js';
 import { isProjected } from '../volumes/payload.js';
+import type { RunRef } from '../volumes/pod-files.js';
 import type { EnvContext } from './env.js';
 import { expand } from './expand.js';
 import { volumeName } from './names.js';
@@ -49,7 +49,11 @@ export function containerMounts(pod: Pod, container: Container, lookup: (name: s
     const problem = volumeProblem(volume);
     if (problem !== undefined) return { ok: false, message: problem };
     const path = subPathOf(mount, lookup);
-    if (!path.ok) return { ok: false, message: `failed to prepare subPath for volumeMount "${mount.name}" of container "${container.name}": ${path.message}` };
+    if (!path.ok)
+      return {
+        ok: false,
+        message: `failed to prepare subPath for volumeMount "${mount.name}" of container "${container.name}": ${path.message}`,
+      };
     const propagation = PROPAGATION[mount.mountPropagation ?? ''];
     const projected = isProjected(volume);
     // Only the agent writes to what it projects.

@@ -15,6 +15,7 @@ export const FRESH_POD: PodMemory = {
   sandbox: { attempt: -1, pid: 0, failure: undefined },
   containers: new Map(),
   deadline: undefined,
+  evicted: undefined,
   released: false,
 };
 

@@ -41,21 +41,27 @@ export function podStatus(input: StatusInput): PodStatus {
       podText: `${ref.name}_${ref.namespace}(${ref.uid})`,
       memory: memory.containers.get(container.name),
       list,
-      restartable: memory.phase === 'sync' && !isTerminalPhase(pod.status?.phase),
+      restartable: memory.phase === 'sync' && memory.evicted === undefined && !isTerminalPhase(pod.status?.phase),
       ready: list.some((info) => input.ready.has(info.id)),
       started: list.some((info) => input.started.has(info.id)),
       now: input.now.monotonic,
     });
   });
-  const phase = podPhase(pod, views, input.ended && memory.phase !== 'sync');
+  // Failed is said when nothing of it runs any more.
+  const evicted = memory.evicted !== undefined && !views.some((view) => view.counts === 'running');
+  const phase = evicted ? 'Failed' : podPhase(pod, views, input.ended && memory.phase !== 'sync');
   const sandboxReady = viewSandbox(sandboxes, memory.sandbox).state === 'ready';
   const ip = memory.ip;
   const shownIP = ip !== undefined && (sandboxReady || isTerminalPhase(phase) || input.previous?.podIP === ip) ? ip : undefined;
   return {
     phase,
     conditions: conditions(input, phase, views, sandboxReady),
-    ...(pod.status?.message ? { message: pod.status.message } : {}),
-    ...(pod.status?.reason ? { reason: pod.status.reason } : {}),
+    ...(memory.evicted !== undefined
+      ? { message: memory.evicted.message, reason: 'Evicted' }
+      : {
+          ...(pod.status?.message ? { message: pod.status.message } : {}),
+          ...(pod.status?.reason ? { reason: pod.status.reason } : {}),
+        }),
     ...(input.hostIP === '' ? {} : { hostIP: input.hostIP }),
     hostIPs: input.hostIP === '' ? [] : [{ ip: input.hostIP }],
     ...(shownIP === undefined ? {} : { podIP: shownIP }),
@@ -106,6 +112,12 @@ function conditions(input: StatusInput, phase: string, views: readonly Container
     return { type, ...verdict, lastTransitionTime: kept ?? rfc3339(input.now.wall) };
   });
   for (const condition of before.values()) if (!OWN_CONDITIONS.has(condition.type)) result.push(condition);
+  const { evicted } = input.memory;
+  if (evicted !== undefined && !before.has('DisruptionTarget')) {
+    const since = input.previous?.conditions.find((condition) => condition.type === 'DisruptionTarget')?.lastTransitionTime;
+    const why = { status: 'True', reason: 'TerminationByKubelet', message: evicted.message };
+    result.push({ type: 'DisruptionTarget', ...why, lastTransitionTime: since ?? rfc3339(input.now.wall) });
+  }
   return result;
 }
 

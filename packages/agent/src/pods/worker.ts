@@ -7,13 +7,13 @@ import type { Timer } from '@podplane/api/system';
 import { FRESH_PROBE, type ProbeKind } from '../probes/probe-state.js';
 import { Prober } from '../probes/prober.js';
 import { type ContainerInfo, PAUSE_CONTAINER } from '../runtime/types.js';
-import { envContext } from './mounts.js';
 import { type PodRef, podRef } from './names.js';
 import { alive, containerNameOf, group, viewSandbox } from './planner/observed.js';
 import { isTerminalPhase, plan } from './planner/plan.js';
 import { DEFAULT_GRACE_SECONDS, LABEL_GRACE, type Plan, type PodMemory, type ProbeVerdict, type Step } from './planner/types.js';
 import { containerField } from './pod-events.js';
 import { memoryFor, noteObserved, withContainer } from './pod-memory.js';
+import { refreshFiles } from './refresh-files.js';
 import { isUrgent, podStatus } from './status.js';
 import { waitingEvents } from './status-events.js';
 import { runStep } from './steps.js';
@@ -26,6 +26,9 @@ export interface KeptPod {
   readonly status: PodStatus | undefined;
   readonly acceptedAt: number;
 }
+
+/** As in Kubernetes, whatever the pod's own grace is. */
+const EVICTION_GRACE_MS = 1_000;
 
 interface Busy {
   readonly abort: AbortController;
@@ -47,6 +50,7 @@ export class PodWorker implements StepContext, PodReportSource {
   private adopting = true;
   private wake: Timer | undefined;
   private scheduled = false;
+  private fileProblems = '';
   private stopped = false;
   /** Once the pod has ended its status stands, whatever is removed afterwards. */
   private final = false;
@@ -100,6 +104,22 @@ export class PodWorker implements StepContext, PodReportSource {
     this.soon();
   }
 
+  /** The pod as long as the node may take its volumes' size for a reason to evict it. */
+  get limited(): Pod | undefined {
+    const over = this.memory.phase !== 'sync' || this.memory.evicted !== undefined || isTerminalPhase(this.pod?.status?.phase);
+    return over ? undefined : this.pod;
+  }
+
+  /** Ends the pod as failed because it used more of the node than it may. */
+  evict(message: string): void {
+    if (this.limited === undefined) return;
+    const { host } = this;
+    host.event({ pod: this.ref, fieldPath: '', type: 'Warning', reason: 'Evicted', message });
+    this.memory = { ...this.memory, evicted: { message }, deadline: host.system.clock.monotonic() + EVICTION_GRACE_MS };
+    host.changed();
+    this.soon();
+  }
+
   /** A ConfigMap or Secret changed: what waited for one is tried again. */
   referencesChanged(): void {
     for (const [name, container] of this.memory.containers) {
@@ -109,25 +129,8 @@ export class PodWorker implements StepContext, PodReportSource {
     if (this.memory.volumes.failure?.retryAt === undefined && this.memory.volumes.failure !== undefined) {
       this.memory = { ...this.memory, volumes: { ready: false, failure: undefined } };
     }
-    this.refreshFiles();
+    this.fileProblems = refreshFiles(this, this.fileProblems);
     this.soon();
-  }
-
-  private fileProblems = '';
-
-  /** Files that containers see follow the pod and what it refers to, without a restart. */
-  private refreshFiles(): void {
-    const { host, pod } = this;
-    if (pod === undefined || this.memory.phase === 'terminated' || this.memory.released) return;
-    const problems = host.files?.refresh(pod, envContext(this, pod)) ?? [];
-    const text = JSON.stringify(problems);
-    if (text !== this.fileProblems) {
-      for (const { volume, message } of problems) {
-        const words = `MountVolume.SetUp failed for volume "${volume}" : ${message}`;
-        host.event({ pod: this.ref, fieldPath: '', type: 'Warning', reason: 'FailedMount', message: words });
-      }
-    }
-    this.fileProblems = text;
   }
 
   /** Images came to the node: what waited for one looks again. */

@@ -1,5 +1,5 @@
-import { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import { ConfigMap } from '@podplane/api/gen/podplane/core/v1/config_map';
+import { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import { Secret } from '@podplane/api/gen/podplane/core/v1/secret';
 import { Volume } from '@podplane/api/gen/podplane/core/v1/volume';
 import * as fc from 'fast-check';
@@ -44,17 +44,55 @@ test.each<[string, object, unknown]>([
   ['all keys', { configMap: { name: 'cfg' } }, { a: '1 644', b: 'two 644', raw: '\x00\xff 644' }],
   [
     'items, paths and modes',
-    { configMap: { name: 'cfg', defaultMode: 0o400, items: [{ key: 'a', path: 'x/y' }, { key: 'b', path: 'b', mode: 0o755 }] } },
+    {
+      configMap: {
+        name: 'cfg',
+        defaultMode: 0o400,
+        items: [
+          { key: 'a', path: 'x/y' },
+          { key: 'b', path: 'b', mode: 0o755 },
+        ],
+      },
+    },
     { 'x/y': '1 400', b: 'two 755' },
   ],
-  ['one key as two files', { configMap: { name: 'cfg', items: [{ key: 'a', path: 'p' }, { key: 'a', path: 'q' }] } }, { p: '1 644', q: '1 644' }],
+  [
+    'one key as two files',
+    {
+      configMap: {
+        name: 'cfg',
+        items: [
+          { key: 'a', path: 'p' },
+          { key: 'a', path: 'q' },
+        ],
+      },
+    },
+    { p: '1 644', q: '1 644' },
+  ],
   ['a missing map', { configMap: { name: 'no' } }, 'configmap "no" not found'],
   ['a missing map that is optional', { configMap: { name: 'no', optional: true } }, {}],
   ['a missing key', { configMap: { name: 'cfg', items: [{ key: 'z', path: 'z' }] } }, 'configmap references non-existent config key: z'],
-  ['a missing key that is optional', { configMap: { name: 'cfg', optional: true, items: [{ key: 'z', path: 'z' }, { key: 'a', path: 'a' }] } }, { a: '1 644' }],
+  [
+    'a missing key that is optional',
+    {
+      configMap: {
+        name: 'cfg',
+        optional: true,
+        items: [
+          { key: 'z', path: 'z' },
+          { key: 'a', path: 'a' },
+        ],
+      },
+    },
+    { a: '1 644' },
+  ],
   ['a secret', { secret: { secretName: 'sec', defaultMode: 0o400 } }, { user: 'root 400', pass: 's3 400' }],
   ['a missing secret', { secret: { secretName: 'no' } }, 'secret "no" not found'],
-  ['a missing key of a secret', { secret: { secretName: 'sec', items: [{ key: 'z', path: 'z' }] } }, 'secret references non-existent secret key: z'],
+  [
+    'a missing key of a secret',
+    { secret: { secretName: 'sec', items: [{ key: 'z', path: 'z' }] } },
+    'secret references non-existent secret key: z',
+  ],
   [
     'facts',
     {
@@ -80,7 +118,11 @@ test.each<[string, object, unknown]>([
       node: '4 644',
     },
   ],
-  ['a status field', { downwardAPI: { items: [{ path: 'p', fieldRef: { fieldPath: 'status.podIP' } }] } }, 'fieldRef.fieldPath status.podIP is not supported in volumes'],
+  [
+    'a status field',
+    { downwardAPI: { items: [{ path: 'p', fieldRef: { fieldPath: 'status.podIP' } }] } },
+    'fieldRef.fieldPath status.podIP is not supported in volumes',
+  ],
   [
     'projected',
     {
@@ -98,11 +140,31 @@ test.each<[string, object, unknown]>([
   ],
   ['a token', { projected: { sources: [{ serviceAccountToken: { path: 't' } }] } }, 'a source of the projected volume is not supported'],
   ['a path that leads out', { configMap: { name: 'cfg', items: [{ key: 'a', path: '../a' }] } }, 'path "../a" must not start with ".."'],
-  ['a path that leads out later', { configMap: { name: 'cfg', items: [{ key: 'a', path: 'a/../../b' }] } }, 'path "a/../../b" must not contain "..", "." or empty steps'],
+  [
+    'a path that leads out later',
+    { configMap: { name: 'cfg', items: [{ key: 'a', path: 'a/../../b' }] } },
+    'path "a/../../b" must not contain "..", "." or empty steps',
+  ],
   ['an absolute path', { configMap: { name: 'cfg', items: [{ key: 'a', path: '/etc/x' }] } }, 'path "/etc/x" must be relative'],
-  ["the volume's own link", { configMap: { name: 'cfg', items: [{ key: 'a', path: '..data' }] } }, 'path "..data" must not start with ".."'],
+  [
+    "the volume's own link",
+    { configMap: { name: 'cfg', items: [{ key: 'a', path: '..data' }] } },
+    'path "..data" must not start with ".."',
+  ],
   ['a hostile key', { configMap: { name: 'evil' } }, 'path "../../etc/passwd" must not start with ".."'],
-  ['a file where a folder must be', { configMap: { name: 'cfg', items: [{ key: 'a', path: 'p' }, { key: 'b', path: 'p/q' }] } }, 'path "p" is a file and a folder'],
+  [
+    'a file where a folder must be',
+    {
+      configMap: {
+        name: 'cfg',
+        items: [
+          { key: 'a', path: 'p' },
+          { key: 'b', path: 'p/q' },
+        ],
+      },
+    },
+    'path "p" is a file and a folder',
+  ],
 ])('%s', (_name, volume, expected) => {
   expect(shown(volume)).toEqual(expected);
 });
@@ -120,12 +182,15 @@ it('knows which volumes hold secrets', () => {
 describe('paths', () => {
   it('that are allowed stay below the folder, whatever they are', () => {
     fc.assert(
-      fc.property(fc.array(fc.constantFrom('a', '..', '.', '', '..x', 'b.c', '/', 'x..')).map((steps) => steps.join('/')), (path) => {
-        if (pathProblem(path) !== undefined) return;
-        const full = new URL(`file:///root/vol/${path.split('/').map(encodeURIComponent).join('/')}`).pathname;
-        expect(full.startsWith('/root/vol/')).toBe(true);
-        expect(path.startsWith('..')).toBe(false);
-      }),
+      fc.property(
+        fc.array(fc.constantFrom('a', '..', '.', '', '..x', 'b.c', '/', 'x..')).map((steps) => steps.join('/')),
+        (path) => {
+          if (pathProblem(path) !== undefined) return;
+          const full = new URL(`file:///root/vol/${path.split('/').map(encodeURIComponent).join('/')}`).pathname;
+          expect(full.startsWith('/root/vol/')).toBe(true);
+          expect(path.startsWith('..')).toBe(false);
+        },
+      ),
     );
   });
 });

@@ -25,7 +25,9 @@ const MAX_NAME = 255;
 
 /** True for volumes whose content the agent writes. */
 export function isProjected(volume: Volume): boolean {
-  return volume.configMap !== undefined || volume.secret !== undefined || volume.downwardAPI !== undefined || volume.projected !== undefined;
+  return (
+    volume.configMap !== undefined || volume.secret !== undefined || volume.downwardAPI !== undefined || volume.projected !== undefined
+  );
 }
 
 /** Why a path must not be a file of a volume; undefined: it may. Names that begin with ".." are the volume's own. */
@@ -36,7 +38,9 @@ export function pathProblem(path: string): string | undefined {
   if (path.startsWith('..')) return `path "${path}" must not start with ".."`;
   const steps = path.split('/');
   if (steps.some((step) => step === '' || step === '.' || step === '..')) return `path "${path}" must not contain "..", "." or empty steps`;
-  return steps.some((step) => Buffer.byteLength(step) > MAX_NAME) ? `path "${path}" has a step that is longer than ${MAX_NAME} bytes` : undefined;
+  return steps.some((step) => Buffer.byteLength(step) > MAX_NAME)
+    ? `path "${path}" has a step that is longer than ${MAX_NAME} bytes`
+    : undefined;
 }
 
 /** The files of a volume for which isProjected holds. */
@@ -125,7 +129,8 @@ class Made {
     for (const { key, path, mode } of source.items) {
       const bytes = data.get(key);
       if (bytes !== undefined) this.put(path, bytes, mode ?? defaultMode);
-      else if (source.optional !== true) throw new MissingReference(`${kind} references non-existent ${kind === 'secret' ? 'secret' : 'config'} key: ${key}`);
+      else if (source.optional !== true)
+        throw new MissingReference(`${kind} references non-existent ${kind === 'secret' ? 'secret' : 'config'} key: ${key}`);
     }
   }
 

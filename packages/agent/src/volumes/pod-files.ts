@@ -141,12 +141,16 @@ export class PodFiles {
     }
   }
 
-  /** Removes what pods left that are not known; asked for each anew, as pods come meanwhile. */
+  /** Removes what pods left that are not known; asked for each anew, as pods come meanwhile. Never rejects. */
   async sweep(known: () => Iterable<string>): Promise<void> {
-    for (const root of this.roots.all) {
-      for (const name of await names(root)) {
-        if (!name.startsWith('.') && !new Set([...known()].map(uidFolder)).has(name)) await this.remove(name);
+    try {
+      for (const root of this.roots.all) {
+        for (const name of await names(root)) {
+          if (!name.startsWith('.') && !new Set([...known()].map(uidFolder)).has(name)) await this.remove(name);
+        }
       }
+    } catch (error) {
+      this.options.log.warn({ err: error }, 'files of earlier pods could not be removed');
     }
   }
 
@@ -186,7 +190,8 @@ export class PodFiles {
       await mkdir(copies, { recursive: true, mode: 0o700 });
       for (const name of await names(copies)) {
         const [container, attempt] = name.split('.');
-        if (container === run.container && Number(attempt) < run.attempt - 1) await rm(join(copies, name), { recursive: true, force: true });
+        if (container === run.container && Number(attempt) < run.attempt - 1)
+          await rm(join(copies, name), { recursive: true, force: true });
       }
       const to = join(copies, `${runName(run)}${index}`);
       await rm(to, { recursive: true, force: true });

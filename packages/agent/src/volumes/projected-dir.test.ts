@@ -1,4 +1,15 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
@@ -18,8 +29,14 @@ const payload = (files: Readonly<Record<string, string>>, mode = 0o644): Payload
   new Map(Object.entries(files).map(([path, text]) => [path, { data: Buffer.from(text), mode }]));
 const now = Date.UTC(2026, 10, 22, 14, 22, 30);
 const write = (files: Payload): boolean => writeProjected(folder, files, { now });
-const visible = (): string[] => readdirSync(folder).filter((name) => !name.startsWith('..')).sort();
-const hidden = (): string[] => readdirSync(folder).filter((name) => name.startsWith('..')).sort();
+const visible = (): string[] =>
+  readdirSync(folder)
+    .filter((name) => !name.startsWith('..'))
+    .sort();
+const hidden = (): string[] =>
+  readdirSync(folder)
+    .filter((name) => name.startsWith('..'))
+    .sort();
 
 describe('writeProjected', () => {
   it('lays files out as Kubernetes does', () => {
@@ -71,7 +88,8 @@ describe('writeProjected', () => {
 
   it('refuses paths that lead out, and leaves the old files', () => {
     write(payload({ a: '1' }));
-    for (const path of ['../x', '/x', 'a/../../x', '..data', '..', '']) expect(() => write(payload({ [path]: 'evil' })), path).toThrow('path');
+    for (const path of ['../x', '/x', 'a/../../x', '..data', '..', ''])
+      expect(() => write(payload({ [path]: 'evil' })), path).toThrow('path');
     expect(readdirSync(root)).toEqual(['vol']);
     expect(visible()).toEqual(['a']);
     // what cannot be written is taken back

@@ -43,7 +43,9 @@ export function writeProjected(folder: string, files: Payload, options: WriteOpt
   }
   mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
   chmodSync(folder, FOLDER_MODE); // whatever the umask
-  const wanted = new Map([...files].map(([path, file]) => [path, { ...file, mode: options.gid === undefined ? file.mode : file.mode | 0o440 }]));
+  const wanted = new Map(
+    [...files].map(([path, file]) => [path, { ...file, mode: options.gid === undefined ? file.mode : file.mode | 0o440 }]),
+  );
   const before = currentFolder(folder);
   const links = new Set([...wanted.keys()].map((path) => path.split('/')[0] ?? ''));
   if (before !== undefined && sameFiles(join(folder, before), wanted) && sameLinks(folder, links)) return false;

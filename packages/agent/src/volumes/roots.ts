@@ -1,7 +1,7 @@
 // Where the agent keeps the files of volumes: in its data directory, and those with secrets in memory where the host has a place for it.
 // Whether the engine sees these places is asked of the engine itself. What is in them is pod-files.ts.
 import { createHash } from 'node:crypto';
-import { accessSync, constants, mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, lstatSync, mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Log } from '../log.js';
 
@@ -15,7 +15,8 @@ export function memoryFolder(dataDir: string, places: readonly string[] = MEMORY
     try {
       if (statfsSync(place).type !== TMPFS_MAGIC) continue;
       accessSync(place, constants.W_OK | constants.X_OK);
-      return join(place, `podplane-${name}`);
+      const folder = join(place, `podplane-${name}`);
+      if (!existsSync(folder) || isOurs(folder)) return folder;
     } catch {
       // Not there or not ours: the next one.
     }
@@ -23,12 +24,18 @@ export function memoryFolder(dataDir: string, places: readonly string[] = MEMORY
   return undefined;
 }
 
+/** Everybody may make folders in such places: one that is not ours alone is not used. */
+export function isOurs(folder: string): boolean {
+  const found = lstatSync(folder);
+  return found.isDirectory() && found.uid === process.getuid?.() && (found.mode & 0o077) === 0;
+}
+
 /** True where the engine finds this path: it looks in its own file system. */
 export type SeesPath = (path: string) => Promise<boolean>;
 
 export class Roots {
   readonly disk: string;
-  private readonly memory: string | undefined;
+  private memory: string | undefined;
   private ready: Promise<{ readonly memory: string | undefined }> | undefined;
 
   constructor(
@@ -61,8 +68,8 @@ export class Roots {
         `the Docker Engine does not see the agent's files in ${this.disk}: agent and engine must run on the same host (and, in a container, share this folder under the same path)`,
       );
     }
-    let { memory } = this;
-    if (memory !== undefined && !(await this.seen(memory))) memory = undefined;
+    if (this.memory !== undefined && !(await this.seen(this.memory))) this.memory = undefined;
+    const { memory } = this;
     this.log.info({ secrets: memory ?? this.disk, inMemory: memory !== undefined }, 'volumes with secrets are kept here');
     return { memory };
   }
@@ -70,6 +77,7 @@ export class Roots {
   /** The engine must find what has just been made under a name that nobody can guess. */
   private async seen(root: string): Promise<boolean> {
     mkdirSync(root, { recursive: true, mode: 0o700 });
+    if (root === this.memory && !isOurs(root)) return false;
     const probe = mkdtempSync(join(root, '.probe-'));
     try {
       writeFileSync(join(probe, 'x'), '');

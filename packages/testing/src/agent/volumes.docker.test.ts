@@ -1,4 +1,5 @@
 // Volumes of pods on a real Docker Engine: files that the agent writes, files of the host, paths inside of volumes, limits.
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -99,7 +100,8 @@ describe.skipIf(noEngine !== undefined)('volumes on Docker', { timeout: 120_000 
     statusOf(one)?.containerStatuses[container]?.containerID?.replace('docker://', '') ?? '';
   const sh = async (one: Pod, script: string, container = 0): Promise<string> =>
     (await node.run(idOf(one, container), 'sh', '-c', script)).out.trim();
-  const configMap = (name: string, data: Record<string, string>): ConfigMap => ConfigMap.fromJSON({ metadata: { namespace: 'default', name }, data });
+  const configMap = (name: string, data: Record<string, string>): ConfigMap =>
+    ConfigMap.fromJSON({ metadata: { namespace: 'default', name }, data });
   const secret = (name: string, data: Record<string, string>): Secret =>
     Secret.fromJSON({
       metadata: { namespace: 'default', name },
@@ -187,7 +189,9 @@ describe.skipIf(noEngine !== undefined)('volumes on Docker', { timeout: 120_000 
     );
     expect(await sh(web, 'stat -L -c %a /cfg/a /sec/pass /all/deep/er/b')).toBe('644\n400\n755');
     expect(await sh(web, 'readlink /cfg/a; readlink /cfg/..data | cut -c1-4')).toBe('..data/a\n..20');
-    expect(await sh(web, '(echo x > /cfg/a) 2>/dev/null || echo refused; touch /sec/new 2>/dev/null || echo refused')).toBe('refused\nrefused');
+    expect(await sh(web, '(echo x > /cfg/a) 2>/dev/null || echo refused; touch /sec/new 2>/dev/null || echo refused')).toBe(
+      'refused\nrefused',
+    );
     // secrets are in memory wherever the host has a place for it
     const onTmpfs = memoryFolder(dataDir) !== undefined;
     expect((await sh(web, 'grep " /sec " /proc/mounts')).startsWith('tmpfs')).toBe(onTmpfs);
@@ -279,6 +283,33 @@ describe.skipIf(noEngine !== undefined)('volumes on Docker', { timeout: 120_000 
     expect(left()).toEqual([]);
   });
 
+  it('lets mounts of the host into a container that asks for them, and into no other', async () => {
+    const shared = join(host, 'shared');
+    mkdirSync(join(shared, 'x'), { recursive: true });
+    execFileSync('mount', ['--bind', shared, shared]);
+    try {
+      execFileSync('mount', ['--make-shared', shared]);
+      const mount = (name: string, mountPropagation?: string): object =>
+        shell(name, STAY, {
+          volumeMounts: [{ name: 'v', mountPath: '/v', ...(mountPropagation === undefined ? {} : { mountPropagation }) }],
+        });
+      const one = pod('propagation', {
+        volumes: [{ name: 'v', hostPath: { path: shared } }],
+        containers: [mount('not'), mount('into', 'HostToContainer')],
+      });
+      server.assign(one);
+      await until('ready', () => isReady(one));
+      execFileSync('mount', ['-t', 'tmpfs', 'none', join(shared, 'x')]);
+      writeFileSync(join(shared, 'x/late'), '');
+      expect(await sh(one, 'ls /v/x', 0)).toBe('');
+      expect(await sh(one, 'ls /v/x', 1)).toBe('late');
+      await gone(one);
+    } finally {
+      execFileSync('umount', ['-R', shared]);
+      rmSync(shared, { recursive: true });
+    }
+  });
+
   it('mounts paths inside of volumes, by name and by variables', async () => {
     const one = pod('sub', {
       volumes: [
@@ -311,7 +342,10 @@ describe.skipIf(noEngine !== undefined)('volumes on Docker', { timeout: 120_000 
     expect(mountsBelow(dataDir)).toEqual([]); // only needed until a container has started
     // data outlives the container
     await node.runtime.kill(idOf(one, 0), 'SIGKILL');
-    await until('again', () => statusOf(one)?.containerStatuses[0]?.restartCount === 1 && statusOf(one)?.containerStatuses[0]?.state?.running !== undefined);
+    await until(
+      'again',
+      () => statusOf(one)?.containerStatuses[0]?.restartCount === 1 && statusOf(one)?.containerStatuses[0]?.state?.running !== undefined,
+    );
     expect(await sh(one, 'cat /logs/l /m/f')).toBe('log\nmem');
     await gone(one);
     expect(left()).toEqual([]);
@@ -326,12 +360,16 @@ describe.skipIf(noEngine !== undefined)('volumes on Docker', { timeout: 120_000 
       ],
       containers: [
         // Each container that starts after the links are there must not get what they lead to.
-        shell('maker', `sleep 0.5; rm -rf /disk/root /dir/up /dir/abs; ln -s / /disk/root; ln -s ../../key /dir/up; ln -s ${folder} /dir/abs; touch /disk/done; ${STAY}`, {
-          volumeMounts: [
-            { name: 'disk', mountPath: '/disk' },
-            { name: 'dir', mountPath: '/dir' },
-          ],
-        }),
+        shell(
+          'maker',
+          `sleep 0.5; rm -rf /disk/root /dir/up /dir/abs; ln -s / /disk/root; ln -s ../../key /dir/up; ln -s ${folder} /dir/abs; touch /disk/done; ${STAY}`,
+          {
+            volumeMounts: [
+              { name: 'disk', mountPath: '/disk' },
+              { name: 'dir', mountPath: '/dir' },
+            ],
+          },
+        ),
         shell('victim', `cat /r/${folder}/key /up /a/key; until test -e /disk/done; do sleep 0.1; done; sleep 0.2; exit 1`, {
           volumeMounts: [
             { name: 'disk', mountPath: '/disk' },
@@ -349,7 +387,11 @@ describe.skipIf(noEngine !== undefined)('volumes on Docker', { timeout: 120_000 
     for (const one of containers.filter(({ labels }) => labels['podplane.dev/container'] === 'victim')) {
       let said = '';
       const stop = new AbortController();
-      for await (const { data } of node.runtime.logs(one.id, { follow: false, tail: undefined, since: undefined, timestamps: false }, stop.signal))
+      for await (const { data } of node.runtime.logs(
+        one.id,
+        { follow: false, tail: undefined, since: undefined, timestamps: false },
+        stop.signal,
+      ))
         said += Buffer.from(data).toString();
       expect(said).not.toContain('private');
     }
@@ -357,5 +399,45 @@ describe.skipIf(noEngine !== undefined)('volumes on Docker', { timeout: 120_000 
     await gone(evil);
     expect(mountsBelow(dataDir)).toEqual([]);
     expect(left()).toEqual([]);
+  });
+
+  it('evicts a pod whose emptyDir holds more than its limit, and takes the space back', async () => {
+    const fat = pod('fat', {
+      volumes: [{ name: 'cache', emptyDir: { sizeLimit: '1Mi' } }],
+      containers: [
+        shell('c', `dd if=/dev/zero of=/cache/f bs=1M count=3; ${STAY}`, { volumeMounts: [{ name: 'cache', mountPath: '/cache' }] }),
+      ],
+      terminationGracePeriodSeconds: 600,
+    });
+    const slim = pod('slim', {
+      volumes: [{ name: 'cache', emptyDir: { sizeLimit: '8Mi' } }],
+      containers: [
+        shell('c', `dd if=/dev/zero of=/cache/f bs=1M count=3; ${STAY}`, { volumeMounts: [{ name: 'cache', mountPath: '/cache' }] }),
+      ],
+    });
+    server.assign(fat);
+    server.assign(slim);
+    await until('failed', () => statusOf(fat)?.phase === 'Failed');
+    const message = 'Usage of EmptyDir volume "cache" exceeds the limit "1Mi". ';
+    expect(statusOf(fat)).toMatchObject({ reason: 'Evicted', message });
+    expect(statusOf(fat)?.conditions.find(({ type }) => type === 'DisruptionTarget')).toMatchObject({
+      status: 'True',
+      reason: 'TerminationByKubelet',
+      message,
+    });
+    expect(statusOf(fat)?.containerStatuses[0]?.state?.terminated).toBeDefined();
+    await until('told', () => events(fat, 'Evicted').length > 0);
+    expect(events(fat, 'Evicted')).toEqual([message]);
+    const ofFat = async (): Promise<boolean> =>
+      (await node.runtime.listVolumes(node.name)).some(({ labels }) => labels['podplane.dev/pod-uid'] === uidOf(fat));
+    await soon('the volume', async () => !(await ofFat()));
+    expect(isReady(slim)).toBe(true);
+    // it stays failed over a restart of the agent, and goes when it is deleted
+    await agent.stop();
+    agent = newAgent();
+    await until('reported again', () => server.reports.get(uidOf(slim))?.status !== undefined);
+    expect(statusOf(fat)).toMatchObject({ phase: 'Failed', reason: 'Evicted' });
+    await gone(fat, slim);
+    expect(await node.runtime.listVolumes(node.name)).toEqual([]);
   });
 });

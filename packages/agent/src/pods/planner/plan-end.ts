@@ -67,6 +67,13 @@ export function planEnd(input: PlanInput, why: 'terminating' | 'completed'): Pla
       if (runOf(info) === 'created')
         add({ kind: 'remove-container', target: removeTarget(info.id), container: containerNameOf(info), id: info.id });
     }
+    if (ended && memory.evicted !== undefined) {
+      // What an evicted pod held is wanted back; the object stays and tells what became of it.
+      for (const info of [...apps.values()].flat()) {
+        add({ kind: 'remove-container', target: removeTarget(info.id), container: containerNameOf(info), id: info.id });
+      }
+      if (observed.length === 0 && busy.size === 0 && !memory.released) add({ kind: 'remove-volumes', target: 'volumes' });
+    }
     return { steps, wakeAt, outcome: ended ? 'ended' : 'running' };
   }
   if (!ended) return { steps, wakeAt, outcome: 'running' };

@@ -85,6 +85,8 @@ export interface PodMemory {
   readonly containers: ReadonlyMap<string, ContainerMemory>;
   /** When terminating: when the last container is killed at the latest, and why the pod ends. */
   readonly deadline: number | undefined;
+  /** The node takes back what it gave to the pod: it ends as failed, for this reason, and its volumes go at once. */
+  readonly evicted: { readonly message: string } | undefined;
   /** Volumes were removed and the address is free again. */
   readonly released: boolean;
 }

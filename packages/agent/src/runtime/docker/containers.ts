@@ -92,7 +92,9 @@ export class Containers {
   /** The engine refuses to make a container with a mount of what it does not find. */
   async seesPath(path: string): Promise<boolean> {
     try {
-      await this.remove(await this.#create(`podplane-path-${this.#engine.system.random.suffix(10)}`, pathProbeOptions(path), CallRank.createApp));
+      await this.remove(
+        await this.#create(`podplane-path-${this.#engine.system.random.suffix(10)}`, pathProbeOptions(path), CallRank.createApp),
+      );
       return true;
     } catch (error) {
       if (isRuntimeError(error, 'invalid')) return false;

@@ -48,9 +48,7 @@ function validateContainer(
   out.push(...validatePorts(container.ports, path.child('ports')));
   out.push(...validateEnv(container.env, path.child('env')));
   out.push(...validateEnvFrom(container.envFrom, path.child('envFrom')));
-  out.push(
-    ...validateMounts(container.volumeMounts, volumes, path.child('volumeMounts'), container.securityContext?.privileged === true),
-  );
+  out.push(...validateMounts(container.volumeMounts, volumes, path.child('volumeMounts'), container.securityContext?.privileged === true));
   out.push(...validateResources(container.resources, path.child('resources')));
   out.push(...validateLifecycle(container.lifecycle, path.child('lifecycle'), graceSeconds));
   out.push(...validateProbe(container.livenessProbe, 'liveness', path.child('livenessProbe'), graceSeconds));

@@ -1,20 +1,17 @@
 // What the sources of volumes may say: paths that stay inside, modes, keys, fields of the pod. Names and mounts are in volumes.ts.
 
 import { type FieldError, forbidden, invalid, notSupported, type Path, required } from '../../errors.js';
-import type { DownwardAPIVolumeFile, HostPathVolumeSource, KeyToPath, ProjectedVolumeSource, Volume } from '../../gen/podplane/core/v1/volume.js';
+import type {
+  DownwardAPIVolumeFile,
+  HostPathVolumeSource,
+  KeyToPath,
+  ProjectedVolumeSource,
+  Volume,
+} from '../../gen/podplane/core/v1/volume.js';
 import type { DeepReadonly } from '../kind-map.js';
 import { validateFieldRef, validateResourceRef } from './env.js';
 
-const HOST_PATH_TYPES = [
-  '',
-  'BlockDevice',
-  'CharDevice',
-  'Directory',
-  'DirectoryOrCreate',
-  'File',
-  'FileOrCreate',
-  'Socket',
-] as const;
+const HOST_PATH_TYPES = ['', 'BlockDevice', 'CharDevice', 'Directory', 'DirectoryOrCreate', 'File', 'FileOrCreate', 'Socket'] as const;
 /** Fields of a pod that a file may take its content from. */
 const FILE_FIELDS = ['metadata.annotations', 'metadata.labels', 'metadata.name', 'metadata.namespace', 'metadata.uid'] as const;
 const MODE_TEXT = 'must be a number between 0 and 0777 (octal), both inclusive';
@@ -109,7 +106,10 @@ function projectedFaults(source: DeepReadonly<ProjectedVolumeSource>, path: Path
 }
 
 /** Faults of the source of one volume. Which of several counts is not decided here. */
-export function validateVolumeSource({ hostPath, configMap, secret, downwardAPI, projected }: DeepReadonly<Volume>, path: Path): FieldError[] {
+export function validateVolumeSource(
+  { hostPath, configMap, secret, downwardAPI, projected }: DeepReadonly<Volume>,
+  path: Path,
+): FieldError[] {
   const out: FieldError[] = [];
   if (hostPath !== undefined) out.push(...hostPathFaults(hostPath, path.child('hostPath')));
   if (configMap !== undefined) {

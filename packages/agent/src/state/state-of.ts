@@ -1,0 +1,27 @@
+// Collects what the agent remembers over a restart. How it is written is records.ts.
+import type { PodWorker } from '../pods/worker.js';
+import type { AssignmentStore } from '../session/assignments.js';
+import type { AgentState } from './records.js';
+
+export interface StateSources extends Pick<AgentState, 'nodeName' | 'podCIDR' | 'clusterCIDR' | 'clusterId'> {
+  readonly references: AssignmentStore;
+  readonly workers: ReadonlyMap<string, PodWorker>;
+  readonly terminated: ReadonlySet<string>;
+}
+
+export function stateOf({ references, workers, terminated, ...rest }: StateSources): AgentState {
+  const kept = new Map(
+    [...workers].map(([uid, worker]) => [
+      uid,
+      { memory: worker.memory, probes: worker.probesToKeep(), status: worker.status, acceptedAt: worker.acceptedAt },
+    ]),
+  );
+  return {
+    ...rest,
+    kept,
+    terminated: [...terminated],
+    pods: [...references.pods.values()],
+    configMaps: [...references.configMaps.values()],
+    secrets: [...references.secrets.values()],
+  };
+}
