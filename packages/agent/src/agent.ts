@@ -284,7 +284,7 @@ export class Agent implements WorkerHost {
       this.synced = true;
       for (const worker of this.workers.values()) worker.soon();
       this.adoptOrphans();
-      void this.files?.sweep(() => [...this.workers.keys(), ...this.cache.podUids()]);
+      void this.files?.sweep(() => [...this.workers.keys(), ...this.cache.podUids()], this.cache);
     }
     this.changed();
     return true;

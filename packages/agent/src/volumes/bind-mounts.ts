@@ -1,7 +1,7 @@
 // Gives an open file or folder a name of the agent's own by a bind mount, so that an engine which takes names only gets exactly what was
 // opened. Needed from the creation of a container until it has started; the container keeps a mount of its own.
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { type FileHandle, mkdir, open, rmdir, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
@@ -45,8 +45,9 @@ export async function unbind(target: string): Promise<void> {
   }
 }
 
-/** Mount points at the path and below. */
-export function mountsBelow(path: string): readonly string[] {
+/** Mount points at the path and below, by their real names. */
+export function mountsBelow(folder: string): readonly string[] {
+  const path = existsSync(folder) ? realpathSync(folder) : folder;
   return readFileSync('/proc/self/mountinfo', 'utf8')
     .split('\n')
     .map((line) =>

@@ -4,15 +4,17 @@
 //   <root>/<uid>/mounts/<run>.<mount>       subPath of other volumes: a bind mount until the container has started
 // When to write, and what a failure means for the pod, is decided by the pod's worker.
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { cp, lchown, lstat, mkdir, open, readdir, realpath, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import type { Volume } from '@podplane/api/gen/podplane/core/v1/volume';
 import type { Clock } from '@podplane/api/system';
 import type { Log } from '../log.js';
+import type { ContainerCache } from '../pods/container-cache.js';
 import type { EnvContext } from '../pods/env.js';
 import { volumeName } from '../pods/names.js';
+import { attemptOf, containerNameOf, runOf } from '../pods/planner/observed.js';
 import type { ContainerRuntime } from '../runtime/types.js';
 import { bindHandle, mountsBelow, unbind } from './bind-mounts.js';
 import { prepareHostPath } from './host-path.js';
@@ -50,7 +52,9 @@ export class PodFiles {
   private readonly written = new Map<string, string>();
 
   constructor(private readonly options: PodFilesOptions) {
-    const { dataDir, runtime, log, memoryDir } = options;
+    const { runtime, log, memoryDir } = options;
+    // Mounts are listed by their real names.
+    const dataDir = existsSync(options.dataDir) ? realpathSync(options.dataDir) : options.dataDir;
     const seesPath = (path: string): Promise<boolean> => runtime.seesPath(path);
     this.roots = memoryDir === undefined ? new Roots(dataDir, seesPath, log) : new Roots(dataDir, seesPath, log, memoryDir);
   }
@@ -141,9 +145,20 @@ export class PodFiles {
     }
   }
 
-  /** Removes what pods left that are not known; asked for each anew, as pods come meanwhile. Never rejects. */
-  async sweep(known: () => Iterable<string>): Promise<void> {
+  /**
+   * Removes what pods left that are not known; asked for each anew, as pods come meanwhile. Of known ones the mounts of runs that have
+   * started: an agent that was killed right after that left them. Never rejects.
+   */
+  async sweep(known: () => Iterable<string>, containers: Pick<ContainerCache, 'ofPod'>): Promise<void> {
     try {
+      for (const uid of known()) {
+        const mounts = join(this.podFolder(this.roots.disk, uid), 'mounts');
+        for (const name of await names(mounts)) {
+          const [container = '', attempt] = name.split('.');
+          const made = containers.ofPod(uid).find((info) => containerNameOf(info) === container && attemptOf(info) === Number(attempt));
+          if (made !== undefined && runOf(made) !== 'created') await unbind(join(mounts, name));
+        }
+      }
       for (const root of this.roots.all) {
         for (const name of await names(root)) {
           if (!name.startsWith('.') && !new Set([...known()].map(uidFolder)).has(name)) await this.remove(name);

@@ -33,6 +33,8 @@ export async function down(world: DownWorld, folder: string): Promise<void> {
     io.err(`Removing containers, networks and volumes of ${name} ...\n`);
     if (!(await world.removeNode(name, data.machineId(name)))) io.err(`${name} belongs to another cluster by now: left alone.\n`);
   }
+  const { removePodFiles } = await import('@podplane/agent/volumes/clean-up');
+  for (const name of data.agentNames()) await removePodFiles(data.agent(name));
   await world.unpublish(data.contextFile);
   data.remove();
   io.out(
