@@ -13,7 +13,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 it('says clearly where the engine does not see the files of the agent, and asks again later', async () => {
   let same = false;
-  const roots = new Roots(join(folder, 'data'), () => Promise.resolve(same), silentLog, undefined);
+  const roots = new Roots(join(folder, 'data'), () => Promise.resolve(same), silentLog, join(folder, 'memory'));
   await expect(roots.open()).rejects.toThrow(
     /the Docker Engine does not see the agent's files in .*data\/pods: agent and engine must run on the same host/,
   );
