@@ -5,6 +5,7 @@ import type { System } from '@podplane/api/system';
 import type { Store } from '@podplane/store/types';
 import { encodeAny } from './encoding.js';
 import { parseScope } from './kinds.js';
+import { Ordered } from './ordering.js';
 import { parseSelection } from './selection.js';
 
 const DEFAULT_LIMIT = 500;
@@ -38,7 +39,7 @@ export interface ListPage {
 interface Pinned {
   readonly request: string;
   readonly kind: Kind;
-  readonly objects: readonly Obj[];
+  readonly list: Ordered;
   readonly revision: number;
   readonly until: number;
 }
@@ -75,13 +76,14 @@ export class Lists {
     const view = this.store.durableView;
     const objects: Obj[] = [];
     for (const object of selection.candidates(view)) if (selection.matches(object)) objects.push(object);
-    objects.sort(inOrder);
-    return { request, kind, objects, revision: view.revision, until: 0 };
+    return { request, kind, list: new Ordered(objects, () => this.system.random.next()), revision: view.revision, until: 0 };
   }
 
-  private cut(list: Pinned, offset: number, limit: number, id: string | undefined): ListPage {
-    const { objects, kind } = list;
+  private cut(pinned: Pinned, offset: number, limit: number, id: string | undefined): ListPage {
+    const { list, kind, revision } = pinned;
+    const { objects } = list;
     const end = Math.min(objects.length, offset + Math.min(limit === 0 ? DEFAULT_LIMIT : limit, MOST_LIMIT));
+    list.upTo(end);
     const encoded: Uint8Array[] = [];
     let bytes = 0;
     let at = offset;
@@ -91,15 +93,15 @@ export class Lists {
       bytes += one.byteLength + 8;
       encoded.push(one);
     }
-    const page = { kind, objects: objects.slice(offset, at), encoded, revision: list.revision, remaining: objects.length - at };
+    const page = { kind, objects: objects.slice(offset, at), encoded, revision, remaining: objects.length - at };
     // A finished list stays pinned until its time is over: the last page may have to be asked for again.
-    return { ...page, continue: at < objects.length ? makeToken(id ?? this.pin(list), at) : '' };
+    return { ...page, continue: at < objects.length ? makeToken(id ?? this.pin(pinned), at) : '' };
   }
 
-  private pin(list: Pinned): string {
+  private pin(pinned: Pinned): string {
     const id = this.system.random.uid();
-    this.pinned.set(id, { ...list, until: this.system.clock.monotonic() + PINNED_MS });
-    this.pinnedObjects += list.objects.length;
+    this.pinned.set(id, { ...pinned, until: this.system.clock.monotonic() + PINNED_MS });
+    this.pinnedObjects += pinned.list.objects.length;
     for (const oldest of this.pinned.keys()) {
       if (oldest === id || (this.pinned.size <= MOST_PINNED && this.pinnedObjects <= MOST_PINNED_OBJECTS)) break;
       this.unpin(oldest);
@@ -108,7 +110,7 @@ export class Lists {
   }
 
   private unpin(id: string): void {
-    this.pinnedObjects -= this.pinned.get(id)?.objects.length ?? 0;
+    this.pinnedObjects -= this.pinned.get(id)?.list.objects.length ?? 0;
     this.pinned.delete(id);
   }
 
@@ -119,17 +121,6 @@ export class Lists {
       this.unpin(id);
     }
   }
-}
-
-function inOrder(a: Obj, b: Obj): number {
-  const left = a.metadata;
-  const right = b.metadata;
-  const byNamespace = compare(left?.namespace ?? '', right?.namespace ?? '');
-  return byNamespace !== 0 ? byNamespace : compare(left?.name ?? '', right?.name ?? '');
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 function makeToken(id: string, offset: number): string {
