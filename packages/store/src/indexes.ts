@@ -33,6 +33,8 @@ function uncontrolled(object: AnyObject): readonly string[] {
 
 const own: IndexDefinitions = {
   ReplicaSet: { uncontrolled },
+  ControllerRevision: { uncontrolled },
+  Job: { uncontrolled },
   Pod: {
     uncontrolled,
     /** spec.nodeName; pods without a node are under "". */
