@@ -1,4 +1,5 @@
 // All controllers, in the order in which they act on a change within one turn of the pump.
+import { DaemonSetController } from './daemonset/controller.js';
 import { DeploymentController } from './deployment/controller.js';
 import { NamespaceController } from './namespace/controller.js';
 import type { NodeLifecycleConfig } from './node-lifecycle/config.js';
@@ -7,6 +8,8 @@ import { OwnerGcController } from './owner-gc/controller.js';
 import { type PodGcConfig, PodGcController } from './pod-gc/controller.js';
 import { ReplicaSetController } from './replicaset/controller.js';
 import type { NodeLiveness, Reconciler } from './runtime/types.js';
+
+import { StatefulSetController } from './statefulset/controller.js';
 
 export interface ControllersOptions {
   readonly liveness: NodeLiveness;
@@ -22,6 +25,8 @@ export function createControllers(options: ControllersOptions): Reconciler[] {
     new NamespaceController(),
     new OwnerGcController(),
     new ReplicaSetController(),
+    new DaemonSetController(),
+    new StatefulSetController(),
     new DeploymentController(),
   ];
 }

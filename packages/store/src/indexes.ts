@@ -34,7 +34,6 @@ function uncontrolled(object: AnyObject): readonly string[] {
 const own: IndexDefinitions = {
   ReplicaSet: { uncontrolled },
   ControllerRevision: { uncontrolled },
-  Job: { uncontrolled },
   Pod: {
     uncontrolled,
     /** spec.nodeName; pods without a node are under "". */
