@@ -1,6 +1,8 @@
 // All controllers, in the order in which they act on a change within one turn of the pump.
+import { CronJobController } from './cronjob/controller.js';
 import { DaemonSetController } from './daemonset/controller.js';
 import { DeploymentController } from './deployment/controller.js';
+import { JobController } from './job/controller.js';
 import { NamespaceController } from './namespace/controller.js';
 import type { NodeLifecycleConfig } from './node-lifecycle/config.js';
 import { NodeLifecycleController } from './node-lifecycle/controller.js';
@@ -17,7 +19,7 @@ export interface ControllersOptions {
   readonly podGc?: Partial<PodGcConfig>;
 }
 
-/** What removes comes before what replaces; Deployments come last because they go by the status of their sets. */
+/** What removes comes before what replaces; Deployments and CronJobs come last because they go by the status of what they own. */
 export function createControllers(options: ControllersOptions): Reconciler[] {
   return [
     new NodeLifecycleController(options.liveness, options.nodeLifecycle),
@@ -27,6 +29,8 @@ export function createControllers(options: ControllersOptions): Reconciler[] {
     new ReplicaSetController(),
     new DaemonSetController(),
     new StatefulSetController(),
+    new JobController(),
+    new CronJobController(),
     new DeploymentController(),
   ];
 }
