@@ -3,6 +3,7 @@
 import { kindByName } from '@podplane/api/kinds/catalogue';
 import { allKinds, type Kind, kindNames } from '@podplane/api/kinds/kind-names';
 import type { Command, Option } from 'commander';
+import { ROLLOUT_KINDS } from './revisions.js';
 
 export interface Suggestion {
   readonly word: string;
@@ -18,10 +19,10 @@ export type NamesOf = (kind: Kind, namespace: string | undefined) => Promise<rea
 const KIND_COMMANDS = new Set(['get', 'describe', 'delete']);
 /** What each of these works on: POD or KIND/NAME. */
 const TARGET_COMMANDS = new Map<string, readonly Kind[]>([
-  ['logs', ['Pod', 'Deployment', 'ReplicaSet']],
-  ['exec', ['Pod', 'Deployment', 'ReplicaSet']],
-  ['port-forward', ['Pod', 'Deployment', 'ReplicaSet']],
-  ['scale', ['Deployment', 'ReplicaSet']],
+  ['logs', ['Pod', 'Deployment', 'ReplicaSet', 'DaemonSet', 'StatefulSet', 'Job', 'CronJob']],
+  ['exec', ['Pod', 'Deployment', 'ReplicaSet', 'DaemonSet', 'StatefulSet', 'Job', 'CronJob']],
+  ['port-forward', ['Pod', 'Deployment', 'ReplicaSet', 'DaemonSet', 'StatefulSet', 'Job', 'CronJob']],
+  ['scale', ['Deployment', 'ReplicaSet', 'StatefulSet']],
 ]);
 const VALUES = new Map<string, readonly string[]>([
   ['--output', ['wide', 'json', 'yaml', 'name']],
@@ -104,8 +105,13 @@ async function argumentSuggestions(parsed: Parsed, current: string, names: Names
         .map((kind) => ({ word: `${kindNames[kind].shortNames[0] ?? kindNames[kind].singular}/`, description: kind })),
     ];
   }
-  if (command.parent?.name() === 'rollout' && args.length === 0)
-    return slash > 0 ? ofSlash() : namesWith(names, 'Deployment', namespace, 'deploy/');
+  if (command.parent?.name() === 'rollout' && args.length === 0) {
+    if (slash > 0) return ofSlash();
+    const found = await Promise.all(
+      ROLLOUT_KINDS.map((kind) => namesWith(names, kind, namespace, `${kindNames[kind].shortNames[0] ?? ''}/`)),
+    );
+    return found.flat();
+  }
   if (name === 'cordon' || name === 'uncordon') return namesWith(names, 'Node', namespace, '');
   if (name === 'completion') return ['bash', 'zsh', 'fish'].map(plain);
   if (name === 'explain') return allKinds.map((kind) => ({ word: kindNames[kind].singular, description: kind }));

@@ -1,7 +1,10 @@
+import { DaemonSet } from '@podplane/api/gen/podplane/apps/v1/daemon_set';
 import { Deployment } from '@podplane/api/gen/podplane/apps/v1/deployment';
+import { StatefulSet } from '@podplane/api/gen/podplane/apps/v1/stateful_set';
+import { Job } from '@podplane/api/gen/podplane/batch/v1/job';
 import { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import { describe, expect, it } from 'vitest';
-import { deploymentVerdict, podVerdict } from './readiness.js';
+import { daemonSetVerdict, deploymentVerdict, jobVerdict, podVerdict, statefulSetVerdict } from './readiness.js';
 
 const wish = { metadata: { name: 'web', generation: 3 }, spec: { replicas: 4 } };
 
@@ -105,5 +108,73 @@ describe('podVerdict', () => {
       status: { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] },
     });
     expect(podVerdict(pod).state).toBe('waiting');
+  });
+});
+
+const sick = Pod.fromPartial({
+  metadata: { name: 'p-1' },
+  status: { containerStatuses: [{ name: 'c', state: { waiting: { reason: 'ImagePullBackOff' } } }] },
+});
+
+describe('daemonSetVerdict', () => {
+  const at = { desiredNumberScheduled: 3, observedGeneration: 1 };
+  it.each<[Parameters<typeof DaemonSet.fromPartial>[0], string, string]>([
+    [{ status: { observedGeneration: 0 } }, 'waiting', 'waiting for the change to be observed'],
+    [
+      { status: { ...at, updatedNumberScheduled: 1, numberAvailable: 2 } },
+      'waiting',
+      'new pods on 1 of 3 nodes, 2 available; p-1: container c: ImagePullBackOff',
+    ],
+    [
+      { status: { ...at, updatedNumberScheduled: 3, numberAvailable: 2 } },
+      'waiting',
+      'available on 2 of 3 nodes; p-1: container c: ImagePullBackOff',
+    ],
+    [{ status: { ...at, updatedNumberScheduled: 3, numberAvailable: 3 } }, 'done', 'is ready (on 3 of 3 nodes)'],
+    [
+      { spec: { updateStrategy: { type: 'OnDelete' } }, status: { ...at, currentNumberScheduled: 3, numberAvailable: 3 } },
+      'done',
+      'is ready (on 3 of 3 nodes)',
+    ],
+    [{ status: { observedGeneration: 1 } }, 'done', 'has no pods, as no node fits'],
+  ])('%j: %s', (partial, state, text) => {
+    expect(daemonSetVerdict(DaemonSet.fromPartial({ metadata: { generation: 1 }, ...partial }), [sick])).toEqual({ state, text });
+  });
+});
+
+describe('statefulSetVerdict', () => {
+  const at = { observedGeneration: 1, replicas: 3, readyReplicas: 3, availableReplicas: 3, currentRevision: 'a', updateRevision: 'b' };
+  it.each<[Parameters<typeof StatefulSet.fromPartial>[0], string, string]>([
+    [{ status: { ...at, observedGeneration: 0 } }, 'waiting', 'waiting for the change to be observed'],
+    [{ status: { ...at, availableReplicas: 2 } }, 'waiting', '2 of 3 pods available; p-1: container c: ImagePullBackOff'],
+    [{ status: { ...at, updatedReplicas: 1 } }, 'waiting', '1 of 3 pods updated; p-1: container c: ImagePullBackOff'],
+    [{ status: { ...at, replicas: 4, updatedReplicas: 3 } }, 'waiting', '1 pods more than wanted still there'],
+    [
+      {
+        spec: { replicas: 3, updateStrategy: { type: 'RollingUpdate', rollingUpdate: { partition: 2 } } },
+        status: { ...at, updatedReplicas: 1 },
+      },
+      'done',
+      'is ready (3 of 3 pods)',
+    ],
+    [{ spec: { replicas: 3, updateStrategy: { type: 'OnDelete' } }, status: at }, 'done', 'is ready (3 of 3 pods)'],
+    [{ status: { ...at, currentRevision: 'b', updatedReplicas: 3 } }, 'done', 'is ready (3 of 3 pods)'],
+  ])('%j: %s', (partial, state, text) => {
+    expect(statefulSetVerdict(StatefulSet.fromPartial({ metadata: { generation: 1 }, spec: { replicas: 3 }, ...partial }), [sick])).toEqual(
+      { state, text },
+    );
+  });
+});
+
+describe('jobVerdict', () => {
+  const condition = (type: string): object => ({ conditions: [{ type, status: 'True', message: 'too bad' }], succeeded: 2 });
+  it.each<[Parameters<typeof Job.fromPartial>[0], string, string]>([
+    [{}, 'waiting', 'waiting for its first pod; p-1: container c: ImagePullBackOff'],
+    [{ status: { active: 1, ready: 1 } }, 'done', 'is running (0 of 5 succeeded)'],
+    [{ status: condition('Complete') }, 'done', 'is complete (2 of 5 succeeded)'],
+    [{ status: condition('Failed') }, 'failed', 'has failed: too bad; p-1: container c: ImagePullBackOff'],
+    [{ spec: { completions: 5, suspend: true } }, 'done', 'is suspended'],
+  ])('%j: %s', (partial, state, text) => {
+    expect(jobVerdict(Job.fromPartial({ spec: { completions: 5 }, ...partial }), [sick])).toEqual({ state, text });
   });
 });

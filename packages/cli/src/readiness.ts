@@ -5,7 +5,7 @@ import type { Verdict } from './observe.js';
 import { isReady, type Pod } from './workloads.js';
 
 /** Kinds that take time to get ready; all others are as soon as they exist. */
-export const TAKES_TIME: readonly Kind[] = ['Deployment', 'ReplicaSet', 'Pod'];
+export const TAKES_TIME: readonly Kind[] = ['Deployment', 'ReplicaSet', 'DaemonSet', 'StatefulSet', 'Job', 'Pod'];
 
 /** Waiting reasons that are the ordinary course of a start. */
 const ORDINARY = new Set(['ContainerCreating', 'PodInitializing', '']);
@@ -68,6 +68,52 @@ export function replicaSetVerdict(set: KindMap['ReplicaSet'], pods: Iterable<Pod
   if ((set.status?.replicas ?? 0) !== wanted || available < wanted)
     return { state: 'waiting', text: `${available} of ${wanted} pods available${firstTrouble(pods)}` };
   return { state: 'done', text: `is ready (${available} of ${wanted} pods)` };
+}
+
+const UNOBSERVED: Verdict = { state: 'waiting', text: 'waiting for the change to be observed' };
+
+/** A DaemonSet's rollout. With OnDelete old pods stay, and nothing is waited for but that all nodes have one. */
+export function daemonSetVerdict({ spec, status, metadata }: KindMap['DaemonSet'], pods: Iterable<Pod> = []): Verdict {
+  if ((status?.observedGeneration ?? 0) < (metadata?.generation ?? 0)) return UNOBSERVED;
+  const wanted = status?.desiredNumberScheduled ?? 0;
+  const updated = spec?.updateStrategy?.type === 'OnDelete' ? (status?.currentNumberScheduled ?? 0) : (status?.updatedNumberScheduled ?? 0);
+  const available = status?.numberAvailable ?? 0;
+  if (updated < wanted)
+    return { state: 'waiting', text: `new pods on ${updated} of ${wanted} nodes, ${available} available${firstTrouble(pods)}` };
+  if (available < wanted) return { state: 'waiting', text: `available on ${available} of ${wanted} nodes${firstTrouble(pods)}` };
+  return { state: 'done', text: wanted === 0 ? 'has no pods, as no node fits' : `is ready (on ${available} of ${wanted} nodes)` };
+}
+
+/** A StatefulSet's rollout, as far as its partition lets it go. */
+export function statefulSetVerdict({ spec, status, metadata }: KindMap['StatefulSet'], pods: Iterable<Pod> = []): Verdict {
+  if ((status?.observedGeneration ?? 0) < (metadata?.generation ?? 0)) return UNOBSERVED;
+  const wanted = spec?.replicas ?? 1;
+  const total = status?.replicas ?? 0;
+  const available = status?.availableReplicas ?? 0;
+  if (available < wanted) return { state: 'waiting', text: `${available} of ${wanted} pods available${firstTrouble(pods)}` };
+  if (total > wanted) return { state: 'waiting', text: `${total - wanted} pods more than wanted still there` };
+  if (spec?.updateStrategy?.type !== 'OnDelete') {
+    const partition = spec?.updateStrategy?.rollingUpdate?.partition ?? 0;
+    const due = Math.max(0, wanted - partition);
+    const updated = status?.updateRevision === status?.currentRevision ? wanted : (status?.updatedReplicas ?? 0);
+    if (updated < due) return { state: 'waiting', text: `${updated} of ${due} pods updated${firstTrouble(pods)}` };
+  }
+  return { state: 'done', text: wanted === 0 ? 'has no pods, as wanted' : `is ready (${available} of ${wanted} pods)` };
+}
+
+/** Whether a Job is under way: how long it takes is its own affair. */
+export function jobVerdict({ spec, status }: KindMap['Job'], pods: Iterable<Pod> = []): Verdict {
+  const holds = (type: string): { readonly reason?: string | undefined; readonly message?: string | undefined } | undefined =>
+    status?.conditions.find((one) => one.type === type && one.status === 'True');
+  const failed = holds('Failed') ?? holds('FailureTarget');
+  const done = `${status?.succeeded ?? 0} of ${spec?.completions ?? 1}`;
+  if (failed !== undefined)
+    return { state: 'failed', text: `has failed: ${failed.message ?? failed.reason ?? 'no reason given'}${firstTrouble(pods)}` };
+  if (holds('Complete') !== undefined) return { state: 'done', text: `is complete (${done} succeeded)` };
+  if (spec?.suspend === true) return { state: 'done', text: 'is suspended' };
+  if ((status?.ready ?? 0) > 0 || (status?.succeeded ?? 0) > 0) return { state: 'done', text: `is running (${done} succeeded)` };
+  if (spec?.parallelism === 0) return { state: 'done', text: 'has no pods, as wanted' };
+  return { state: 'waiting', text: `waiting for its first pod${firstTrouble(pods)}` };
 }
 
 export function podVerdict(pod: Pod): Verdict {

@@ -6,7 +6,7 @@ import type { Io } from './io.js';
 import { type AnyObject, fullName, type Named } from './kinds.js';
 import { observe, type Verdict, waitFor } from './observe.js';
 import type { Progress } from './output/progress.js';
-import { deploymentVerdict, podVerdict, replicaSetVerdict } from './readiness.js';
+import { daemonSetVerdict, deploymentVerdict, jobVerdict, podVerdict, replicaSetVerdict, statefulSetVerdict } from './readiness.js';
 import { type Pod, podSetOf } from './workloads.js';
 
 export interface WaitContext {
@@ -17,12 +17,19 @@ export interface WaitContext {
   readonly progress: Progress;
 }
 
-function verdictOf(kind: Kind, object: AnyObject, pods: Iterable<Pod>): Verdict {
+/** How an object stands. pods: its own. */
+export function verdictOf(kind: Kind, object: AnyObject, pods: Iterable<Pod>): Verdict {
   switch (kind) {
     case 'Deployment':
       return deploymentVerdict(object as KindMap['Deployment'], pods);
     case 'ReplicaSet':
       return replicaSetVerdict(object as KindMap['ReplicaSet'], pods);
+    case 'DaemonSet':
+      return daemonSetVerdict(object as KindMap['DaemonSet'], pods);
+    case 'StatefulSet':
+      return statefulSetVerdict(object as KindMap['StatefulSet'], pods);
+    case 'Job':
+      return jobVerdict(object as KindMap['Job'], pods);
     case 'Pod':
       return podVerdict(object as Pod);
     default:

@@ -1,4 +1,4 @@
-// Which pods belong to what a person named: a pod itself, the pods of a Deployment or a ReplicaSet.
+// Which pods belong to what a person named: a pod itself, or the pods of a workload.
 import type { LabelSelector } from '@podplane/api/gen/podplane/meta/v1/meta';
 import type { Kind, KindMap } from '@podplane/api/kinds/kind-map';
 import type { Cluster } from './cluster.js';
@@ -57,7 +57,10 @@ export async function podSetOf(cluster: Cluster, namespace: string, { kind, name
   switch (kind) {
     case 'Pod':
       return { labelSelector: '', fieldSelector: `metadata.name=${name}`, belongs: () => true };
-    case 'ReplicaSet': {
+    case 'ReplicaSet':
+    case 'DaemonSet':
+    case 'StatefulSet':
+    case 'Job': {
       const set = await cluster.get(kind, namespace, name);
       const uid = set.metadata?.uid;
       return { labelSelector: selectorText(set.spec?.selector), fieldSelector: '', belongs: (pod) => ownerUid(pod) === uid };
@@ -80,8 +83,20 @@ export async function podSetOf(cluster: Cluster, namespace: string, { kind, name
           ) === true,
       };
     }
+    case 'CronJob': {
+      await cluster.get(kind, namespace, name);
+      // Its jobs are named after it and their minute.
+      const ofJob = new RegExp(`^${name.replaceAll('.', '\\.')}-\\d+$`);
+      return {
+        labelSelector: '',
+        fieldSelector: '',
+        belongs: (pod) =>
+          pod.metadata?.ownerReferences.some((owner) => owner.controller === true && owner.kind === 'Job' && ofJob.test(owner.name)) ===
+          true,
+      };
+    }
     default:
-      throw usage(`${fullName(kind, name)} has no pods`, 'Name a pod, deploy/NAME or rs/NAME.');
+      throw usage(`${fullName(kind, name)} has no pods`, 'Name a pod, deploy/NAME, sts/NAME, ds/NAME, rs/NAME, job/NAME or cj/NAME.');
   }
 }
 

@@ -1,5 +1,8 @@
 // All controllers, in the order in which they act on a change within one turn of the pump.
+import { CronJobController } from './cronjob/controller.js';
+import { DaemonSetController } from './daemonset/controller.js';
 import { DeploymentController } from './deployment/controller.js';
+import { JobController } from './job/controller.js';
 import { NamespaceController } from './namespace/controller.js';
 import type { NodeLifecycleConfig } from './node-lifecycle/config.js';
 import { NodeLifecycleController } from './node-lifecycle/controller.js';
@@ -8,13 +11,15 @@ import { type PodGcConfig, PodGcController } from './pod-gc/controller.js';
 import { ReplicaSetController } from './replicaset/controller.js';
 import type { NodeLiveness, Reconciler } from './runtime/types.js';
 
+import { StatefulSetController } from './statefulset/controller.js';
+
 export interface ControllersOptions {
   readonly liveness: NodeLiveness;
   readonly nodeLifecycle?: Partial<NodeLifecycleConfig>;
   readonly podGc?: Partial<PodGcConfig>;
 }
 
-/** What removes comes before what replaces; Deployments come last because they go by the status of their sets. */
+/** What removes comes before what replaces; Deployments and CronJobs come last because they go by the status of what they own. */
 export function createControllers(options: ControllersOptions): Reconciler[] {
   return [
     new NodeLifecycleController(options.liveness, options.nodeLifecycle),
@@ -22,6 +27,10 @@ export function createControllers(options: ControllersOptions): Reconciler[] {
     new NamespaceController(),
     new OwnerGcController(),
     new ReplicaSetController(),
+    new DaemonSetController(),
+    new StatefulSetController(),
+    new JobController(),
+    new CronJobController(),
     new DeploymentController(),
   ];
 }

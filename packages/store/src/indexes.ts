@@ -33,6 +33,7 @@ function uncontrolled(object: AnyObject): readonly string[] {
 
 const own: IndexDefinitions = {
   ReplicaSet: { uncontrolled },
+  ControllerRevision: { uncontrolled },
   Pod: {
     uncontrolled,
     /** spec.nodeName; pods without a node are under "". */

@@ -1,7 +1,11 @@
 // The generated code of each kind's message: its JSON and binary forms. Which fields a kind has is in the schema.
 import { ControllerRevision } from '../gen/podplane/apps/v1/controller_revision.js';
+import { DaemonSet } from '../gen/podplane/apps/v1/daemon_set.js';
 import { Deployment } from '../gen/podplane/apps/v1/deployment.js';
 import { ReplicaSet } from '../gen/podplane/apps/v1/replica_set.js';
+import { StatefulSet } from '../gen/podplane/apps/v1/stateful_set.js';
+import { CronJob } from '../gen/podplane/batch/v1/cron_job.js';
+import { Job } from '../gen/podplane/batch/v1/job.js';
 import { Lease } from '../gen/podplane/coordination/v1/lease.js';
 import { ConfigMap } from '../gen/podplane/core/v1/config_map.js';
 import { Event } from '../gen/podplane/core/v1/event.js';
@@ -34,6 +38,10 @@ export const codecs: { readonly [K in Kind]: Codec<KindMap[K]> } = {
   Deployment,
   ReplicaSet,
   ControllerRevision,
+  DaemonSet,
+  StatefulSet,
+  Job,
+  CronJob,
 };
 
 export function isKind(text: string): text is Kind {

@@ -21,7 +21,7 @@ export type Identified =
 
 /** Kinds of Kubernetes that manifests often hold and that are not here: told as such, not as unknown. */
 const NOT_HERE = new Set(
-  `StatefulSet DaemonSet Job CronJob Ingress IngressClass NetworkPolicy PersistentVolume PersistentVolumeClaim StorageClass Role
+  `Ingress IngressClass NetworkPolicy PersistentVolume PersistentVolumeClaim StorageClass Role
   RoleBinding ClusterRole ClusterRoleBinding HorizontalPodAutoscaler PodDisruptionBudget CustomResourceDefinition LimitRange
   ResourceQuota PriorityClass RuntimeClass Endpoints EndpointSlice ReplicationController PodTemplate MutatingWebhookConfiguration
   ValidatingWebhookConfiguration APIService CSIDriver VolumeAttachment`.split(/\s+/),

@@ -22,6 +22,10 @@ describe('words for kinds', () => {
     ['deployments.v1.apps', 'Deployment'],
     ['deploy.apps', 'Deployment'],
     ['rs', 'ReplicaSet'],
+    ['ds', 'DaemonSet'],
+    ['sts', 'StatefulSet'],
+    ['jobs.batch', 'Job'],
+    ['cj', 'CronJob'],
     ['leases.coordination.k8s.io', 'Lease'],
     ['controllerrevision', 'ControllerRevision'],
     ['pods.v1.', 'Pod'],
@@ -41,7 +45,7 @@ describe('words for kinds', () => {
   });
 
   test('categories, groups', () => {
-    expect(kindsOfCategory('all')).toEqual(['Pod', 'Service', 'Deployment', 'ReplicaSet']);
+    expect(kindsOfCategory('all')).toEqual(['Pod', 'Service', 'Deployment', 'ReplicaSet', 'DaemonSet', 'StatefulSet', 'Job', 'CronJob']);
     expect(kindsOfCategory('none')).toEqual([]);
     expect(kindByApiVersion('apps/v1', 'Deployment')).toBe('Deployment');
     expect(kindByApiVersion('v1', 'Deployment')).toBeUndefined();

@@ -3,8 +3,11 @@ import type { Object as AnyObject } from '../gen/podplane/api/v1/object.js';
 import { nearest } from '../schema/nearest.js';
 import { configMapKind } from './config-map.js';
 import { controllerRevisionKind } from './controller-revision.js';
+import { cronJobKind } from './cron-job.js';
+import { daemonSetKind } from './daemon-set.js';
 import { deploymentKind } from './deployment.js';
 import { eventKind } from './event.js';
+import { jobKind } from './job.js';
 import type { KindInfo, Readable } from './kind-info.js';
 import type { Kind, KindMap } from './kind-map.js';
 import { allKinds, kindNames } from './kind-names.js';
@@ -16,6 +19,7 @@ import { replicaSetKind } from './replica-set.js';
 import { secretKind } from './secret.js';
 import { serviceKind } from './service.js';
 import { serviceAccountKind } from './service-account.js';
+import { statefulSetKind } from './stateful-set.js';
 
 export type { Column, KindInfo, Readable } from './kind-info.js';
 
@@ -32,6 +36,10 @@ export const catalogue: { readonly [K in Kind]: KindInfo<K> } = {
   Deployment: deploymentKind,
   ReplicaSet: replicaSetKind,
   ControllerRevision: controllerRevisionKind,
+  DaemonSet: daemonSetKind,
+  StatefulSet: statefulSetKind,
+  Job: jobKind,
+  CronJob: cronJobKind,
 };
 
 /** The entry of a kind that is known only at run time: pass it objects of that kind only. */

@@ -1,7 +1,11 @@
 // Which kinds exist, and which message each one is. What a kind means (names, defaults, validation, columns) is in the files beside.
 import type { ControllerRevision } from '../gen/podplane/apps/v1/controller_revision.js';
+import type { DaemonSet } from '../gen/podplane/apps/v1/daemon_set.js';
 import type { Deployment } from '../gen/podplane/apps/v1/deployment.js';
 import type { ReplicaSet } from '../gen/podplane/apps/v1/replica_set.js';
+import type { StatefulSet } from '../gen/podplane/apps/v1/stateful_set.js';
+import type { CronJob } from '../gen/podplane/batch/v1/cron_job.js';
+import type { Job } from '../gen/podplane/batch/v1/job.js';
 import type { Lease } from '../gen/podplane/coordination/v1/lease.js';
 import type { ConfigMap } from '../gen/podplane/core/v1/config_map.js';
 import type { Event } from '../gen/podplane/core/v1/event.js';
@@ -25,6 +29,10 @@ export interface KindMap {
   Deployment: Deployment;
   ReplicaSet: ReplicaSet;
   ControllerRevision: ControllerRevision;
+  DaemonSet: DaemonSet;
+  StatefulSet: StatefulSet;
+  Job: Job;
+  CronJob: CronJob;
 }
 
 export type Kind = keyof KindMap;

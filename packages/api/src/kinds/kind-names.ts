@@ -51,6 +51,10 @@ export const kindNames: { readonly [K in Kind]: KindNames } = {
   Deployment: names('apps', 'apps.v1.Deployment', 'deployments', { singular: 'deployment', short: ['deploy'], categories: ALL }),
   ReplicaSet: names('apps', 'apps.v1.ReplicaSet', 'replicasets', { singular: 'replicaset', short: ['rs'], categories: ALL }),
   ControllerRevision: names('apps', 'apps.v1.ControllerRevision', 'controllerrevisions', { singular: 'controllerrevision' }),
+  DaemonSet: names('apps', 'apps.v1.DaemonSet', 'daemonsets', { singular: 'daemonset', short: ['ds'], categories: ALL }),
+  StatefulSet: names('apps', 'apps.v1.StatefulSet', 'statefulsets', { singular: 'statefulset', short: ['sts'], categories: ALL }),
+  Job: names('batch', 'batch.v1.Job', 'jobs', { singular: 'job', categories: ALL }),
+  CronJob: names('batch', 'batch.v1.CronJob', 'cronjobs', { singular: 'cronjob', short: ['cj'], categories: ALL }),
 };
 
 export const allKinds: readonly Kind[] = Object.keys(kindNames) as Kind[];

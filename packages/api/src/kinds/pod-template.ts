@@ -15,8 +15,16 @@ import { validateLabelSelector } from './selector-validation.js';
 type Template = DeepReadonly<PodTemplateSpec>;
 type Selector = DeepReadonly<LabelSelector>;
 
-/** Faults of a template and of the selector that must match it. Restart policies other than Always make no sense in replicated pods. */
-export function validateSelectorAndTemplate(selector: Selector | undefined, template: Template | undefined, path: Path): FieldError[] {
+/**
+ * Faults of a template and of the selector that must match it. Restart policies other than Always make no sense in replicated pods.
+ * word: the kind, as messages call it.
+ */
+export function validateSelectorAndTemplate(
+  selector: Selector | undefined,
+  template: Template | undefined,
+  path: Path,
+  word: 'deployment' | 'daemonset' | 'statefulset' = 'deployment',
+): FieldError[] {
   const out: FieldError[] = [];
   const at = path.child('selector');
   let matches: ((labels: Readonly<Record<string, string>>) => boolean) | undefined;
@@ -26,7 +34,7 @@ export function validateSelectorAndTemplate(selector: Selector | undefined, temp
     const faults = validateLabelSelector(selector, at);
     out.push(...faults);
     if (Object.keys(selector.matchLabels).length + selector.matchExpressions.length === 0) {
-      out.push(invalid(at, selector, 'empty selector is invalid for deployment'));
+      out.push(invalid(at, selector, `empty selector is invalid for ${word}`));
     } else if (faults.length === 0) {
       matches = compileLabelSelector(selector);
     }
@@ -36,20 +44,25 @@ export function validateSelectorAndTemplate(selector: Selector | undefined, temp
   const labels = template.metadata?.labels ?? {};
   const labelsPath = templatePath.child('metadata', 'labels');
   if (matches !== undefined && !matches(labels)) out.push(invalid(labelsPath, labels, '`selector` does not match template `labels`'));
-  out.push(...validateLabels(labels, labelsPath));
-  out.push(...validateAnnotations(template.metadata?.annotations ?? {}, templatePath.child('metadata', 'annotations')));
-  const specPath = templatePath.child('spec');
-  if (template.spec === undefined) return [...out, required(specPath.child('containers'))];
-  out.push(...validatePodSpec(template.spec, specPath));
-  const policy = template.spec.restartPolicy;
-  if (policy === 'OnFailure' || policy === 'Never') out.push(notSupported(specPath.child('restartPolicy'), policy, ['Always']));
+  out.push(...validateTemplate(template, templatePath));
+  const policy = template.spec?.restartPolicy;
+  if (policy === 'OnFailure' || policy === 'Never') out.push(notSupported(templatePath.child('spec', 'restartPolicy'), policy, ['Always']));
   return out;
+}
+
+/** Faults of a template itself. */
+export function validateTemplate(template: Template, path: Path): FieldError[] {
+  const out = validateLabels(template.metadata?.labels ?? {}, path.child('metadata', 'labels'));
+  out.push(...validateAnnotations(template.metadata?.annotations ?? {}, path.child('metadata', 'annotations')));
+  const specPath = path.child('spec');
+  if (template.spec === undefined) return [...out, required(specPath.child('containers'))];
+  return [...out, ...validatePodSpec(template.spec, specPath)];
 }
 
 type Workload = { readonly spec?: { readonly template?: Template | undefined; readonly selector?: Selector | undefined } | undefined };
 
 /** CONTAINERS, IMAGES and SELECTOR of -o wide. */
-export function templateColumns<K extends 'Deployment' | 'ReplicaSet'>(): Column<K>[] {
+export function templateColumns<K extends 'Deployment' | 'ReplicaSet' | 'DaemonSet' | 'StatefulSet' | 'Job'>(): Column<K>[] {
   const containers = (object: Workload): Template['spec'] => object.spec?.template?.spec;
   return [
     textColumn(

@@ -175,6 +175,33 @@ const container: readonly SupportRule[] = [
   only('Container', 'securityContext.procMount', ['Default']),
 ];
 
+function jobSpec(scope: 'Job' | 'CronJob', prefix: string): SupportRule[] {
+  const fields = [
+    'parallelism',
+    'completions',
+    'activeDeadlineSeconds',
+    'podFailurePolicy',
+    'successPolicy',
+    'backoffLimit',
+    'backoffLimitPerIndex',
+    'maxFailedIndexes',
+    'selector',
+    'manualSelector',
+    'template.metadata',
+    'ttlSecondsAfterFinished',
+    'completionMode',
+    'suspend',
+    'podReplacementPolicy',
+  ];
+  return [
+    ...yes(
+      scope,
+      fields.map((field) => `${prefix}.${field}`),
+    ),
+    only(scope, `${prefix}.managedBy`, ['kubernetes.io/job-controller']),
+  ];
+}
+
 const others: readonly SupportRule[] = [
   ...yes('Node', ['spec.podCIDR', 'spec.podCIDRs', 'spec.unschedulable', 'spec.taints']),
   ...yes('Node', ['spec.providerID'], 'kept and shown; nothing reads it'),
@@ -217,6 +244,41 @@ const others: readonly SupportRule[] = [
   ]),
   ...yes('ReplicaSet', ['spec.replicas', 'spec.selector', 'spec.template.metadata', 'spec.minReadySeconds']),
   ...yes('ControllerRevision', ['data', 'revision']),
+  ...yes('DaemonSet', [
+    'spec.selector',
+    'spec.template.metadata',
+    'spec.updateStrategy',
+    'spec.minReadySeconds',
+    'spec.revisionHistoryLimit',
+  ]),
+  ...yes('StatefulSet', [
+    'spec.replicas',
+    'spec.selector',
+    'spec.template.metadata',
+    'spec.podManagementPolicy',
+    'spec.updateStrategy.type',
+    'spec.updateStrategy.rollingUpdate.partition',
+    'spec.revisionHistoryLimit',
+    'spec.minReadySeconds',
+    'spec.ordinals',
+  ]),
+  ...yes('StatefulSet', ['spec.serviceName'], 'kept and shown; there is no cluster DNS yet that would name the pods by it'),
+  ...no('StatefulSet', ['spec.updateStrategy.rollingUpdate.maxUnavailable']),
+  ...no('StatefulSet', ['spec.volumeClaimTemplates'], 'there are no PersistentVolumeClaims yet'),
+  only('StatefulSet', 'spec.persistentVolumeClaimRetentionPolicy.whenDeleted', ['Retain']),
+  only('StatefulSet', 'spec.persistentVolumeClaimRetentionPolicy.whenScaled', ['Retain']),
+  ...jobSpec('Job', 'spec'),
+  ...yes('CronJob', [
+    'spec.schedule',
+    'spec.timeZone',
+    'spec.startingDeadlineSeconds',
+    'spec.concurrencyPolicy',
+    'spec.suspend',
+    'spec.successfulJobsHistoryLimit',
+    'spec.failedJobsHistoryLimit',
+    'spec.jobTemplate.metadata',
+  ]),
+  ...jobSpec('CronJob', 'spec.jobTemplate.spec'),
 ];
 
 /** Every field, or one above it. Metadata and status, which all kinds have, are not in it. */
@@ -227,4 +289,8 @@ export const podSpecPaths: Readonly<Partial<Record<Kind, string>>> = {
   Pod: 'spec',
   Deployment: 'spec.template.spec',
   ReplicaSet: 'spec.template.spec',
+  DaemonSet: 'spec.template.spec',
+  StatefulSet: 'spec.template.spec',
+  Job: 'spec.template.spec',
+  CronJob: 'spec.jobTemplate.spec.template.spec',
 };

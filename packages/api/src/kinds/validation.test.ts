@@ -4,7 +4,7 @@ import { applyMergePatch } from '../patch.js';
 import { kindInfo } from './catalogue.js';
 import { deepEqual } from './equal.js';
 import { allKinds, type Kind } from './kind-names.js';
-import { admitted, createFaults, goodPod, goodWorkload, texts, updateFaults, workloadWith } from './testing/pods.js';
+import { admitted, createFaults, goodJob, goodPod, goodWorkload, texts, updateFaults, workloadWith } from './testing/pods.js';
 
 const named = (manifest: JsonObject): JsonObject =>
   applyMergePatch({ metadata: { name: 'a', namespace: 'default' } }, manifest) as JsonObject;
@@ -31,6 +31,10 @@ const good: Readonly<Record<Kind, JsonObject>> = {
   Lease: named({ spec: { holderIdentity: 'n1', leaseDurationSeconds: 15, leaseTransitions: 0 } }),
   Deployment: goodWorkload,
   ReplicaSet: goodWorkload,
+  DaemonSet: goodWorkload,
+  StatefulSet: goodWorkload,
+  Job: goodJob,
+  CronJob: named({ spec: { schedule: '*/5 * * * *', jobTemplate: { spec: goodJob['spec'] as JsonObject } } }),
   ControllerRevision: named({ data: { spec: {} }, revision: 1 }),
 };
 

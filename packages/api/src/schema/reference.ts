@@ -20,6 +20,7 @@ const PACKAGES: readonly (readonly [string, string])[] = [
   ['podplane.node.v1', 'Services for nodes'],
   ['podplane.core.v1', 'Objects: v1'],
   ['podplane.apps.v1', 'Objects: apps/v1'],
+  ['podplane.batch.v1', 'Objects: batch/v1'],
   ['podplane.coordination.v1', 'Objects: coordination.k8s.io/v1'],
   ['podplane.meta.v1', 'Metadata'],
 ];

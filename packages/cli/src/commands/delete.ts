@@ -90,9 +90,11 @@ async function targetsOf(
   return found;
 }
 
+const WITH_PODS: ReadonlySet<Kind> = new Set<Kind>(['Deployment', 'ReplicaSet', 'DaemonSet', 'StatefulSet', 'Job', 'CronJob']);
+
 /** The pods that go with a workload. */
 async function ownedPods(cluster: Cluster, { kind, namespace, name }: Target): Promise<readonly Leaving[]> {
-  if (kind !== 'Deployment' && kind !== 'ReplicaSet') return [];
+  if (!WITH_PODS.has(kind)) return [];
   const { pods } = await listPods(cluster, namespace, await podSetOf(cluster, namespace, { kind, name }));
   return pods.map(({ metadata }) => ({ kind: 'Pod', namespace, uid: metadata?.uid ?? '', name: metadata?.name ?? '' }));
 }

@@ -1,4 +1,5 @@
 // Small changes of one field: `podplane scale`, `cordon`, `uncordon`.
+import type { Kind } from '@podplane/api/kinds/kind-map';
 import type { Command } from 'commander';
 import { EXIT_FAILED, usage } from '../exit-codes.js';
 import { fullName, parseSelection } from '../kinds.js';
@@ -10,11 +11,15 @@ interface ScaleOptions {
   readonly currentReplicas?: number;
 }
 
+type Scalable = 'Deployment' | 'ReplicaSet' | 'StatefulSet';
+
+const isScalable = (kind: Kind): kind is Scalable => kind === 'Deployment' || kind === 'ReplicaSet' || kind === 'StatefulSet';
+
 export function registerScale(program: Command, session: Session): void {
   program
     .command('scale')
     .summary('change the number of pods')
-    .description('Sets the number of pods of Deployments and ReplicaSets.')
+    .description('Sets the number of pods of Deployments, StatefulSets and ReplicaSets.')
     .argument('<resources...>', 'for example: deploy/web')
     .option('--replicas <count>', 'how many pods', countOption)
     .option('--current-replicas <count>', 'only where it is this many now', countOption)
@@ -24,12 +29,11 @@ export function registerScale(program: Command, session: Session): void {
       const selection = parseSelection(resources);
       if (selection.how === 'kinds') throw usage('you must name what to scale', 'For example: podplane scale deploy/web --replicas 9');
       for (const { kind } of selection.objects)
-        if (kind !== 'Deployment' && kind !== 'ReplicaSet') throw usage(`a ${kind} cannot be scaled`, 'Deployments and ReplicaSets can.');
+        if (!isScalable(kind)) throw usage(`a ${kind} cannot be scaled`, 'Deployments, StatefulSets and ReplicaSets can.');
       const { cluster, namespace } = await session.open(command);
       for (const { kind, name } of selection.objects) {
-        if (options.currentReplicas !== undefined) {
-          const object =
-            kind === 'Deployment' ? await cluster.get('Deployment', namespace, name) : await cluster.get('ReplicaSet', namespace, name);
+        if (options.currentReplicas !== undefined && isScalable(kind)) {
+          const object = await cluster.get(kind, namespace, name);
           const now = object.spec?.replicas ?? 1;
           if (now !== options.currentReplicas) {
             session.io.err(`error: expected ${fullName(kind, name)} to have ${options.currentReplicas} replicas, it has ${now}\n`);

@@ -10,6 +10,7 @@ import { addQuantities, formatQuantity, parseQuantity } from '@podplane/api/quan
 import { byTime, type Event, seenText } from '../events.js';
 import type { AnyObject } from '../kinds.js';
 import { selectorText } from '../workloads.js';
+import { type Kit, workloadText } from './describe-workloads.js';
 import { Sheet } from './sheet.js';
 import { Table } from './table.js';
 
@@ -248,7 +249,7 @@ function nodeText(sheet: Sheet, node: KindMap['Node'], pods: readonly KindMap['P
   });
 }
 
-function template(sheet: Sheet, spec: KindMap['ReplicaSet']['spec'] | KindMap['Deployment']['spec']): void {
+function template(sheet: Sheet, spec: Parameters<Kit['template']>[1]): void {
   sheet.heading('Pod Template');
   sheet.nested(() => {
     map(sheet, 'Labels', spec?.template?.metadata?.labels);
@@ -307,7 +308,7 @@ function replicaSetText(sheet: Sheet, set: KindMap['ReplicaSet'], pods: readonly
 
 export interface Around {
   readonly events: readonly Event[];
-  /** Of a node: those on it. Of a ReplicaSet: its own. */
+  /** Of a node: those on it. Of a ReplicaSet, DaemonSet or StatefulSet: its own. */
   readonly pods: readonly KindMap['Pod'][];
   /** Of a Deployment. */
   readonly replicaSets: readonly KindMap['ReplicaSet'][];
@@ -344,6 +345,7 @@ export function describeText(kind: Kind, object: AnyObject, around: Around): str
       break;
     }
     default: {
+      if (workloadText(sheet, kind, object, around.pods, around.now, { head, meta, conditions, template })) break;
       const { metadata, ...rest } = toManifest(kind, object as never);
       const { apiVersion: _version, kind: _kind, ...fields } = rest;
       head(sheet, object);

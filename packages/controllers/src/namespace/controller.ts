@@ -13,9 +13,8 @@ type Namespace = Obj<'Namespace'>;
 /** Most objects deleted in one reconcile. */
 const BURST = 500;
 // Owners first, so that nobody makes anew what is deleted after them; events last.
-const ORDER: readonly Kind[] = (['Deployment', 'ReplicaSet', 'Pod'] as Kind[]).concat(
-  allKinds.filter((kind) => kindNames[kind].namespaced && !['Deployment', 'ReplicaSet', 'Pod'].includes(kind)),
-);
+const FIRST: readonly Kind[] = ['CronJob', 'Job', 'Deployment', 'ReplicaSet', 'StatefulSet', 'DaemonSet', 'Pod'];
+const ORDER: readonly Kind[] = [...FIRST, ...allKinds.filter((kind) => kindNames[kind].namespaced && !FIRST.includes(kind))];
 
 export class NamespaceController implements Reconciler {
   readonly name = 'namespace';

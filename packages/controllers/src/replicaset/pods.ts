@@ -1,10 +1,7 @@
 // The pods of a ReplicaSet: which count, how many are ready, what a new one looks like. When there are too many is in ranking.ts.
-import type { Pod, PodSpec } from '@podplane/api/gen/podplane/core/v1/pod';
-import { ObjectMeta } from '@podplane/api/gen/podplane/meta/v1/meta';
 import type { Obj } from '@podplane/api/kinds/kind-map';
-import { podKind } from '@podplane/api/kinds/pod';
 import { availableAt, isBeingDeleted, isPodLost, isPodReady, isPodTerminal, REASON_NODE_LOST } from '@podplane/api/pod-state';
-import { controllerReference, nameOf, namespaceOf } from '../shared/objects.js';
+import { mouldOf, podFrom } from '../shared/pod-mould.js';
 
 export interface Sorted {
   /** Those that count as replicas. */
@@ -61,52 +58,9 @@ export function countPods(active: readonly Obj<'Pod'>[], set: Obj<'ReplicaSet'>,
   return { replicas: active.length, fullyLabeled, ready, available, nextInMs: Number.isFinite(next) ? next : undefined };
 }
 
-type Template = NonNullable<NonNullable<Obj<'ReplicaSet'>['spec']>['template']>;
-
-interface Mould {
-  readonly labels: Readonly<Record<string, string>>;
-  readonly annotations: Readonly<Record<string, string>>;
-  readonly finalizers: readonly string[];
-  readonly spec: Obj<'Pod'>['spec'];
-  readonly status: Obj<'Pod'>['status'];
-}
-
-// All pods of a template share one frozen spec: 100,000 replicas cost one, and whoever caches by spec finds them all.
-const moulds = new WeakMap<Template, Mould>();
-
-function mouldOf(template: Template, now: number): Mould {
-  const known = moulds.get(template);
-  if (known !== undefined) return known;
-  const metadata = ObjectMeta.fromPartial({ labels: { ...template.metadata?.labels }, annotations: { ...template.metadata?.annotations } });
-  const spec = structuredClone(template.spec) as PodSpec | undefined;
-  const pod: Pod = { apiVersion: 'v1', kind: 'Pod', metadata, spec };
-  podKind.setDefaults(pod);
-  podKind.prepareForCreate(pod, now);
-  const mould: Mould = {
-    labels: metadata.labels,
-    annotations: metadata.annotations,
-    finalizers: [...(template.metadata?.finalizers ?? [])],
-    spec: pod.spec,
-    status: pod.status,
-  };
-  moulds.set(template, mould);
-  return mould;
-}
-
 /** A new pod of a set, with defaults and owner, without a node. */
 export function newPod(set: Obj<'ReplicaSet'>, name: string, now: number): Obj<'Pod'> {
   const template = set.spec?.template;
   if (template === undefined) throw new TypeError('a ReplicaSet without a template');
-  const { labels, annotations, finalizers, spec, status } = mouldOf(template, now);
-  const metadata = {
-    name,
-    generateName: `${nameOf(set)}-`,
-    namespace: namespaceOf(set),
-    labels,
-    annotations,
-    ownerReferences: [controllerReference('ReplicaSet', set)],
-    finalizers,
-    managedFields: [],
-  };
-  return { apiVersion: 'v1', kind: 'Pod', metadata, spec, status };
+  return podFrom('ReplicaSet', set, mouldOf(template, now), name);
 }

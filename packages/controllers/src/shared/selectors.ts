@@ -5,7 +5,7 @@ import { compileLabelSelector, type LabelPredicate } from '@podplane/api/selecto
 const compiled = new WeakMap<object, LabelPredicate>();
 
 /** Whether a set of labels belongs to a workload. An empty selector would take everything; validation refuses it, and here it matches nothing. */
-export function selectorOf(workload: Obj<'ReplicaSet' | 'Deployment'>): LabelPredicate {
+export function selectorOf(workload: Obj<'ReplicaSet' | 'Deployment' | 'DaemonSet' | 'StatefulSet' | 'Job'>): LabelPredicate {
   const selector = workload.spec?.selector;
   if (selector === undefined) return () => false;
   let predicate = compiled.get(selector);

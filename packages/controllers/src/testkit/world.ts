@@ -1,13 +1,17 @@
 // A real store, a hand-turned clock, controllers on a pump, and a stand-in for agents that makes bound pods run. Not part of the program.
+import { fieldErrorText } from '@podplane/api/errors';
 import { Deployment } from '@podplane/api/gen/podplane/apps/v1/deployment';
+import { ContainerStatus } from '@podplane/api/gen/podplane/core/v1/container_status';
 import { Node } from '@podplane/api/gen/podplane/core/v1/node';
 import { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
+import { kindInfo } from '@podplane/api/kinds/catalogue';
 import { deploymentKind } from '@podplane/api/kinds/deployment';
 import type { Kind, KindMap, Obj } from '@podplane/api/kinds/kind-map';
 import { isBeingDeleted, isPodLost, isPodTerminal, podCondition } from '@podplane/api/pod-state';
 import { type MemoryJournal, memoryJournal } from '@podplane/store/journals/memory';
 import { createStore, type ObjectStore } from '@podplane/store/store';
 import { createControllers } from '../controllers.js';
+import { targetOf } from '../daemonset/placement.js';
 import { EventRecorder } from '../runtime/events.js';
 import { ControllerPump } from '../runtime/pump.js';
 import type { EventInput, NodeLiveness, Reconciler } from '../runtime/types.js';
@@ -95,6 +99,53 @@ export class World {
     return this.pods().filter((pod) => !isPodTerminal(pod) && !isBeingDeleted(pod) && !isPodLost(pod));
   }
 
+  /** Time passes while all nodes are heard. */
+  async pass(ms: number): Promise<void> {
+    for (let left = ms; left > 0; left -= 1000) {
+      for (const name of this.liveness.sessions) this.beat(name);
+      await this.system.advance(Math.min(1000, left));
+    }
+  }
+
+  /** The pod's containers have ended. code: exit code of the first. */
+  end(name: string, phase: 'Succeeded' | 'Failed', code = phase === 'Failed' ? 1 : 0): void {
+    const finishedAt = new Date(this.system.clock.now()).toISOString();
+    this.edit('Pod', name, (draft) => {
+      if (draft.spec !== undefined) draft.spec.nodeName ||= 'n1';
+      if (draft.status === undefined) return;
+      draft.status.phase = phase;
+      draft.status.conditions = draft.status.conditions.filter((c) => c.type !== 'Ready');
+      const state = { terminated: { exitCode: code, finishedAt } };
+      draft.status.containerStatuses = [
+        ContainerStatus.fromPartial({
+          name: draft.spec?.containers[0]?.name ?? '',
+          ready: false,
+          restartCount: 0,
+          image: '',
+          imageID: '',
+          state,
+        }),
+      ];
+    });
+  }
+
+  /** Creates an object of a manifest as the server would admit it. */
+  apply<K extends Kind>(kind: K, manifest: unknown): Obj<K> {
+    const info = kindInfo(kind);
+    const object = info.codec.fromJSON(manifest);
+    info.setDefaults(object);
+    info.prepareForCreate(object, this.system.clock.now());
+    const faults = info.validateCreate(object);
+    if (faults.length > 0) throw new Error(faults.map(fieldErrorText).join('; '));
+    return this.create(kind, object);
+  }
+
+  get<K extends Kind>(kind: K, name: string): Obj<K> {
+    const found = this.store.get(kind, kind === 'Node' ? '' : 'default', name);
+    if (found === undefined) throw new Error(`no ${kind} ${name}`);
+    return found;
+  }
+
   sets(): Obj<'ReplicaSet'>[] {
     return [...this.store.list('ReplicaSet', undefined, { ordered: true })];
   }
@@ -105,11 +156,11 @@ export class World {
     return found;
   }
 
-  /** As a scheduler and an agent would: binds a pod and reports it Running, ready or not. */
+  /** As a scheduler and an agent would: binds a pod (a daemon pod where it belongs) and reports it Running, ready or not. */
   run(pod: Obj<'Pod'>, ready = true, node = 'n1'): void {
     const time = new Date(this.system.clock.now()).toISOString();
     this.edit('Pod', pod.metadata?.name ?? '', (draft) => {
-      if (draft.spec !== undefined) draft.spec.nodeName ||= node;
+      if (draft.spec !== undefined) draft.spec.nodeName ||= targetOf(pod) || node;
       if (draft.status === undefined) return;
       const before = podCondition(draft, 'Ready');
       const status = ready ? 'True' : 'False';

@@ -9,7 +9,18 @@ import type { ReadView } from '@podplane/store/types';
 
 export type Subresource = '' | 'status';
 
-const WITH_STATUS: ReadonlySet<Kind> = new Set<Kind>(['Pod', 'Node', 'Namespace', 'Service', 'Deployment', 'ReplicaSet']);
+const WITH_STATUS: ReadonlySet<Kind> = new Set<Kind>([
+  'Pod',
+  'Node',
+  'Namespace',
+  'Service',
+  'Deployment',
+  'ReplicaSet',
+  'DaemonSet',
+  'StatefulSet',
+  'Job',
+  'CronJob',
+]);
 
 /** Throws ApiError BadRequest for one that the kind does not have. */
 export function parseSubresource(kind: Kind, text: string): Subresource {

@@ -2,6 +2,7 @@
 // enforces would be a bug, so all rules are here or in what this calls. Lists and watches are in lists.ts and watches.ts.
 import { ApiError, alreadyExists, badRequest, conflict, notFound, serviceUnavailable } from '@podplane/api/errors';
 import { kindInfo } from '@podplane/api/kinds/catalogue';
+import { setJobSelector } from '@podplane/api/kinds/job';
 import type { Kind, KindMap, Obj } from '@podplane/api/kinds/kind-map';
 import { kindNames } from '@podplane/api/kinds/kind-names';
 import type { System } from '@podplane/api/system';
@@ -223,7 +224,9 @@ function place(tx: Tx, { kind, object }: Given): Obj {
   checkNamespace(tx, kind, namespace, name || (object.metadata?.generateName ?? ''));
   // Asked before, not caught after: in a batch a throw inside of create must leave nothing behind.
   if (name !== '' && tx.get(kind, namespace, name) !== undefined) throw alreadyExists(kind, namespace, name);
-  return tx.create<Kind>(kind, object);
+  const made = tx.create<Kind>(kind, object);
+  // Only now it has the uid by which its pods will be found.
+  return kind === 'Job' ? tx.edit('Job', namespace, made.metadata?.name ?? '', setJobSelector) : made;
 }
 
 function replace(tx: Tx, { kind, namespace, name }: Place, next: KindMap[Kind], subresource: Subresource): Obj {

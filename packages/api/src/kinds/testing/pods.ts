@@ -73,6 +73,12 @@ export function workloadWith(spec: JsonObject): JsonObject {
   return applyMergePatch(goodWorkload, { spec }) as JsonObject;
 }
 
+/** A good Job. */
+export const goodJob: JsonObject = {
+  metadata: { name: 'sum', namespace: 'default' },
+  spec: { template: { spec: { restartPolicy: 'Never', containers: [{ name: 'a', image: 'busybox:1' }] } } },
+};
+
 /** A pod and its faults: texts, or the path with what the message must look like. */
 export type FaultRow = readonly [what: string, pod: JsonObject, ...faults: Fault[]];
 type Fault = string | readonly [path: string, message: RegExp];

@@ -1,0 +1,56 @@
+// Cron expressions, as a table: what is refused, and when the next time is, also where clocks are changed.
+import { describe, expect, test } from 'vitest';
+import { isTimeZone, parseCron } from './cron.js';
+
+function next(expression: string, after: string, zone?: string): string | undefined {
+  const parsed = parseCron(expression, zone);
+  if (!parsed.ok) throw new Error(parsed.problem);
+  const time = parsed.schedule.next(Date.parse(after));
+  return time === undefined ? undefined : new Date(time).toISOString().replace('.000', '');
+}
+
+describe('the next time', () => {
+  test.each<[string, string, string | undefined, string?]>([
+    ['*/5 * * * *', '2026-01-01T00:05:00Z', '2026-01-01T00:10:00Z'],
+    ['*/5 * * * *', '2026-01-01T00:04:59.5Z', '2026-01-01T00:05:00Z'],
+    ['5/15 * * * *', '2026-01-01T00:05:00Z', '2026-01-01T00:20:00Z'],
+    ['? * * * *', '2026-01-01T00:00:30Z', '2026-01-01T00:01:00Z'],
+    ['@hourly', '2026-01-01T00:05:00Z', '2026-01-01T01:00:00Z'],
+    ['@midnight', '2026-01-01T00:05:00Z', '2026-01-02T00:00:00Z'],
+    // Day of month or day of week, where both are given.
+    ['0 0 1 * MON', '2026-01-01T00:05:00Z', '2026-01-05T00:00:00Z'],
+    ['0 0 31 2 *', '2026-01-01T00:00:00Z', undefined],
+    ['0 0 29 2 *', '2026-01-01T00:00:00Z', '2028-02-29T00:00:00Z'],
+    ['0 9 * * *', '2026-07-01T00:00:00Z', '2026-07-01T07:00:00Z', 'Europe/Berlin'],
+    ['0 9 * * *', '2026-01-01T00:00:00Z', '2026-01-01T08:00:00Z', 'Europe/Berlin'],
+    // 02:30 does not exist on this night, and comes twice on the other.
+    ['30 2 * * *', '2026-03-29T00:00:00Z', '2026-03-29T01:00:00Z', 'Europe/Berlin'],
+    ['30 2 * * *', '2026-10-25T00:00:00Z', '2026-10-25T00:30:00Z', 'Europe/Berlin'],
+    ['30 2 * * *', '2026-10-25T00:30:00Z', '2026-10-26T01:30:00Z', 'Europe/Berlin'],
+  ])('%s after %s is %s %s', (expression, after, expected, zone) => {
+    expect(next(expression, after, zone)).toBe(expected);
+  });
+});
+
+test.each([
+  '',
+  '* * * *',
+  '* * * * * *',
+  '61 * * * *',
+  '* 24 * * *',
+  '0 0 L * *',
+  '0 0 * * MON#2',
+  '@every 1h',
+  '@never',
+  'x * * * *',
+  '*/0 * * * *',
+  '5-1 * * * *',
+])('%j is refused', (expression) => {
+  expect(parseCron(expression).ok).toBe(false);
+});
+
+test('time zones', () => {
+  expect(isTimeZone('Europe/Berlin')).toBe(true);
+  expect(isTimeZone('Nowhere/X')).toBe(false);
+  expect(parseCron('* * * * *', 'Nowhere/X').ok).toBe(false);
+});

@@ -1,0 +1,64 @@
+// Cron expressions: whether one can be read, and when it is due next. Pure: every question names its moment, no timer is ever started.
+import { Cron } from 'croner';
+
+/** A schedule that has been read. */
+export interface CronSchedule {
+  /** The first time that is due after a moment (both ms since 1970); undefined: never again. */
+  next(afterMs: number): number | undefined;
+}
+
+export type CronParsed = { readonly ok: true; readonly schedule: CronSchedule } | { readonly ok: false; readonly problem: string };
+
+/** A start without an end, "5/15", which means from there to the last. */
+const OPEN_STEP = /^(\d+)\/(\d+)$/;
+const LAST: readonly number[] = [59, 23, 31, 12, 6];
+/** Signs that the parser below knows and cron does not: last day, nearest weekday, n-th weekday, and ways to join conditions. */
+const FOREIGN = /(^|[,\s\d])(L|W|LW)\b|#|\+|\d[LW]/i;
+const NICKNAMES = new Set(['@yearly', '@annually', '@monthly', '@weekly', '@daily', '@midnight', '@hourly']);
+
+/** Expression as croner takes it: "?" is any value, open steps get their end. */
+function normalized(expression: string): string {
+  const fields = expression.trim().split(/\s+/);
+  return fields
+    .map((field, i) =>
+      field
+        .split(',')
+        .map((part) => {
+          const open = OPEN_STEP.exec(part);
+          return open === null ? part.replace('?', '*') : `${open[1]}-${LAST[i] ?? 59}/${open[2]}`;
+        })
+        .join(','),
+    )
+    .join(' ');
+}
+
+/** Reads an expression of five fields, or a nickname such as @daily. timeZone: an IANA name; it must exist. */
+export function parseCron(expression: string, timeZone = 'UTC'): CronParsed {
+  const text = expression.trim();
+  if (!isTimeZone(timeZone)) return { ok: false, problem: `unknown time zone ${timeZone}` };
+  if (text.startsWith('@')) {
+    if (!NICKNAMES.has(text.toLowerCase())) return { ok: false, problem: `unrecognized descriptor: ${text}` };
+  } else {
+    const count = text === '' ? 0 : text.split(/\s+/).length;
+    if (count !== 5) return { ok: false, problem: `expected exactly 5 fields, found ${count}: [${text}]` };
+    if (FOREIGN.test(text)) return { ok: false, problem: `failed to parse: [${text}] has signs that cron does not know` };
+  }
+  try {
+    // Without a function nothing is scheduled; paused says so once more.
+    const cron = new Cron(text.startsWith('@') ? text : normalized(text), { mode: '5-part', paused: true, timezone: timeZone });
+    return { ok: true, schedule: { next: (afterMs) => cron.nextRun(new Date(afterMs))?.getTime() } };
+  } catch (error) {
+    const words = error instanceof Error ? error.message : String(error);
+    return { ok: false, problem: words.replace(/^Cron(Pattern|Date): /, '') };
+  }
+}
+
+/** Whether there is such a time zone. */
+export function isTimeZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}

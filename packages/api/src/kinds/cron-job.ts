@@ -1,0 +1,111 @@
+// CronJobs: defaults, validation, columns. What an expression means is in ../cron.ts.
+
+import { isTimeZone, parseCron } from '../cron.js';
+import { type FieldError, invalid, notSupported, Path, required } from '../errors.js';
+import { type CronJobSpec, CronJobStatus } from '../gen/podplane/batch/v1/cron_job.js';
+import { age, NONE, orNone } from '../print.js';
+import { defineKind, intColumn, nameColumn, textColumn } from './define.js';
+import { setJobSpecDefaults } from './job.js';
+import { validateJobSpec } from './job-validation.js';
+import type { DeepReadonly } from './kind-map.js';
+import { validateAnnotations, validateLabels } from './object-meta.js';
+import { podSpecWarnings } from './pod-spec/warnings.js';
+
+const SPEC = Path.of('spec');
+/** Jobs get eleven characters more. */
+const LONGEST_NAME = 52;
+const POLICIES = ['Allow', 'Forbid', 'Replace'];
+
+type Spec = DeepReadonly<CronJobSpec>;
+
+function validateSchedule({ schedule, timeZone }: Spec): FieldError[] {
+  const out: FieldError[] = [];
+  const at = SPEC.child('schedule');
+  if (schedule === '') out.push(required(at));
+  else if (/TZ/.test(schedule)) {
+    const text =
+      timeZone === undefined
+        ? 'cannot use TZ or CRON_TZ in schedule, use timeZone field instead'
+        : 'cannot use both timeZone field and TZ or CRON_TZ in schedule';
+    out.push(invalid(at, schedule, text));
+  } else {
+    const parsed = parseCron(schedule);
+    if (!parsed.ok) out.push(invalid(at, schedule, parsed.problem));
+  }
+  if (timeZone === undefined) return out;
+  const zone = SPEC.child('timeZone');
+  if (timeZone === '') out.push(invalid(zone, timeZone, 'timeZone must be nil or non-empty string'));
+  else if (timeZone.toLowerCase() === 'local') {
+    out.push(invalid(zone, timeZone, 'timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones'));
+  } else if (!isTimeZone(timeZone)) out.push(invalid(zone, timeZone, `unknown time zone ${timeZone}`));
+  return out;
+}
+
+function validateSpec(spec: Spec): FieldError[] {
+  const out = validateSchedule(spec);
+  for (const field of ['startingDeadlineSeconds', 'successfulJobsHistoryLimit', 'failedJobsHistoryLimit'] as const) {
+    const value = spec[field];
+    if (value !== undefined && value < 0) out.push(invalid(SPEC.child(field), value, 'must be greater than or equal to 0'));
+  }
+  const policy = spec.concurrencyPolicy;
+  if (!policy) out.push(required(SPEC.child('concurrencyPolicy')));
+  else if (!POLICIES.includes(policy)) out.push(notSupported(SPEC.child('concurrencyPolicy'), policy, POLICIES));
+  const at = SPEC.child('jobTemplate');
+  const { jobTemplate } = spec;
+  if (jobTemplate?.spec === undefined) return [...out, required(at.child('spec', 'template'))];
+  out.push(...validateLabels(jobTemplate.metadata?.labels ?? {}, at.child('metadata', 'labels')));
+  out.push(...validateAnnotations(jobTemplate.metadata?.annotations ?? {}, at.child('metadata', 'annotations')));
+  if (jobTemplate.spec.selector !== undefined) {
+    out.push(invalid(at.child('spec', 'selector'), jobTemplate.spec.selector, '`selector` will be auto-generated'));
+  }
+  if (jobTemplate.spec.manualSelector === true) out.push(notSupported(at.child('spec', 'manualSelector'), true, ['nil', 'false']));
+  out.push(...validateJobSpec({ ...jobTemplate.spec, selector: undefined, manualSelector: undefined }, at.child('spec'), ''));
+  return out;
+}
+
+export const cronJobKind = defineKind<'CronJob'>({
+  kind: 'CronJob',
+  oneofCase: 'cronJob',
+  hasGeneration: true,
+  columns: [
+    nameColumn(),
+    textColumn('Schedule', ({ spec }) => spec?.schedule ?? ''),
+    textColumn('Timezone', ({ spec }) => orNone(spec?.timeZone)),
+    textColumn('Suspend', ({ spec }) => (spec?.suspend === true ? 'True' : 'False')),
+    intColumn('Active', ({ status }) => status?.active.length),
+    textColumn('Last Schedule', ({ status }, { now }) =>
+      status?.lastScheduleTime === undefined ? NONE : age(status.lastScheduleTime, now),
+    ),
+    textColumn('Age', ({ metadata }, { now }) => age(metadata?.creationTimestamp, now)),
+    textColumn(
+      'Containers',
+      ({ spec }) => orNone(spec?.jobTemplate?.spec?.template?.spec?.containers.map((one) => one.name).join(',')),
+      true,
+    ),
+    textColumn(
+      'Images',
+      ({ spec }) => orNone(spec?.jobTemplate?.spec?.template?.spec?.containers.map((one) => one.image ?? '').join(',')),
+      true,
+    ),
+  ],
+  setDefaults({ spec }) {
+    if (spec === undefined) return;
+    spec.concurrencyPolicy ||= 'Allow';
+    spec.suspend ??= false;
+    spec.successfulJobsHistoryLimit ??= 3;
+    spec.failedJobsHistoryLimit ??= 1;
+    if (spec.jobTemplate?.spec !== undefined) setJobSpecDefaults(spec.jobTemplate.spec);
+  },
+  prepareForCreate(cron) {
+    cron.status = CronJobStatus.create();
+  },
+  validate({ metadata, spec }) {
+    const name = metadata?.name ?? '';
+    const out =
+      name.length > LONGEST_NAME
+        ? [invalid(Path.of('metadata').child('name'), name, `must be no more than ${LONGEST_NAME} characters`)]
+        : [];
+    return spec === undefined ? [...out, required(SPEC.child('schedule'))] : [...out, ...validateSpec(spec)];
+  },
+  warnings: ({ spec }) => podSpecWarnings(spec?.jobTemplate?.spec?.template?.spec, SPEC.child('jobTemplate', 'spec', 'template', 'spec')),
+});

@@ -1,0 +1,105 @@
+// StatefulSets: defaults, validation, columns.
+
+import { type FieldError, forbidden, invalid, Path, required } from '../errors.js';
+import {
+  RollingUpdateStatefulSetStrategy,
+  type StatefulSetSpec,
+  StatefulSetStatus,
+  StatefulSetUpdateStrategy,
+} from '../gen/podplane/apps/v1/stateful_set.js';
+import { age } from '../print.js';
+import { defineKind, nameColumn, textColumn } from './define.js';
+import { deepEqual } from './equal.js';
+import type { DeepReadonly } from './kind-map.js';
+import { setTemplateDefaults } from './pod-spec/defaults.js';
+import { podSpecWarnings } from './pod-spec/warnings.js';
+import { templateColumns, validateSelectorAndTemplate } from './pod-template.js';
+
+const SPEC = Path.of('spec');
+const NOT_NEGATIVE = 'must be greater than or equal to 0';
+const MAY_CHANGE: ReadonlySet<string> = new Set([
+  'replicas',
+  'ordinals',
+  'template',
+  'updateStrategy',
+  'revisionHistoryLimit',
+  'persistentVolumeClaimRetentionPolicy',
+  'minReadySeconds',
+]);
+
+type Spec = DeepReadonly<StatefulSetSpec>;
+
+function validateStrategy(strategy: Spec['updateStrategy'], path: Path): FieldError[] {
+  switch (strategy?.type) {
+    case 'OnDelete':
+      return strategy.rollingUpdate === undefined
+        ? []
+        : [invalid(path.child('rollingUpdate'), strategy.rollingUpdate, "only allowed for updateStrategy 'RollingUpdate'")];
+    case 'RollingUpdate': {
+      const partition = strategy.rollingUpdate?.partition ?? 0;
+      return partition < 0 ? [invalid(path.child('rollingUpdate', 'partition'), partition, NOT_NEGATIVE)] : [];
+    }
+    case undefined:
+    case '':
+      return [required(path)];
+    default:
+      return [invalid(path, strategy?.type, "must be 'RollingUpdate' or 'OnDelete'")];
+  }
+}
+
+function validateSpec(spec: Spec): FieldError[] {
+  const out: FieldError[] = [];
+  const policy = spec.podManagementPolicy;
+  if (!policy) out.push(required(SPEC.child('podManagementPolicy')));
+  else if (policy !== 'OrderedReady' && policy !== 'Parallel') {
+    out.push(invalid(SPEC.child('podManagementPolicy'), policy, "must be 'OrderedReady' or 'Parallel'"));
+  }
+  out.push(...validateStrategy(spec.updateStrategy, SPEC.child('updateStrategy')));
+  for (const field of ['replicas', 'minReadySeconds', 'revisionHistoryLimit'] as const) {
+    const value = spec[field];
+    if (value !== undefined && value < 0) out.push(invalid(SPEC.child(field), value, NOT_NEGATIVE));
+  }
+  const start = spec.ordinals?.start ?? 0;
+  if (start < 0) out.push(invalid(SPEC.child('ordinals', 'start'), start, NOT_NEGATIVE));
+  return [...out, ...validateSelectorAndTemplate(spec.selector, spec.template, SPEC, 'statefulset')];
+}
+
+function validateChange(next: Spec | undefined, previous: Spec | undefined): FieldError[] {
+  if (next === undefined || previous === undefined) return [];
+  const fields = new Set([...Object.keys(next), ...Object.keys(previous)]) as ReadonlySet<keyof Spec>;
+  for (const field of fields) {
+    if (MAY_CHANGE.has(field) || deepEqual(next[field], previous[field])) continue;
+    const names = [...MAY_CHANGE].map((one) => `'${one}'`);
+    const words = `${names.slice(0, -1).join(', ')} and ${names.at(-1) ?? ''}`;
+    return [forbidden(SPEC, `updates to statefulset spec for fields other than ${words} are forbidden`)];
+  }
+  return [];
+}
+
+export const statefulSetKind = defineKind<'StatefulSet'>({
+  kind: 'StatefulSet',
+  oneofCase: 'statefulSet',
+  hasGeneration: true,
+  columns: [
+    nameColumn(),
+    textColumn('Ready', ({ spec, status }) => `${status?.readyReplicas ?? 0}/${spec?.replicas ?? 1}`),
+    textColumn('Age', ({ metadata }, { now }) => age(metadata?.creationTimestamp, now)),
+    ...templateColumns<'StatefulSet'>().filter(({ name }) => name !== 'Selector'),
+  ],
+  setDefaults({ spec }) {
+    if (spec === undefined) return;
+    spec.replicas ??= 1;
+    spec.podManagementPolicy ||= 'OrderedReady';
+    const strategy = (spec.updateStrategy ??= StatefulSetUpdateStrategy.create());
+    strategy.type ||= 'RollingUpdate';
+    if (strategy.type === 'RollingUpdate') (strategy.rollingUpdate ??= RollingUpdateStatefulSetStrategy.create()).partition ??= 0;
+    spec.revisionHistoryLimit ??= 10;
+    setTemplateDefaults(spec.template);
+  },
+  prepareForCreate(set) {
+    set.status = StatefulSetStatus.create();
+  },
+  validate: ({ spec }) => (spec === undefined ? [required(SPEC.child('selector')), required(SPEC.child('template'))] : validateSpec(spec)),
+  warnings: ({ spec }) => podSpecWarnings(spec?.template?.spec, SPEC.child('template', 'spec')),
+  validateUpdate: (next, previous) => validateChange(next.spec, previous.spec),
+});

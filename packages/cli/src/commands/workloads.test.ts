@@ -1,0 +1,127 @@
+// Commands on DaemonSets, StatefulSets, Jobs and CronJobs: rollout, scale, describe, get. What a Deployment's do is in commands.test.ts.
+import { beforeEach, describe, expect, it } from 'vitest';
+import { runCommand, TestCluster } from '../testkit/world.js';
+
+let cluster: TestCluster;
+const run = (...args: string[]): ReturnType<typeof runCommand> => runCommand(cluster, args, { cwd: '/' });
+
+const template = (image: string): object => ({ metadata: { labels: { app: 'db' } }, spec: { containers: [{ name: 'c', image }] } });
+const owner = (kind: string, uid: string): object[] => [{ apiVersion: 'apps/v1', kind, name: 'db', uid, controller: true }];
+
+function put(kind: 'DaemonSet' | 'StatefulSet', image = 'v2'): void {
+  cluster.put(kind, {
+    metadata: { name: 'db', namespace: 'default', uid: 'u1', generation: 2, creationTimestamp: '2026-01-01T00:00:00Z' },
+    spec: { replicas: 1, selector: { matchLabels: { app: 'db' } }, template: template(image), updateStrategy: { type: 'RollingUpdate' } },
+    status:
+      kind === 'DaemonSet'
+        ? {
+            observedGeneration: 2,
+            desiredNumberScheduled: 2,
+            currentNumberScheduled: 2,
+            updatedNumberScheduled: 2,
+            numberReady: 2,
+            numberAvailable: 2,
+          }
+        : {
+            observedGeneration: 2,
+            replicas: 1,
+            readyReplicas: 1,
+            availableReplicas: 1,
+            updatedReplicas: 1,
+            currentRevision: 'db-b',
+            updateRevision: 'db-b',
+          },
+  });
+  for (const [number, held] of [
+    [1, 'v1'],
+    [2, 'v2'],
+  ] as const) {
+    cluster.put('ControllerRevision', {
+      metadata: { name: `db-${number}`, namespace: 'default', ownerReferences: owner(kind, 'u1') },
+      revision: number,
+      data: { spec: { template: { ...template(held), $patch: 'replace' } } },
+    });
+  }
+}
+
+beforeEach(() => {
+  cluster = new TestCluster();
+});
+
+describe.each(['DaemonSet', 'StatefulSet'] as const)('rollout of a %s', (kind) => {
+  const word = kind === 'DaemonSet' ? 'ds' : 'sts';
+  const plain = kind.toLowerCase();
+
+  it('status, history', async () => {
+    put(kind);
+    expect(await run('rollout', 'status', `${word}/db`)).toMatchObject({ code: 0, out: `${plain} "db" successfully rolled out\n` });
+    expect((await run('rollout', 'status', `${word}/db`, '--watch=false')).out).toBe(`${plain} "db" successfully rolled out\n`);
+    const { out } = await run('rollout', 'history', `${word}/db`);
+    expect(out).toMatch(new RegExp(`^${plain}\\.apps/db\\nREVISION +CHANGE-CAUSE +IMAGES\\n1 +<none> +v1\\n2 +<none> +v2\\n$`));
+  });
+
+  it('restart, undo', async () => {
+    put(kind);
+    await run('rollout', 'restart', `${word}/db`);
+    const restarted = await cluster.get(kind, 'default', 'db');
+    expect(restarted.spec?.template?.metadata?.annotations['kubectl.kubernetes.io/restartedAt']).toBeDefined();
+    expect((await run('rollout', 'undo', `${word}/db`)).out).toBe(`${plain}.apps/db rolled back to revision 1\n`);
+    const undone = await cluster.get(kind, 'default', 'db');
+    expect(undone.spec?.template?.spec?.containers[0]?.image).toBe('v1');
+    expect(undone.spec?.template?.metadata?.labels).toEqual({ app: 'db' });
+    expect((await run('rollout', 'undo', `${word}/db`, '--to-revision', '9')).code).toBe(1);
+  });
+
+  it('pause is refused, describe tells its numbers', async () => {
+    put(kind);
+    expect((await run('rollout', 'pause', `${word}/db`)).err).toContain('pausing is not supported');
+    const { out } = await run('describe', `${word}/db`);
+    expect(out).toContain(kind === 'DaemonSet' ? 'Number of Nodes Scheduled with Available Pods' : 'Update Revision');
+    expect(out).toContain('Pods Status');
+  });
+});
+
+describe('others', () => {
+  it('a StatefulSet is scaled, a DaemonSet is not', async () => {
+    put('StatefulSet');
+    expect((await run('scale', 'sts/db', '--replicas', '3', '--current-replicas', '1')).out).toBe('statefulset.apps/db scaled\n');
+    expect((await cluster.get('StatefulSet', 'default', 'db')).spec?.replicas).toBe(3);
+    expect((await run('scale', 'ds/db', '--replicas', '3')).err).toContain('a DaemonSet cannot be scaled');
+  });
+
+  it('jobs and cron jobs: get, describe, logs of their pods', async () => {
+    cluster.put('Job', {
+      metadata: { name: 'tick-1', namespace: 'default', uid: 'j1', creationTimestamp: '2026-01-01T00:00:00Z' },
+      spec: { completions: 3, selector: { matchLabels: { job: 'tick-1' } }, completionMode: 'Indexed', template: template('v1') },
+      status: { active: 1, succeeded: 2, completedIndexes: '0,2', startTime: '2026-01-01T00:00:00Z' },
+    });
+    cluster.put('CronJob', {
+      metadata: { name: 'tick', namespace: 'default' },
+      spec: { schedule: '@hourly', jobTemplate: { spec: { template: template('v1') } } },
+    });
+    const of = (name: string): object[] => [{ apiVersion: 'batch/v1', kind: 'Job', name, uid: 'j1', controller: true }];
+    for (const [name, job] of [
+      ['tick-1-0-aaaaa', 'tick-1'],
+      ['tick-more-1-aaaaa', 'tick-more-1'],
+    ] as const) {
+      cluster.put('Pod', {
+        metadata: { name, namespace: 'default', labels: { job }, ownerReferences: of(job) },
+        spec: { nodeName: 'n1', containers: [{ name: 'c' }] },
+      });
+    }
+    expect((await run('get', 'jobs')).out).toMatch(/^NAME +STATUS +COMPLETIONS +DURATION +AGE\ntick-1 +Running +2\/3 /);
+    expect((await run('get', 'cj')).out).toMatch(
+      /^NAME +SCHEDULE +TIMEZONE +SUSPEND +ACTIVE +LAST SCHEDULE +AGE\ntick +@hourly +<none> +False +0 +<none> /,
+    );
+    expect((await run('describe', 'job', 'tick-1')).out).toMatch(/Completed Indexes: +0,2/);
+    expect((await run('describe', 'cj/tick')).out).toMatch(/Schedule: +@hourly/);
+    for (const target of ['job/tick-1', 'cj/tick']) {
+      cluster.logAnswers.push(async function* () {
+        yield Buffer.from('hello\n');
+        await Promise.resolve();
+      });
+      const { out } = await run('logs', target, '--prefix');
+      expect(out).toBe('[pod/tick-1-0-aaaaa/c] hello\n');
+    }
+  });
+});

@@ -1,0 +1,187 @@
+// CronJobs: a Job for each time of the schedule. Which times are due is in times.ts; what becomes of the Jobs is their own controller's.
+import { CronJobStatus } from '@podplane/api/gen/podplane/batch/v1/cron_job';
+import { Job as JobMessage } from '@podplane/api/gen/podplane/batch/v1/job';
+import { deepEqual } from '@podplane/api/kinds/equal';
+import { jobKind, setJobSelector } from '@podplane/api/kinds/job';
+import type { KindMap, Obj } from '@podplane/api/kinds/kind-map';
+import { controllerOf, isBeingDeleted } from '@podplane/api/pod-state';
+import type { Change, ReadView } from '@podplane/store/types';
+import type { ReconcileContext, ReconcileResult, Reconciler } from '../runtime/types.js';
+import { controllerReference, keyOf, nameOf, namespaceOf, parseKey, regarding, uidOf } from '../shared/objects.js';
+import { durationText, timeOf } from '../shared/time.js';
+import { dueOf, MANY, scheduleOf } from './times.js';
+
+type CronJob = Obj<'CronJob'>;
+type Job = Obj<'Job'>;
+
+const SCHEDULED = 'batch.kubernetes.io/cronjob-scheduled-timestamp';
+/** Clocks are set: no time is slept for longer than this, ms. */
+const LONGEST_SLEEP = 3_600_000;
+
+const ended = (job: Job): 'Complete' | 'Failed' | undefined => {
+  const found = job.status?.conditions.find(({ type, status }) => status === 'True' && (type === 'Complete' || type === 'Failed'));
+  return found === undefined ? undefined : found.type === 'Complete' ? 'Complete' : 'Failed';
+};
+
+/** As Kubernetes writes times: whole seconds. */
+const secondsText = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`;
+
+export class CronJobController implements Reconciler {
+  readonly name = 'cronjob';
+  /** Up to which missed time was told, by uid. Losing it tells once more. */
+  readonly #told = new Map<string, number>();
+  /** For which time it was told that an earlier job still runs, by uid. */
+  readonly #waiting = new Map<string, number>();
+
+  *keysFor(change: Change): Iterable<string> {
+    if (change.kind === 'CronJob') yield keyOf(change.object);
+    else if (change.kind === 'Job') {
+      const owner = controllerOf(change.object);
+      if (owner?.kind === 'CronJob') yield `${namespaceOf(change.object)}/${owner.name}`;
+    }
+  }
+
+  *allKeys(view: ReadView): Iterable<string> {
+    for (const cron of view.list('CronJob')) yield keyOf(cron);
+  }
+
+  reconcile(key: string, context: ReconcileContext): ReconcileResult {
+    const { namespace, name } = parseKey(key);
+    const { tx, now } = context;
+    const cron = tx.get('CronJob', namespace, name);
+    if (cron?.spec === undefined) return undefined;
+    const uid = uidOf(cron);
+    if (isBeingDeleted(cron)) {
+      this.#told.delete(uid);
+      this.#waiting.delete(uid);
+      return undefined;
+    }
+    const event = (type: 'Normal' | 'Warning', reason: string, message: string): void =>
+      context.event({ regarding: regarding('CronJob', cron), type, reason, message });
+    const jobs = [...tx.index('Job', 'controller', uid)].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
+    const status = this.#observe(cron, jobs, event);
+    clearHistory(context, cron, jobs, event);
+    let wait = Number.POSITIVE_INFINITY;
+    const schedule = scheduleOf(cron);
+    if (schedule === undefined) event('Warning', 'UnParseableCronJobSchedule', `unparseable schedule: ${cron.spec.schedule}`);
+    else if (cron.spec.suspend !== true) {
+      const due = dueOf(cron, schedule, now);
+      this.#tellMissed(cron, due, event);
+      if (due.time !== undefined) this.#start(context, cron, due.time, jobs, status, event);
+      if (due.next !== undefined) wait = Math.min(LONGEST_SLEEP, due.next - now);
+    }
+    if (!deepEqual(cron.status, status)) tx.update('CronJob', { ...cron, status }, 'any');
+    return Number.isFinite(wait) ? { requeueAfterMs: Math.max(1, wait) } : undefined;
+  }
+
+  /** The status after what became of its jobs. */
+  #observe(cron: CronJob, jobs: readonly Job[], event: Tell): CronJobStatus {
+    const known = new Map((cron.status?.active ?? []).map((one) => [one.uid ?? '', one.name ?? '']));
+    let success = timeOf(cron.status?.lastSuccessfulTime) || 0;
+    for (const job of jobs) {
+      const how = ended(job);
+      if (how === undefined) continue;
+      if (known.has(uidOf(job))) event('Normal', 'SawCompletedJob', `Saw completed job: ${nameOf(job)}, condition: ${how}`);
+      if (how === 'Complete') success = Math.max(success, timeOf(job.status?.completionTime) || 0);
+    }
+    const there = new Set(jobs.map(uidOf));
+    for (const [uid, name] of known) if (!there.has(uid)) event('Normal', 'MissingJob', `Active job went missing: ${name}`);
+    return CronJobStatus.fromPartial({
+      active: jobs.filter((job) => ended(job) === undefined).map(referenceTo),
+      lastScheduleTime: cron.status?.lastScheduleTime,
+      lastSuccessfulTime: success === 0 ? undefined : secondsText(success),
+    });
+  }
+
+  #tellMissed(cron: CronJob, { missed, firstMissed, lastMissed, time }: ReturnType<typeof dueOf>, event: Tell): void {
+    if (missed === 0 || firstMissed === undefined || lastMissed === undefined) return;
+    const before = this.#told.get(uidOf(cron)) ?? 0;
+    // Those that wait for an earlier job are not missed for good before a newer one is due.
+    if (lastMissed <= before) return;
+    this.#told.set(uidOf(cron), lastMissed);
+    const when = missed === 1 ? secondsText(firstMissed) : `from ${secondsText(firstMissed)} to ${secondsText(lastMissed)}`;
+    const count = missed >= MANY ? `${MANY} or more` : String(missed);
+    const what = `Missed ${count} scheduled time${missed === 1 ? '' : 's'} (${when})`;
+    const seconds = cron.spec?.startingDeadlineSeconds;
+    const then =
+      time === undefined
+        ? `; more than ${seconds ?? 0} s late, so no job is started for ${missed === 1 ? 'it' : 'them'}`
+        : `; only the newest, ${secondsText(time)}, still counts`;
+    event('Warning', missed >= MANY ? 'TooManyMissedTimes' : 'MissSchedule', what + then);
+  }
+
+  #start(context: ReconcileContext, cron: CronJob, time: number, jobs: readonly Job[], status: CronJobStatus, event: Tell): void {
+    const { tx, now } = context;
+    const running = jobs.filter((job) => ended(job) === undefined && !isBeingDeleted(job));
+    const policy = cron.spec?.concurrencyPolicy;
+    if (policy === 'Forbid' && running.length > 0) {
+      if (this.#waiting.get(uidOf(cron)) === time) return;
+      this.#waiting.set(uidOf(cron), time);
+      event('Normal', 'JobAlreadyActive', 'Not starting job because prior execution is running and concurrency policy is Forbid');
+      return;
+    }
+    const name = `${nameOf(cron)}-${Math.floor(time / 60_000)}`;
+    const taken = tx.get('Job', namespaceOf(cron), name);
+    if (taken !== undefined && controllerOf(taken)?.uid !== uidOf(cron)) {
+      event('Warning', 'FailedCreate', `Error creating job: jobs.batch "${name}" already exists and belongs to something else`);
+      return;
+    }
+    if (policy === 'Replace') {
+      for (const job of running) {
+        tx.markDeleted('Job', namespaceOf(job), nameOf(job), 0);
+        event('Normal', 'SuccessfulDelete', `Deleted job ${nameOf(job)}`);
+      }
+      const gone = new Set(running.map(uidOf));
+      status.active = status.active.filter(({ uid }) => !gone.has(uid ?? ''));
+    }
+    status.lastScheduleTime = secondsText(time);
+    if (taken !== undefined) return;
+    tx.create('Job', newJob(cron, name, time, now));
+    const job = tx.edit('Job', namespaceOf(cron), name, setJobSelector);
+    status.active.push(referenceTo(job));
+    context.because(
+      `time ${secondsText(time)} of schedule ${cron.spec?.schedule ?? ''}${now - time > 1000 ? `, ${durationText(now - time)} late` : ''}`,
+    );
+    event('Normal', 'SuccessfulCreate', `Created job ${name}`);
+  }
+}
+
+type Tell = (type: 'Normal' | 'Warning', reason: string, message: string) => void;
+
+function referenceTo(job: Job): CronJobStatus['active'][number] {
+  const { name, namespace, uid, resourceVersion } = job.metadata ?? {};
+  void resourceVersion; // it would change with every status of the job
+  return { kind: 'Job', apiVersion: 'batch/v1', name, namespace, uid };
+}
+
+/** The Job for one time. Named after it, so that there is never a second one. */
+function newJob(cron: CronJob, name: string, time: number, now: number): KindMap['Job'] {
+  const { jobTemplate } = cron.spec ?? {};
+  const job = JobMessage.fromPartial({
+    metadata: {
+      name,
+      namespace: namespaceOf(cron),
+      labels: { ...jobTemplate?.metadata?.labels },
+      annotations: { ...jobTemplate?.metadata?.annotations, [SCHEDULED]: secondsText(time) },
+    },
+  });
+  job.spec = structuredClone(jobTemplate?.spec) as KindMap['Job']['spec'];
+  jobKind.setDefaults(job);
+  jobKind.prepareForCreate(job, now);
+  job.metadata?.ownerReferences.push(controllerReference('CronJob', cron));
+  return job;
+}
+
+/** Deletes ended jobs beyond the limits, the oldest first. */
+function clearHistory(context: ReconcileContext, cron: CronJob, jobs: readonly Job[], event: Tell): void {
+  const limits = { Complete: cron.spec?.successfulJobsHistoryLimit ?? 3, Failed: cron.spec?.failedJobsHistoryLimit ?? 1 };
+  for (const how of ['Complete', 'Failed'] as const) {
+    const old = jobs
+      .filter((job) => ended(job) === how && !isBeingDeleted(job))
+      .sort((a, b) => (timeOf(a.status?.startTime) || 0) - (timeOf(b.status?.startTime) || 0) || (nameOf(a) < nameOf(b) ? -1 : 1));
+    for (const job of old.slice(0, Math.max(0, old.length - limits[how]))) {
+      context.tx.markDeleted('Job', namespaceOf(job), nameOf(job), 0);
+      event('Normal', 'SuccessfulDelete', `Deleted job ${nameOf(job)}`);
+    }
+  }
+}

@@ -1,0 +1,198 @@
+// DaemonSets: one pod on each node that fits. Which changes concern which of them, and what a pass writes; what it decides is in rollout.ts.
+import type { DaemonSetStatus } from '@podplane/api/gen/podplane/apps/v1/daemon_set';
+import { deepEqual } from '@podplane/api/kinds/equal';
+import type { Obj } from '@podplane/api/kinds/kind-map';
+import { availableAt, isBeingDeleted, isPodReady } from '@podplane/api/pod-state';
+import type { Change, ReadView } from '@podplane/store/types';
+import type { ReconcileContext, ReconcileResult, Reconciler } from '../runtime/types.js';
+import { claimPods, ownerKeys } from '../shared/claim-pods.js';
+import { deletePod } from '../shared/delete-pod.js';
+import { keyOf, nameOf, namespaceOf, namesText, parseKey, regarding } from '../shared/objects.js';
+import { mouldOf, podFrom } from '../shared/pod-mould.js';
+import { clearRevisions, newestRevision, REVISION_LABEL } from '../shared/revisions.js';
+import { fitOf, specFor, targetOf } from './placement.js';
+import { boundsOf, isAvailable, isNew, type Place, planPass, type Rules } from './rollout.js';
+
+type DaemonSet = Obj<'DaemonSet'>;
+type Pod = Obj<'Pod'>;
+
+/** Most pods made in one reconcile. */
+const BURST = 250;
+const SUFFIX = 5;
+const LONGEST_BASE = 63 - SUFFIX;
+/** A pod that ends at once is replaced ever more seldom: ms. */
+const BACK_OFF_FIRST = 1000;
+const BACK_OFF_MOST = 15 * 60_000;
+/** More than these are told in one event. */
+const EVENTS_EACH = 20;
+
+export class DaemonSetController implements Reconciler {
+  readonly name = 'daemonset';
+  /** How long a pod that is over is left alone, by set and node; monotonic. Losing it costs one early start. */
+  readonly #backOff = new Map<string, { readonly delay: number; readonly until: number }>();
+
+  *keysFor(change: Change, view: ReadView): Iterable<string> {
+    if (change.kind === 'DaemonSet') yield keyOf(change.object);
+    else if (change.kind === 'Pod' || change.kind === 'ControllerRevision') yield* ownerKeys(change, view, 'DaemonSet');
+    else if (change.kind === 'Node') {
+      const node = change.object as Obj<'Node'>;
+      const before = change.previous as Obj<'Node'> | undefined;
+      if (change.type === 'modified' && deepEqual(before?.metadata?.labels, node.metadata?.labels) && deepEqual(before?.spec, node.spec))
+        return;
+      yield* this.allKeys(view);
+    }
+  }
+
+  *allKeys(view: ReadView): Iterable<string> {
+    for (const set of view.list('DaemonSet')) yield keyOf(set);
+  }
+
+  reconcile(key: string, context: ReconcileContext): ReconcileResult {
+    const { namespace, name } = parseKey(key);
+    const { tx, now } = context;
+    const set = tx.get('DaemonSet', namespace, name);
+    const template = set?.spec?.template;
+    if (set?.spec === undefined || template?.spec === undefined) {
+      for (const known of this.#backOff.keys()) if (known.startsWith(`${key} `)) this.#backOff.delete(known);
+      return undefined;
+    }
+    const pods = claimPods(tx, 'DaemonSet', set);
+    if (isBeingDeleted(set)) return undefined;
+    const newest = newestRevision(tx, 'DaemonSet', set, template);
+    const hash = newest.revision.metadata?.labels[REVISION_LABEL] ?? '';
+    const byNode = Map.groupBy(pods, targetOf);
+    const fits = fitOf(template.spec);
+    const places: Place[] = [];
+    for (const node of tx.list('Node', undefined, { ordered: true })) {
+      const at = nameOf(node);
+      places.push({ node: at, fit: fits(node), pods: byNode.get(at) ?? [] });
+      byNode.delete(at);
+    }
+    const desired = places.filter(({ fit }) => fit.run).length;
+    const onDelete = set.spec.updateStrategy?.type === 'OnDelete';
+    const rules: Rules = { hash, now, minReadySeconds: set.spec.minReadySeconds ?? 0, onDelete, ...boundsOf(set, desired) };
+    const plan = planPass(places, rules);
+    // Bound to nodes that are no more: the garbage collector's. Meant for one that never took them: ours.
+    const strays = [...byNode.values()].flat().filter((pod) => !pod.spec?.nodeName && !isBeingDeleted(pod));
+    const wait = this.#clearOver(key, set, plan.over, context);
+    this.#delete(context, set, [...plan.delete, ...strays]);
+    const made = plan.create.slice(0, BURST);
+    this.#create(context, set, hash, made);
+    clearRevisions(tx, set, newest.all, (revision) => {
+      if (revision === newest.revision) return true;
+      const label = revision.metadata?.labels[REVISION_LABEL];
+      return pods.some((pod) => pod.metadata?.labels[REVISION_LABEL] === label);
+    });
+    const next = writeStatus(context, set, rules, newest.collisionCount, fits);
+    if (plan.create.length > BURST) return { requeueAfterMs: 0 };
+    const soonest = Math.min(wait, next);
+    return Number.isFinite(soonest) ? { requeueAfterMs: Math.max(1, soonest) } : undefined;
+  }
+
+  /** Deletes pods that are over, each node's in its own time. Returns ms until the next one's time. */
+  #clearOver(
+    key: string,
+    set: DaemonSet,
+    over: readonly { readonly node: string; readonly pod: Pod }[],
+    context: ReconcileContext,
+  ): number {
+    let wait = Number.POSITIVE_INFINITY;
+    for (const { node, pod } of over) {
+      const at = `${key} ${node}`;
+      const known = this.#backOff.get(at);
+      if (known !== undefined && known.until > context.monotonic) {
+        wait = Math.min(wait, known.until - context.monotonic);
+        continue;
+      }
+      // Long over its time: it ran well meanwhile, so it starts from the beginning.
+      const forgotten = known === undefined || context.monotonic > known.until + 2 * known.delay;
+      const delay = forgotten ? BACK_OFF_FIRST : Math.min(BACK_OFF_MOST, known.delay * 2);
+      this.#backOff.set(at, { delay, until: context.monotonic + delay });
+      const failed = pod.status?.phase === 'Failed';
+      const message = `Found ${failed ? 'failed' : 'succeeded'} daemon pod ${namespaceOf(pod)}/${nameOf(pod)} on node ${node}, will try to ${failed ? 'kill' : 'delete'} it`;
+      const reason = failed ? 'FailedDaemonPod' : 'SucceededDaemonPod';
+      context.event({ regarding: regarding('DaemonSet', set), type: failed ? 'Warning' : 'Normal', reason, message });
+      deletePod(context.tx, pod);
+    }
+    return wait;
+  }
+
+  #delete(context: ReconcileContext, set: DaemonSet, pods: readonly Pod[]): void {
+    if (pods.length === 0) return;
+    for (const pod of pods) deletePod(context.tx, pod);
+    context.because(`delete ${pods.length} pod${pods.length === 1 ? '' : 's'} of ${nameOf(set)}`);
+    tell(context, set, 'SuccessfulDelete', 'Deleted', pods.map(nameOf));
+  }
+
+  #create(context: ReconcileContext, set: DaemonSet, hash: string, nodes: readonly string[]): void {
+    const { tx, random, now } = context;
+    const template = set.spec?.template;
+    if (template === undefined || nodes.length === 0) return;
+    const mould = mouldOf(template, now);
+    const labels = { ...mould.labels, [REVISION_LABEL]: hash };
+    const base = `${nameOf(set)}-`.slice(0, LONGEST_BASE);
+    const names: string[] = [];
+    for (const node of nodes) {
+      let name: string;
+      do name = `${base}${random.suffix(SUFFIX)}`;
+      while (tx.get('Pod', namespaceOf(set), name) !== undefined);
+      const spec = mould.spec === undefined ? undefined : specFor(mould.spec, node);
+      tx.create('Pod', podFrom('DaemonSet', set, { ...mould, labels, spec }, name));
+      names.push(name);
+    }
+    context.because(`create ${names.length} pod${names.length === 1 ? '' : 's'} of ${nameOf(set)}`);
+    tell(context, set, 'SuccessfulCreate', 'Created', names);
+  }
+}
+
+function tell(context: ReconcileContext, set: DaemonSet, reason: string, verb: string, names: readonly string[]): void {
+  const about = regarding('DaemonSet', set);
+  if (names.length > EVENTS_EACH) {
+    context.event({ regarding: about, type: 'Normal', reason, message: `${verb} ${names.length} pods: ${namesText(names)}` });
+  } else for (const name of names) context.event({ regarding: about, type: 'Normal', reason, message: `${verb} pod: ${name}` });
+}
+
+/** Counts nodes as they are after this pass. Returns ms until time alone changes a number. */
+function writeStatus(
+  { tx, now }: ReconcileContext,
+  set: DaemonSet,
+  rules: Rules,
+  collisionCount: number,
+  fits: ReturnType<typeof fitOf>,
+): number {
+  const byNode = Map.groupBy(tx.index('Pod', 'controller', set.metadata?.uid ?? ''), targetOf);
+  let [desired, current, misscheduled, ready, available, updated] = [0, 0, 0, 0, 0, 0];
+  let next = Number.POSITIVE_INFINITY;
+  for (const node of tx.list('Node')) {
+    const there = byNode.get(nameOf(node)) ?? [];
+    if (!fits(node).run) {
+      if (there.length > 0) misscheduled++;
+      continue;
+    }
+    desired++;
+    if (there.length === 0) continue;
+    current++;
+    const living = there.filter((pod) => !isBeingDeleted(pod));
+    if (living.some((pod) => isNew(pod, rules.hash))) updated++;
+    if (living.some((pod) => isPodReady(pod))) ready++;
+    if (living.some((pod) => isAvailable(pod, rules))) available++;
+    for (const pod of living) {
+      const at = availableAt(pod, rules.minReadySeconds);
+      if (at !== undefined && at > now) next = Math.min(next, at - now);
+    }
+  }
+  const status: DaemonSetStatus = {
+    desiredNumberScheduled: desired,
+    currentNumberScheduled: current,
+    numberMisscheduled: misscheduled,
+    numberReady: ready,
+    numberAvailable: available,
+    numberUnavailable: desired - available,
+    updatedNumberScheduled: updated,
+    observedGeneration: set.metadata?.generation,
+    collisionCount: collisionCount === 0 ? undefined : collisionCount,
+    conditions: [],
+  };
+  if (!deepEqual(set.status, status)) tx.update('DaemonSet', { ...set, status }, 'any');
+  return next;
+}

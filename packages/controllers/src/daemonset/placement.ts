@@ -1,0 +1,76 @@
+// Which nodes a DaemonSet's pods belong on, and how a pod is bound to one. Pure.
+import type { Obj } from '@podplane/api/kinds/kind-map';
+import { compileLabelMap, compileNodeSelector } from '@podplane/api/selectors';
+import { TAINT_NOT_READY, TAINT_UNREACHABLE, TAINT_UNSCHEDULABLE, tolerates } from '@podplane/api/taints';
+import { nameOf } from '../shared/objects.js';
+
+type PodSpec = NonNullable<Obj<'Pod'>['spec']>;
+type Toleration = PodSpec['tolerations'][number];
+type Node = Obj<'Node'>;
+
+const exists = (key: string, effect: string): Toleration => ({ key, operator: 'Exists', effect });
+
+/** What every daemon pod tolerates, as in Kubernetes: it stays on nodes in trouble, and comes to cordoned ones. */
+const ADDED: readonly Toleration[] = [
+  exists(TAINT_NOT_READY, 'NoExecute'),
+  exists(TAINT_UNREACHABLE, 'NoExecute'),
+  exists('node.kubernetes.io/disk-pressure', 'NoSchedule'),
+  exists('node.kubernetes.io/memory-pressure', 'NoSchedule'),
+  exists('node.kubernetes.io/pid-pressure', 'NoSchedule'),
+  exists(TAINT_UNSCHEDULABLE, 'NoSchedule'),
+];
+const ADDED_HOST_NETWORK = exists('node.kubernetes.io/network-unavailable', 'NoSchedule');
+
+function tolerationsOf(spec: PodSpec): readonly Toleration[] {
+  const added = spec.hostNetwork === true ? [...ADDED, ADDED_HOST_NETWORK] : ADDED;
+  const missing = added.filter(
+    (one) => !spec.tolerations.some((own) => own.key === one.key && own.operator === one.operator && own.effect === one.effect),
+  );
+  return [...spec.tolerations, ...missing];
+}
+
+/** A pod's spec for one node. The scheduler binds it, so that it counts what the pod needs. */
+export function specFor(spec: PodSpec, nodeName: string): PodSpec {
+  const term = { matchExpressions: [], matchFields: [{ key: 'metadata.name', operator: 'In', values: [nodeName] }] };
+  const nodeAffinity = {
+    preferredDuringSchedulingIgnoredDuringExecution: [],
+    ...spec.affinity?.nodeAffinity,
+    requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [term] },
+  };
+  return { ...spec, affinity: { ...spec.affinity, nodeAffinity }, tolerations: tolerationsOf(spec) };
+}
+
+/** The node that a daemon pod is on or is meant for. */
+export function targetOf(pod: Obj<'Pod'>): string {
+  if (pod.spec?.nodeName) return pod.spec.nodeName;
+  const terms = pod.spec?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];
+  for (const { matchFields } of terms) {
+    const field = matchFields.find(({ key, operator, values }) => key === 'metadata.name' && operator === 'In' && values.length === 1);
+    if (field !== undefined) return field.values[0] ?? '';
+  }
+  return '';
+}
+
+export interface Fit {
+  /** A pod belongs there. */
+  readonly run: boolean;
+  /** One that is there may stay. */
+  readonly stay: boolean;
+}
+
+/** How nodes fit a template's spec. */
+export function fitOf(spec: PodSpec): (node: Node) => Fit {
+  const labels = compileLabelMap(spec.nodeSelector);
+  const affinity = spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
+  const terms = affinity === undefined ? undefined : compileNodeSelector(affinity);
+  const tolerations = tolerationsOf(spec);
+  return (node) => {
+    const own = { name: nameOf(node), labels: node.metadata?.labels ?? {} };
+    if (spec.nodeName && spec.nodeName !== own.name) return { run: false, stay: false };
+    if (!labels(own.labels) || terms?.(own) === false) return { run: false, stay: false };
+    const against = (node.spec?.taints ?? []).filter(
+      (taint) => taint.effect !== 'PreferNoSchedule' && !tolerations.some((toleration) => tolerates(toleration, taint)),
+    );
+    return { run: against.length === 0, stay: against.every(({ effect }) => effect !== 'NoExecute') };
+  };
+}

@@ -1,0 +1,104 @@
+// The pods of a Job: which index one has, how it ended, what a new one looks like. Pure.
+import { EnvVar } from '@podplane/api/gen/podplane/core/v1/env';
+import type { Obj } from '@podplane/api/kinds/kind-map';
+import { isBeingDeleted, isPodTerminal, podCondition } from '@podplane/api/pod-state';
+import { nameOf } from '../shared/objects.js';
+import { type Mould, mouldOf, podFrom, type Template } from '../shared/pod-mould.js';
+import { timeOf } from '../shared/time.js';
+
+export type Job = Obj<'Job'>;
+export type Pod = Obj<'Pod'>;
+
+/** A pod carries it until it has been counted; so none is lost, whoever deletes it. */
+export const TRACKING = 'batch.kubernetes.io/job-tracking';
+export const INDEX = 'batch.kubernetes.io/job-completion-index';
+export const FAILURES = 'batch.kubernetes.io/job-index-failure-count';
+const INDEX_ENV = 'JOB_COMPLETION_INDEX';
+const SUFFIX = 5;
+
+export const isIndexed = (job: Job): boolean => job.spec?.completionMode === 'Indexed';
+
+function numberIn(pod: Pod, annotation: string): number | undefined {
+  const text = pod.metadata?.annotations[annotation];
+  return text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : undefined;
+}
+
+/** The index of an Indexed job's pod; undefined where it has none. */
+export const indexOf = (pod: Pod): number | undefined => numberIn(pod, INDEX);
+/** How many pods of its index failed before it. */
+export const failuresBefore = (pod: Pod): number => numberIn(pod, FAILURES) ?? 0;
+
+export const isTracked = (pod: Pod): boolean => pod.metadata?.finalizers.includes(TRACKING) === true;
+
+/**
+ * How a pod counts: it waits or runs; it is on its way out (and counts only when it has ended); it has ended.
+ * replaceLate: one that is being deleted counts as failed only when it is over, not at once.
+ */
+export function standingOf(pod: Pod, replaceLate: boolean): 'active' | 'leaving' | 'succeeded' | 'failed' {
+  const phase = pod.status?.phase;
+  if (phase === 'Succeeded') return 'succeeded';
+  if (phase === 'Failed') return 'failed';
+  if (!isBeingDeleted(pod)) return 'active';
+  // Nothing of it ever ran, or nothing runs any more: it will not reach a last phase.
+  const over = phase === 'Pending' || (pod.metadata?.deletionGracePeriodSeconds ?? 0) === 0;
+  return replaceLate && !over ? 'leaving' : 'failed';
+}
+
+/** When a pod ended by itself, ms since 1970; undefined: it did not end, or not through its own fault. */
+export function endedAt(pod: Pod): number | undefined {
+  if (!isPodTerminal(pod) || podCondition(pod, 'DisruptionTarget')?.status === 'True') return undefined;
+  const times = (pod.status?.containerStatuses ?? []).map(({ state }) => timeOf(state?.terminated?.finishedAt));
+  const latest = Math.max(...times.filter((time) => !Number.isNaN(time)));
+  return Number.isFinite(latest) ? latest : timeOf(pod.status?.startTime) || timeOf(pod.metadata?.creationTimestamp) || undefined;
+}
+
+const indexed = new WeakMap<Template, Mould>();
+
+/** All indexes share everything but their names: the number reaches containers by reference. */
+function mouldFor(job: Job, template: Template, now: number): Mould {
+  const plain = mouldOf(template, now);
+  if (!isIndexed(job) || plain.spec === undefined) return plain;
+  let mould = indexed.get(template);
+  if (mould === undefined) {
+    const fieldPath = `metadata.annotations['${INDEX}']`;
+    const variable = EnvVar.fromPartial({ name: INDEX_ENV, valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath } } });
+    const withIndex = <T extends { readonly env: readonly { readonly name: string }[] }>(one: T): T =>
+      one.env.some(({ name }) => name === INDEX_ENV) ? one : { ...one, env: [...one.env, variable] };
+    const { spec } = plain;
+    mould = { ...plain, spec: { ...spec, containers: spec.containers.map(withIndex), initContainers: spec.initContainers.map(withIndex) } };
+    indexed.set(template, mould);
+  }
+  return mould;
+}
+
+export interface NewPod {
+  /** undefined: of a job without indexes. */
+  readonly index: number | undefined;
+  /** Failures of its index so far. */
+  readonly failures: number;
+}
+
+/** A new pod. isFree: whether a name is free; suffix: random letters. */
+export function newPod(
+  job: Job,
+  { index, failures }: NewPod,
+  now: number,
+  isFree: (name: string) => boolean,
+  suffix: (length: number) => string,
+): Pod {
+  const template = job.spec?.template;
+  if (template === undefined) throw new TypeError('a Job without a template');
+  const mould = mouldFor(job, template, now);
+  const middle = index === undefined ? '-' : `-${index}-`;
+  const base = `${nameOf(job).slice(0, 63 - SUFFIX - middle.length)}${middle}`;
+  let name: string;
+  do name = `${base}${suffix(SUFFIX)}`;
+  while (!isFree(name));
+  const finalizers = [...mould.finalizers, TRACKING];
+  if (index === undefined || mould.spec === undefined) return podFrom('Job', job, { ...mould, finalizers }, name, base);
+  const annotations: Record<string, string> = { ...mould.annotations, [INDEX]: String(index) };
+  if (job.spec?.backoffLimitPerIndex !== undefined) annotations[FAILURES] = String(failures);
+  const labels = { ...mould.labels, [INDEX]: String(index) };
+  const spec = { ...mould.spec, hostname: `${nameOf(job)}-${index}`.slice(0, 63) };
+  return podFrom('Job', job, { ...mould, finalizers, annotations, labels, spec }, name, base);
+}

@@ -1,0 +1,147 @@
+// StatefulSets: pods with lasting numbers and names, each at most once. Which changes concern which set, what a pass writes, and the
+// status; what is to be done next is in plan.ts.
+//
+// There are never two pods of one number: the name is the number, and a name is free only when the object of the pod before is gone,
+// which its agent's word, or the removal of its node, brings about.
+import type { StatefulSetStatus } from '@podplane/api/gen/podplane/apps/v1/stateful_set';
+import { deepEqual } from '@podplane/api/kinds/equal';
+import type { Obj } from '@podplane/api/kinds/kind-map';
+import { availableAt, controllerOf, isBeingDeleted } from '@podplane/api/pod-state';
+import type { Change, ReadView } from '@podplane/store/types';
+import type { ReconcileContext, ReconcileResult, Reconciler } from '../runtime/types.js';
+import { claimPods, ownerKeys } from '../shared/claim-pods.js';
+import { deletePod } from '../shared/delete-pod.js';
+import { keyOf, nameOf, namespaceOf, parseKey, regarding } from '../shared/objects.js';
+import { clearRevisions, newestRevision, type Revision, templateOf } from '../shared/revisions.js';
+import { planStep, slotsOf } from './plan.js';
+import { isAvailable, isHealthy, newPod, ordinalOf, podName, revisionOf } from './pods.js';
+
+type StatefulSet = Obj<'StatefulSet'>;
+type Pod = Obj<'Pod'>;
+
+/** Most pods made or deleted in one reconcile. */
+const BURST = 250;
+/** When a name that somebody else's pod has is tried again, ms. */
+const NAME_TAKEN_RETRY = 10_000;
+
+export class StatefulSetController implements Reconciler {
+  readonly name = 'statefulset';
+
+  *keysFor(change: Change, view: ReadView): Iterable<string> {
+    if (change.kind === 'StatefulSet') yield keyOf(change.object);
+    else if (change.kind === 'Pod' || change.kind === 'ControllerRevision') {
+      yield* ownerKeys(change, view, 'StatefulSet');
+      // A foreign pod that had one of the set's names is gone.
+      const name = nameOf(change.object);
+      if (change.kind === 'Pod' && change.type === 'deleted' && controllerOf(change.object)?.kind !== 'StatefulSet') {
+        const set = view.get('StatefulSet', namespaceOf(change.object), name.slice(0, Math.max(0, name.lastIndexOf('-'))));
+        if (set !== undefined) yield keyOf(set);
+      }
+    }
+  }
+
+  *allKeys(view: ReadView): Iterable<string> {
+    for (const set of view.list('StatefulSet')) yield keyOf(set);
+  }
+
+  reconcile(key: string, context: ReconcileContext): ReconcileResult {
+    const { namespace, name } = parseKey(key);
+    const { tx, now } = context;
+    const set = tx.get('StatefulSet', namespace, name);
+    const template = set?.spec?.template;
+    if (set === undefined || template === undefined) return undefined;
+    const pods = claimPods(tx, 'StatefulSet', set, (pod) => ordinalOf(set, nameOf(pod)) !== undefined);
+    if (isBeingDeleted(set)) return undefined;
+    const newest = newestRevision(tx, 'StatefulSet', set, template);
+    const updateRevision = nameOf(newest.revision);
+    const current = newest.all.find((revision) => nameOf(revision) === set.status?.currentRevision) ?? newest.revision;
+    const currentRevision = nameOf(current);
+    const step = planStep({ set, pods, updateRevision, currentRevision, now });
+    const removed = step.delete.slice(0, BURST);
+    for (const pod of removed) {
+      deletePod(tx, pod);
+      tell(context, set, 'Normal', 'SuccessfulDelete', `delete Pod ${nameOf(pod)} in StatefulSet ${nameOf(set)} successful`);
+    }
+    const made = step.create.slice(0, BURST);
+    let taken = false;
+    for (const { ordinal, revision } of made) taken = !this.#create(context, set, ordinal, revision, newest.all) || taken;
+    if (removed.length + made.length > 0) {
+      context.because(
+        `${[...made.map(({ ordinal }) => `create ${podName(set, ordinal)}`), ...removed.map((pod) => `delete ${nameOf(pod)}`)].slice(0, 5).join(', ')}`,
+      );
+    }
+    const next = this.#writeStatus(context, set, { updateRevision, currentRevision, collisionCount: newest.collisionCount });
+    const living = [...tx.index('Pod', 'controller', set.metadata?.uid ?? '')];
+    const after = tx.get('StatefulSet', namespace, name)?.status?.currentRevision;
+    const live = new Set([updateRevision, currentRevision, after, ...living.map(revisionOf)]);
+    clearRevisions(tx, set, newest.all, (revision) => live.has(nameOf(revision)));
+    if (step.create.length > BURST || step.delete.length > BURST) return { requeueAfterMs: 0 };
+    const wait = Math.min(next, taken ? NAME_TAKEN_RETRY : Number.POSITIVE_INFINITY);
+    return Number.isFinite(wait) ? { requeueAfterMs: Math.max(1, wait) } : undefined;
+  }
+
+  /** False: another pod has the name. */
+  #create(context: ReconcileContext, set: StatefulSet, ordinal: number, revision: string, all: readonly Revision[]): boolean {
+    const { tx, now } = context;
+    const name = podName(set, ordinal);
+    const about = `create Pod ${name} in StatefulSet ${nameOf(set)}`;
+    if (tx.get('Pod', namespaceOf(set), name) !== undefined) {
+      tell(context, set, 'Warning', 'FailedCreate', `${about} failed error: pods "${name}" already exists and belongs to something else`);
+      return false;
+    }
+    const kept = all.find((one) => nameOf(one) === revision);
+    const template = (kept && templateOf(kept)) ?? set.spec?.template;
+    if (template === undefined) return false;
+    tx.create('Pod', newPod(set, ordinal, template, revision, now));
+    tell(context, set, 'Normal', 'SuccessfulCreate', `${about} successful`);
+    return true;
+  }
+
+  /** Returns ms until time alone makes a pod available. */
+  #writeStatus(
+    { tx, now }: ReconcileContext,
+    set: StatefulSet,
+    revisions: { readonly updateRevision: string; readonly currentRevision: string; readonly collisionCount: number },
+  ): number {
+    const minReadySeconds = set.spec?.minReadySeconds ?? 0;
+    const { updateRevision, collisionCount } = revisions;
+    let { currentRevision } = revisions;
+    const pods: readonly Pod[] = [...tx.index('Pod', 'controller', set.metadata?.uid ?? '')];
+    let [readyReplicas, availableReplicas, currentReplicas, updatedReplicas] = [0, 0, 0, 0];
+    let next = Number.POSITIVE_INFINITY;
+    for (const pod of pods) {
+      if (isHealthy(pod)) {
+        readyReplicas++;
+        if (isAvailable(pod, minReadySeconds, now)) availableReplicas++;
+        else next = Math.min(next, (availableAt(pod, minReadySeconds) ?? Number.POSITIVE_INFINITY) - now);
+      }
+      if (isBeingDeleted(pod)) continue;
+      if (revisionOf(pod) === currentRevision) currentReplicas++;
+      if (revisionOf(pod) === updateRevision) updatedReplicas++;
+    }
+    const { replicas } = slotsOf(set);
+    const rolling = set.spec?.updateStrategy?.type !== 'OnDelete';
+    if (rolling && updatedReplicas === replicas && readyReplicas === replicas && pods.length === replicas) {
+      currentRevision = updateRevision;
+      currentReplicas = updatedReplicas;
+    }
+    const status: StatefulSetStatus = {
+      observedGeneration: set.metadata?.generation,
+      replicas: pods.length,
+      readyReplicas,
+      availableReplicas,
+      currentReplicas,
+      updatedReplicas,
+      currentRevision,
+      updateRevision,
+      collisionCount: collisionCount === 0 ? undefined : collisionCount,
+      conditions: [],
+    };
+    if (!deepEqual(set.status, status)) tx.update('StatefulSet', { ...set, status }, 'any');
+    return next;
+  }
+}
+
+function tell(context: ReconcileContext, set: StatefulSet, type: 'Normal' | 'Warning', reason: string, message: string): void {
+  context.event({ regarding: regarding('StatefulSet', set), type, reason, message });
+}
