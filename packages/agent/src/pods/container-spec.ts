@@ -8,6 +8,7 @@ import type { ContainerSpec, Mount, PauseSpec, Resources } from '../runtime/type
 import { containerEnv, type EnvContext } from './env.js';
 import { expand } from './expand.js';
 import { containerLabels, containerName, pauseLabels, podRef, volumeName } from './names.js';
+import { podContainers } from './planner/containers.js';
 
 /** A pod that cannot be made as it is. Becomes CreateContainerConfigError. */
 export type SpecResult =
@@ -28,7 +29,8 @@ export function podHostname(pod: Pod): string {
 
 export function pauseSpec(pod: Pod, nodeName: string, attempt: number, network: string, ip: string): PauseSpec {
   const ref = podRef(pod);
-  const ports = (pod.spec?.containers ?? []).flatMap((container) =>
+  const listening = podContainers(pod).filter(({ role }) => role !== 'init');
+  const ports = listening.flatMap(({ container }) =>
     container.ports
       .filter((port) => (port.hostPort ?? 0) > 0)
       .map((port) => ({

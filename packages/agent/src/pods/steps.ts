@@ -7,7 +7,7 @@ import type { ContainerInfo } from '../runtime/types.js';
 import { containerSpec } from './container-spec.js';
 import { isEngineDown, toRuntimeError } from './errors.js';
 import { nextDelay } from './planner/back-off.js';
-import { FRESH_CONTAINER } from './planner/plan.js';
+import { FRESH_CONTAINER } from './planner/containers.js';
 import type { ImagePullReason, Step } from './planner/types.js';
 import { containerField, megabytes } from './pod-events.js';
 import { noteStarting, withContainer } from './pod-memory.js';
@@ -68,7 +68,7 @@ export async function runStep(step: Step, context: StepContext, signal: AbortSig
 type StepOf<K extends Step['kind']> = Extract<Step, { kind: K }>;
 
 function emit(context: StepContext, container: string, type: 'Normal' | 'Warning', reason: string, message: string): void {
-  context.host.event({ pod: context.ref, fieldPath: containerField(container), type, reason, message });
+  context.host.event({ pod: context.ref, fieldPath: containerField(context.pod, container), type, reason, message });
 }
 
 async function ensureImage(step: StepOf<'ensure-image'>, context: StepContext, signal: AbortSignal): Promise<number> {

@@ -8,6 +8,7 @@ import { FRESH_PROBE, type ProbeKind } from '../probes/probe-state.js';
 import { Prober } from '../probes/prober.js';
 import { type ContainerInfo, PAUSE_CONTAINER } from '../runtime/types.js';
 import { type PodRef, podRef } from './names.js';
+import { findContainer } from './planner/containers.js';
 import { alive, containerNameOf, group, viewSandbox } from './planner/observed.js';
 import { isTerminalPhase, plan } from './planner/plan.js';
 import { DEFAULT_GRACE_SECONDS, LABEL_GRACE, type Plan, type PodMemory, type ProbeVerdict, type Step } from './planner/types.js';
@@ -141,7 +142,7 @@ export class PodWorker implements StepContext, PodReportSource {
   // --- what steps may do ---
 
   container(name: string): Container | undefined {
-    return this.pod?.spec?.containers.find((container) => container.name === name);
+    return findContainer(this.pod, name)?.container;
   }
 
   dropProbes(containerId: string): void {
@@ -185,6 +186,7 @@ export class PodWorker implements StepContext, PodReportSource {
       memory: this.memory,
       observed,
       verdicts: this.verdicts,
+      started: this.startedIds(),
       busy: new Set(this.busy.keys()),
       stopping: this.stopping,
       hold: this.host.holding(),
@@ -302,7 +304,7 @@ export class PodWorker implements StepContext, PodReportSource {
           const words = { startup: 'Startup', liveness: 'Liveness', readiness: 'Readiness' }[kind];
           host.event({
             pod: this.ref,
-            fieldPath: containerField(container.name),
+            fieldPath: containerField(this.pod, container.name),
             type: 'Warning',
             reason: 'Unhealthy',
             message: `${words} probe failed: ${message}`,
@@ -316,7 +318,8 @@ export class PodWorker implements StepContext, PodReportSource {
 
   /** Without a state file the server's last status still tells whether this very container was ready. */
   private readinessReported(container: Container, info: ContainerInfo): KeptProbes {
-    const reported = this.pod?.status?.containerStatuses.find(
+    const { initContainerStatuses = [], containerStatuses = [] } = this.pod?.status ?? {};
+    const reported = [...initContainerStatuses, ...containerStatuses].find(
       (status) => status.name === container.name && status.containerID === `docker://${info.id}`,
     );
     const passed = { ...FRESH_PROBE, verdict: 'success', last: 'success', streak: 1, succeeded: true } as const;
@@ -330,6 +333,11 @@ export class PodWorker implements StepContext, PodReportSource {
     this.verdicts.set(id, { kind, message: text, graceSeconds: probe?.terminationGracePeriodSeconds });
   }
 
+  /** Ids of containers that run and whose start-up is over. */
+  private startedIds(): ReadonlySet<string> {
+    return new Set([...this.probers].filter(([, prober]) => prober.started).map(([id]) => id));
+  }
+
   // --- status ---
 
   private computeStatus(
@@ -340,11 +348,8 @@ export class PodWorker implements StepContext, PodReportSource {
     const { pod } = this;
     if (pod === undefined) return undefined;
     const ready = new Set<string>();
-    const started = new Set<string>();
-    for (const [id, prober] of this.probers) {
-      if (prober.started) started.add(id);
-      if (prober.ready && this.memory.phase === 'sync') ready.add(id);
-    }
+    const started = this.startedIds();
+    for (const [id, prober] of this.probers) if (prober.ready && this.memory.phase === 'sync') ready.add(id);
     const { memory, acceptedAt, status: previous } = this;
     return podStatus({ pod, memory, observed, ready, started, hostIP: this.host.facts().hostIP, previous, acceptedAt, ended, now });
   }
@@ -359,7 +364,7 @@ export class PodWorker implements StepContext, PodReportSource {
     const before = this.status;
     if (status === undefined || JSON.stringify(before) === JSON.stringify(status)) return;
     this.status = status;
-    for (const event of waitingEvents(this.ref, before, status)) this.host.event(event);
+    for (const event of waitingEvents(this.ref, this.pod, before, status)) this.host.event(event);
     this.host.changed();
     this.host.report(this, isUrgent(before, status));
   }

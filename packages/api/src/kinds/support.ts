@@ -35,7 +35,7 @@ const warn = (scope: SupportScope, path: string, note: string, except?: Except):
   except === undefined ? { scope, path, support: 'warned', note } : { scope, path, support: 'warned', note, except };
 
 const podSpec: readonly SupportRule[] = [
-  ...no('PodSpec', ['initContainers', 'ephemeralContainers']),
+  ...no('PodSpec', ['ephemeralContainers']),
   ...yes('PodSpec', [
     'restartPolicy',
     'terminationGracePeriodSeconds',
@@ -145,7 +145,8 @@ const container: readonly SupportRule[] = [
   only('Container', 'ports[].protocol', ['TCP', 'UDP']),
   only('Container', 'resources.limits{}', ['cpu', 'memory']),
   only('Container', 'resources.requests{}', ['cpu', 'memory']),
-  ...no('Container', ['resources.claims', 'resizePolicy', 'restartPolicy', 'volumeDevices']),
+  ...yes('Container', ['restartPolicy'], 'of init containers: Always makes a sidecar'),
+  ...no('Container', ['resources.claims', 'resizePolicy', 'volumeDevices']),
   ...yes('Container', ['volumeMounts[].name', 'volumeMounts[].mountPath', 'volumeMounts[].readOnly']),
   only('Container', 'volumeMounts[].recursiveReadOnly', ['Disabled']),
   only('Container', 'volumeMounts[].mountPropagation', ['None']),

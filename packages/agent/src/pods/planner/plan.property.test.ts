@@ -12,12 +12,17 @@ import { plan } from './plan.js';
 import { LABEL_SANDBOX, type PlanInput, type PodMemory, type ProbeVerdict, type Step } from './types.js';
 
 const NAMES = ['a', 'b'];
+/** In their order; those in upper case are sidecars. */
+const INITS: readonly (readonly string[])[] = [[], ['i'], ['S'], ['i', 'S', 'j'], ['S', 'i', 'T'], ['S', 'T', 'i']];
+const isSidecarName = (name: string): boolean => name === name.toUpperCase();
+const INIT_MS = 30;
 
-function podOf(restartPolicy: string): Pod {
+function podOf(restartPolicy: string, inits: readonly string[] = []): Pod {
   const containers = NAMES.map((name) => ({ name, image: 'i:1' }));
+  const initContainers = inits.map((name) => ({ name, image: 'i:1', ...(isSidecarName(name) ? { restartPolicy: 'Always' } : {}) }));
   return Pod.fromJSON({
     metadata: { name: 'p', namespace: 'd', uid: 'u' },
-    spec: { restartPolicy, containers, terminationGracePeriodSeconds: 5 },
+    spec: { restartPolicy, initContainers, containers, terminationGracePeriodSeconds: 5 },
   });
 }
 
@@ -51,8 +56,21 @@ class Model {
   }
 
   input(): PlanInput {
-    const { pod, memory, containers, verdicts, stopping, now } = this;
-    return { pod, memory, observed: containers, verdicts, stopping, busy: new Set(this.busy.keys()), hold: false, now };
+    const { pod, memory, containers, verdicts, stopping, now, started } = this;
+    return { pod, memory, observed: containers, verdicts, stopping, started, busy: new Set(this.busy.keys()), hold: false, now };
+  }
+
+  get inits(): readonly string[] {
+    return (this.pod.spec?.initContainers ?? []).map(({ name }) => name);
+  }
+
+  /** Start-up takes a moment. */
+  get started(): ReadonlySet<string> {
+    return new Set(this.containers.filter((info) => alive(info) && (info.startedAt ?? 0) + 5 <= this.now).map(({ id }) => id));
+  }
+
+  private running(name: string): boolean {
+    return this.containers.some((info) => containerNameOf(info) === name && alive(info));
   }
 
   /** One turn of the worker. */
@@ -87,15 +105,63 @@ class Model {
     if (step.kind === 'create-sandbox' && this.containers.some((info) => containerNameOf(info) !== PAUSE_CONTAINER && alive(info))) {
       this.broken.push('a sandbox made while containers of another one live');
     }
+    if (step.kind === 'stop-container') this.checkStop(step);
     if (step.kind !== 'create-container' && step.kind !== 'start-container') return;
     if (this.containers.some((info) => containerNameOf(info) === step.container && alive(info)))
       this.broken.push(`two runs of ${step.container}`);
     if (step.kind === 'create-container') {
+      this.checkOrder(step.container, step.sandboxId);
       if (!this.memory.volumes.ready) this.broken.push('no volumes yet');
       const entry = this.memory.containers.get(step.container);
       if (entry?.exit !== undefined && notBefore(entry.backOff, entry.exit.at) > this.now) this.broken.push('too early after a crash');
       if ((step.backOff?.delayMs ?? 0) > MAX_DELAY_MS) this.broken.push('too long a back-off');
     }
+  }
+
+  /** What is before a container in the pod's order has done its part, in the same sandbox, unless the main ones were begun there already. */
+  private checkOrder(name: string, sandboxId: string): void {
+    const here = (one: string): readonly ContainerInfo[] =>
+      this.containers.filter((info) => containerNameOf(info) === one && info.labels[LABEL_SANDBOX] === sandboxId);
+    if (NAMES.some((main) => here(main).length > 0)) {
+      if (!NAMES.includes(name) && !isSidecarName(name)) this.broken.push(`${name} after the main containers`);
+      return;
+    }
+    const before = NAMES.includes(name) ? this.inits : this.inits.slice(0, this.inits.indexOf(name));
+    for (const one of before) {
+      const passed = here(one).some((info) => (isSidecarName(one) ? this.started.has(info.id) : info.exitCode === 0));
+      if (!passed) this.broken.push(`${name} before ${one}`);
+    }
+    if (!isSidecarName(name) && here(name).some((info) => info.state === 'exited' && info.exitCode === 0) && !NAMES.includes(name))
+      this.broken.push(`${name} succeeded here already`);
+  }
+
+  /** At the end sidecars outlive what needs them, in reverse order, unless there is no time left. */
+  private checkStop(step: Extract<Step, { kind: 'stop-container' }>): void {
+    if (step.cause !== 'terminating' || !isSidecarName(step.container) || step.graceSeconds === 0) return;
+    const later = [...NAMES, ...this.inits.filter((name) => !isSidecarName(name))];
+    later.push(...this.inits.slice(this.inits.indexOf(step.container) + 1));
+    for (const name of later) if (this.running(name)) this.broken.push(`${step.container} stopped before ${name}`);
+  }
+
+  /** Init containers end by themselves. */
+  private work(): void {
+    for (const info of this.containers) {
+      const name = containerNameOf(info);
+      if (!this.inits.includes(name) || isSidecarName(name) || info.state !== 'running') continue;
+      if ((info.startedAt ?? 0) + INIT_MS <= this.now) this.kill(info.id, 0);
+    }
+  }
+
+  /** When the next of them ends or has started. */
+  get nextEvent(): number {
+    const times = this.containers.flatMap((info) => {
+      const name = containerNameOf(info);
+      if (!alive(info) || !this.inits.includes(name)) return [];
+      if (!isSidecarName(name)) return info.state !== 'running' ? [] : [Math.max(this.now, (info.startedAt ?? 0) + INIT_MS)];
+      const at = (info.startedAt ?? 0) + 5;
+      return at > this.now ? [at] : [];
+    });
+    return Math.min(Number.POSITIVE_INFINITY, ...times);
   }
 
   private make(name: string, attempt: number, sandbox: string): void {
@@ -122,6 +188,7 @@ class Model {
 
   /** Carries out what is due. fails: the step ends without an effect. */
   settle(fails: (step: Step) => boolean): void {
+    this.work();
     for (const [target, { step, doneAt }] of this.busy) {
       if (doneAt > this.now) continue;
       this.busy.delete(target);
@@ -176,7 +243,8 @@ class Model {
   /** Everything runs, in the network that there is now. */
   get healthy(): boolean {
     const pause = this.containers.find((info) => containerNameOf(info) === PAUSE_CONTAINER && alive(info));
-    return NAMES.every((name) =>
+    const names = [...NAMES, ...this.inits.filter(isSidecarName)];
+    return names.every((name) =>
       this.containers.some(
         (info) => containerNameOf(info) === name && alive(info) && (this.forgot || this.networkOf.get(info.id) === pause?.pid),
       ),
@@ -259,6 +327,8 @@ function disturb(model: Model, what: Mischief): void {
 /** Lets it work undisturbed until nothing is left to do, jumping to the next moment that matters. */
 function calmDown(model: Model, latency: (step: Step) => number): void {
   const limit = Math.max(model.now, model.memory.deadline ?? Number.POSITIVE_INFINITY) + 6_000;
+  // A frozen init container ends when somebody thaws it.
+  for (const { id, state } of model.containers) if (state === 'paused') model.set(id, { state: 'running' });
   for (let i = 0; i < 400; i++) {
     const late = model.now > limit;
     if (late && model.containers.some((info) => containerNameOf(info) !== PAUSE_CONTAINER && alive(info)))
@@ -266,7 +336,7 @@ function calmDown(model: Model, latency: (step: Step) => number): void {
     model.turn(latency);
     const due = [...model.busy.values()].map(({ doneAt }) => doneAt);
     const wake = plan(model.input()).wakeAt;
-    const next = Math.min(...due, wake ?? Number.POSITIVE_INFINITY);
+    const next = Math.min(...due, wake ?? Number.POSITIVE_INFINITY, model.nextEvent);
     if (next === Number.POSITIVE_INFINITY) return;
     model.now = Math.max(model.now, next);
     model.settle(() => false);
@@ -282,8 +352,9 @@ describe('planner', () => {
         fc.array(fc.tuple(mischief, fc.nat({ max: 3 })), { maxLength: 25 }),
         fc.infiniteStream(fc.nat({ max: 50 })),
         fc.infiniteStream(fc.boolean()),
-        (steps, delays, failures) => {
-          const model = new Model(podOf('Always'));
+        fc.constantFrom(...INITS),
+        (steps, delays, failures, inits) => {
+          const model = new Model(podOf('Always', inits));
           const latency = (): number => delays.next().value ?? 1;
           for (const [what, turns] of steps) {
             for (let i = 0; i < turns; i++) {
@@ -300,7 +371,7 @@ describe('planner', () => {
           for (const name of NAMES)
             expect(model.containers.filter((info) => containerNameOf(info) === name && alive(info))).toHaveLength(1);
           // not more than the previous run is kept besides
-          expect(model.containers.length).toBeLessThanOrEqual(1 + 2 * NAMES.length);
+          expect(model.containers.length).toBeLessThanOrEqual(1 + 2 * (NAMES.length + inits.length));
         },
       ),
       runs,
@@ -314,8 +385,9 @@ describe('planner', () => {
         fc.array(fc.tuple(mischief, fc.nat({ max: 3 })), { maxLength: 15 }),
         fc.array(fc.tuple(mischief, fc.nat({ max: 2 })), { maxLength: 8 }),
         fc.infiniteStream(fc.nat({ max: 50 })),
-        (policy, before, after, delays) => {
-          const model = new Model(podOf(policy));
+        fc.constantFrom(...INITS),
+        (policy, before, after, delays, inits) => {
+          const model = new Model(podOf(policy, inits));
           // Stops may hang for 20 s.
           const latency = (step: Step): number => (delays.next().value ?? 1) * (step.kind === 'stop-container' ? 400 : 1);
           const play = (steps: readonly (readonly [Mischief, number])[]): void => {

@@ -104,6 +104,8 @@ export interface PlanInput {
   readonly observed: readonly ContainerInfo[];
   /** By container id. */
   readonly verdicts: ReadonlyMap<string, ProbeVerdict>;
+  /** Ids of running containers whose start-up is over: what comes after a sidecar waits for that. */
+  readonly started: ReadonlySet<string>;
   /** Targets of steps that are under way; no step for the same target is planned. */
   readonly busy: ReadonlySet<string>;
   /** By container id: when the grace of the stop that is under way is over (or when it was last killed). */

@@ -32,6 +32,39 @@ const rows: readonly FaultRow[] = [
     containerWith({ imagePullPolicy: 'always' }),
     `${C}.imagePullPolicy: Unsupported value: "always": supported values: "Always", "IfNotPresent", "Never"`,
   ],
+  // ----------------------------------------------------------------------------------------------------- init containers
+  ['an init container', podWith({ initContainers: [{ name: 'i', image: 'x' }] })],
+  [
+    'a sidecar with a probe',
+    podWith({ initContainers: [{ name: 'i', image: 'x', restartPolicy: 'Always', readinessProbe: { httpGet } }] }),
+  ],
+  [
+    'an init container named like a container',
+    podWith({ initContainers: [{ name: 'a', image: 'x' }] }),
+    'spec.initContainers[0].name: Duplicate value: "a"',
+  ],
+  [
+    'an init container with a restart policy of its own',
+    podWith({ initContainers: [{ name: 'i', image: 'x', restartPolicy: 'Never' }] }),
+    'spec.initContainers[0].restartPolicy: Unsupported value: "Never": supported values: "Always"',
+  ],
+  ...(['livenessProbe', 'readinessProbe', 'startupProbe'] as const).map(
+    (probe): FaultRow => [
+      `an init container with a ${probe}`,
+      podWith({ initContainers: [{ name: 'i', image: 'x', [probe]: { httpGet } }] }),
+      `spec.initContainers[0].${probe}: Forbidden: may not be set for init containers without restartPolicy=Always`,
+    ],
+  ),
+  [
+    'an init container with a hook',
+    podWith({ initContainers: [{ name: 'i', image: 'x', lifecycle: { preStop: { exec: { command: ['a'] } } } }] }),
+    'spec.initContainers[0].lifecycle: Forbidden: may not be set for init containers without restartPolicy=Always',
+  ],
+  [
+    'a restart policy of a main container',
+    containerWith({ restartPolicy: 'Always' }),
+    `${C}.restartPolicy: Forbidden: may not be set for non-init containers`,
+  ],
   // --------------------------------------------------------------------------------------------------------------- ports
   ['no port number', containerWith({ ports: [{ containerPort: 0 }] }), `${C}.ports[0].containerPort: Required value`],
   [

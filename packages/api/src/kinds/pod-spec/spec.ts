@@ -5,7 +5,7 @@ import type { PodSpec } from '../../gen/podplane/core/v1/pod.js';
 import { dnsLabelProblems, dnsSubdomainProblems, ipProblems } from '../../names.js';
 import type { DeepReadonly } from '../kind-map.js';
 import { validateLabels } from '../object-meta.js';
-import { type ContainerContext, validateContainers } from './containers.js';
+import { type ContainerContext, validateContainers, validateInitContainers } from './containers.js';
 import { validateHostPorts } from './ports.js';
 import { validateNodeSelector, validatePreferences, validateTolerations } from './scheduling.js';
 import { validateVolumes } from './volumes.js';
@@ -61,7 +61,7 @@ export function validatePodSpec(spec: Spec, path: Path): FieldError[] {
   if (spec.containers.length === 0) out.push(required(path.child('containers')));
   out.push(...validateContainers(spec.containers, path.child('containers'), context));
   out.push(...validateHostPorts(spec.containers, path.child('containers')));
-  out.push(...validateContainers(spec.initContainers, path.child('initContainers'), context));
+  out.push(...validateInitContainers(spec.initContainers, path.child('initContainers'), context));
   out.push(...oneOf(spec.restartPolicy, RESTART_POLICIES, path.child('restartPolicy')));
   out.push(...oneOf(spec.dnsPolicy, DNS_POLICIES, path.child('dnsPolicy')));
   out.push(...validatePlacement(spec, path));
