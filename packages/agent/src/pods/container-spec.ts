@@ -9,6 +9,7 @@ import { containerEnv, type EnvContext } from './env.js';
 import { expand } from './expand.js';
 import { containerLabels, containerName, pauseLabels, podRef, volumeName } from './names.js';
 import { podContainers } from './planner/containers.js';
+import { containerSecurity } from './security.js';
 
 /** A pod that cannot be made as it is. Becomes CreateContainerConfigError. */
 export type SpecResult =
@@ -17,6 +18,8 @@ export type SpecResult =
 
 export interface SpecContext extends EnvContext {
   readonly memoryCapacityBytes: number;
+  /** The user that the image names; needed only where needsImageUser (security.ts) says so. */
+  readonly imageUser?: string | undefined;
 }
 
 const HOSTNAME_MAX = 63;
@@ -50,6 +53,7 @@ export function pauseSpec(pod: Pod, nodeName: string, attempt: number, network: 
     hosts: (pod.spec?.hostAliases ?? []).map((alias) => ({ ip: alias.ip, names: alias.hostnames })),
     // The pause program opens them to every user, as Kubernetes does; and one in memory lives as long as it is mounted somewhere.
     mounts: podVolumes(pod).map((volume) => ({ type: 'volume', source: volume.name, target: `/volumes/${volume.name}`, readOnly: false })),
+    volumeGroup: pod.spec?.securityContext?.fsGroup,
     sysctls: Object.fromEntries((pod.spec?.securityContext?.sysctls ?? []).map((sysctl) => [sysctl.name, sysctl.value])),
   };
 }
@@ -65,6 +69,8 @@ export function containerSpec(container: Container, attempt: number, sandboxId: 
   if (!env.ok) return env;
   const mounts = containerMounts(pod, container);
   if (!mounts.ok) return mounts;
+  const security = containerSecurity(pod, container, context.imageUser ?? '');
+  if (!security.ok) return security;
   const expandAll = (list: readonly string[]): readonly string[] | undefined =>
     list.length === 0 ? undefined : list.map((text) => expand(text, env.lookup));
   return {
@@ -84,6 +90,7 @@ export function containerSpec(container: Container, attempt: number, sandboxId: 
       resources: containerResources(pod, container, context.memoryCapacityBytes),
       tty: container.tty === true,
       stdin: container.stdin === true,
+      security: security.security,
     },
   };
 }

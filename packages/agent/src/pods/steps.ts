@@ -14,6 +14,7 @@ import { noteStarting, withContainer } from './pod-memory.js';
 import { createSandbox, prepareVolumes, removeSandbox, removeVolumes, startSandbox } from './pod-steps.js';
 import { runPreStop } from './pre-stop.js';
 import { registryAuth } from './registry-auth.js';
+import { needsImageUser } from './security.js';
 import type { StepContext } from './worker-types.js';
 
 /** How long a target rests after a step that failed for no reason of the pod's own. */
@@ -153,6 +154,8 @@ async function createContainer(step: StepOf<'create-container'>, context: StepCo
   if (container === undefined || pod === undefined) return 0;
   const facts = host.facts();
   const memory = context.memory.containers.get(step.container) ?? FRESH_CONTAINER;
+  // An image that is gone meanwhile is told by the create call.
+  const imageUser = needsImageUser(pod, container) ? ((await host.runtime.imagePresent(container.image ?? ''))?.user ?? '') : '';
   const made = containerSpec(container, step.attempt, step.sandboxId, {
     pod,
     references: host.references,
@@ -161,6 +164,7 @@ async function createContainer(step: StepOf<'create-container'>, context: StepCo
     nodeName: host.nodeName,
     allocatable: facts.allocatable,
     memoryCapacityBytes: facts.memoryCapacityBytes,
+    imageUser,
   });
   if (!made.ok) {
     createFailed(context, step.container, 'CreateContainerConfigError', made.message, undefined);

@@ -10,6 +10,8 @@ export interface CreateContainer {
   readonly Env?: readonly string[];
   readonly WorkingDir?: string;
   readonly StopSignal?: string;
+  /** Name or number, with ":group" or without. */
+  readonly User?: string;
   readonly Tty?: boolean;
   readonly OpenStdin?: boolean;
   readonly HostConfig: HostConfig;
@@ -35,6 +37,12 @@ export interface HostConfig {
   readonly MemorySwap?: number;
   readonly PidsLimit?: number;
   readonly OomScoreAdj?: number;
+  readonly GroupAdd?: readonly string[];
+  readonly CapAdd?: readonly string[];
+  readonly CapDrop?: readonly string[];
+  readonly Privileged?: boolean;
+  readonly ReadonlyRootfs?: boolean;
+  readonly SecurityOpt?: readonly string[];
 }
 
 export interface MountConfig {
@@ -68,6 +76,8 @@ export interface ImageInspect {
   readonly RepoTags: readonly string[] | null;
   readonly RepoDigests: readonly string[] | null;
   readonly Size: number;
+  /** Only where one image was asked for. */
+  readonly Config?: { readonly User?: string } | null;
 }
 
 export interface NetworkInspect {

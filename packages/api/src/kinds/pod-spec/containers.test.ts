@@ -65,6 +65,48 @@ const rows: readonly FaultRow[] = [
     containerWith({ restartPolicy: 'Always' }),
     `${C}.restartPolicy: Forbidden: may not be set for non-init containers`,
   ],
+  // ----------------------------------------------------------------------------------------------------- security context
+  [
+    'a security context in which everything is said',
+    containerWith({
+      securityContext: {
+        runAsUser: 0,
+        runAsGroup: 0,
+        runAsNonRoot: false,
+        readOnlyRootFilesystem: true,
+        allowPrivilegeEscalation: false,
+        capabilities: { add: ['NET_ADMIN'], drop: ['ALL'] },
+        seccompProfile: { type: 'Unconfined' },
+        procMount: 'Default',
+      },
+    }),
+  ],
+  ['a privileged container', containerWith({ securityContext: { privileged: true } })],
+  [
+    'a user of a container below zero',
+    containerWith({ securityContext: { runAsUser: -1 } }),
+    `${C}.securityContext.runAsUser: Invalid value: -1: must be between 0 and 2147483647, inclusive`,
+  ],
+  [
+    'a group of a container below zero',
+    containerWith({ securityContext: { runAsGroup: -1 } }),
+    `${C}.securityContext.runAsGroup: Invalid value: -1: must be between 0 and 2147483647, inclusive`,
+  ],
+  [
+    'a privileged container that may not become more',
+    containerWith({ securityContext: { privileged: true, allowPrivilegeEscalation: false } }),
+    [`${C}.securityContext`, /^Invalid value: .*cannot set `allowPrivilegeEscalation` to false and `privileged` to true$/],
+  ],
+  [
+    'a container that may administer and yet not become more',
+    containerWith({ securityContext: { capabilities: { add: ['SYS_ADMIN'] }, allowPrivilegeEscalation: false } }),
+    [`${C}.securityContext`, /^Invalid value: .*cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN$/],
+  ],
+  [
+    'a seccomp profile of a container without a type',
+    containerWith({ securityContext: { seccompProfile: {} } }),
+    `${C}.securityContext.seccompProfile.type: Required value: type is required when seccompProfile is set`,
+  ],
   // --------------------------------------------------------------------------------------------------------------- ports
   ['no port number', containerWith({ ports: [{ containerPort: 0 }] }), `${C}.ports[0].containerPort: Required value`],
   [

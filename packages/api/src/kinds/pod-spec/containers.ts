@@ -8,6 +8,7 @@ import { validateEnv, validateEnvFrom } from './env.js';
 import { validatePorts } from './ports.js';
 import { validateLifecycle, validateProbe } from './probes.js';
 import { validateResources } from './resources.js';
+import { validateSecurity } from './security.js';
 import { validateMounts } from './volumes.js';
 
 const PULL_POLICIES = ['Always', 'IfNotPresent', 'Never'] as const;
@@ -50,6 +51,7 @@ function validateContainer(
   out.push(...validateEnvFrom(container.envFrom, path.child('envFrom')));
   out.push(...validateMounts(container.volumeMounts, volumes, path.child('volumeMounts')));
   out.push(...validateResources(container.resources, path.child('resources')));
+  out.push(...validateSecurity(container.securityContext, path.child('securityContext')));
   out.push(...validateLifecycle(container.lifecycle, path.child('lifecycle'), graceSeconds));
   out.push(...validateProbe(container.livenessProbe, 'liveness', path.child('livenessProbe'), graceSeconds));
   out.push(...validateProbe(container.readinessProbe, 'readiness', path.child('readinessProbe'), graceSeconds));

@@ -8,6 +8,7 @@ import { validateLabels } from '../object-meta.js';
 import { type ContainerContext, validateContainers, validateInitContainers } from './containers.js';
 import { validateHostPorts } from './ports.js';
 import { validateNodeSelector, validatePreferences, validateTolerations } from './scheduling.js';
+import { validatePodSecurity } from './security.js';
 import { validateVolumes } from './volumes.js';
 
 const RESTART_POLICIES = ['Always', 'OnFailure', 'Never'] as const;
@@ -62,6 +63,7 @@ export function validatePodSpec(spec: Spec, path: Path): FieldError[] {
   out.push(...validateContainers(spec.containers, path.child('containers'), context));
   out.push(...validateHostPorts(spec.containers, path.child('containers')));
   out.push(...validateInitContainers(spec.initContainers, path.child('initContainers'), context));
+  out.push(...validatePodSecurity(spec.securityContext, path.child('securityContext')));
   out.push(...oneOf(spec.restartPolicy, RESTART_POLICIES, path.child('restartPolicy')));
   out.push(...oneOf(spec.dnsPolicy, DNS_POLICIES, path.child('dnsPolicy')));
   out.push(...validatePlacement(spec, path));

@@ -1,0 +1,121 @@
+// What pods may ask for, on a real Docker Engine: one test a field of the support matrix, where Docker decides.
+import { whyNoEngine } from '@podplane/agent/runtime/testing/real-engine';
+import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { DockerWorld, STAY } from './docker-world.js';
+
+vi.setConfig({ hookTimeout: 120_000, testTimeout: 120_000 }); // the engine is shared with other tests
+const noEngine = await whyNoEngine();
+
+describe.skipIf(noEngine !== undefined)('pods on Docker', () => {
+  const w = new DockerWorld();
+  beforeAll(() => w.open());
+  afterAll(() => w.close());
+
+  const message = (pod: Pod): string | undefined => w.status(pod)?.containerStatuses[0]?.state?.waiting?.message;
+  const succeeded = (pod: Pod) => (): boolean => w.status(pod)?.phase === 'Succeeded';
+
+  it('initContainers: in order, on one volume, with logs; sidecars run meanwhile and do not hold the pod', async () => {
+    const mounts = { volumeMounts: [{ name: 'v', mountPath: '/v' }] };
+    const pod = w.run('init', {
+      volumes: [{ name: 'v', emptyDir: {} }],
+      initContainers: [
+        w.shell('one', 'echo one >> /v/order; echo said by one', mounts),
+        w.shell('side', `echo side >> /v/order; ${STAY}`, { ...mounts, restartPolicy: 'Always' }),
+        w.shell('two', 'while ! grep -q side /v/order; do sleep 0.1; done; echo two >> /v/order', mounts),
+      ],
+      containers: [w.shell('main', 'cat /v/order', mounts)],
+    });
+    await w.until('succeeded', succeeded(pod));
+    expect(await w.logs(pod, 'main')).toBe('one\nside\ntwo\n');
+    expect(await w.logs(pod, 'one')).toBe('said by one\n');
+    expect(w.status(pod)?.initContainerStatuses.map(({ name, state }) => [name, state?.terminated?.exitCode])).toEqual([
+      ['one', 0],
+      ['side', 0],
+      ['two', 0],
+    ]);
+    await w.gone(pod);
+  });
+
+  it('runAsUser, runAsGroup, supplementalGroups, fsGroup: on disk and in memory', async () => {
+    const pod = w.run('who', {
+      securityContext: { runAsUser: 1000, runAsGroup: 3000, supplementalGroups: [4000], fsGroup: 2000, runAsNonRoot: true },
+      volumes: [
+        { name: 'disk', emptyDir: {} },
+        { name: 'memory', emptyDir: { medium: 'Memory' } },
+      ],
+      containers: [
+        w.shell('c', 'id -u; id -g; id -G; for d in /disk /memory; do touch $d/f; stat -c "%u:%g %a" $d; stat -c "%u:%g" $d/f; done', {
+          volumeMounts: [
+            { name: 'disk', mountPath: '/disk' },
+            { name: 'memory', mountPath: '/memory' },
+          ],
+        }),
+      ],
+    });
+    await w.until('succeeded', succeeded(pod));
+    const [uid, gid, groups, ...files] = (await w.logs(pod, 'c')).trim().split('\n');
+    expect([uid, gid]).toEqual(['1000', '3000']);
+    expect(groups?.split(' ').toSorted()).toEqual(['2000', '3000', '4000']);
+    expect(files).toEqual(['0:2000 2777', '1000:2000', '0:2000 2777', '1000:2000']);
+    await w.gone(pod);
+  });
+
+  it('runAsNonRoot: an image of root is not started, and it is said why', async () => {
+    const pod = w.run('root', { containers: [w.shell('c', STAY, { securityContext: { runAsNonRoot: true } })] });
+    await w.until('refused', () => message(pod) !== undefined && message(pod) !== '');
+    expect(w.status(pod)?.containerStatuses[0]?.state?.waiting?.reason).toBe('CreateContainerConfigError');
+    expect(message(pod)).toContain('container has runAsNonRoot and image will run as root');
+    await w.until('event', () => w.events('Failed').some((text) => text.includes('image will run as root')));
+    await w.gone(pod);
+  });
+
+  it('capabilities, allowPrivilegeEscalation, readOnlyRootFilesystem, seccompProfile', async () => {
+    const show = 'grep -E "CapEff|NoNewPrivs|^Seccomp:" /proc/self/status; touch /x 2>/dev/null && echo writable || echo read-only';
+    const pod = w.run('may', {
+      containers: [
+        w.shell('plain', show),
+        w.shell('less', show, {
+          securityContext: {
+            capabilities: { drop: ['ALL'], add: ['NET_BIND_SERVICE'] },
+            allowPrivilegeEscalation: false,
+            readOnlyRootFilesystem: true,
+            seccompProfile: { type: 'RuntimeDefault' },
+          },
+        }),
+        w.shell('free', show, { securityContext: { seccompProfile: { type: 'Unconfined' } } }),
+      ],
+    });
+    await w.until('succeeded', succeeded(pod));
+    const seen = async (container: string): Promise<readonly string[]> => (await w.logs(pod, container)).trim().split(/\s+/);
+    const plain = await seen('plain');
+    expect([plain[3], plain[5], plain[6]]).toEqual(['0', '2', 'writable']);
+    expect(await seen('less')).toEqual(['CapEff:', '0000000000000400', 'NoNewPrivs:', '1', 'Seccomp:', '2', 'read-only']);
+    expect((await seen('free'))[5]).toBe('0');
+    await w.gone(pod);
+  });
+
+  it('privileged: runs with everything, or it is said that this machine does not let it', async () => {
+    const pod = w.run('privileged', {
+      containers: [w.shell('c', 'ls /dev | wc -l; grep Seccomp: /proc/self/status', { securityContext: { privileged: true } })],
+    });
+    await w.until('ended', () => ['Succeeded', 'Failed'].includes(w.status(pod)?.phase ?? ''));
+    if (w.status(pod)?.phase === 'Succeeded') expect(await w.logs(pod, 'c')).toMatch(/Seccomp:\s+0/);
+    else {
+      expect(w.status(pod)?.containerStatuses[0]?.state?.terminated?.reason).toBe('StartError');
+      await w.until('event', () => w.events('Failed').some((text) => text.includes('failed to start container "c"')));
+      process.stderr.write(`privileged is not possible here: ${w.events('Failed').join('; ')}\n`);
+    }
+    await w.gone(pod);
+  });
+
+  it('sysctls: of the pod, seen by its containers', async () => {
+    const pod = w.run('sysctl', {
+      securityContext: { sysctls: [{ name: 'net.ipv4.ip_unprivileged_port_start', value: '77' }] },
+      containers: [w.shell('c', 'cat /proc/sys/net/ipv4/ip_unprivileged_port_start')],
+    });
+    await w.until('succeeded', succeeded(pod));
+    expect(await w.logs(pod, 'c')).toBe('77\n');
+    await w.gone(pod);
+  });
+});
