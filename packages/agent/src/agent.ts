@@ -47,6 +47,7 @@ export class Agent implements WorkerHost {
   readonly addresses: PodAddresses;
   readonly references = new AssignmentStore();
   readonly pulls: ImagePulls;
+  readonly messages: WorkerHost['messages'];
   readonly probes: ProbeExecutor;
   readonly session: SessionClient;
 
@@ -76,7 +77,8 @@ export class Agent implements WorkerHost {
     this.addresses = new PodAddresses(system.clock, log);
     this.pulls = new ImagePulls(runtime);
     this.probes = options.probes ?? networkProbeExecutor(runtime, system.timers);
-    this.cache = new ContainerCache(runtime, flags.nodeName, (uid) => this.workers.get(uid)?.soon());
+    this.messages = options.messages;
+    this.cache = new ContainerCache(options.messages?.reader() ?? runtime, flags.nodeName, (uid) => this.workers.get(uid)?.soon());
     const { fallback, labels, readHost } = options;
     this.node = new NodeState({
       clock: system.clock,

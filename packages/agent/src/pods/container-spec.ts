@@ -10,6 +10,7 @@ import { expand } from './expand.js';
 import { containerLabels, containerName, pauseLabels, podRef, volumeName } from './names.js';
 import { podContainers } from './planner/containers.js';
 import { containerSecurity } from './security.js';
+import { LABEL_MESSAGE } from './termination-messages.js';
 
 /** A pod that cannot be made as it is. Becomes CreateContainerConfigError. */
 export type SpecResult =
@@ -20,6 +21,8 @@ export interface SpecContext extends EnvContext {
   readonly memoryCapacityBytes: number;
   /** The user that the image names; needed only where needsImageUser (security.ts) says so. */
   readonly imageUser?: string | undefined;
+  /** File on the host that is mounted at the container's terminationMessagePath. */
+  readonly messageFile?: string | undefined;
 }
 
 const HOSTNAME_MAX = 63;
@@ -78,7 +81,7 @@ export function containerSpec(container: Container, attempt: number, sandboxId: 
     skippedEnv: env.skipped,
     spec: {
       name: containerName(podRef(pod), container.name, attempt),
-      labels: containerLabels(pod, context.nodeName, container, attempt, sandboxId),
+      labels: { ...containerLabels(pod, context.nodeName, container, attempt, sandboxId), ...messageLabel(container) },
       image: container.image ?? '',
       pauseId: sandboxId,
       command: expandAll(container.command),
@@ -86,13 +89,23 @@ export function containerSpec(container: Container, attempt: number, sandboxId: 
       args: expandAll(container.args) ?? (container.command.length > 0 ? [] : undefined),
       env: env.env,
       workingDir: container.workingDir || undefined,
-      mounts: mounts.mounts,
+      mounts: [...mounts.mounts, ...messageMount(container, context.messageFile)],
       resources: containerResources(pod, container, context.memoryCapacityBytes),
       tty: container.tty === true,
       stdin: container.stdin === true,
       security: security.security,
     },
   };
+}
+
+function messageLabel(container: Container): Readonly<Record<string, string>> {
+  return container.terminationMessagePolicy === undefined ? {} : { [LABEL_MESSAGE]: container.terminationMessagePolicy };
+}
+
+/** Not where the container mounts something of its own. */
+function messageMount({ terminationMessagePath: target, volumeMounts }: Container, source: string | undefined): readonly Mount[] {
+  if (source === undefined || !target || volumeMounts.some(({ mountPath }) => mountPath === target)) return [];
+  return [{ type: 'bind', source, target, readOnly: false }];
 }
 
 type MountsResult = { readonly ok: true; readonly mounts: readonly Mount[] } | { readonly ok: false; readonly message: string };

@@ -16,6 +16,7 @@ export const FRESH_POD: PodMemory = {
   sandbox: { attempt: -1, pid: 0, failure: undefined },
   containers: new Map(),
   deadline: undefined,
+  failed: undefined,
   released: false,
 };
 
@@ -33,7 +34,7 @@ export function lastRunOf(info: ContainerInfo): LastRun {
     containerId: info.id,
     exitCode: exitCodeOf(info),
     reason: exitReason(info),
-    message: info.error,
+    message: info.message ?? info.error,
     startedAt: info.startedAt ?? 0,
     finishedAt: info.finishedAt ?? 0,
   };

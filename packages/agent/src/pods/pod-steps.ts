@@ -65,6 +65,7 @@ export async function removeVolumes(context: StepContext): Promise<number> {
       }
     }),
   );
+  host.messages?.remove(context.ref.uid);
   host.addresses.release(context.ref.uid);
   context.memory = { ...context.memory, released: true };
   return 0;

@@ -37,7 +37,7 @@ export function podStatus(input: StatusInput): PodStatus {
   const initializing =
     (pod.spec?.initContainers ?? []).length > 0 &&
     !(pod.spec?.containers ?? []).some(({ name }) => (memory.containers.get(name)?.started ?? -1) >= 0);
-  const done = allDone(pod, input.observed, memory.containers);
+  const done = memory.failed !== undefined || allDone(pod, input.observed, memory.containers);
   const all = podContainers(pod).map(({ container, role }) => {
     const list = apps.get(container.name) ?? [];
     const view = containerStatus({
@@ -64,8 +64,7 @@ export function podStatus(input: StatusInput): PodStatus {
   return {
     phase,
     conditions: conditions(input, phase, { views, inits, initializing, done }, sandboxReady),
-    ...(pod.status?.message ? { message: pod.status.message } : {}),
-    ...(pod.status?.reason ? { reason: pod.status.reason } : {}),
+    ...reasonOf(pod, memory, phase),
     ...(input.hostIP === '' ? {} : { hostIP: input.hostIP }),
     hostIPs: input.hostIP === '' ? [] : [{ ip: input.hostIP }],
     ...(shownIP === undefined ? {} : { podIP: shownIP }),
@@ -77,6 +76,13 @@ export function podStatus(input: StatusInput): PodStatus {
     ephemeralContainerStatuses: [],
     resourceClaimStatuses: [],
   };
+}
+
+/** What is said about the pod as a whole. */
+function reasonOf(pod: Pod, memory: PodMemory, phase: string): { readonly reason?: string; readonly message?: string } {
+  if (memory.failed !== undefined && phase === 'Failed') return memory.failed;
+  const { reason, message } = pod.status ?? {};
+  return { ...(message ? { message } : {}), ...(reason ? { reason } : {}) };
 }
 
 type RoleView = ContainerView & { readonly role: Role };
@@ -98,9 +104,14 @@ function podPhase({ pod, memory, ended }: StatusInput, { views, inits, initializ
   const count = (what: ContainerView['counts']): number => views.filter((view) => view.counts === what).length;
   const succeeded = count('succeeded');
   const failed = count('failed');
-  if (ended && memory.phase !== 'sync') return failed === 0 && succeeded === views.length ? 'Succeeded' : 'Failed';
+  if (ended && memory.phase !== 'sync')
+    return memory.failed === undefined && failed === 0 && succeeded === views.length ? 'Succeeded' : 'Failed';
   // The end is told when the last process is gone, sidecars included.
   const late = inits.some((view) => view.counts === 'running');
+  if (memory.failed !== undefined) {
+    if (!late && count('running') === 0) return 'Failed';
+    return initializing || count('waiting') > 0 ? 'Pending' : 'Running';
+  }
   if (initializing || count('waiting') > 0) return done && !late ? 'Failed' : 'Pending';
   if (count('running') > 0 || count('restarting') > 0) return 'Running';
   if (views.length === 0) return 'Pending';
@@ -157,15 +168,12 @@ function containersReadyVerdict(phase: string, { views, inits }: Views, ending: 
 
 function readyVerdict(pod: Pod, containersReady: Verdict): Verdict {
   if (containersReady.status === 'False') return containersReady;
-  const missing = (pod.spec?.readinessGates ?? []).find(
-    (gate) => pod.status?.conditions.find((condition) => condition.type === gate.conditionType)?.status !== 'True',
-  );
-  if (missing === undefined) return { status: 'True' };
-  return {
-    status: 'False',
-    reason: 'ReadinessGatesNotReady',
-    message: `the condition "${missing.conditionType}" of a readiness gate is not "True"`,
-  };
+  const missing = (pod.spec?.readinessGates ?? []).flatMap(({ conditionType }) => {
+    const found = pod.status?.conditions.find((condition) => condition.type === conditionType)?.status;
+    if (found === undefined) return [`corresponding condition of pod readiness gate "${conditionType}" does not exist.`];
+    return found === 'True' ? [] : [`the status of pod readiness gate "${conditionType}" is not "True", but ${found}`];
+  });
+  return missing.length === 0 ? { status: 'True' } : { status: 'False', reason: 'ReadinessGatesNotReady', message: missing.join(', ') };
 }
 
 /** True where the status says something that must not wait: the pod's end, or a change of readiness. */

@@ -6,13 +6,13 @@ import type { RuntimeError } from '../runtime/errors.js';
 import type { ContainerInfo } from '../runtime/types.js';
 import { containerSpec } from './container-spec.js';
 import { isEngineDown, toRuntimeError } from './errors.js';
+import { runHook } from './hooks.js';
 import { nextDelay } from './planner/back-off.js';
 import { FRESH_CONTAINER } from './planner/containers.js';
-import type { ImagePullReason, Step } from './planner/types.js';
+import { DEFAULT_GRACE_SECONDS, type ImagePullReason, type Step } from './planner/types.js';
 import { containerField, megabytes } from './pod-events.js';
 import { noteStarting, withContainer } from './pod-memory.js';
 import { createSandbox, prepareVolumes, removeSandbox, removeVolumes, startSandbox } from './pod-steps.js';
-import { runPreStop } from './pre-stop.js';
 import { registryAuth } from './registry-auth.js';
 import { needsImageUser } from './security.js';
 import type { StepContext } from './worker-types.js';
@@ -44,7 +44,7 @@ export async function runStep(step: Step, context: StepContext, signal: AbortSig
       case 'create-container':
         return await createContainer(step, context);
       case 'start-container':
-        return await startContainer(step, context);
+        return await startContainer(step, context, signal);
       case 'stop-container':
         return await stopContainer(step, context);
       case 'kill-container':
@@ -156,7 +156,7 @@ async function createContainer(step: StepOf<'create-container'>, context: StepCo
   const memory = context.memory.containers.get(step.container) ?? FRESH_CONTAINER;
   // An image that is gone meanwhile is told by the create call.
   const imageUser = needsImageUser(pod, container) ? ((await host.runtime.imagePresent(container.image ?? ''))?.user ?? '') : '';
-  const made = containerSpec(container, step.attempt, step.sandboxId, {
+  const about = {
     pod,
     references: host.references,
     podIP: context.memory.ip ?? '',
@@ -165,7 +165,9 @@ async function createContainer(step: StepOf<'create-container'>, context: StepCo
     allocatable: facts.allocatable,
     memoryCapacityBytes: facts.memoryCapacityBytes,
     imageUser,
-  });
+  };
+  const messageFile = prepareMessage(container, step.attempt, context);
+  const made = containerSpec(container, step.attempt, step.sandboxId, { ...about, messageFile });
   if (!made.ok) {
     createFailed(context, step.container, 'CreateContainerConfigError', made.message, undefined);
     return 0;
@@ -180,7 +182,17 @@ async function createContainer(step: StepOf<'create-container'>, context: StepCo
     );
   }
   try {
-    const id = await host.runtime.createContainer(made.spec);
+    const id = await host.runtime.createContainer(made.spec).catch(async (thrown: unknown) => {
+      const bare = containerSpec(container, step.attempt, step.sandboxId, about);
+      if (messageFile === undefined || !bare.ok || toRuntimeError(thrown).code !== 'invalid') throw thrown;
+      // Where the engine does not see our files it refuses to mount them. If that was it, nothing is mounted from now on.
+      const withoutFile = await host.runtime.createContainer(bare.spec).catch(() => {
+        throw thrown;
+      });
+      host.messages?.giveUp();
+      host.log.warn({ pod: context.ref, file: messageFile }, 'the engine does not see the files of this agent: no termination messages');
+      return withoutFile;
+    });
     emit(context, step.container, 'Normal', 'Created', `Created container: ${step.container}`);
     const always = (container.imagePullPolicy || pullPolicyFor(container.image ?? '')) === 'Always';
     const imageId = memory.image.state === 'present' ? memory.image.imageId : '';
@@ -225,6 +237,16 @@ async function createContainer(step: StepOf<'create-container'>, context: StepCo
   }
 }
 
+function prepareMessage(container: Container, attempt: number, { host, ref }: StepContext): string | undefined {
+  if (!container.terminationMessagePath) return undefined;
+  try {
+    return host.messages?.prepare(ref.uid, container.name, attempt);
+  } catch (error) {
+    host.log.warn({ pod: ref, container: container.name, err: error }, 'no file for a termination message');
+    return undefined;
+  }
+}
+
 /** delayMs undefined: waits for a change of what the container refers to. */
 function createFailed(context: StepContext, container: string, reason: string, message: string, delayMs: number | undefined): void {
   const retryAt = delayMs === undefined ? undefined : context.host.system.clock.monotonic() + delayMs;
@@ -245,7 +267,7 @@ export function newContainer(
   return { id, name, labels, image, imageId, createdAt, state: 'created', ...rest };
 }
 
-async function startContainer(step: StepOf<'start-container'>, context: StepContext): Promise<number> {
+async function startContainer(step: StepOf<'start-container'>, context: StepContext, signal: AbortSignal): Promise<number> {
   const { host } = context;
   context.memory = noteStarting(context.memory, step.container, step.attempt, undefined);
   host.changed();
@@ -260,7 +282,23 @@ async function startContainer(step: StepOf<'start-container'>, context: StepCont
   // It may have been seen running, or even ended, before the call returned.
   if (info?.state === 'created') host.cache.put({ ...info, state: 'running', startedAt: host.system.clock.now() });
   emit(context, step.container, 'Normal', 'Started', `Started container ${step.container}`);
+  await postStart(step, context, signal);
   return 0;
+}
+
+/** Until the hook has ended the container counts as not started. One that fails costs the container its life. */
+async function postStart(step: StepOf<'start-container'>, context: StepContext, signal: AbortSignal): Promise<void> {
+  const container = context.container(step.container);
+  const hook = container?.lifecycle?.postStart;
+  if (hook === undefined || container === undefined) return;
+  const target = { container, containerId: step.id, podIP: context.memory.ip ?? '' };
+  const problem = await runHook(hook, target, { signal }, context.host);
+  if (problem === undefined) return;
+  emit(context, step.container, 'Warning', 'FailedPostStartHook', `PostStartHook failed: ${problem}`);
+  const graceSeconds = context.pod?.spec?.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS;
+  const { id, target: name, container: ofContainer } = step;
+  const message = 'FailedPostStartHook';
+  await stopContainer({ kind: 'stop-container', target: name, container: ofContainer, id, graceSeconds, cause: 'hook', message }, context);
 }
 
 async function startFailed(step: StepOf<'start-container'>, context: StepContext, error: RuntimeError): Promise<number> {
@@ -295,7 +333,8 @@ async function stopContainer(step: StepOf<'stop-container'>, context: StepContex
     const hook = container?.lifecycle?.preStop;
     let graceMs = step.graceSeconds * 1000;
     if (hook !== undefined && container !== undefined && pod !== undefined && graceMs > 0) {
-      const outcome = await runPreStop(hook, { container, containerId: step.id, podIP: context.memory.ip ?? '' }, graceMs, host);
+      const target = { container, containerId: step.id, podIP: context.memory.ip ?? '' };
+      const outcome = await runHook(hook, target, { limitMs: graceMs }, host);
       if (outcome !== undefined) emit(context, step.container, 'Warning', 'FailedPreStopHook', outcome);
       graceMs = Math.max(LEAST_AFTER_HOOK_MS, endsAt - clock.monotonic());
     }

@@ -7,17 +7,29 @@ import type { Timer } from '@podplane/api/system';
 import { FRESH_PROBE, type ProbeKind } from '../probes/probe-state.js';
 import { Prober } from '../probes/prober.js';
 import { type ContainerInfo, PAUSE_CONTAINER } from '../runtime/types.js';
+import { activeMsLeft, DEADLINE_EXCEEDED } from './deadline.js';
 import { type PodRef, podRef } from './names.js';
-import { findContainer } from './planner/containers.js';
+import { allDone, findContainer } from './planner/containers.js';
 import { alive, containerNameOf, group, viewSandbox } from './planner/observed.js';
 import { isTerminalPhase, plan } from './planner/plan.js';
-import { DEFAULT_GRACE_SECONDS, LABEL_GRACE, type Plan, type PodMemory, type ProbeVerdict, type Step } from './planner/types.js';
+import {
+  containerTarget,
+  DEFAULT_GRACE_SECONDS,
+  LABEL_GRACE,
+  type Plan,
+  type PodMemory,
+  type ProbeVerdict,
+  type Step,
+} from './planner/types.js';
 import { containerField } from './pod-events.js';
 import { memoryFor, noteObserved, withContainer } from './pod-memory.js';
 import { isUrgent, podStatus } from './status.js';
 import { waitingEvents } from './status-events.js';
 import { runStep } from './steps.js';
 import type { KeptProbes, PodReportSource, StepContext, WorkerHost } from './worker-types.js';
+
+/** What timers take. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** What is known of a pod from before the agent was restarted. */
 export interface KeptPod {
@@ -92,7 +104,7 @@ export class PodWorker implements StepContext, PodReportSource {
     const deadline = this.host.system.clock.monotonic() + seconds * 1000;
     if (this.memory.phase === 'sync') {
       this.memory = { ...this.memory, phase: 'terminating', deadline };
-      for (const busy of this.busy.values()) if (busy.step === 'ensure-image') busy.abort.abort();
+      this.abortWaiting();
       this.host.changed();
     } else if (deadline < (this.memory.deadline ?? Number.POSITIVE_INFINITY)) {
       this.memory = { ...this.memory, deadline };
@@ -139,6 +151,11 @@ export class PodWorker implements StepContext, PodReportSource {
     for (const busy of this.busy.values()) if (busy.step === 'ensure-image') busy.abort.abort();
   }
 
+  /** What takes long and is wanted no more: pulls, and hooks of containers that were started. */
+  private abortWaiting(): void {
+    for (const busy of this.busy.values()) if (busy.step === 'ensure-image' || busy.step === 'start-container') busy.abort.abort();
+  }
+
   // --- what steps may do ---
 
   container(name: string): Container | undefined {
@@ -171,6 +188,7 @@ export class PodWorker implements StepContext, PodReportSource {
     if (seeing) {
       this.memory = noteObserved(this.memory, observed, now, this.adopting);
       this.address();
+      this.checkDeadline(observed, now);
       this.syncProbers(observed, now);
       this.adopting = false;
       this.act(observed, now);
@@ -195,10 +213,25 @@ export class PodWorker implements StepContext, PodReportSource {
     for (const step of next.steps) this.begin(step);
     this.outcome(next, observed, now);
     this.wake?.cancel();
+    const wakeAt = Math.min(
+      next.wakeAt ?? Number.POSITIVE_INFINITY,
+      now.monotonic + activeMsLeft(this.pod, this.memory, this.status, this.acceptedAt, now.wall),
+    );
     this.wake =
-      next.wakeAt === undefined
+      wakeAt === Number.POSITIVE_INFINITY
         ? undefined
-        : this.host.system.timers.after(Math.max(0, next.wakeAt - now.monotonic), () => this.soon(), { background: true });
+        : this.host.system.timers.after(Math.min(Math.max(0, wakeAt - now.monotonic), MAX_TIMER_MS), () => this.soon(), {
+            background: true,
+          });
+  }
+
+  private checkDeadline(observed: readonly ContainerInfo[], now: { readonly wall: number }): void {
+    const { pod, memory, status, acceptedAt } = this;
+    if (pod === undefined || activeMsLeft(pod, memory, status, acceptedAt, now.wall) > 0 || allDone(pod, observed, memory.containers))
+      return;
+    this.memory = { ...memory, failed: DEADLINE_EXCEEDED };
+    this.host.event({ pod: this.ref, fieldPath: '', type: 'Normal', ...DEADLINE_EXCEEDED });
+    this.abortWaiting();
   }
 
   private outcome(next: Plan, observed: readonly ContainerInfo[], now: { readonly wall: number; readonly monotonic: number }): void {
@@ -278,9 +311,13 @@ export class PodWorker implements StepContext, PodReportSource {
     }
     for (const info of running.values()) {
       const container = this.container(containerNameOf(info));
-      if (container === undefined || this.probers.has(info.id) || this.stopping.has(info.id)) continue;
+      if (container === undefined || this.probers.has(info.id) || this.stopping.has(info.id) || this.inPostStart(container)) continue;
       this.probe(container, info, now);
     }
+  }
+
+  private inPostStart(container: Container): boolean {
+    return container.lifecycle?.postStart !== undefined && this.busy.get(containerTarget(container.name))?.step === 'start-container';
   }
 
   private probe(container: Container, info: ContainerInfo, now: { readonly wall: number; readonly monotonic: number }): void {

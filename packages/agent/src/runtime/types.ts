@@ -34,6 +34,8 @@ export interface ContainerInfo {
   readonly oomKilled: boolean;
   /** The engine's words where it could not start it; empty otherwise. */
   readonly error: string;
+  /** What it left to say why it ended; added by ../pods/termination-messages.ts. */
+  readonly message?: string | undefined;
   /** Process id on the host of the container's first process; 0 when it does not run. */
   readonly pid: number;
 }

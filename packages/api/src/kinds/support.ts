@@ -47,15 +47,8 @@ const podSpec: readonly SupportRule[] = [
   ]),
   ...yes('PodSpec', ['affinity.nodeAffinity']),
   ...no('PodSpec', ['affinity.podAffinity', 'affinity.podAntiAffinity', 'topologySpreadConstraints']),
-  ...no('PodSpec', [
-    'activeDeadlineSeconds',
-    'imagePullSecrets',
-    'subdomain',
-    'dnsConfig',
-    'readinessGates',
-    'runtimeClassName',
-    'overhead',
-  ]),
+  ...yes('PodSpec', ['activeDeadlineSeconds', 'readinessGates']),
+  ...no('PodSpec', ['imagePullSecrets', 'subdomain', 'dnsConfig', 'runtimeClassName', 'overhead']),
   ...no('PodSpec', ['schedulingGates', 'resourceClaims', 'resources', 'priorityClassName']),
   only('PodSpec', 'priority', [0]),
   only('PodSpec', 'preemptionPolicy', ['PreemptLowerPriority']),
@@ -136,10 +129,10 @@ const volumes: readonly SupportRule[] = [
 ];
 
 const probes: readonly SupportRule[] = ['livenessProbe', 'readinessProbe', 'startupProbe'].flatMap((probe) => [
-  ...yes('Container', [`${probe}.exec`, `${probe}.httpGet`, `${probe}.tcpSocket`]),
+  ...yes('Container', [`${probe}.exec`, `${probe}.httpGet`, `${probe}.tcpSocket`, `${probe}.grpc`]),
   ...yes('Container', [`${probe}.initialDelaySeconds`, `${probe}.timeoutSeconds`, `${probe}.periodSeconds`]),
   ...yes('Container', [`${probe}.successThreshold`, `${probe}.failureThreshold`]),
-  ...no('Container', [`${probe}.grpc`, `${probe}.terminationGracePeriodSeconds`]),
+  ...yes('Container', [`${probe}.terminationGracePeriodSeconds`]),
 ]);
 
 const container: readonly SupportRule[] = [
@@ -156,10 +149,11 @@ const container: readonly SupportRule[] = [
   only('Container', 'volumeMounts[].subPath', ['']),
   only('Container', 'volumeMounts[].subPathExpr', ['']),
   ...probes,
-  ...yes('Container', ['lifecycle.preStop.exec', 'lifecycle.preStop.httpGet', 'lifecycle.preStop.sleep']),
-  ...no('Container', ['lifecycle.preStop.tcpSocket', 'lifecycle.postStart']),
-  only('Container', 'terminationMessagePath', ['/dev/termination-log', ''], 'termination messages are not read yet'),
-  only('Container', 'terminationMessagePolicy', ['File'], 'termination messages are not read yet'),
+  ...['lifecycle.preStop', 'lifecycle.postStart'].flatMap((hook) => [
+    ...yes('Container', [`${hook}.exec`, `${hook}.httpGet`, `${hook}.sleep`]),
+    warn('Container', `${hook}.tcpSocket`, 'deprecated; fails when it is run, as in Kubernetes'),
+  ]),
+  ...yes('Container', ['terminationMessagePath', 'terminationMessagePolicy'], 'where the engine sees the files of the agent'),
   ...yes('Container', ['stdin', 'tty']),
   only('Container', 'stdinOnce', [false]),
   ...no('Container', [

@@ -1,9 +1,10 @@
 // An agent on a real Docker Engine, with a server that the test plays, under names of its own. For tests where Docker decides.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Agent } from '@podplane/agent/agent';
 import { silentLog } from '@podplane/agent/log';
+import { TerminationMessages } from '@podplane/agent/pods/termination-messages';
 import { system, TestNode } from '@podplane/agent/runtime/testing/real-engine';
 import { fileStateStore } from '@podplane/agent/state/state-store';
 import { Pod, type PodStatus } from '@podplane/api/gen/podplane/core/v1/pod';
@@ -55,6 +56,7 @@ export class DockerWorld {
       taints: [],
       fallback: { cpus: 2, memoryBytes: 1e9, kernelVersion: '', architecture: 'x64' },
       readHost: () => nothing,
+      messages: new TerminationMessages(join(this.folder, 'termination'), this.node.runtime),
     });
     this.agent.start();
   }
@@ -106,6 +108,12 @@ export class DockerWorld {
       out += Buffer.from(part.data).toString('utf8');
     }
     return out;
+  }
+
+  /** What is kept of containers' messages, as paths. */
+  messageFiles(): readonly string[] {
+    const entries = readdirSync(join(this.folder, 'termination'), { recursive: true, withFileTypes: true });
+    return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
   }
 
   /** Messages of the events of a reason. */

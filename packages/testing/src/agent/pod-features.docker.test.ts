@@ -118,4 +118,70 @@ describe.skipIf(noEngine !== undefined)('pods on Docker', () => {
     expect(await w.logs(pod, 'c')).toBe('77\n');
     await w.gone(pod);
   });
+
+  it('terminationMessagePath, terminationMessagePolicy: the file, by any user; else the end of the log', async () => {
+    const message = { terminationMessagePath: '/dev/termination-log', terminationMessagePolicy: 'File' };
+    const pod = w.run('message', {
+      securityContext: { runAsUser: 1000 },
+      containers: [
+        w.shell('file', 'echo noise; printf done > /dev/termination-log', message),
+        w.shell('other', 'head -c 5000 /dev/zero | tr "\\0" x > /tmp/why; exit 3', { ...message, terminationMessagePath: '/tmp/why' }),
+        w.shell('log', 'echo it broke; exit 4', { ...message, terminationMessagePolicy: 'FallbackToLogsOnError' }),
+        w.shell('quiet', 'echo all is well', { ...message, terminationMessagePolicy: 'FallbackToLogsOnError' }),
+      ],
+    });
+    await w.until('failed', () => w.status(pod)?.phase === 'Failed');
+    const said = w.status(pod)?.containerStatuses.map(({ name, state }) => [name, state?.terminated?.exitCode, state?.terminated?.message]);
+    expect(said).toEqual([
+      ['file', 0, 'done'],
+      ['other', 3, 'x'.repeat(4096)],
+      ['log', 4, 'it broke\n'],
+      ['quiet', 0, undefined],
+    ]);
+    expect(w.messageFiles()).toHaveLength(4);
+    await w.gone(pod);
+    expect(w.messageFiles()).toEqual([]);
+  });
+
+  it('lifecycle.postStart, lifecycle.preStop: run in the container, before it is ready and before SIGTERM', async () => {
+    const mounts = { volumeMounts: [{ name: 'v', mountPath: '/v' }] };
+    const pod = w.run('hooks', {
+      terminationGracePeriodSeconds: 20,
+      volumes: [{ name: 'v', emptyDir: {} }],
+      containers: [
+        w.shell('watch', STAY, mounts),
+        w.shell('c', 'trap "echo term >> /v/said; exit 0" TERM; sleep 100000 & wait', {
+          ...mounts,
+          lifecycle: {
+            postStart: { exec: { command: ['/bin/sh', '-c', 'sleep 1; echo started >> /v/said'] } },
+            preStop: { exec: { command: ['/bin/sh', '-c', 'echo stopping >> /v/said'] } },
+          },
+          livenessProbe: { exec: { command: ['/bin/sh', '-c', '! test -e /v/kill'] }, periodSeconds: 1, failureThreshold: 1 },
+        }),
+      ],
+      restartPolicy: 'Always',
+    });
+    await w.until('ready', () => w.isReady(pod));
+    expect(await w.exec(pod, 'watch', 'cat /v/said')).toBe('started');
+    await w.exec(pod, 'watch', 'touch /v/kill');
+    await w.until('restarted', () => (w.status(pod)?.containerStatuses[1]?.lastState?.terminated?.exitCode ?? -1) === 0);
+    expect((await w.exec(pod, 'watch', 'cat /v/said')).split('\n').slice(0, 3)).toEqual(['started', 'stopping', 'term']);
+    await w.gone(pod);
+  });
+
+  it('lifecycle.postStart that fails: said by an event, the container is killed', async () => {
+    const pod = w.run('hook-fails', {
+      containers: [w.shell('c', STAY, { lifecycle: { postStart: { exec: { command: ['/bin/sh', '-c', 'echo no luck; exit 5'] } } } })],
+    });
+    await w.until('failed', () => ['Succeeded', 'Failed'].includes(w.status(pod)?.phase ?? ''));
+    await w.until('event', () => w.events('FailedPostStartHook').some((text) => text.includes('no luck')));
+    await w.gone(pod);
+  });
+
+  it('activeDeadlineSeconds: ends the pod as failed', async () => {
+    const pod = w.run('deadline', { activeDeadlineSeconds: 3, containers: [w.shell('c', STAY)] });
+    await w.until('failed', () => w.status(pod)?.phase === 'Failed');
+    expect(w.status(pod)?.reason).toBe('DeadlineExceeded');
+    await w.gone(pod);
+  });
 });

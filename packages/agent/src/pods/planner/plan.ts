@@ -38,7 +38,11 @@ export function isTerminalPhase(phase: string | undefined): boolean {
 /** The next steps for a pod. Calling it again without a change in between, with the steps' targets as busy, gives no new steps. */
 export function plan(input: PlanInput): Plan {
   if (input.pod === undefined || input.memory.phase !== 'sync') return planEnd(input, 'terminating');
-  if (isTerminalPhase(input.pod.status?.phase) || allDone(input.pod, input.observed, input.memory.containers))
+  if (
+    input.memory.failed !== undefined ||
+    isTerminalPhase(input.pod.status?.phase) ||
+    allDone(input.pod, input.observed, input.memory.containers)
+  )
     return planEnd(input, 'completed');
   return new Sync(input, input.pod).plan();
 }

@@ -85,6 +85,8 @@ export interface PodMemory {
   readonly containers: ReadonlyMap<string, ContainerMemory>;
   /** When terminating: when the last container is killed at the latest, and why the pod ends. */
   readonly deadline: number | undefined;
+  /** Why the pod has failed as a whole, whatever its containers do: all of them end and none starts again. */
+  readonly failed: { readonly reason: string; readonly message: string } | undefined;
   /** Volumes were removed and the address is free again. */
   readonly released: boolean;
 }
@@ -115,7 +117,7 @@ export interface PlanInput {
   readonly now: number;
 }
 
-export type StopCause = 'terminating' | 'sandbox-changed' | 'probe' | 'spec-changed' | 'superseded';
+export type StopCause = 'terminating' | 'sandbox-changed' | 'probe' | 'hook' | 'spec-changed' | 'superseded';
 
 /** One thing to do. Steps of one plan may be done at the same time; each has a target and there is never more than one step under way for a target. */
 export type Step =

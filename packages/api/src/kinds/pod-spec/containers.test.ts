@@ -107,6 +107,40 @@ const rows: readonly FaultRow[] = [
     containerWith({ securityContext: { seccompProfile: {} } }),
     `${C}.securityContext.seccompProfile.type: Required value: type is required when seccompProfile is set`,
   ],
+  // ----------------------------------------------------------------------------------------- grace, grpc and hooks
+  ['a probe by gRPC', containerWith({ readinessProbe: { grpc: { port: 80, service: 'a.b' } } })],
+  [
+    'a probe by gRPC without a port',
+    containerWith({ readinessProbe: { grpc: {} } }),
+    `${C}.readinessProbe.grpc.port: Invalid value: 0: must be between 1 and 65535, inclusive`,
+  ],
+  ['a probe with a grace of its own', containerWith({ livenessProbe: { httpGet, terminationGracePeriodSeconds: 1 } })],
+  [
+    'a probe with no grace at all',
+    containerWith({ startupProbe: { httpGet, terminationGracePeriodSeconds: 0 } }),
+    `${C}.startupProbe.terminationGracePeriodSeconds: Invalid value: 0: must be greater than 0`,
+  ],
+  [
+    'a readiness probe with a grace',
+    containerWith({ readinessProbe: { httpGet, terminationGracePeriodSeconds: 5 } }),
+    `${C}.readinessProbe.terminationGracePeriodSeconds: Invalid value: 5: must not be set for readinessProbes`,
+  ],
+  ['hooks', containerWith({ lifecycle: { postStart: { exec: { command: ['a'] } }, preStop: { sleep: { seconds: 5 } } } })],
+  [
+    'a hook of two kinds',
+    containerWith({ lifecycle: { postStart: { exec: { command: ['a'] }, httpGet } } }),
+    `${C}.lifecycle.postStart.httpGet: Forbidden: may not specify more than 1 handler type`,
+  ],
+  [
+    'a hook of no kind',
+    containerWith({ lifecycle: { postStart: {} } }),
+    `${C}.lifecycle.postStart: Required value: must specify a handler type`,
+  ],
+  [
+    'an unknown policy for messages',
+    containerWith({ terminationMessagePolicy: 'Log' }),
+    `${C}.terminationMessagePolicy: Unsupported value: "Log": supported values: "FallbackToLogsOnError", "File"`,
+  ],
   // --------------------------------------------------------------------------------------------------------------- ports
   ['no port number', containerWith({ ports: [{ containerPort: 0 }] }), `${C}.ports[0].containerPort: Required value`],
   [

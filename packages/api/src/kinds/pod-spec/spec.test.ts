@@ -10,6 +10,20 @@ const context = (securityContext: JsonObject) => podWith({ securityContext });
 const ID_RANGE = 'must be between 0 and 2147483647, inclusive';
 
 const rows: readonly FaultRow[] = [
+  // ------------------------------------------------------------------------------------------------------ deadline, gates
+  ['a deadline and a gate', podWith({ activeDeadlineSeconds: 1, readinessGates: [{ conditionType: 'example.com/lb' }] })],
+  ...([0, -1, 2147483648] as const).map(
+    (seconds): FaultRow => [
+      `a deadline of ${seconds} s`,
+      podWith({ activeDeadlineSeconds: seconds }),
+      `spec.activeDeadlineSeconds: Invalid value: ${seconds}: must be between 1 and 2147483647, inclusive`,
+    ],
+  ),
+  [
+    'a gate that is no name',
+    podWith({ readinessGates: [{ conditionType: 'not a name' }] }),
+    ['spec.readinessGates[0].conditionType', /^Invalid value: "not a name": name part must consist of/],
+  ],
   // ----------------------------------------------------------------------------------------------------- security context
   [
     'a security context in which everything is said',

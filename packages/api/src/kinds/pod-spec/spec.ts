@@ -2,7 +2,7 @@
 
 import { type FieldError, invalid, notSupported, type Path, required } from '../../errors.js';
 import type { PodSpec } from '../../gen/podplane/core/v1/pod.js';
-import { dnsLabelProblems, dnsSubdomainProblems, ipProblems } from '../../names.js';
+import { dnsLabelProblems, dnsSubdomainProblems, ipProblems, qualifiedNameProblems } from '../../names.js';
 import type { DeepReadonly } from '../kind-map.js';
 import { validateLabels } from '../object-meta.js';
 import { type ContainerContext, validateContainers, validateInitContainers } from './containers.js';
@@ -72,6 +72,13 @@ export function validatePodSpec(spec: Spec, path: Path): FieldError[] {
     out.push(invalid(path.child('terminationGracePeriodSeconds'), grace, 'must be greater than or equal to 0'));
   if (grace !== undefined && grace > MAX_INT32) {
     out.push(invalid(path.child('terminationGracePeriodSeconds'), grace, `must be less than or equal to ${MAX_INT32}`));
+  }
+  const active = spec.activeDeadlineSeconds;
+  if (active !== undefined && (active < 1 || active > MAX_INT32))
+    out.push(invalid(path.child('activeDeadlineSeconds'), active, `must be between 1 and ${MAX_INT32}, inclusive`));
+  for (const [i, { conditionType }] of spec.readinessGates.entries()) {
+    const at = path.child('readinessGates').index(i).child('conditionType');
+    for (const problem of qualifiedNameProblems(conditionType)) out.push(invalid(at, conditionType, problem));
   }
   const account = spec.serviceAccountName;
   if (account) for (const problem of dnsSubdomainProblems(account)) out.push(invalid(path.child('serviceAccountName'), account, problem));
