@@ -18,6 +18,7 @@ import { networkProbeExecutor, type ProbeExecutor } from './probes/executor.js';
 import { type ContainerRuntime, LABEL_POD_NAME, LABEL_POD_NAMESPACE, LABEL_POD_UID } from './runtime/types.js';
 import { AssignmentStore } from './session/assignments.js';
 import type { PortClosed } from './session/port.js';
+import { FINAL_REFUSALS } from './session/refusals.js';
 import { SessionClient } from './session/session.js';
 import { decodeState, encodeState } from './state/records.js';
 import { StateWriter } from './state/state-store.js';
@@ -34,9 +35,6 @@ const ENGINE_ANSWER_MS = 2_000;
 const HOLD_MS = 3_000;
 /** How long an engine that hangs is waited for at the end. */
 const STOP_MS = 2_000;
-
-/** Refusals after which trying again is of no use. */
-const FINAL_REFUSALS = new Set(['CertificateRevoked', 'WrongCluster', 'Superseded']);
 
 export class Agent implements WorkerHost {
   readonly system: System;

@@ -4,8 +4,9 @@
 import type { Container } from '@podplane/api/gen/podplane/core/v1/container';
 import type { Pod, PodStatus } from '@podplane/api/gen/podplane/core/v1/pod';
 import type { Timer } from '@podplane/api/system';
-import { FRESH_PROBE, type ProbeKind } from '../probes/probe-state.js';
+import type { ProbeKind } from '../probes/probe-state.js';
 import { Prober } from '../probes/prober.js';
+import { probesReported } from '../probes/reported.js';
 import { type ContainerInfo, PAUSE_CONTAINER } from '../runtime/types.js';
 import { activeMsLeft, DEADLINE_EXCEEDED } from './deadline.js';
 import { type PodRef, podRef } from './names.js';
@@ -330,7 +331,7 @@ export class PodWorker implements StepContext, PodReportSource {
       containerId: info.id,
       podIP: this.memory.ip ?? '',
       startedAt: now.monotonic - age,
-      kept: this.adopting ? (this.keptProbes.get(info.id) ?? this.readinessReported(container, info)) : undefined,
+      kept: this.adopting ? (this.keptProbes.get(info.id) ?? probesReported(this.pod, container.name, info.id)) : undefined,
       events: {
         changed: (kind, state, message) => {
           if (state.verdict === 'failure' && kind !== 'readiness') this.killForProbe(kind, container, info.id, message);
@@ -351,16 +352,6 @@ export class PodWorker implements StepContext, PodReportSource {
     });
     this.probers.set(info.id, prober);
     prober.start();
-  }
-
-  /** Without a state file the server's last status still tells whether this very container was ready. */
-  private readinessReported(container: Container, info: ContainerInfo): KeptProbes {
-    const { initContainerStatuses = [], containerStatuses = [] } = this.pod?.status ?? {};
-    const reported = [...initContainerStatuses, ...containerStatuses].find(
-      (status) => status.name === container.name && status.containerID === `docker://${info.id}`,
-    );
-    const passed = { ...FRESH_PROBE, verdict: 'success', last: 'success', streak: 1, succeeded: true } as const;
-    return { startup: reported?.started === true ? passed : undefined, readiness: reported?.ready === true ? passed : undefined };
   }
 
   private killForProbe(kind: Exclude<ProbeKind, 'readiness'>, container: Container, id: string, message: string): void {
