@@ -156,7 +156,7 @@ describe('pause program', () => {
 
 const PAUSE_IDS: Readonly<Record<PauseArchitecture, string>> = {
   amd64: 'sha256:83ce66122547b9841915ef9bd10fb5fd64ea6c98b754475785c8eb844d7b4f68',
-  arm64: 'sha256:0484a2a2856f788c5a9a9ed6ba123e2092651c24ba0cd84016aa2e0c83ff15fe',
+  arm64: 'sha256:b98862f9e0484eabe5b45ef0dbf3127a8de89cbd55e17db2fba3a0182a85efff',
 };
 
 async function until(condition: () => boolean): Promise<void> {
