@@ -94,6 +94,8 @@ export function containerSpec(container: Container, attempt: number, sandboxId: 
       tty: container.tty === true,
       stdin: container.stdin === true,
       security: security.security,
+      hostPID: pod.spec?.hostPID === true,
+      hostIPC: pod.spec?.hostIPC === true,
     },
   };
 }

@@ -116,6 +116,10 @@ export interface ContainerSpec {
   readonly cgroupParent?: string | undefined;
   /** undefined: nothing special. */
   readonly security?: Security | undefined;
+  /** The host's processes instead of its own. */
+  readonly hostPID?: boolean | undefined;
+  /** The host's shared memory and queues instead of the pod's. */
+  readonly hostIPC?: boolean | undefined;
 }
 
 export interface ImageInfo {

@@ -1,4 +1,5 @@
 // What pods may ask for, on a real Docker Engine: one test a field of the support matrix, where Docker decides.
+import { readlinkSync } from 'node:fs';
 import { whyNoEngine } from '@podplane/agent/runtime/testing/real-engine';
 import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -183,5 +184,17 @@ describe.skipIf(noEngine !== undefined)('pods on Docker', () => {
     await w.until('failed', () => w.status(pod)?.phase === 'Failed');
     expect(w.status(pod)?.reason).toBe('DeadlineExceeded');
     await w.gone(pod);
+  });
+
+  it('hostPID, hostIPC: the namespaces of the host', async () => {
+    const show = 'readlink /proc/self/ns/pid; readlink /proc/self/ns/ipc';
+    const pod = w.run('host', { hostPID: true, hostIPC: true, containers: [w.shell('c', show)] });
+    const plain = w.run('plain', { containers: [w.shell('c', show)] });
+    await w.until('succeeded', () => [pod, plain].every((one) => succeeded(one)()));
+    const own = ['pid', 'ipc'].map((kind) => readlinkSync(`/proc/self/ns/${kind}`));
+    expect((await w.logs(pod, 'c')).trim().split('\n')).toEqual(own);
+    for (const namespace of (await w.logs(plain, 'c')).trim().split('\n')) expect(own).not.toContain(namespace);
+    await w.gone(pod);
+    await w.gone(plain);
   });
 });

@@ -64,7 +64,8 @@ export function appOptions(spec: ContainerSpec, oomScoreAdj: number | undefined)
     OpenStdin: spec.stdin,
     HostConfig: {
       NetworkMode: `container:${spec.pauseId}`,
-      IpcMode: `container:${spec.pauseId}`,
+      IpcMode: spec.hostIPC === true ? 'host' : `container:${spec.pauseId}`,
+      ...(spec.hostPID === true ? { PidMode: 'host' } : {}),
       RestartPolicy: NO_RESTART,
       LogConfig: LOG_CONFIG,
       Mounts: mounts(spec.mounts),

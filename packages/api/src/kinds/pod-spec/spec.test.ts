@@ -10,6 +10,8 @@ const context = (securityContext: JsonObject) => podWith({ securityContext });
 const ID_RANGE = 'must be between 0 and 2147483647, inclusive';
 
 const rows: readonly FaultRow[] = [
+  // ------------------------------------------------------------------------------------------------------------ namespaces
+  ['the processes of the host', podWith({ hostPID: true, hostIPC: true })],
   // ------------------------------------------------------------------------------------------------------ deadline, gates
   ['a deadline and a gate', podWith({ activeDeadlineSeconds: 1, readinessGates: [{ conditionType: 'example.com/lb' }] })],
   ...([0, -1, 2147483648] as const).map(
