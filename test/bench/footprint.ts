@@ -38,7 +38,8 @@ async function fill(client: PodplaneClient): Promise<void> {
     const objects = Array.from({ length: BATCH }, (_, i) => {
       const object = realisticPod('default', `pod-${from + i}`);
       if (object.spec !== undefined) delete object.spec.nodeName;
-      for (const { resources } of object.spec?.containers ?? []) Object.assign(resources ?? {}, { requests: { cpu: '50m', memory: '100Mi' } });
+      for (const { resources } of object.spec?.containers ?? [])
+        Object.assign(resources ?? {}, { requests: { cpu: '50m', memory: '100Mi' } });
       return { kind: 'Pod', object } as const;
     });
     for (const result of await client.createBatch(objects)) if (result instanceof Error) throw result;

@@ -24,7 +24,7 @@ const pod = (name: string): Pod =>
       containers: [
         {
           name: 'main',
-          image: 'podplane/pause:1',
+          image: 'podplane/pause:2',
           resources: { requests: { cpu: '100m', memory: '500Mi' }, limits: { cpu: '100m', memory: '500Mi' } },
         },
       ],

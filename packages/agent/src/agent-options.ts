@@ -6,6 +6,7 @@ import type { Agent } from './agent.js';
 import type { Log } from './log.js';
 import type { HostFallback, NodeFlags } from './node/node-status.js';
 import type { HostReading } from './node/pressure.js';
+import type { TerminationMessages } from './pods/termination-messages.js';
 import type { ProbeExecutor } from './probes/executor.js';
 import type { ContainerRuntime } from './runtime/types.js';
 import type { SessionPortFactory } from './session/port.js';
@@ -28,6 +29,8 @@ export interface AgentOptions {
   readonly readHost: () => HostReading;
   /** Default: exec, HTTP and TCP for real. */
   readonly probes?: ProbeExecutor;
+  /** Reads what containers say at their end. Default: nobody does. */
+  readonly messages?: TerminationMessages;
   /** Serves what the server wants to see of pods. */
   readonly tunnels?: (agent: Agent) => { open(request: OpenTunnel): void; close(): Promise<void> };
   /** The server does not want this agent and never will. */

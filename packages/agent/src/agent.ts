@@ -18,6 +18,7 @@ import { networkProbeExecutor, type ProbeExecutor } from './probes/executor.js';
 import { type ContainerRuntime, LABEL_POD_NAME, LABEL_POD_NAMESPACE, LABEL_POD_UID } from './runtime/types.js';
 import { AssignmentStore } from './session/assignments.js';
 import type { PortClosed } from './session/port.js';
+import { FINAL_REFUSALS } from './session/refusals.js';
 import { SessionClient } from './session/session.js';
 import { decodeState, encodeState } from './state/records.js';
 import { stateOf } from './state/state-of.js';
@@ -38,9 +39,6 @@ const HOLD_MS = 3_000;
 /** How long an engine that hangs is waited for at the end. */
 const STOP_MS = 2_000;
 
-/** Refusals after which trying again is of no use. */
-const FINAL_REFUSALS = new Set(['CertificateRevoked', 'WrongCluster', 'Superseded']);
-
 export class Agent implements WorkerHost {
   readonly system: System;
   readonly runtime: ContainerRuntime;
@@ -50,6 +48,7 @@ export class Agent implements WorkerHost {
   readonly addresses: PodAddresses;
   readonly references = new AssignmentStore();
   readonly pulls: ImagePulls;
+  readonly messages: WorkerHost['messages'];
   readonly probes: ProbeExecutor;
   readonly files: PodFiles | undefined;
   readonly session: SessionClient;
@@ -82,7 +81,8 @@ export class Agent implements WorkerHost {
     this.pulls = new ImagePulls(runtime);
     this.files = options.files;
     this.probes = options.probes ?? networkProbeExecutor(runtime, system.timers);
-    this.cache = new ContainerCache(runtime, flags.nodeName, (uid) => this.workers.get(uid)?.soon());
+    this.messages = options.messages;
+    this.cache = new ContainerCache(options.messages?.reader() ?? runtime, flags.nodeName, (uid) => this.workers.get(uid)?.soon());
     const { fallback, labels, readHost } = options;
     this.node = new NodeState({
       clock: system.clock,

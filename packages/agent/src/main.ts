@@ -16,6 +16,7 @@ import { CertificateRenewal, renewCertificate } from './identity/renewal.js';
 import type { Log } from './log.js';
 import { hostShutsDown } from './node/host-shutdown.js';
 import { readHost } from './node/pressure.js';
+import { TerminationMessages } from './pods/termination-messages.js';
 import { DockerRuntime } from './runtime/docker/docker-runtime.js';
 import { grpcSessionPort } from './session/grpc-port.js';
 import { grpcTunnels } from './session/grpc-tunnel.js';
@@ -147,6 +148,7 @@ async function begin(
     taints: options.taints ?? [],
     fallback: { cpus: cpus().length, memoryBytes: totalmem(), kernelVersion: kernelRelease(), architecture: arch() },
     readHost: () => readHost(options.dataDir),
+    messages: new TerminationMessages(join(resolve(options.dataDir), 'termination'), runtime),
     tunnels: (one) =>
       new Tunnels({
         dial: tunnels.dial,

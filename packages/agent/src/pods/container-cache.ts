@@ -117,6 +117,7 @@ function same(a: ContainerInfo, b: ContainerInfo): boolean {
     a.exitCode === b.exitCode &&
     a.oomKilled === b.oomKilled &&
     a.error === b.error &&
+    a.message === b.message &&
     a.pid === b.pid &&
     a.imageId === b.imageId
   );

@@ -3,11 +3,14 @@ import type { Container } from '@podplane/api/gen/podplane/core/v1/container';
 import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import { type QosClass, qosClass } from '@podplane/api/kinds/pod-spec/qos';
 import { milliValue, wholeValue } from '@podplane/api/quantity';
-import type { ContainerSpec, PauseSpec, Resources } from '../runtime/types.js';
+import type { ContainerSpec, Mount, PauseSpec, Resources } from '../runtime/types.js';
 import { containerEnv, type EnvContext } from './env.js';
 import { expand } from './expand.js';
 import { containerMounts, isEmptyDir, type MountToFind } from './mounts.js';
 import { containerLabels, containerName, pauseLabels, podRef, volumeName } from './names.js';
+import { podContainers } from './planner/containers.js';
+import { containerSecurity } from './security.js';
+import { LABEL_MESSAGE } from './termination-messages.js';
 
 /** A pod that cannot be made as it is. Becomes CreateContainerConfigError. */
 export type SpecResult =
@@ -22,6 +25,10 @@ export type SpecResult =
 
 export interface SpecContext extends EnvContext {
   readonly memoryCapacityBytes: number;
+  /** The user that the image names; needed only where needsImageUser (security.ts) says so. */
+  readonly imageUser?: string | undefined;
+  /** File on the host that is mounted at the container's terminationMessagePath. */
+  readonly messageFile?: string | undefined;
 }
 
 const HOSTNAME_MAX = 63;
@@ -34,7 +41,8 @@ export function podHostname(pod: Pod): string {
 
 export function pauseSpec(pod: Pod, nodeName: string, attempt: number, network: string, ip: string): PauseSpec {
   const ref = podRef(pod);
-  const ports = (pod.spec?.containers ?? []).flatMap((container) =>
+  const listening = podContainers(pod).filter(({ role }) => role !== 'init');
+  const ports = listening.flatMap(({ container }) =>
     container.ports
       .filter((port) => (port.hostPort ?? 0) > 0)
       .map((port) => ({
@@ -54,6 +62,7 @@ export function pauseSpec(pod: Pod, nodeName: string, attempt: number, network: 
     hosts: (pod.spec?.hostAliases ?? []).map((alias) => ({ ip: alias.ip, names: alias.hostnames })),
     // The pause program opens them to every user, as Kubernetes does; and one in memory lives as long as it is mounted somewhere.
     mounts: podVolumes(pod).map((volume) => ({ type: 'volume', source: volume.name, target: `/volumes/${volume.name}`, readOnly: false })),
+    volumeGroup: pod.spec?.securityContext?.fsGroup,
     sysctls: Object.fromEntries((pod.spec?.securityContext?.sysctls ?? []).map((sysctl) => [sysctl.name, sysctl.value])),
   };
 }
@@ -69,6 +78,8 @@ export function containerSpec(container: Container, attempt: number, sandboxId: 
   if (!env.ok) return env;
   const mounts = containerMounts(pod, container, env.lookup);
   if (!mounts.ok) return mounts;
+  const security = containerSecurity(pod, container, context.imageUser ?? '');
+  if (!security.ok) return security;
   const expandAll = (list: readonly string[]): readonly string[] | undefined =>
     list.length === 0 ? undefined : list.map((text) => expand(text, env.lookup));
   return {
@@ -77,7 +88,7 @@ export function containerSpec(container: Container, attempt: number, sandboxId: 
     find: mounts.find,
     spec: {
       name: containerName(podRef(pod), container.name, attempt),
-      labels: containerLabels(pod, context.nodeName, container, attempt, sandboxId),
+      labels: { ...containerLabels(pod, context.nodeName, container, attempt, sandboxId), ...messageLabel(container) },
       image: container.image ?? '',
       pauseId: sandboxId,
       command: expandAll(container.command),
@@ -85,12 +96,25 @@ export function containerSpec(container: Container, attempt: number, sandboxId: 
       args: expandAll(container.args) ?? (container.command.length > 0 ? [] : undefined),
       env: env.env,
       workingDir: container.workingDir || undefined,
-      mounts: mounts.mounts,
+      mounts: [...mounts.mounts, ...messageMount(container, context.messageFile)],
       resources: containerResources(pod, container, context.memoryCapacityBytes),
       tty: container.tty === true,
       stdin: container.stdin === true,
+      security: security.security,
+      hostPID: pod.spec?.hostPID === true,
+      hostIPC: pod.spec?.hostIPC === true,
     },
   };
+}
+
+function messageLabel(container: Container): Readonly<Record<string, string>> {
+  return container.terminationMessagePolicy === undefined ? {} : { [LABEL_MESSAGE]: container.terminationMessagePolicy };
+}
+
+/** Not where the container mounts something of its own. */
+function messageMount({ terminationMessagePath: target, volumeMounts }: Container, source: string | undefined): readonly Mount[] {
+  if (source === undefined || !target || volumeMounts.some(({ mountPath }) => mountPath === target)) return [];
+  return [{ type: 'bind', source, target, readOnly: false }];
 }
 
 export interface VolumeSpec {

@@ -4,8 +4,9 @@ import type { ContainerState, ContainerStatus } from '@podplane/api/gen/podplane
 import type { ContainerInfo } from '../runtime/types.js';
 import { rfc3339 } from '../time.js';
 import { notBefore, PULL_ERROR_SHOWN_MS } from './planner/back-off.js';
+import { FRESH_CONTAINER, policyOf, type Role, type RunView, restarts, viewRun } from './planner/containers.js';
 import { attemptOf, runOf } from './planner/observed.js';
-import { FRESH_CONTAINER, type RunView, restarts, viewRun } from './planner/plan.js';
+
 import type { ContainerMemory, LastRun } from './planner/types.js';
 import { lastRunOf } from './pod-memory.js';
 
@@ -17,7 +18,11 @@ export interface ContainerView {
 
 export interface ContainerStatusInput {
   readonly container: Container;
+  readonly role: Role;
+  /** The pod's. */
   readonly restartPolicy: string | undefined;
+  /** The pod has init containers, and nothing else of it was started yet. */
+  readonly initializing: boolean;
   /** "<pod>_<namespace>(<uid>)" for messages. */
   readonly podText: string;
   readonly memory: ContainerMemory | undefined;
@@ -52,7 +57,8 @@ export function containerStatus(input: ContainerStatusInput): ContainerView {
   const known = current ?? input.list[0];
   const base = {
     name: input.container.name,
-    ready: view.run === 'alive' && input.ready,
+    // Of an init container: it has done its work.
+    ready: input.role === 'init' ? view.run === 'ended' && view.exitCode === 0 : view.run === 'alive' && input.ready,
     started: view.run === 'alive' && input.started,
     restartCount: Math.max(0, memory.started),
     image: input.container.image ?? '',
@@ -74,7 +80,7 @@ export function containerStatus(input: ContainerStatusInput): ContainerView {
     const running = { startedAt: rfc3339(view.info.startedAt ?? view.info.createdAt) };
     return { status: { ...base, state: { running }, ...lastState }, counts: 'running' };
   }
-  const willRestart = view.run !== 'ended' || (input.restartable && restarts(input.restartPolicy, view.exitCode));
+  const willRestart = view.run !== 'ended' || (input.restartable && restarts(policyOf(input.role, input.restartPolicy), view.exitCode));
   if (!willRestart || (!input.restartable && ended !== undefined)) {
     const run = ended ?? before;
     const state = run === undefined ? waitingState(input, memory, view) : terminatedState(run);
@@ -129,7 +135,12 @@ function waitingState(input: ContainerStatusInput, memory: ContainerMemory, view
   const reason = waitingReason(input, memory, view);
   if (reason !== undefined) return { waiting: reason };
   const progress = memory.image.state === 'unknown' ? memory.image.progress : undefined;
-  return { waiting: { reason: 'ContainerCreating', ...(progress === undefined ? {} : { message: progress }) } };
+  return {
+    waiting: {
+      reason: input.initializing ? 'PodInitializing' : 'ContainerCreating',
+      ...(progress === undefined ? {} : { message: progress }),
+    },
+  };
 }
 
 function waitingReason(

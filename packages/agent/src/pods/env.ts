@@ -8,6 +8,7 @@ import type { ResourceFieldSelector } from '@podplane/api/gen/podplane/core/v1/r
 import type { Secret } from '@podplane/api/gen/podplane/core/v1/secret';
 import { parseQuantity } from '@podplane/api/quantity';
 import { expand } from './expand.js';
+import { findContainer } from './planner/containers.js';
 
 /** What env may refer to besides the pod. Undefined: there is no such object. */
 export interface References {
@@ -148,7 +149,7 @@ function fieldValue(path: string, context: EnvContext): string {
 
 /** A resource of a container of the pod, in whole divisors, rounded up. own: the container where the reference names none. */
 export function resourceValue(ref: ResourceFieldSelector, own: Container | undefined, context: EnvContext): string {
-  const container = ref.containerName ? context.pod.spec?.containers.find((other) => other.name === ref.containerName) : own;
+  const container = ref.containerName ? findContainer(context.pod, ref.containerName)?.container : own;
   if (container === undefined) throw new MissingReference(`resourceFieldRef: the pod has no container ${ref.containerName}`);
   const [list, ...rest] = ref.resource.split('.');
   const resource = rest.join('.');

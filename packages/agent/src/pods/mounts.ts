@@ -6,7 +6,7 @@ import type { Volume } from '@podplane/api/gen/podplane/core/v1/volume';
 import type { Mount } from '../runtime/types.js';
 import { isProjected } from '../volumes/payload.js';
 import type { RunRef } from '../volumes/pod-files.js';
-import type { EnvContext } from './env.js';
+import { containerEnv, type EnvContext } from './env.js';
 import { expand } from './expand.js';
 import { volumeName } from './names.js';
 import type { StepContext, WorkerHost } from './worker-types.js';
@@ -86,7 +86,17 @@ function subPathOf(mount: VolumeMount, lookup: (name: string) => string | undefi
   return { ok: true, subPath };
 }
 
-/** Of these a run has bind mounts of its own on the host until it has started. */
+/** By number, the mounts of a container that are bind mounts of the agent's own while a run of it is made. */
+export function boundMounts(container: Container, context: Pick<StepContext, 'host' | 'memory' | 'pod'>): readonly number[] {
+  const { pod, host } = context;
+  if (pod === undefined || host.files === undefined) return [];
+  if (!container.volumeMounts.some((mount) => mount.subPath || mount.subPathExpr)) return [];
+  const env = containerEnv(container, envContext(context, pod));
+  const mounts = env.ok ? containerMounts(pod, container, env.lookup) : env;
+  return mounts.ok ? boundIndexes(mounts.find) : [];
+}
+
+/** Of these mounts a run has bind mounts of its own on the host until it has started. */
 export function boundIndexes(find: readonly MountToFind[]): readonly number[] {
   return find.filter(({ volume, subPath }) => subPath !== '' && !isProjected(volume)).map(({ index }) => index);
 }

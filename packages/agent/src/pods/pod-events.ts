@@ -1,4 +1,5 @@
 // The events that a pod's life produces, with Kubernetes' reasons. Only words; counting and sending is in ../session/.
+import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import type { PodRef } from './names.js';
 
 export interface PodEvent {
@@ -12,8 +13,9 @@ export interface PodEvent {
 
 export type PodEventSink = (event: PodEvent) => void;
 
-export function containerField(container: string): string {
-  return `spec.containers{${container}}`;
+export function containerField(pod: Pod | undefined, container: string): string {
+  const list = pod?.spec?.initContainers.some(({ name }) => name === container) === true ? 'initContainers' : 'containers';
+  return `spec.${list}{${container}}`;
 }
 
 /** Bytes for people: 12.3 MB. */

@@ -4,8 +4,9 @@ import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import type { ContainerInfo } from '../runtime/types.js';
 import { parseTime } from '../time.js';
 import { MAX_DELAY_MS } from './planner/back-off.js';
+import { FRESH_CONTAINER } from './planner/containers.js';
 import { alive, attemptOf, exitCodeOf, group, runOf } from './planner/observed.js';
-import { FRESH_CONTAINER } from './planner/plan.js';
+
 import { type ContainerMemory, LABEL_POD_IP, type LastRun, type PodMemory } from './planner/types.js';
 
 export const FRESH_POD: PodMemory = {
@@ -15,7 +16,7 @@ export const FRESH_POD: PodMemory = {
   sandbox: { attempt: -1, pid: 0, failure: undefined },
   containers: new Map(),
   deadline: undefined,
-  evicted: undefined,
+  failed: undefined,
   released: false,
 };
 
@@ -33,7 +34,7 @@ export function lastRunOf(info: ContainerInfo): LastRun {
     containerId: info.id,
     exitCode: exitCodeOf(info),
     reason: exitReason(info),
-    message: info.error,
+    message: info.message ?? info.error,
     startedAt: info.startedAt ?? 0,
     finishedAt: info.finishedAt ?? 0,
   };
@@ -42,7 +43,7 @@ export function lastRunOf(info: ContainerInfo): LastRun {
 /** Memory for a pod that this agent has not seen before; what the server knows of earlier runs is taken over. */
 export function memoryFor(pod: Pod | undefined): PodMemory {
   const containers = new Map<string, ContainerMemory>();
-  for (const status of pod?.status?.containerStatuses ?? []) {
+  for (const status of [...(pod?.status?.initContainerStatuses ?? []), ...(pod?.status?.containerStatuses ?? [])]) {
     const terminated = status.state?.terminated ?? status.lastState?.terminated;
     if (status.state?.running === undefined && terminated === undefined) continue;
     const attempt = status.restartCount;

@@ -85,6 +85,7 @@ export async function removeVolumes(context: StepContext): Promise<number> {
     }),
   );
   await host.files?.remove(context.ref.uid);
+  host.messages?.remove(context.ref.uid);
   host.addresses.release(context.ref.uid);
   context.memory = { ...context.memory, released: true };
   return 0;

@@ -1,17 +1,18 @@
 // Events that follow from a change of status: a container began to wait. Pure.
-import type { PodStatus } from '@podplane/api/gen/podplane/core/v1/pod';
+import type { ContainerStatus } from '@podplane/api/gen/podplane/core/v1/container_status';
+import type { Pod, PodStatus } from '@podplane/api/gen/podplane/core/v1/pod';
 import type { PodRef } from './names.js';
 import { containerField, type PodEvent } from './pod-events.js';
 
 /** Events for containers that began to wait out a back-off between the two statuses. */
-export function waitingEvents(pod: PodRef, before: PodStatus | undefined, after: PodStatus): readonly PodEvent[] {
+export function waitingEvents(pod: PodRef, spec: Pod | undefined, before: PodStatus | undefined, after: PodStatus): readonly PodEvent[] {
   const events: PodEvent[] = [];
-  for (const status of after.containerStatuses) {
+  for (const status of allOf(after)) {
     const waiting = status.state?.waiting;
-    const old = before?.containerStatuses.find((one) => one.name === status.name);
+    const old = allOf(before).find((one) => one.name === status.name);
     if (waiting?.reason === undefined || (old?.state?.waiting?.reason === waiting.reason && old.restartCount === status.restartCount))
       continue;
-    const fieldPath = containerField(status.name);
+    const fieldPath = containerField(spec, status.name);
     if (waiting.reason === 'CrashLoopBackOff') {
       const message = `Back-off restarting failed container ${status.name} in pod ${pod.name}_${pod.namespace}(${pod.uid})`;
       events.push({ pod, fieldPath, type: 'Warning', reason: 'BackOff', message });
@@ -21,4 +22,8 @@ export function waitingEvents(pod: PodRef, before: PodStatus | undefined, after:
     }
   }
   return events;
+}
+
+function allOf(status: PodStatus | undefined): readonly ContainerStatus[] {
+  return [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
 }

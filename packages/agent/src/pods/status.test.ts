@@ -226,7 +226,7 @@ it('events say when a back-off begins, once for each run', () => {
       {},
       withContainer(FRESH_POD, 'a', { backOff: { delayMs: 10_000, updatedAt: NOW.monotonic } }),
     );
-  expect(waitingEvents(ref, undefined, loop(1)).map(({ reason }) => reason)).toEqual(['BackOff']);
-  expect(waitingEvents(ref, loop(1), loop(1))).toEqual([]);
-  expect(waitingEvents(ref, loop(1), loop(2))).toHaveLength(1);
+  expect(waitingEvents(ref, undefined, undefined, loop(1)).map(({ reason }) => reason)).toEqual(['BackOff']);
+  expect(waitingEvents(ref, undefined, loop(1), loop(1))).toEqual([]);
+  expect(waitingEvents(ref, undefined, loop(1), loop(2))).toHaveLength(1);
 });

@@ -5,9 +5,10 @@ import type { ContainerInfo } from '../runtime/types.js';
 import { rfc3339 } from '../time.js';
 import { type ContainerView, containerStatus } from './container-status.js';
 import { podRef } from './names.js';
+import { allDone, podContainers, type Role } from './planner/containers.js';
 import { group, viewSandbox } from './planner/observed.js';
 import { isTerminalPhase } from './planner/plan.js';
-import type { PodMemory } from './planner/types.js';
+import { EVICTED, type PodMemory } from './planner/types.js';
 
 export interface StatusInput {
   readonly pod: Pod;
@@ -33,41 +34,43 @@ export function podStatus(input: StatusInput): PodStatus {
   const { pod, memory } = input;
   const { sandboxes, apps } = group(input.observed);
   const ref = podRef(pod);
-  const views = (pod.spec?.containers ?? []).map((container) => {
+  const initializing =
+    (pod.spec?.initContainers ?? []).length > 0 &&
+    !(pod.spec?.containers ?? []).some(({ name }) => (memory.containers.get(name)?.started ?? -1) >= 0);
+  const done = memory.failed !== undefined || allDone(pod, input.observed, memory.containers);
+  const all = podContainers(pod).map(({ container, role }) => {
     const list = apps.get(container.name) ?? [];
-    return containerStatus({
+    const view = containerStatus({
       container,
+      role,
+      initializing,
       restartPolicy: pod.spec?.restartPolicy,
       podText: `${ref.name}_${ref.namespace}(${ref.uid})`,
       memory: memory.containers.get(container.name),
       list,
-      restartable: memory.phase === 'sync' && memory.evicted === undefined && !isTerminalPhase(pod.status?.phase),
+      restartable: memory.phase === 'sync' && !done && !isTerminalPhase(pod.status?.phase),
       ready: list.some((info) => input.ready.has(info.id)),
       started: list.some((info) => input.started.has(info.id)),
       now: input.now.monotonic,
     });
+    return { ...view, role };
   });
-  // Failed is said when nothing of it runs any more.
-  const evicted = memory.evicted !== undefined && !views.some((view) => view.counts === 'running');
-  const phase = evicted ? 'Failed' : podPhase(pod, views, input.ended && memory.phase !== 'sync');
+  const views = all.filter(({ role }) => role === 'main');
+  const inits = all.filter(({ role }) => role !== 'main');
+  const phase = podPhase(input, { views, inits, initializing, done });
   const sandboxReady = viewSandbox(sandboxes, memory.sandbox).state === 'ready';
   const ip = memory.ip;
   const shownIP = ip !== undefined && (sandboxReady || isTerminalPhase(phase) || input.previous?.podIP === ip) ? ip : undefined;
   return {
     phase,
-    conditions: conditions(input, phase, views, sandboxReady),
-    ...(memory.evicted !== undefined
-      ? { message: memory.evicted.message, reason: 'Evicted' }
-      : {
-          ...(pod.status?.message ? { message: pod.status.message } : {}),
-          ...(pod.status?.reason ? { reason: pod.status.reason } : {}),
-        }),
+    conditions: conditions(input, phase, { views, inits, initializing, done }, sandboxReady),
+    ...reasonOf(pod, memory, phase),
     ...(input.hostIP === '' ? {} : { hostIP: input.hostIP }),
     hostIPs: input.hostIP === '' ? [] : [{ ip: input.hostIP }],
     ...(shownIP === undefined ? {} : { podIP: shownIP }),
     podIPs: shownIP === undefined ? [] : [{ ip: shownIP }],
     startTime: input.previous?.startTime ?? pod.status?.startTime ?? rfc3339(input.acceptedAt),
-    initContainerStatuses: [],
+    initContainerStatuses: inits.map((view) => view.status),
     containerStatuses: views.map((view) => view.status),
     ...(pod.spec === undefined ? {} : { qosClass: pod.status?.qosClass || qosClass(pod.spec) }),
     ephemeralContainerStatuses: [],
@@ -75,17 +78,44 @@ export function podStatus(input: StatusInput): PodStatus {
   };
 }
 
-function podPhase(pod: Pod, views: readonly ContainerView[], ended: boolean): string {
+/** What is said about the pod as a whole. */
+function reasonOf(pod: Pod, memory: PodMemory, phase: string): { readonly reason?: string; readonly message?: string } {
+  if (memory.failed !== undefined && phase === 'Failed') return memory.failed;
+  const { reason, message } = pod.status ?? {};
+  return { ...(message ? { message } : {}), ...(reason ? { reason } : {}) };
+}
+
+type RoleView = ContainerView & { readonly role: Role };
+
+interface Views {
+  /** Main containers. */
+  readonly views: readonly RoleView[];
+  /** Init containers and sidecars. */
+  readonly inits: readonly RoleView[];
+  /** There are init containers, and no main container was started yet. */
+  readonly initializing: boolean;
+  /** Nothing will run again, sidecars aside. */
+  readonly done: boolean;
+}
+
+function podPhase({ pod, memory, ended }: StatusInput, { views, inits, initializing, done }: Views): string {
   const given = pod.status?.phase;
   if (given !== undefined && isTerminalPhase(given)) return given;
   const count = (what: ContainerView['counts']): number => views.filter((view) => view.counts === what).length;
   const succeeded = count('succeeded');
   const failed = count('failed');
-  if (ended) return failed === 0 && succeeded === views.length ? 'Succeeded' : 'Failed';
-  if (count('waiting') > 0) return 'Pending';
+  if (ended && memory.phase !== 'sync')
+    return memory.failed === undefined && failed === 0 && succeeded === views.length ? 'Succeeded' : 'Failed';
+  // The end is told when the last process is gone, sidecars included.
+  const late = inits.some((view) => view.counts === 'running');
+  if (memory.failed !== undefined) {
+    if (!late && count('running') === 0) return 'Failed';
+    return initializing || count('waiting') > 0 ? 'Pending' : 'Running';
+  }
+  if (initializing || count('waiting') > 0) return done && !late ? 'Failed' : 'Pending';
   if (count('running') > 0 || count('restarting') > 0) return 'Running';
   if (views.length === 0) return 'Pending';
-  if (pod.spec?.restartPolicy === 'Always' || pod.spec?.restartPolicy === undefined) return 'Running';
+  if (pod.spec?.restartPolicy === 'Always' || pod.spec?.restartPolicy === undefined || late) return 'Running';
   return failed === 0 ? 'Succeeded' : pod.spec.restartPolicy === 'Never' ? 'Failed' : 'Running';
 }
 
@@ -95,11 +125,11 @@ interface Verdict {
   readonly message?: string;
 }
 
-function conditions(input: StatusInput, phase: string, views: readonly ContainerView[], sandboxReady: boolean): PodCondition[] {
-  const containersReady = containersReadyVerdict(phase, views, input.memory.phase !== 'sync');
+function conditions(input: StatusInput, phase: string, all: Views, sandboxReady: boolean): PodCondition[] {
+  const containersReady = containersReadyVerdict(phase, all, input.memory.phase !== 'sync');
   const own: readonly (readonly [string, Verdict])[] = [
     ['PodReadyToStartContainers', { status: sandboxReady ? 'True' : 'False' }],
-    ['Initialized', phase === 'Succeeded' ? { status: 'True', reason: 'PodCompleted' } : { status: 'True' }],
+    ['Initialized', initializedVerdict(phase, all)],
     ['Ready', readyVerdict(input.pod, containersReady)],
     ['ContainersReady', containersReady],
     ['PodScheduled', { status: 'True' }],
@@ -112,19 +142,30 @@ function conditions(input: StatusInput, phase: string, views: readonly Container
     return { type, ...verdict, lastTransitionTime: kept ?? rfc3339(input.now.wall) };
   });
   for (const condition of before.values()) if (!OWN_CONDITIONS.has(condition.type)) result.push(condition);
-  const { evicted } = input.memory;
-  if (evicted !== undefined && !before.has('DisruptionTarget')) {
+  const { failed } = input.memory;
+  if (failed?.reason === EVICTED && !before.has('DisruptionTarget')) {
     const since = input.previous?.conditions.find((condition) => condition.type === 'DisruptionTarget')?.lastTransitionTime;
-    const why = { status: 'True', reason: 'TerminationByKubelet', message: evicted.message };
+    const why = { status: 'True', reason: 'TerminationByKubelet', message: failed.message };
     result.push({ type: 'DisruptionTarget', ...why, lastTransitionTime: since ?? rfc3339(input.now.wall) });
   }
   return result;
 }
 
-function containersReadyVerdict(phase: string, views: readonly ContainerView[], ending: boolean): Verdict {
+function initializedVerdict(phase: string, { inits, initializing }: Views): Verdict {
+  if (phase === 'Succeeded') return { status: 'True', reason: 'PodCompleted' };
+  if (!initializing) return { status: 'True' };
+  const incomplete = inits.filter(({ role, status }) => !(role === 'sidecar' ? status.started === true : status.ready));
+  if (incomplete.length === 0) return { status: 'True' };
+  const names = incomplete.map(({ status }) => status.name).join(' ');
+  return { status: 'False', reason: 'ContainersNotInitialized', message: `containers with incomplete status: [${names}]` };
+}
+
+function containersReadyVerdict(phase: string, { views, inits }: Views, ending: boolean): Verdict {
   if (phase === 'Succeeded') return { status: 'False', reason: 'PodCompleted' };
   if (phase === 'Failed') return { status: 'False', reason: 'PodFailed' };
-  const unready = views.filter((view) => !view.status.ready).map((view) => view.status.name);
+  const unready = [...inits.filter(({ role }) => role === 'sidecar'), ...views]
+    .filter((view) => !view.status.ready)
+    .map((view) => view.status.name);
   if (unready.length > 0)
     return { status: 'False', reason: 'ContainersNotReady', message: `containers with unready status: [${unready.join(' ')}]` };
   // Nobody shall send it anything new, whatever its probes still say.
@@ -133,15 +174,12 @@ function containersReadyVerdict(phase: string, views: readonly ContainerView[], 
 
 function readyVerdict(pod: Pod, containersReady: Verdict): Verdict {
   if (containersReady.status === 'False') return containersReady;
-  const missing = (pod.spec?.readinessGates ?? []).find(
-    (gate) => pod.status?.conditions.find((condition) => condition.type === gate.conditionType)?.status !== 'True',
-  );
-  if (missing === undefined) return { status: 'True' };
-  return {
-    status: 'False',
-    reason: 'ReadinessGatesNotReady',
-    message: `the condition "${missing.conditionType}" of a readiness gate is not "True"`,
-  };
+  const missing = (pod.spec?.readinessGates ?? []).flatMap(({ conditionType }) => {
+    const found = pod.status?.conditions.find((condition) => condition.type === conditionType)?.status;
+    if (found === undefined) return [`corresponding condition of pod readiness gate "${conditionType}" does not exist.`];
+    return found === 'True' ? [] : [`the status of pod readiness gate "${conditionType}" is not "True", but ${found}`];
+  });
+  return missing.length === 0 ? { status: 'True' } : { status: 'False', reason: 'ReadinessGatesNotReady', message: missing.join(', ') };
 }
 
 /** True where the status says something that must not wait: the pod's end, or a change of readiness. */

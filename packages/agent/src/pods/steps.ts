@@ -3,18 +3,19 @@
 import type { Container } from '@podplane/api/gen/podplane/core/v1/container';
 import { pullPolicyFor } from '@podplane/api/kinds/pod-spec/defaults';
 import type { RuntimeError } from '../runtime/errors.js';
-import type { ContainerInfo, Mount } from '../runtime/types.js';
+import type { ContainerInfo, ContainerSpec, Mount } from '../runtime/types.js';
 import { containerSpec } from './container-spec.js';
 import { isEngineDown, toRuntimeError } from './errors.js';
-import { boundIndexes, envContext, findMounts } from './mounts.js';
+import { runHook } from './hooks.js';
+import { boundMounts, envContext, findMounts } from './mounts.js';
 import { nextDelay } from './planner/back-off.js';
-import { FRESH_CONTAINER } from './planner/plan.js';
-import type { ImagePullReason, Step } from './planner/types.js';
+import { FRESH_CONTAINER } from './planner/containers.js';
+import { DEFAULT_GRACE_SECONDS, type ImagePullReason, type Step } from './planner/types.js';
 import { containerField, megabytes } from './pod-events.js';
 import { noteStarting, withContainer } from './pod-memory.js';
 import { createSandbox, prepareVolumes, removeSandbox, removeVolumes, startSandbox } from './pod-steps.js';
-import { runPreStop } from './pre-stop.js';
 import { registryAuth } from './registry-auth.js';
+import { needsImageUser } from './security.js';
 import type { StepContext } from './worker-types.js';
 
 /** How long a target rests after a step that failed for no reason of the pod's own. */
@@ -45,7 +46,7 @@ export async function runStep(step: Step, context: StepContext, signal: AbortSig
       case 'create-container':
         return await createContainer(step, context);
       case 'start-container':
-        return await startContainer(step, context);
+        return await startContainer(step, context, signal);
       case 'stop-container':
         return await stopContainer(step, context);
       case 'kill-container':
@@ -70,7 +71,7 @@ export async function runStep(step: Step, context: StepContext, signal: AbortSig
 type StepOf<K extends Step['kind']> = Extract<Step, { kind: K }>;
 
 function emit(context: StepContext, container: string, type: 'Normal' | 'Warning', reason: string, message: string): void {
-  context.host.event({ pod: context.ref, fieldPath: containerField(container), type, reason, message });
+  context.host.event({ pod: context.ref, fieldPath: containerField(context.pod, container), type, reason, message });
 }
 
 async function ensureImage(step: StepOf<'ensure-image'>, context: StepContext, signal: AbortSignal): Promise<number> {
@@ -154,8 +155,12 @@ async function createContainer(step: StepOf<'create-container'>, context: StepCo
   const container = context.container(step.container);
   if (container === undefined || pod === undefined) return 0;
   const memory = context.memory.containers.get(step.container) ?? FRESH_CONTAINER;
+  // An image that is gone meanwhile is told by the create call.
+  const imageUser = needsImageUser(pod, container) ? ((await host.runtime.imagePresent(container.image ?? ''))?.user ?? '') : '';
+  const messageFile = prepareMessage(container, step.attempt, context);
   const { memoryCapacityBytes } = host.facts();
-  const made = containerSpec(container, step.attempt, step.sandboxId, { ...envContext(context, pod), memoryCapacityBytes });
+  const about = { ...envContext(context, pod), memoryCapacityBytes, imageUser, messageFile };
+  const made = containerSpec(container, step.attempt, step.sandboxId, about);
   if (!made.ok) {
     createFailed(context, step.container, 'CreateContainerConfigError', made.message, undefined);
     return 0;
@@ -184,7 +189,7 @@ async function createContainer(step: StepOf<'create-container'>, context: StepCo
     return 0;
   }
   try {
-    const id = await host.runtime.createContainer({ ...made.spec, mounts });
+    const id = await createRun({ ...made.spec, mounts }, messageFile, context);
     emit(context, step.container, 'Normal', 'Created', `Created container: ${step.container}`);
     const always = (container.imagePullPolicy || pullPolicyFor(container.image ?? '')) === 'Always';
     const imageId = memory.image.state === 'present' ? memory.image.imageId : '';
@@ -229,6 +234,32 @@ async function createContainer(step: StepOf<'create-container'>, context: StepCo
   }
 }
 
+/** Where the engine does not see the agent's files it refuses to mount one. If that was it, none is mounted from now on. */
+async function createRun(spec: ContainerSpec, messageFile: string | undefined, { host, ref }: StepContext): Promise<string> {
+  const mounts = spec.mounts.filter(({ source }) => source !== messageFile);
+  try {
+    return await host.runtime.createContainer(spec);
+  } catch (thrown) {
+    if (mounts.length === spec.mounts.length || toRuntimeError(thrown).code !== 'invalid') throw thrown;
+    const withoutFile = await host.runtime.createContainer({ ...spec, mounts }).catch(() => {
+      throw thrown;
+    });
+    host.messages?.giveUp();
+    host.log.warn({ pod: ref, file: messageFile }, 'the engine does not see the files of this agent: no termination messages');
+    return withoutFile;
+  }
+}
+
+function prepareMessage(container: Container, attempt: number, { host, ref }: StepContext): string | undefined {
+  if (!container.terminationMessagePath) return undefined;
+  try {
+    return host.messages?.prepare(ref.uid, container.name, attempt);
+  } catch (error) {
+    host.log.warn({ pod: ref, container: container.name, err: error }, 'no file for a termination message');
+    return undefined;
+  }
+}
+
 /** delayMs undefined: waits for a change of what the container refers to. */
 function createFailed(context: StepContext, container: string, reason: string, message: string, delayMs: number | undefined): void {
   const retryAt = delayMs === undefined ? undefined : context.host.system.clock.monotonic() + delayMs;
@@ -249,20 +280,11 @@ export function newContainer(
   return { id, name, labels, image, imageId, createdAt, state: 'created', ...rest };
 }
 
-/** Mounts of the container that are bind mounts of the agent's own. */
-function boundMounts(name: string, context: StepContext): readonly number[] {
-  const container = context.container(name);
-  if (container === undefined || context.pod === undefined || context.host.files === undefined) return [];
-  if (!container.volumeMounts.some((mount) => mount.subPath || mount.subPathExpr)) return [];
-  const { memoryCapacityBytes } = context.host.facts();
-  const spec = containerSpec(container, 0, '', { ...envContext(context, context.pod), memoryCapacityBytes });
-  return spec.ok ? boundIndexes(spec.find) : [];
-}
-
-async function startContainer(step: StepOf<'start-container'>, context: StepContext): Promise<number> {
+async function startContainer(step: StepOf<'start-container'>, context: StepContext, signal: AbortSignal): Promise<number> {
   const { host } = context;
   const run = { container: step.container, attempt: step.attempt };
-  const bound = boundMounts(step.container, context);
+  const container = context.container(step.container);
+  const bound = container === undefined ? [] : boundMounts(container, context);
   if (bound.length > 0 && host.files?.mounted(context.ref.uid, run, bound) !== true) {
     // The host was restarted in between: it would get empty folders in place of its volumes.
     await host.runtime.remove(step.id);
@@ -284,7 +306,23 @@ async function startContainer(step: StepOf<'start-container'>, context: StepCont
   // It may have been seen running, or even ended, before the call returned.
   if (info?.state === 'created') host.cache.put({ ...info, state: 'running', startedAt: host.system.clock.now() });
   emit(context, step.container, 'Normal', 'Started', `Started container ${step.container}`);
+  await postStart(step, context, signal);
   return 0;
+}
+
+/** Until the hook has ended the container counts as not started. One that fails costs the container its life. */
+async function postStart(step: StepOf<'start-container'>, context: StepContext, signal: AbortSignal): Promise<void> {
+  const container = context.container(step.container);
+  const hook = container?.lifecycle?.postStart;
+  if (hook === undefined || container === undefined) return;
+  const target = { container, containerId: step.id, podIP: context.memory.ip ?? '' };
+  const problem = await runHook(hook, target, { signal }, context.host);
+  if (problem === undefined) return;
+  emit(context, step.container, 'Warning', 'FailedPostStartHook', `PostStartHook failed: ${problem}`);
+  const graceSeconds = context.pod?.spec?.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS;
+  const { id, target: name, container: ofContainer } = step;
+  const message = 'FailedPostStartHook';
+  await stopContainer({ kind: 'stop-container', target: name, container: ofContainer, id, graceSeconds, cause: 'hook', message }, context);
 }
 
 async function startFailed(step: StepOf<'start-container'>, context: StepContext, error: RuntimeError): Promise<number> {
@@ -319,7 +357,8 @@ async function stopContainer(step: StepOf<'stop-container'>, context: StepContex
     const hook = container?.lifecycle?.preStop;
     let graceMs = step.graceSeconds * 1000;
     if (hook !== undefined && container !== undefined && pod !== undefined && graceMs > 0) {
-      const outcome = await runPreStop(hook, { container, containerId: step.id, podIP: context.memory.ip ?? '' }, graceMs, host);
+      const target = { container, containerId: step.id, podIP: context.memory.ip ?? '' };
+      const outcome = await runHook(hook, target, { limitMs: graceMs }, host);
       if (outcome !== undefined) emit(context, step.container, 'Warning', 'FailedPreStopHook', outcome);
       graceMs = Math.max(LEAST_AFTER_HOOK_MS, endsAt - clock.monotonic());
     }

@@ -14,6 +14,7 @@ import type { ImagePulls } from './image-pulls.js';
 import type { PodRef } from './names.js';
 import type { PodMemory } from './planner/types.js';
 import type { PodEventSink } from './pod-events.js';
+import type { TerminationMessages } from './termination-messages.js';
 
 export interface NodeFacts {
   readonly hostIP: string;
@@ -33,6 +34,8 @@ export interface WorkerHost {
   readonly files: PodFiles | undefined;
   readonly pulls: ImagePulls;
   readonly probes: ProbeExecutor;
+  /** undefined: containers cannot leave messages here. */
+  readonly messages: TerminationMessages | undefined;
   readonly event: PodEventSink;
   readonly log: Log;
   /** The Docker network of the node; undefined while the node is not prepared (engine down, CIDR not known). Nothing is started then. */

@@ -4,20 +4,23 @@
 import type { Container } from '@podplane/api/gen/podplane/core/v1/container';
 import type { Pod, PodStatus } from '@podplane/api/gen/podplane/core/v1/pod';
 import type { Timer } from '@podplane/api/system';
-import { FRESH_PROBE, type ProbeKind } from '../probes/probe-state.js';
-import { Prober } from '../probes/prober.js';
 import { type ContainerInfo, PAUSE_CONTAINER } from '../runtime/types.js';
+import { activeMsLeft, DEADLINE_EXCEEDED } from './deadline.js';
 import { type PodRef, podRef } from './names.js';
-import { alive, containerNameOf, group, viewSandbox } from './planner/observed.js';
+import { allDone, findContainer } from './planner/containers.js';
+import { containerNameOf } from './planner/observed.js';
 import { isTerminalPhase, plan } from './planner/plan.js';
-import { DEFAULT_GRACE_SECONDS, LABEL_GRACE, type Plan, type PodMemory, type ProbeVerdict, type Step } from './planner/types.js';
-import { containerField } from './pod-events.js';
+import { containerTarget, DEFAULT_GRACE_SECONDS, EVICTED, LABEL_GRACE, type Plan, type PodMemory, type Step } from './planner/types.js';
 import { memoryFor, noteObserved, withContainer } from './pod-memory.js';
+import { PodProbers } from './pod-probers.js';
 import { refreshFiles } from './refresh-files.js';
 import { isUrgent, podStatus } from './status.js';
 import { waitingEvents } from './status-events.js';
 import { runStep } from './steps.js';
 import type { KeptProbes, PodReportSource, StepContext, WorkerHost } from './worker-types.js';
+
+/** What timers take. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** What is known of a pod from before the agent was restarted. */
 export interface KeptPod {
@@ -44,9 +47,7 @@ export class PodWorker implements StepContext, PodReportSource {
   readonly acceptedAt: number;
 
   private readonly busy = new Map<string, Busy>();
-  private readonly probers = new Map<string, Prober>();
-  private readonly verdicts = new Map<string, ProbeVerdict>();
-  private keptProbes: ReadonlyMap<string, KeptProbes>;
+  private readonly probers: PodProbers;
   private adopting = true;
   private wake: Timer | undefined;
   private scheduled = false;
@@ -63,7 +64,7 @@ export class PodWorker implements StepContext, PodReportSource {
     this.pod = 'uid' in what ? undefined : what;
     this.ref = 'uid' in what ? what : podRef(what);
     this.memory = kept?.memory ?? memoryFor(this.pod);
-    this.keptProbes = kept?.probes ?? new Map();
+    this.probers = new PodProbers(this, kept?.probes ?? new Map());
     this.status = kept?.status;
     this.acceptedAt = kept?.acceptedAt ?? host.system.clock.now();
     if (this.pod?.metadata?.deletionTimestamp !== undefined) this.update(this.pod);
@@ -96,7 +97,7 @@ export class PodWorker implements StepContext, PodReportSource {
     const deadline = this.host.system.clock.monotonic() + seconds * 1000;
     if (this.memory.phase === 'sync') {
       this.memory = { ...this.memory, phase: 'terminating', deadline };
-      for (const busy of this.busy.values()) if (busy.step === 'ensure-image') busy.abort.abort();
+      this.abortWaiting();
       this.host.changed();
     } else if (deadline < (this.memory.deadline ?? Number.POSITIVE_INFINITY)) {
       this.memory = { ...this.memory, deadline };
@@ -106,7 +107,7 @@ export class PodWorker implements StepContext, PodReportSource {
 
   /** The pod as long as the node may take its volumes' size for a reason to evict it. */
   get limited(): Pod | undefined {
-    const over = this.memory.phase !== 'sync' || this.memory.evicted !== undefined || isTerminalPhase(this.pod?.status?.phase);
+    const over = this.memory.phase !== 'sync' || this.memory.failed !== undefined || isTerminalPhase(this.pod?.status?.phase);
     return over ? undefined : this.pod;
   }
 
@@ -114,8 +115,9 @@ export class PodWorker implements StepContext, PodReportSource {
   evict(message: string): void {
     if (this.limited === undefined) return;
     const { host } = this;
-    host.event({ pod: this.ref, fieldPath: '', type: 'Warning', reason: 'Evicted', message });
-    this.memory = { ...this.memory, evicted: { message }, deadline: host.system.clock.monotonic() + EVICTION_GRACE_MS };
+    host.event({ pod: this.ref, fieldPath: '', type: 'Warning', reason: EVICTED, message });
+    this.memory = { ...this.memory, failed: { reason: EVICTED, message }, deadline: host.system.clock.monotonic() + EVICTION_GRACE_MS };
+    this.abortWaiting();
     host.changed();
     this.soon();
   }
@@ -156,27 +158,33 @@ export class PodWorker implements StepContext, PodReportSource {
     this.stopped = true;
     this.wake?.cancel();
     // What they know is still written to the state file.
-    for (const prober of this.probers.values()) prober.stop();
+    this.probers.stop();
     for (const busy of this.busy.values()) if (busy.step === 'ensure-image') busy.abort.abort();
+  }
+
+  /** What takes long and is wanted no more: pulls, and hooks of containers that were started. */
+  private abortWaiting(): void {
+    for (const busy of this.busy.values()) if (busy.step === 'ensure-image' || busy.step === 'start-container') busy.abort.abort();
   }
 
   // --- what steps may do ---
 
   container(name: string): Container | undefined {
-    return this.pod?.spec?.containers.find((container) => container.name === name);
+    return findContainer(this.pod, name)?.container;
   }
 
   dropProbes(containerId: string): void {
-    this.probers.get(containerId)?.stop();
-    this.probers.delete(containerId);
-    this.verdicts.delete(containerId);
+    this.probers.drop(containerId);
   }
 
   /** Probe results to be kept over a restart of the agent. */
   probesToKeep(): ReadonlyMap<string, KeptProbes> {
-    const kept = new Map<string, KeptProbes>();
-    for (const [id, prober] of this.probers) kept.set(id, { startup: prober.state('startup'), readiness: prober.state('readiness') });
-    return kept.size === 0 ? this.keptProbes : kept;
+    return this.probers.toKeep();
+  }
+
+  /** The start of this container waits for its hook. */
+  inPostStart(container: Container): boolean {
+    return container.lifecycle?.postStart !== undefined && this.busy.get(containerTarget(container.name))?.step === 'start-container';
   }
 
   // --- the turn of the wheel ---
@@ -192,7 +200,8 @@ export class PodWorker implements StepContext, PodReportSource {
     if (seeing) {
       this.memory = noteObserved(this.memory, observed, now, this.adopting);
       this.address();
-      this.syncProbers(observed, now);
+      this.checkDeadline(observed, now);
+      this.probers.sync(observed, now, this.adopting);
       this.adopting = false;
       this.act(observed, now);
     }
@@ -206,7 +215,8 @@ export class PodWorker implements StepContext, PodReportSource {
       pod: this.pod,
       memory: this.memory,
       observed,
-      verdicts: this.verdicts,
+      verdicts: this.probers.verdicts,
+      started: this.probers.started(),
       busy: new Set(this.busy.keys()),
       stopping: this.stopping,
       hold: this.host.holding(),
@@ -215,10 +225,25 @@ export class PodWorker implements StepContext, PodReportSource {
     for (const step of next.steps) this.begin(step);
     this.outcome(next, observed, now);
     this.wake?.cancel();
+    const wakeAt = Math.min(
+      next.wakeAt ?? Number.POSITIVE_INFINITY,
+      now.monotonic + activeMsLeft(this.pod, this.memory, this.status, this.acceptedAt, now.wall),
+    );
     this.wake =
-      next.wakeAt === undefined
+      wakeAt === Number.POSITIVE_INFINITY
         ? undefined
-        : this.host.system.timers.after(Math.max(0, next.wakeAt - now.monotonic), () => this.soon(), { background: true });
+        : this.host.system.timers.after(Math.min(Math.max(0, wakeAt - now.monotonic), MAX_TIMER_MS), () => this.soon(), {
+            background: true,
+          });
+  }
+
+  private checkDeadline(observed: readonly ContainerInfo[], now: { readonly wall: number }): void {
+    const { pod, memory, status, acceptedAt } = this;
+    if (pod === undefined || activeMsLeft(pod, memory, status, acceptedAt, now.wall) > 0 || allDone(pod, observed, memory.containers))
+      return;
+    this.memory = { ...memory, failed: DEADLINE_EXCEEDED };
+    this.host.event({ pod: this.ref, fieldPath: '', type: 'Normal', ...DEADLINE_EXCEEDED });
+    this.abortWaiting();
   }
 
   private outcome(next: Plan, observed: readonly ContainerInfo[], now: { readonly wall: number; readonly monotonic: number }): void {
@@ -284,74 +309,6 @@ export class PodWorker implements StepContext, PodReportSource {
     );
   }
 
-  // --- probes ---
-
-  private syncProbers(observed: readonly ContainerInfo[], now: { readonly wall: number; readonly monotonic: number }): void {
-    const running = new Map(
-      observed.filter((info) => alive(info) && containerNameOf(info) !== PAUSE_CONTAINER).map((info) => [info.id, info]),
-    );
-    for (const id of this.probers.keys()) if (!running.has(id)) this.dropProbes(id);
-    const { sandboxes } = group(observed);
-    if (this.memory.phase !== 'sync' || viewSandbox(sandboxes, this.memory.sandbox).state !== 'ready') {
-      for (const id of this.probers.keys()) if (this.memory.phase !== 'sync') this.dropProbes(id);
-      return;
-    }
-    for (const info of running.values()) {
-      const container = this.container(containerNameOf(info));
-      if (container === undefined || this.probers.has(info.id) || this.stopping.has(info.id)) continue;
-      this.probe(container, info, now);
-    }
-  }
-
-  private probe(container: Container, info: ContainerInfo, now: { readonly wall: number; readonly monotonic: number }): void {
-    const { host } = this;
-    const age = this.adopting ? Math.max(0, now.wall - (info.startedAt ?? now.wall)) : 0;
-    const prober = new Prober({
-      system: host.system,
-      executor: host.probes,
-      container,
-      containerId: info.id,
-      podIP: this.memory.ip ?? '',
-      startedAt: now.monotonic - age,
-      kept: this.adopting ? (this.keptProbes.get(info.id) ?? this.readinessReported(container, info)) : undefined,
-      events: {
-        changed: (kind, state, message) => {
-          if (state.verdict === 'failure' && kind !== 'readiness') this.killForProbe(kind, container, info.id, message);
-          host.changed();
-          this.soon();
-        },
-        unhealthy: (kind, message) => {
-          const words = { startup: 'Startup', liveness: 'Liveness', readiness: 'Readiness' }[kind];
-          host.event({
-            pod: this.ref,
-            fieldPath: containerField(container.name),
-            type: 'Warning',
-            reason: 'Unhealthy',
-            message: `${words} probe failed: ${message}`,
-          });
-        },
-      },
-    });
-    this.probers.set(info.id, prober);
-    prober.start();
-  }
-
-  /** Without a state file the server's last status still tells whether this very container was ready. */
-  private readinessReported(container: Container, info: ContainerInfo): KeptProbes {
-    const reported = this.pod?.status?.containerStatuses.find(
-      (status) => status.name === container.name && status.containerID === `docker://${info.id}`,
-    );
-    const passed = { ...FRESH_PROBE, verdict: 'success', last: 'success', streak: 1, succeeded: true } as const;
-    return { startup: reported?.started === true ? passed : undefined, readiness: reported?.ready === true ? passed : undefined };
-  }
-
-  private killForProbe(kind: Exclude<ProbeKind, 'readiness'>, container: Container, id: string, message: string): void {
-    const probe = kind === 'liveness' ? container.livenessProbe : container.startupProbe;
-    const text = `Container ${container.name} failed ${kind} probe, will be restarted`;
-    this.host.log.info({ pod: this.ref, container: container.name, probe: kind, message }, 'a probe failed for good');
-    this.verdicts.set(id, { kind, message: text, graceSeconds: probe?.terminationGracePeriodSeconds });
-  }
-
   // --- status ---
 
   private computeStatus(
@@ -361,12 +318,8 @@ export class PodWorker implements StepContext, PodReportSource {
   ): PodStatus | undefined {
     const { pod } = this;
     if (pod === undefined) return undefined;
-    const ready = new Set<string>();
-    const started = new Set<string>();
-    for (const [id, prober] of this.probers) {
-      if (prober.started) started.add(id);
-      if (prober.ready && this.memory.phase === 'sync') ready.add(id);
-    }
+    const ready = this.memory.phase === 'sync' ? this.probers.ready() : new Set<string>();
+    const started = this.probers.started();
     const { memory, acceptedAt, status: previous } = this;
     return podStatus({ pod, memory, observed, ready, started, hostIP: this.host.facts().hostIP, previous, acceptedAt, ended, now });
   }
@@ -381,7 +334,7 @@ export class PodWorker implements StepContext, PodReportSource {
     const before = this.status;
     if (status === undefined || JSON.stringify(before) === JSON.stringify(status)) return;
     this.status = status;
-    for (const event of waitingEvents(this.ref, before, status)) this.host.event(event);
+    for (const event of waitingEvents(this.ref, this.pod, before, status)) this.host.event(event);
     this.host.changed();
     this.host.report(this, isUrgent(before, status));
   }

@@ -4,6 +4,7 @@ import type { Probe } from '@podplane/api/gen/podplane/core/v1/probe';
 import type { Timers } from '@podplane/api/system';
 import { toRuntimeError } from '../pods/errors.js';
 import type { ContainerRuntime } from '../runtime/types.js';
+import { probeGrpc } from './grpc.js';
 import { probeHttp, probeTcp } from './network.js';
 import type { ProbeOutcome } from './probe-state.js';
 
@@ -80,5 +81,6 @@ function attempt(runtime: ContainerRuntime, probe: Probe, target: ProbeTarget, s
   if (probe.exec !== undefined) return execProbe(runtime, target.containerId, probe.exec.command, signal);
   if (probe.httpGet !== undefined) return probeHttp(probe.httpGet, target.container, target.podIP, signal);
   if (probe.tcpSocket !== undefined) return probeTcp(probe.tcpSocket, target.container, target.podIP, signal);
+  if (probe.grpc !== undefined) return probeGrpc(probe.grpc, target.podIP, signal);
   return Promise.resolve({ result: 'error', message: 'the probe names nothing that is supported here' });
 }

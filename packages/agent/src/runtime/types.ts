@@ -34,6 +34,8 @@ export interface ContainerInfo {
   readonly oomKilled: boolean;
   /** The engine's words where it could not start it; empty otherwise. */
   readonly error: string;
+  /** What it left to say why it ended; added by ../pods/termination-messages.ts. */
+  readonly message?: string | undefined;
   /** Process id on the host of the container's first process; 0 when it does not run. */
   readonly pid: number;
 }
@@ -57,6 +59,22 @@ export interface Resources {
   readonly pidsLimit?: number | undefined;
 }
 
+/** Who a container runs as and what it may do. */
+export interface Security {
+  /** Name or number, with a group or without; undefined: as the image says. */
+  readonly user: string | undefined;
+  /** More groups of the user, by number. */
+  readonly groups: readonly number[];
+  /** Without CAP_; "ALL" is all of them. */
+  readonly addCapabilities: readonly string[];
+  readonly dropCapabilities: readonly string[];
+  readonly privileged: boolean;
+  readonly readOnlyRootFilesystem: boolean;
+  readonly noNewPrivileges: boolean;
+  /** false: the engine's default profile. */
+  readonly seccompUnconfined: boolean;
+}
+
 export interface PauseSpec {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
@@ -77,6 +95,8 @@ export interface PauseSpec {
    * which live while somebody has them mounted, outlive restarts of the app containers.
    */
   readonly mounts?: readonly Mount[] | undefined;
+  /** The group that those volumes shall belong to, and with them all files that are made in them (setgid). */
+  readonly volumeGroup?: number | undefined;
 }
 
 export interface ContainerSpec {
@@ -96,12 +116,20 @@ export interface ContainerSpec {
   readonly stdin: boolean;
   readonly stopSignal?: string | undefined;
   readonly cgroupParent?: string | undefined;
+  /** undefined: nothing special. */
+  readonly security?: Security | undefined;
+  /** The host's processes instead of its own. */
+  readonly hostPID?: boolean | undefined;
+  /** The host's shared memory and queues instead of the pod's. */
+  readonly hostIPC?: boolean | undefined;
 }
 
 export interface ImageInfo {
   readonly id: string;
   readonly names: readonly string[];
   readonly sizeBytes: number;
+  /** The user its containers run as: name or number, with or without a group; empty: root. Known of images that were asked for by name. */
+  readonly user?: string | undefined;
 }
 
 export type RuntimeErrorCode =

@@ -70,6 +70,19 @@ describe('state as JSON', () => {
     expect(memory?.deadline ?? 0).toBeLessThanOrEqual(100 + 3_600_000);
   });
 
+  it('lets an eviction go on where it was, and gives no deadline to pods that have none', () => {
+    const memoryOf = (change: object): unknown => {
+      const state = stateOf();
+      const kept = state.kept.get('u');
+      if (kept === undefined) throw new Error('no such pod');
+      const changed = { ...state, kept: new Map([['u', { ...kept, memory: { ...FRESH_POD, ...change } }]]) };
+      return decodeState(encodeState(changed, now), { wall: now.wall + 400, monotonic: 100 })?.kept.get('u')?.memory;
+    };
+    const failed = { reason: 'Evicted', message: 'too much' };
+    expect(memoryOf({ failed, deadline: now.monotonic + 1_000 })).toMatchObject({ phase: 'sync', failed, deadline: 700 });
+    expect(memoryOf({})).toMatchObject({ phase: 'sync', failed: undefined, deadline: undefined });
+  });
+
   it('is not misled by rubbish', () => {
     expect(decodeState('', now)).toBeUndefined();
     expect(decodeState('{"version":99}', now)).toBeUndefined();

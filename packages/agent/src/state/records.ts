@@ -94,7 +94,7 @@ function encodeKept(kept: KeptPod, now: Times): unknown {
       ]),
     ),
     deadline: memory.deadline === undefined ? undefined : wall(memory.deadline),
-    evicted: memory.evicted,
+    failed: memory.failed,
     released: memory.released,
     probes: Object.fromEntries(kept.probes),
     status: kept.status === undefined ? undefined : PodStatus.toJSON(kept.status),
@@ -123,8 +123,10 @@ function decodeKept(json: Json, now: Times): KeptPod {
     containers,
     // What is left of the grace; not more than there was, should the clock have been set.
     deadline:
-      phase === 'sync' ? undefined : now.monotonic + Math.min(Math.max(0, number(json.deadline, now.wall) - now.wall), MAX_GRACE_MS),
-    evicted: isRecord(json.evicted) ? { message: text(json.evicted.message) } : undefined,
+      phase === 'sync' && typeof json.deadline !== 'number'
+        ? undefined
+        : now.monotonic + Math.min(Math.max(0, number(json.deadline, now.wall) - now.wall), MAX_GRACE_MS),
+    failed: isRecord(json.failed) ? { reason: text(json.failed.reason), message: text(json.failed.message) } : undefined,
     released: json.released === true,
   };
   const status = isRecord(json.status) ? PodStatus.fromJSON(json.status) : undefined;

@@ -56,7 +56,7 @@ async function openStep(parent: FileHandle, step: string, base: FileHandle, opti
   } catch (error) {
     if (!options.create || !(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
   }
-  const mode = (await base.stat()).mode & 0o777;
+  const mode = (await base.stat()).mode & 0o2777;
   let own = true;
   try {
     await mkdir(at, { mode });
@@ -66,7 +66,8 @@ async function openStep(parent: FileHandle, step: string, base: FileHandle, opti
     own = false;
   }
   const made = await open(at, flags);
-  // Whatever the umask. By the open file: at worst something else in the same volume gets these rights.
+  // Whatever the umask; what is made in it belongs to the volume's group (setgid), where that is so for the volume.
+  // By the open file: at worst something else in the same volume gets these rights.
   if (own && (await made.stat()).isDirectory()) await chmod(`/proc/self/fd/${made.fd}`, mode);
   return made;
 }

@@ -25,12 +25,17 @@ export function validatePodStatusUpdate(next: Obj<'Pod'>, previous: Obj<'Pod'>):
   if (status.podIP && status.podIPs.length > 0 && status.podIPs[0]?.ip !== status.podIP) {
     out.push(invalid(STATUS.child('podIPs').index(0).child('ip'), status.podIPs[0]?.ip, 'must be equal to `podIP`'));
   }
-  for (const [i, container] of status.containerStatuses.entries()) {
-    const at = STATUS.child('containerStatuses').index(i);
-    if (container.restartCount < 0)
-      out.push(invalid(at.child('restartCount'), container.restartCount, 'must be greater than or equal to 0'));
-    if (next.spec?.containers.some((one) => one.name === container.name) !== true) {
-      out.push(invalid(at.child('name'), container.name, 'no container of the pod has this name'));
+  for (const [statuses, containers] of [
+    ['initContainerStatuses', 'initContainers'],
+    ['containerStatuses', 'containers'],
+  ] as const) {
+    for (const [i, container] of status[statuses].entries()) {
+      const at = STATUS.child(statuses).index(i);
+      if (container.restartCount < 0)
+        out.push(invalid(at.child('restartCount'), container.restartCount, 'must be greater than or equal to 0'));
+      if (next.spec?.[containers].some((one) => one.name === container.name) !== true) {
+        out.push(invalid(at.child('name'), container.name, 'no container of the pod has this name'));
+      }
     }
   }
   return out;

@@ -3,7 +3,7 @@ import { type SupportRule, type SupportScope, supportTable } from './support.js'
 
 const titles: Partial<Record<SupportScope, string>> = {
   PodSpec: 'Pods: `spec` (of pods, and of the templates of workloads)',
-  Container: 'Containers: `spec.containers[]`',
+  Container: 'Containers: `spec.containers[]` and `spec.initContainers[]`',
 };
 
 /** One cell: what happens to the field. */

@@ -133,8 +133,7 @@ test.each(refusals.map((rule) => [rule.scope, rule.path, rule] as const))(
 );
 
 test.each<[JsonObject, string]>([
-  [podWith({ initContainers: [{ name: 'i', image: 'x' }] }), 'spec.initContainers: Forbidden: not supported yet'],
-  [containerWith({ livenessProbe: { grpc: { port: 1 } } }), 'spec.containers[0].livenessProbe.grpc: Forbidden: not supported yet'],
+  [podWith({ ephemeralContainers: [{ name: 'i', image: 'x' }] }), 'spec.ephemeralContainers: Forbidden: not supported yet'],
   [podWith({ hostNetwork: true }), 'spec.hostNetwork: Forbidden: not supported yet; supported: false'],
   [
     podWith({ volumes: [{ name: 'v', projected: { sources: [{ serviceAccountToken: { path: 't' } }] } }] }),

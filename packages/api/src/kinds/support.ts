@@ -35,7 +35,7 @@ const warn = (scope: SupportScope, path: string, note: string, except?: Except):
   except === undefined ? { scope, path, support: 'warned', note } : { scope, path, support: 'warned', note, except };
 
 const podSpec: readonly SupportRule[] = [
-  ...no('PodSpec', ['initContainers', 'ephemeralContainers']),
+  ...no('PodSpec', ['ephemeralContainers']),
   ...yes('PodSpec', [
     'restartPolicy',
     'terminationGracePeriodSeconds',
@@ -47,25 +47,17 @@ const podSpec: readonly SupportRule[] = [
   ]),
   ...yes('PodSpec', ['affinity.nodeAffinity']),
   ...no('PodSpec', ['affinity.podAffinity', 'affinity.podAntiAffinity', 'topologySpreadConstraints']),
-  ...no('PodSpec', [
-    'activeDeadlineSeconds',
-    'imagePullSecrets',
-    'subdomain',
-    'dnsConfig',
-    'readinessGates',
-    'runtimeClassName',
-    'overhead',
-  ]),
+  ...yes('PodSpec', ['activeDeadlineSeconds', 'readinessGates']),
+  ...no('PodSpec', ['imagePullSecrets', 'subdomain', 'dnsConfig', 'runtimeClassName', 'overhead']),
   ...no('PodSpec', ['schedulingGates', 'resourceClaims', 'resources', 'priorityClassName']),
   only('PodSpec', 'priority', [0]),
   only('PodSpec', 'preemptionPolicy', ['PreemptLowerPriority']),
   only('PodSpec', 'schedulerName', ['default-scheduler']),
   only('PodSpec', 'dnsPolicy', ['ClusterFirst', 'Default'], 'there is no cluster DNS yet: both use the DNS of the node'),
   only('PodSpec', 'hostNetwork', [false]),
-  only('PodSpec', 'hostPID', [false]),
-  only('PodSpec', 'hostIPC', [false]),
-  only('PodSpec', 'hostUsers', [true]),
+  ...yes('PodSpec', ['hostPID', 'hostIPC']),
   only('PodSpec', 'shareProcessNamespace', [false]),
+  only('PodSpec', 'hostUsers', [true]),
   only('PodSpec', 'setHostnameAsFQDN', [false]),
   only('PodSpec', 'os.name', ['linux']),
   warn('PodSpec', 'serviceAccountName', 'no token is mounted into pods yet', ['default', '']),
@@ -75,18 +67,21 @@ const podSpec: readonly SupportRule[] = [
   ...no('PodSpec', [
     'securityContext.seLinuxOptions',
     'securityContext.windowsOptions',
-    'securityContext.runAsUser',
-    'securityContext.runAsGroup',
-    'securityContext.supplementalGroups',
-    'securityContext.supplementalGroupsPolicy',
-    'securityContext.fsGroup',
-    'securityContext.sysctls',
-    'securityContext.fsGroupChangePolicy',
-    'securityContext.seccompProfile',
     'securityContext.appArmorProfile',
     'securityContext.seLinuxChangePolicy',
+    'securityContext.seccompProfile.localhostProfile',
   ]),
-  only('PodSpec', 'securityContext.runAsNonRoot', [false]),
+  ...yes('PodSpec', [
+    'securityContext.runAsUser',
+    'securityContext.runAsGroup',
+    'securityContext.runAsNonRoot',
+    'securityContext.supplementalGroups',
+  ]),
+  ...yes('PodSpec', ['securityContext.fsGroup'], 'owns emptyDir volumes and all that is made in them'),
+  ...yes('PodSpec', ['securityContext.fsGroupChangePolicy'], 'without effect on emptyDir, as in Kubernetes'),
+  ...yes('PodSpec', ['securityContext.sysctls'], 'the safe ones; others are refused'),
+  only('PodSpec', 'securityContext.supplementalGroupsPolicy', ['Merge']),
+  only('PodSpec', 'securityContext.seccompProfile.type', ['RuntimeDefault', 'Unconfined', '']),
 ];
 
 const volumes: readonly SupportRule[] = [
@@ -131,10 +126,10 @@ const volumes: readonly SupportRule[] = [
 ];
 
 const probes: readonly SupportRule[] = ['livenessProbe', 'readinessProbe', 'startupProbe'].flatMap((probe) => [
-  ...yes('Container', [`${probe}.exec`, `${probe}.httpGet`, `${probe}.tcpSocket`]),
+  ...yes('Container', [`${probe}.exec`, `${probe}.httpGet`, `${probe}.tcpSocket`, `${probe}.grpc`]),
   ...yes('Container', [`${probe}.initialDelaySeconds`, `${probe}.timeoutSeconds`, `${probe}.periodSeconds`]),
   ...yes('Container', [`${probe}.successThreshold`, `${probe}.failureThreshold`]),
-  ...no('Container', [`${probe}.grpc`, `${probe}.terminationGracePeriodSeconds`]),
+  ...yes('Container', [`${probe}.terminationGracePeriodSeconds`]),
 ]);
 
 const container: readonly SupportRule[] = [
@@ -143,7 +138,8 @@ const container: readonly SupportRule[] = [
   only('Container', 'ports[].protocol', ['TCP', 'UDP']),
   only('Container', 'resources.limits{}', ['cpu', 'memory']),
   only('Container', 'resources.requests{}', ['cpu', 'memory']),
-  ...no('Container', ['resources.claims', 'resizePolicy', 'restartPolicy', 'volumeDevices']),
+  ...yes('Container', ['restartPolicy'], 'of init containers: Always makes a sidecar'),
+  ...no('Container', ['resources.claims', 'resizePolicy', 'volumeDevices']),
   ...yes('Container', ['volumeMounts[].name', 'volumeMounts[].mountPath', 'volumeMounts[].readOnly']),
   only('Container', 'volumeMounts[].recursiveReadOnly', ['Disabled']),
   ...yes('Container', ['volumeMounts[].mountPropagation']),
@@ -153,25 +149,29 @@ const container: readonly SupportRule[] = [
     'of emptyDir and hostPath: the agent must be root, and see the same files as its engine',
   ),
   ...probes,
-  ...yes('Container', ['lifecycle.preStop.exec', 'lifecycle.preStop.httpGet', 'lifecycle.preStop.sleep']),
-  ...no('Container', ['lifecycle.preStop.tcpSocket', 'lifecycle.postStart']),
-  only('Container', 'terminationMessagePath', ['/dev/termination-log', ''], 'termination messages are not read yet'),
-  only('Container', 'terminationMessagePolicy', ['File'], 'termination messages are not read yet'),
+  ...['lifecycle.preStop', 'lifecycle.postStart'].flatMap((hook) => [
+    ...yes('Container', [`${hook}.exec`, `${hook}.httpGet`, `${hook}.sleep`]),
+    warn('Container', `${hook}.tcpSocket`, 'deprecated; fails when it is run, as in Kubernetes'),
+  ]),
+  ...yes('Container', ['terminationMessagePath', 'terminationMessagePolicy'], 'where the engine sees the files of the agent'),
   ...yes('Container', ['stdin', 'tty']),
   only('Container', 'stdinOnce', [false]),
   ...no('Container', [
-    'securityContext.capabilities',
     'securityContext.seLinuxOptions',
     'securityContext.windowsOptions',
+    'securityContext.appArmorProfile',
+    'securityContext.seccompProfile.localhostProfile',
+  ]),
+  ...yes('Container', [
     'securityContext.runAsUser',
     'securityContext.runAsGroup',
-    'securityContext.seccompProfile',
-    'securityContext.appArmorProfile',
+    'securityContext.runAsNonRoot',
+    'securityContext.capabilities',
+    'securityContext.readOnlyRootFilesystem',
+    'securityContext.allowPrivilegeEscalation',
   ]),
-  only('Container', 'securityContext.privileged', [false]),
-  only('Container', 'securityContext.runAsNonRoot', [false]),
-  only('Container', 'securityContext.readOnlyRootFilesystem', [false]),
-  only('Container', 'securityContext.allowPrivilegeEscalation', [true]),
+  ...yes('Container', ['securityContext.privileged'], 'where the node itself may do so; else the container fails to start'),
+  only('Container', 'securityContext.seccompProfile.type', ['RuntimeDefault', 'Unconfined', '']),
   only('Container', 'securityContext.procMount', ['Default']),
 ];
 

@@ -1,10 +1,12 @@
 // The planner's second half: how pods end. Either because they shall (terminating: everything goes) or because all containers
-// have done their work (completed: the ended containers stay, for status and logs). Pure.
+// have done their work (completed: the ended containers stay, for status and logs). Sidecars go last, in reverse order. Pure.
 import type { ContainerInfo } from '../../runtime/types.js';
+import { podContainers } from './containers.js';
 import { alive, containerNameOf, group, runOf } from './observed.js';
 import {
   containerTarget,
   DEFAULT_GRACE_SECONDS,
+  EVICTED,
   isKillTarget,
   killTarget,
   type Plan,
@@ -47,16 +49,25 @@ export function planEnd(input: PlanInput, why: 'terminating' | 'completed'): Pla
     else wakeAt = Math.min(wakeAt ?? killAt, killAt);
   };
 
-  for (const [name, list] of apps) {
-    if (busy.has(containerTarget(name))) quiet = false;
-    for (const info of list) {
-      if (!alive(info)) continue;
-      quiet = false;
-      stop(name, info);
-    }
+  const all = podContainers(input.pod);
+  const sidecars = all.filter(({ role }) => role === 'sidecar').map(({ container }) => container.name);
+  const isBusy = (name: string): boolean => busy.has(containerTarget(name)) || (apps.get(name) ?? []).some(alive);
+  const stopAll = (name: string): void => {
+    for (const info of apps.get(name) ?? []) if (alive(info)) stop(name, info);
+  };
+  for (const name of new Set([...apps.keys(), ...all.map(({ container }) => container.name)])) {
+    if (isBusy(name)) quiet = false;
+    else continue;
+    if (!sidecars.includes(name)) stopAll(name);
   }
-  for (const container of input.pod?.spec?.containers ?? []) {
-    if (busy.has(containerTarget(container.name))) quiet = false;
+  // The others have their turn as long as there is time; afterwards nothing is waited for.
+  const others = [...apps.keys()].filter((name) => !sidecars.includes(name));
+  let turn = !others.some(isBusy) && !all.some(({ container, role }) => role !== 'sidecar' && isBusy(container.name));
+  for (const name of sidecars.toReversed()) {
+    if (!isBusy(name)) continue;
+    if (turn || graceMs === 0) stopAll(name);
+    else if (deadline !== undefined) wakeAt = Math.min(wakeAt ?? deadline, deadline);
+    turn = false;
   }
   if (quiet) {
     for (const info of sandboxes) add({ kind: 'remove-sandbox', target: 'sandbox', id: info.id, cause: why });
@@ -67,7 +78,7 @@ export function planEnd(input: PlanInput, why: 'terminating' | 'completed'): Pla
       if (runOf(info) === 'created')
         add({ kind: 'remove-container', target: removeTarget(info.id), container: containerNameOf(info), id: info.id });
     }
-    if (ended && memory.evicted !== undefined) {
+    if (ended && memory.failed?.reason === EVICTED) {
       // What an evicted pod held is wanted back; the object stays and tells what became of it.
       for (const info of [...apps.values()].flat()) {
         add({ kind: 'remove-container', target: removeTarget(info.id), container: containerNameOf(info), id: info.id });

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { type ContainerInfo, LABEL_ATTEMPT, LABEL_CONTAINER, PAUSE_CONTAINER } from '../../runtime/types.js';
 import { FRESH_POD, withContainer } from '../pod-memory.js';
 import { plan } from './plan.js';
-import { LABEL_SANDBOX, type PodMemory } from './types.js';
+import { EVICTED, LABEL_SANDBOX, type PodMemory } from './types.js';
 
 const pod = Pod.fromJSON({ metadata: { uid: 'u' }, spec: { restartPolicy: 'Always', containers: [{ name: 'a', image: 'i' }] } });
 const info = (name: string, state: ContainerInfo['state']): ContainerInfo => ({
@@ -25,12 +25,22 @@ const info = (name: string, state: ContainerInfo['state']): ContainerInfo => ({
 const evicted: PodMemory = {
   ...withContainer(FRESH_POD, 'a', { started: 0 }),
   ip: '10.0.0.2',
-  evicted: { message: 'too much' },
+  failed: { reason: EVICTED, message: 'too much' },
   deadline: 2_000,
   sandbox: { attempt: 0, pid: 7, failure: undefined },
 };
 const next = (observed: readonly ContainerInfo[], memory = evicted): unknown => {
-  const made = plan({ pod, memory, observed, verdicts: new Map(), busy: new Set(), stopping: new Map(), hold: false, now: 1_000 });
+  const made = plan({
+    pod,
+    memory,
+    observed,
+    verdicts: new Map(),
+    started: new Set(),
+    busy: new Set(),
+    stopping: new Map(),
+    hold: false,
+    now: 1_000,
+  });
   return [made.outcome, ...made.steps.map((step) => (step.kind === 'stop-container' ? `${step.kind} ${step.graceSeconds}` : step.kind))];
 };
 

@@ -5,7 +5,19 @@ import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import type { ContainerInfo } from '../../runtime/types.js';
 import { containerHash } from '../container-hash.js';
 import { afterRestart, notBefore, PULL_ERROR_SHOWN_MS } from './back-off.js';
-import { alive, attemptOf, exitCodeOf, group, hashOf, runOf, type SandboxView, sandboxOf, viewSandbox } from './observed.js';
+import {
+  allDone,
+  FRESH_CONTAINER,
+  initializedIn,
+  type PodContainer,
+  podContainers,
+  policyOf,
+  type RunView,
+  restarts,
+  succeededIn,
+  viewRun,
+} from './containers.js';
+import { alive, attemptOf, type Grouped, group, hashOf, runOf, type SandboxView, sandboxOf, viewSandbox } from './observed.js';
 import { planEnd } from './plan-end.js';
 import {
   type ContainerMemory,
@@ -19,60 +31,15 @@ import {
   type StopCause,
 } from './types.js';
 
-export const FRESH_CONTAINER: ContainerMemory = {
-  started: -1,
-  image: { state: 'unknown' },
-  backOff: undefined,
-  failure: undefined,
-  exit: undefined,
-  lastRun: undefined,
-};
-
-/** A container's newest run, as restarts see it. */
-export type RunView =
-  | { readonly run: 'none' }
-  | { readonly run: 'created'; readonly info: ContainerInfo }
-  | { readonly run: 'alive'; readonly info: ContainerInfo }
-  | { readonly run: 'ended'; readonly exitCode: number; readonly at: number };
-
-/** The newest run of a container. `list` are its containers, newest first. */
-export function viewRun(list: readonly ContainerInfo[], memory: ContainerMemory, now: number): RunView {
-  const running = list.find(alive);
-  if (running !== undefined) return { run: 'alive', info: running };
-  const info = list[0];
-  const run = info === undefined || attemptOf(info) < memory.started ? 'gone' : runOf(info);
-  if (info !== undefined && run === 'created') return { run, info };
-  if (info !== undefined && (run === 'exited' || run === 'failed')) {
-    return { run: 'ended', exitCode: exitCodeOf(info), at: memory.exit?.containerId === info.id ? memory.exit.at : now };
-  }
-  if (memory.started < 0) return { run: 'none' };
-  const known = memory.lastRun?.attempt === memory.started ? memory.lastRun : undefined;
-  return { run: 'ended', exitCode: known?.exitCode ?? 137, at: memory.exit?.at ?? now };
-}
-
-export function restarts(policy: string | undefined, exitCode: number): boolean {
-  if (policy === 'Never') return false;
-  return policy === 'OnFailure' ? exitCode !== 0 : true;
-}
-
 export function isTerminalPhase(phase: string | undefined): boolean {
   return phase === 'Succeeded' || phase === 'Failed';
-}
-
-/** True where every container has ended and none will run again. */
-export function allDone(pod: Pod, observed: readonly ContainerInfo[], memories: ReadonlyMap<string, ContainerMemory>): boolean {
-  const { apps } = group(observed);
-  return (pod.spec?.containers ?? []).every((container) => {
-    const view = viewRun(apps.get(container.name) ?? [], memories.get(container.name) ?? FRESH_CONTAINER, 0);
-    return view.run === 'ended' && !restarts(pod.spec?.restartPolicy, view.exitCode);
-  });
 }
 
 /** The next steps for a pod. Calling it again without a change in between, with the steps' targets as busy, gives no new steps. */
 export function plan(input: PlanInput): Plan {
   if (input.pod === undefined || input.memory.phase !== 'sync') return planEnd(input, 'terminating');
   if (
-    input.memory.evicted !== undefined ||
+    input.memory.failed !== undefined ||
     isTerminalPhase(input.pod.status?.phase) ||
     allDone(input.pod, input.observed, input.memory.containers)
   )
@@ -93,22 +60,25 @@ class Sync {
   private readonly steps: Step[] = [];
   private wakeAt: number | undefined;
   private readonly graceSeconds: number;
+  private readonly all: readonly PodContainer[];
 
   constructor(
     private readonly input: PlanInput,
     private readonly pod: Pod,
   ) {
+    this.all = podContainers(pod);
     this.graceSeconds = pod.spec?.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS;
   }
 
   plan(): Plan {
-    const { sandboxes, apps } = group(this.input.observed);
+    const grouped = group(this.input.observed);
+    const { sandboxes, apps } = grouped;
     const sandbox = viewSandbox(sandboxes, this.input.memory.sandbox);
     // What runs already has its volumes.
-    const complete = (this.pod.spec?.containers ?? []).every((container) => (apps.get(container.name) ?? []).some(alive));
+    const complete = this.all.every(({ container, role }) => role === 'init' || (apps.get(container.name) ?? []).some(alive));
     if (!complete) this.volumes();
     this.sandbox(sandbox, sandboxes);
-    for (const container of this.pod.spec?.containers ?? []) this.container(container, apps.get(container.name) ?? [], sandbox);
+    this.containers(grouped, sandbox);
     this.strangers(apps);
     return { steps: this.steps, wakeAt: this.wakeAt, outcome: 'running' };
   }
@@ -166,10 +136,30 @@ class Sync {
   /** True when no app container is alive or about to be: a sandbox may be taken away or made. */
   private quiet(): boolean {
     if (this.input.observed.some((info) => sandboxOf(info) !== '' && alive(info))) return false;
-    return (this.pod.spec?.containers ?? []).every((container) => !this.input.busy.has(containerTarget(container.name)));
+    return this.all.every(({ container }) => !this.input.busy.has(containerTarget(container.name)));
   }
 
-  private container(container: Container, list: readonly ContainerInfo[], sandbox: SandboxView): void {
+  /** In order: nothing is made before all that it waits for is done (init containers) or has started (sidecars). */
+  private containers(grouped: Grouped, sandbox: SandboxView): void {
+    const sandboxId = sandbox.state === 'ready' || sandbox.state === 'created' ? sandbox.info.id : undefined;
+    const initialized = initializedIn(this.pod, grouped, sandboxId);
+    let open = true;
+    for (const one of this.all) {
+      const list = grouped.apps.get(one.container.name) ?? [];
+      const done = initialized || this.passed(one, list, sandboxId);
+      this.container(one, list, sandbox, open && !(one.role === 'init' && done));
+      open &&= one.role === 'main' || done;
+    }
+  }
+
+  /** True where what comes after this container may start. */
+  private passed({ role }: PodContainer, list: readonly ContainerInfo[], sandboxId: string | undefined): boolean {
+    if (role === 'init') return succeededIn(list, sandboxId);
+    return list.some((info) => alive(info) && sandboxOf(info) === sandboxId && this.input.started.has(info.id));
+  }
+
+  /** wanted: it may be made now; one that runs is looked after in any case. */
+  private container({ container, role }: PodContainer, list: readonly ContainerInfo[], sandbox: SandboxView, wanted: boolean): void {
     const target = containerTarget(container.name);
     const memory = this.input.memory.containers.get(container.name) ?? FRESH_CONTAINER;
     const view = viewRun(list, memory, this.input.now);
@@ -184,13 +174,16 @@ class Sync {
         }
         return;
       case 'created':
-        this.startOrRemove(container, view.info, sandbox);
+        this.startOrRemove(container, view.info, sandbox, wanted);
         return;
       case 'none':
-        this.create(container, memory, sandbox, undefined);
+        if (wanted) this.create(container, memory, sandbox, undefined);
         return;
-      case 'ended':
-        if (restarts(this.pod.spec?.restartPolicy, view.exitCode)) this.create(container, memory, sandbox, view.at);
+      case 'ended': {
+        // An init container that succeeded is wanted again only in a new sandbox, as what it did to the old one is gone.
+        const again = (role === 'init' && view.exitCode === 0) || restarts(policyOf(role, this.pod.spec?.restartPolicy), view.exitCode);
+        if (wanted && again) this.create(container, memory, sandbox, view.at);
+      }
     }
   }
 
@@ -218,10 +211,10 @@ class Sync {
     }
   }
 
-  private startOrRemove(container: Container, info: ContainerInfo, sandbox: SandboxView): void {
+  private startOrRemove(container: Container, info: ContainerInfo, sandbox: SandboxView, wanted: boolean): void {
     const target = containerTarget(container.name);
     const usable = sandbox.state === 'ready' || sandbox.state === 'created';
-    if (!usable || sandboxOf(info) !== sandbox.info.id || hashOf(info) !== containerHash(container)) {
+    if (!wanted || !usable || sandboxOf(info) !== sandbox.info.id || hashOf(info) !== containerHash(container)) {
       this.add({ kind: 'remove-container', target, container: container.name, id: info.id });
     } else if (sandbox.state === 'ready' && this.free('sandbox')) {
       this.add({ kind: 'start-container', target, container: container.name, id: info.id, attempt: attemptOf(info) });
@@ -280,7 +273,7 @@ class Sync {
 
   /** Containers that the specification does not name (any more). */
   private strangers(apps: ReadonlyMap<string, readonly ContainerInfo[]>): void {
-    const named = new Set((this.pod.spec?.containers ?? []).map((container) => container.name));
+    const named = new Set(this.all.map(({ container }) => container.name));
     for (const [name, list] of apps) {
       if (named.has(name)) continue;
       for (const info of list) {

@@ -13,6 +13,9 @@ export const LABEL_GRACE = 'podplane.dev/grace-seconds';
 /** Kubernetes' default. */
 export const DEFAULT_GRACE_SECONDS = 30;
 
+/** Reason of a pod that fails because it took more of its node than it may: what it held is wanted back at once. */
+export const EVICTED = 'Evicted';
+
 /** sync: shall run. terminating: must end and go. terminated: nothing of it is left; it never comes back. */
 export type PodPhase = 'sync' | 'terminating' | 'terminated';
 
@@ -83,10 +86,10 @@ export interface PodMemory {
   readonly volumes: { readonly ready: boolean; readonly failure: Failure | undefined };
   readonly sandbox: SandboxMemory;
   readonly containers: ReadonlyMap<string, ContainerMemory>;
-  /** When terminating: when the last container is killed at the latest, and why the pod ends. */
+  /** When terminating or evicted: when the last container is killed at the latest. */
   readonly deadline: number | undefined;
-  /** The node takes back what it gave to the pod: it ends as failed, for this reason, and its volumes go at once. */
-  readonly evicted: { readonly message: string } | undefined;
+  /** Why the pod has failed as a whole, whatever its containers do: all of them end and none starts again. */
+  readonly failed: { readonly reason: string; readonly message: string } | undefined;
   /** Volumes were removed and the address is free again. */
   readonly released: boolean;
 }
@@ -106,6 +109,8 @@ export interface PlanInput {
   readonly observed: readonly ContainerInfo[];
   /** By container id. */
   readonly verdicts: ReadonlyMap<string, ProbeVerdict>;
+  /** Ids of running containers whose start-up is over: what comes after a sidecar waits for that. */
+  readonly started: ReadonlySet<string>;
   /** Targets of steps that are under way; no step for the same target is planned. */
   readonly busy: ReadonlySet<string>;
   /** By container id: when the grace of the stop that is under way is over (or when it was last killed). */
@@ -115,7 +120,7 @@ export interface PlanInput {
   readonly now: number;
 }
 
-export type StopCause = 'terminating' | 'sandbox-changed' | 'probe' | 'spec-changed' | 'superseded';
+export type StopCause = 'terminating' | 'sandbox-changed' | 'probe' | 'hook' | 'spec-changed' | 'superseded';
 
 /** One thing to do. Steps of one plan may be done at the same time; each has a target and there is never more than one step under way for a target. */
 export type Step =

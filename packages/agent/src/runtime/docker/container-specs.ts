@@ -1,5 +1,5 @@
 // Our specifications of containers as what the engine's create call takes. Pure.
-import { type ContainerSpec, LABEL_NODE, type Mount, type PauseSpec, type Resources } from '../types.js';
+import { type ContainerSpec, LABEL_NODE, type Mount, type PauseSpec, type Resources, type Security } from '../types.js';
 import type { CreateContainer, HostConfig, MountConfig } from './engine-api.js';
 import { PAUSE_IMAGE } from './pause-image.js';
 
@@ -27,6 +27,8 @@ export function pauseOptions(spec: PauseSpec): CreateContainer {
   return {
     Image: PAUSE_IMAGE,
     // These it makes writable for everybody when it starts, before any other container of the pod does (pause-code.ts).
+    // Its own group is the one that it gives them to.
+    ...(spec.volumeGroup === undefined ? {} : { User: `0:${spec.volumeGroup}` }),
     Cmd: (spec.mounts ?? []).filter((mount) => mount.type === 'volume' && !mount.readOnly).map((mount) => mount.target),
     Hostname: hostname(spec.hostname),
     Labels: { ...spec.labels },
@@ -57,18 +59,35 @@ export function appOptions(spec: ContainerSpec, oomScoreAdj: number | undefined)
     Env: spec.env.map(({ name, value }) => `${name}=${value}`),
     ...(spec.workingDir === undefined ? {} : { WorkingDir: spec.workingDir }),
     ...(spec.stopSignal === undefined ? {} : { StopSignal: spec.stopSignal }),
+    ...(spec.security?.user === undefined ? {} : { User: spec.security.user }),
     Tty: spec.tty,
     OpenStdin: spec.stdin,
     HostConfig: {
       NetworkMode: `container:${spec.pauseId}`,
-      IpcMode: `container:${spec.pauseId}`,
+      IpcMode: spec.hostIPC === true ? 'host' : `container:${spec.pauseId}`,
+      ...(spec.hostPID === true ? { PidMode: 'host' } : {}),
       RestartPolicy: NO_RESTART,
       LogConfig: LOG_CONFIG,
       Mounts: mounts(spec.mounts),
       ...resources(spec.resources),
       ...(oomScoreAdj === undefined ? {} : { OomScoreAdj: oomScoreAdj }),
+      ...security(spec.security),
       ...cgroup(spec.cgroupParent),
     },
+  };
+}
+
+/** What is not asked for is left out: engines then do as always. */
+function security(wanted: Security | undefined): HostConfig {
+  if (wanted === undefined) return {};
+  const options = [...(wanted.noNewPrivileges ? ['no-new-privileges'] : []), ...(wanted.seccompUnconfined ? ['seccomp=unconfined'] : [])];
+  return {
+    ...(wanted.groups.length === 0 ? {} : { GroupAdd: wanted.groups.map(String) }),
+    ...(wanted.addCapabilities.length === 0 ? {} : { CapAdd: wanted.addCapabilities }),
+    ...(wanted.dropCapabilities.length === 0 ? {} : { CapDrop: wanted.dropCapabilities }),
+    ...(wanted.privileged ? { Privileged: true } : {}),
+    ...(wanted.readOnlyRootFilesystem ? { ReadonlyRootfs: true } : {}),
+    ...(options.length === 0 ? {} : { SecurityOpt: options }),
   };
 }
 

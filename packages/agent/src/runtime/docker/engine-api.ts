@@ -10,6 +10,8 @@ export interface CreateContainer {
   readonly Env?: readonly string[];
   readonly WorkingDir?: string;
   readonly StopSignal?: string;
+  /** Name or number, with ":group" or without. */
+  readonly User?: string;
   readonly Tty?: boolean;
   readonly OpenStdin?: boolean;
   readonly HostConfig: HostConfig;
@@ -21,6 +23,7 @@ export interface CreateContainer {
 export interface HostConfig {
   readonly NetworkMode?: string;
   readonly IpcMode?: string;
+  readonly PidMode?: string;
   readonly RestartPolicy?: { readonly Name: string };
   readonly LogConfig?: { readonly Type: string; readonly Config: Readonly<Record<string, string>> };
   readonly PortBindings?: Readonly<Record<string, readonly { readonly HostIp: string; readonly HostPort: string }[]>>;
@@ -35,6 +38,12 @@ export interface HostConfig {
   readonly MemorySwap?: number;
   readonly PidsLimit?: number;
   readonly OomScoreAdj?: number;
+  readonly GroupAdd?: readonly string[];
+  readonly CapAdd?: readonly string[];
+  readonly CapDrop?: readonly string[];
+  readonly Privileged?: boolean;
+  readonly ReadonlyRootfs?: boolean;
+  readonly SecurityOpt?: readonly string[];
 }
 
 export interface MountConfig {
@@ -69,6 +78,8 @@ export interface ImageInspect {
   readonly RepoTags: readonly string[] | null;
   readonly RepoDigests: readonly string[] | null;
   readonly Size: number;
+  /** Only where one image was asked for. */
+  readonly Config?: { readonly User?: string } | null;
 }
 
 export interface NetworkInspect {

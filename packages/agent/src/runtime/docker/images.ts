@@ -17,7 +17,8 @@ export async function presentImage(engine: Engine, image: string): Promise<Image
 function imageInfo(image: ImageInspect): ImageInfo {
   // An image without name is listed as <none>:<none> by older engines.
   const names = [...(image.RepoTags ?? []), ...(image.RepoDigests ?? [])].filter((name) => !name.startsWith('<none>'));
-  return { id: image.Id, names, sizeBytes: image.Size };
+  const user = image.Config?.User;
+  return { id: image.Id, names, sizeBytes: image.Size, ...(user === undefined ? {} : { user }) };
 }
 
 /** All images that have a name. */

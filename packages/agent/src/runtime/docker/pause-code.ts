@@ -1,6 +1,7 @@
 // The program of the pause container as machine code, for x86-64 and arm64: no compiler and no registry are needed to have it.
 //
-//   for each argument: make it writable for everybody (chmod 0777, errors ignored)
+//   for each argument: make it writable for everybody (chmod 0777). Where the own group (getgid) is not root's, the argument is given
+//   to that group before (chown -1:group), with 02777, so that what is made in it belongs to that group. Errors are ignored.
 //   block SIGINT, SIGTERM and SIGCHLD
 //   loop:  wait for one of them (rt_sigtimedwait)
 //          SIGCHLD: reap every child that has ended (wait4 with WNOHANG), loop
@@ -8,7 +9,7 @@
 //          anything else (a signal without effect interrupted the wait): loop
 //
 // The arguments are the mount points of the pod's volumes: a new volume of Docker belongs to root and nobody else may write, where an
-// emptyDir of Kubernetes is open to all. The pause container starts before the others, so this costs no time.
+// emptyDir of Kubernetes is open to all and belongs to the pod's fsGroup, which this program runs as. The pause container starts before the others, so this costs no time.
 // Blocked signals are delivered to process 1 of a namespace too, unlike those with a default action; so nothing needs a handler.
 // The bytes are made by two tiny emitters, one for each architecture; the tests disassemble and run the result.
 
@@ -21,6 +22,7 @@ const SIGNAL_SET = (1 << (SIGINT - 1)) | (1 << (SIGTERM - 1)) | (1 << (SIGCHLD -
 const SIGSET_BYTES = 8;
 const WNOHANG = 1;
 const MODE = 0o777;
+const GROUP_MODE = 0o2777;
 
 /** Bytes with jumps to labels that may come later. A jump's bytes are made by "encode" when all labels are known. */
 class Emitter {
@@ -71,6 +73,7 @@ function amd64Code(): Uint8Array {
   // Registers by their number in "pop r64" (0x58 + n): rax 0, rdx 2, rsi 6, rdi 7. r10 has a prefix.
   const RAX = 0;
   const RDX = 2;
+  const RSI = 6;
   const RDI = 7;
   const syscall = (number: number): void => {
     if (number < 128) setSmall(RAX, number);
@@ -82,6 +85,8 @@ function amd64Code(): Uint8Array {
   const zeroEsi = (): void => code.emit(0x31, 0xf6); // xor esi, esi
   const zeroEdx = (): void => code.emit(0x31, 0xd2); // xor edx, edx
   const zeroEdi = (): void => code.emit(0x31, 0xff); // xor edi, edi
+  const push = (register: number): void => code.emit(0x50 + register);
+  const pop = (register: number): void => code.emit(0x58 + register);
   const compareEax = (value: number): void => code.emit(0x83, 0xf8, value); // cmp eax, imm8
   const short =
     (opcode: number) =>
@@ -101,7 +106,16 @@ function amd64Code(): Uint8Array {
   code.emit(0x5f); // pop rdi
   code.emit(0x48, 0x85, 0xff); // test rdi, rdi
   jumpIfEqual('block');
+  syscall(104); // getgid
+  push(RAX);
+  pop(RDX);
   code.emit(0xbe, ...littleEndian32(MODE)); // mov esi, imm32
+  code.emit(0x85, 0xd2); // test edx, edx
+  jumpIfEqual('chmod');
+  setSmall(RSI, -1); // the owner stays
+  syscall(92); // chown; rdi and rdx stay as they are
+  code.emit(0xbe, ...littleEndian32(GROUP_MODE));
+  code.label('chmod');
   syscall(90); // chmod
   jump('argument');
   code.label('block');
@@ -167,8 +181,22 @@ function arm64Code(): Uint8Array {
   code.label('argument');
   code.emit(...word(0xf8408661)); // ldr x1, [x19], #8
   jumpIfZero(1, 'block');
+  code.emit(...word(0xaa0103f4)); // mov x20, x1: the path
+  syscall(176); // getgid
+  code.emit(...word(0xaa0003f5)); // mov x21, x0: the group
+  set(22, MODE);
+  jumpIfZero(21, 'chmod');
   code.emit(...word(0x92800c60)); // mov x0, #-100: AT_FDCWD
-  set(2, MODE);
+  code.emit(...word(0xaa1403e1)); // mov x1, x20
+  setMinusOne(2); // the owner stays
+  code.emit(...word(0xaa1503e3)); // mov x3, x21
+  set(4, 0);
+  syscall(54); // fchownat
+  set(22, GROUP_MODE);
+  code.label('chmod');
+  code.emit(...word(0x92800c60)); // mov x0, #-100: AT_FDCWD
+  code.emit(...word(0xaa1403e1)); // mov x1, x20
+  code.emit(...word(0xaa1603e2)); // mov x2, x22
   syscall(53); // fchmodat
   jump('argument');
   code.label('block');

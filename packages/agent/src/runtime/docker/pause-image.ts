@@ -7,7 +7,7 @@ import { loadImage, presentImage } from './images.js';
 import { type PauseArchitecture, pauseProgram } from './pause-code.js';
 
 /** Goes up whenever program or configuration change: nodes of two versions may share one engine. */
-export const PAUSE_IMAGE = 'podplane/pause:1';
+export const PAUSE_IMAGE = 'podplane/pause:2';
 
 /** The docker-archive of the image; the same bytes and the same image id on every machine of that architecture. */
 export function pauseArchive(architecture: PauseArchitecture): AsyncIterable<Uint8Array> {

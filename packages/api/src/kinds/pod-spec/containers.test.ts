@@ -32,6 +32,115 @@ const rows: readonly FaultRow[] = [
     containerWith({ imagePullPolicy: 'always' }),
     `${C}.imagePullPolicy: Unsupported value: "always": supported values: "Always", "IfNotPresent", "Never"`,
   ],
+  // ----------------------------------------------------------------------------------------------------- init containers
+  ['an init container', podWith({ initContainers: [{ name: 'i', image: 'x' }] })],
+  [
+    'a sidecar with a probe',
+    podWith({ initContainers: [{ name: 'i', image: 'x', restartPolicy: 'Always', readinessProbe: { httpGet } }] }),
+  ],
+  [
+    'an init container named like a container',
+    podWith({ initContainers: [{ name: 'a', image: 'x' }] }),
+    'spec.initContainers[0].name: Duplicate value: "a"',
+  ],
+  [
+    'an init container with a restart policy of its own',
+    podWith({ initContainers: [{ name: 'i', image: 'x', restartPolicy: 'Never' }] }),
+    'spec.initContainers[0].restartPolicy: Unsupported value: "Never": supported values: "Always"',
+  ],
+  ...(['livenessProbe', 'readinessProbe', 'startupProbe'] as const).map(
+    (probe): FaultRow => [
+      `an init container with a ${probe}`,
+      podWith({ initContainers: [{ name: 'i', image: 'x', [probe]: { httpGet } }] }),
+      `spec.initContainers[0].${probe}: Forbidden: may not be set for init containers without restartPolicy=Always`,
+    ],
+  ),
+  [
+    'an init container with a hook',
+    podWith({ initContainers: [{ name: 'i', image: 'x', lifecycle: { preStop: { exec: { command: ['a'] } } } }] }),
+    'spec.initContainers[0].lifecycle: Forbidden: may not be set for init containers without restartPolicy=Always',
+  ],
+  [
+    'a restart policy of a main container',
+    containerWith({ restartPolicy: 'Always' }),
+    `${C}.restartPolicy: Forbidden: may not be set for non-init containers`,
+  ],
+  // ----------------------------------------------------------------------------------------------------- security context
+  [
+    'a security context in which everything is said',
+    containerWith({
+      securityContext: {
+        runAsUser: 0,
+        runAsGroup: 0,
+        runAsNonRoot: false,
+        readOnlyRootFilesystem: true,
+        allowPrivilegeEscalation: false,
+        capabilities: { add: ['NET_ADMIN'], drop: ['ALL'] },
+        seccompProfile: { type: 'Unconfined' },
+        procMount: 'Default',
+      },
+    }),
+  ],
+  ['a privileged container', containerWith({ securityContext: { privileged: true } })],
+  [
+    'a user of a container below zero',
+    containerWith({ securityContext: { runAsUser: -1 } }),
+    `${C}.securityContext.runAsUser: Invalid value: -1: must be between 0 and 2147483647, inclusive`,
+  ],
+  [
+    'a group of a container below zero',
+    containerWith({ securityContext: { runAsGroup: -1 } }),
+    `${C}.securityContext.runAsGroup: Invalid value: -1: must be between 0 and 2147483647, inclusive`,
+  ],
+  [
+    'a privileged container that may not become more',
+    containerWith({ securityContext: { privileged: true, allowPrivilegeEscalation: false } }),
+    [`${C}.securityContext`, /^Invalid value: .*cannot set `allowPrivilegeEscalation` to false and `privileged` to true$/],
+  ],
+  [
+    'a container that may administer and yet not become more',
+    containerWith({ securityContext: { capabilities: { add: ['SYS_ADMIN'] }, allowPrivilegeEscalation: false } }),
+    [`${C}.securityContext`, /^Invalid value: .*cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN$/],
+  ],
+  [
+    'a seccomp profile of a container without a type',
+    containerWith({ securityContext: { seccompProfile: {} } }),
+    `${C}.securityContext.seccompProfile.type: Required value: type is required when seccompProfile is set`,
+  ],
+  // ----------------------------------------------------------------------------------------- grace, grpc and hooks
+  ['a probe by gRPC', containerWith({ readinessProbe: { grpc: { port: 80, service: 'a.b' } } })],
+  [
+    'a probe by gRPC without a port',
+    containerWith({ readinessProbe: { grpc: {} } }),
+    `${C}.readinessProbe.grpc.port: Invalid value: 0: must be between 1 and 65535, inclusive`,
+  ],
+  ['a probe with a grace of its own', containerWith({ livenessProbe: { httpGet, terminationGracePeriodSeconds: 1 } })],
+  [
+    'a probe with no grace at all',
+    containerWith({ startupProbe: { httpGet, terminationGracePeriodSeconds: 0 } }),
+    `${C}.startupProbe.terminationGracePeriodSeconds: Invalid value: 0: must be greater than 0`,
+  ],
+  [
+    'a readiness probe with a grace',
+    containerWith({ readinessProbe: { httpGet, terminationGracePeriodSeconds: 5 } }),
+    `${C}.readinessProbe.terminationGracePeriodSeconds: Invalid value: 5: must not be set for readinessProbes`,
+  ],
+  ['hooks', containerWith({ lifecycle: { postStart: { exec: { command: ['a'] } }, preStop: { sleep: { seconds: 5 } } } })],
+  [
+    'a hook of two kinds',
+    containerWith({ lifecycle: { postStart: { exec: { command: ['a'] }, httpGet } } }),
+    `${C}.lifecycle.postStart.httpGet: Forbidden: may not specify more than 1 handler type`,
+  ],
+  [
+    'a hook of no kind',
+    containerWith({ lifecycle: { postStart: {} } }),
+    `${C}.lifecycle.postStart: Required value: must specify a handler type`,
+  ],
+  [
+    'an unknown policy for messages',
+    containerWith({ terminationMessagePolicy: 'Log' }),
+    `${C}.terminationMessagePolicy: Unsupported value: "Log": supported values: "FallbackToLogsOnError", "File"`,
+  ],
   // --------------------------------------------------------------------------------------------------------------- ports
   ['no port number', containerWith({ ports: [{ containerPort: 0 }] }), `${C}.ports[0].containerPort: Required value`],
   [

@@ -1,6 +1,6 @@
 // Faults of containers: names, images, and all that the files beside say about their parts.
 
-import { duplicate, type FieldError, invalid, notSupported, type Path, required } from '../../errors.js';
+import { duplicate, type FieldError, forbidden, invalid, notSupported, type Path, required } from '../../errors.js';
 import type { Container } from '../../gen/podplane/core/v1/container.js';
 import { dnsLabelProblems } from '../../names.js';
 import type { DeepReadonly } from '../kind-map.js';
@@ -8,6 +8,7 @@ import { validateEnv, validateEnvFrom } from './env.js';
 import { validatePorts } from './ports.js';
 import { validateLifecycle, validateProbe } from './probes.js';
 import { validateResources } from './resources.js';
+import { validateSecurity } from './security.js';
 import { validateMounts } from './volumes.js';
 
 const PULL_POLICIES = ['Always', 'IfNotPresent', 'Never'] as const;
@@ -50,6 +51,7 @@ function validateContainer(
   out.push(...validateEnvFrom(container.envFrom, path.child('envFrom')));
   out.push(...validateMounts(container.volumeMounts, volumes, path.child('volumeMounts'), container.securityContext?.privileged === true));
   out.push(...validateResources(container.resources, path.child('resources')));
+  out.push(...validateSecurity(container.securityContext, path.child('securityContext')));
   out.push(...validateLifecycle(container.lifecycle, path.child('lifecycle'), graceSeconds));
   out.push(...validateProbe(container.livenessProbe, 'liveness', path.child('livenessProbe'), graceSeconds));
   out.push(...validateProbe(container.readinessProbe, 'readiness', path.child('readinessProbe'), graceSeconds));
@@ -63,7 +65,34 @@ function imageProblems(image: string): readonly string[] {
   return /\s/.test(image) ? ['must not contain whitespace'] : [];
 }
 
-/** Faults of a list of containers. */
+/** Faults of a list of containers that are no init containers. */
 export function validateContainers(containers: readonly DeepReadonly<Container>[], path: Path, context: ContainerContext): FieldError[] {
-  return containers.flatMap((container, i) => validateContainer(container, path.index(i), context));
+  return containers.flatMap((container, i) => {
+    const at = path.index(i);
+    const out = validateContainer(container, at, context);
+    if (container.restartPolicy !== undefined) out.push(forbidden(at.child('restartPolicy'), 'may not be set for non-init containers'));
+    return out;
+  });
+}
+
+const NOT_FOR_INIT = ['lifecycle', 'livenessProbe', 'readinessProbe', 'startupProbe'] as const;
+
+/** Faults of init containers: what runs to completion has neither probes nor hooks; a sidecar may have both. */
+export function validateInitContainers(
+  containers: readonly DeepReadonly<Container>[],
+  path: Path,
+  context: ContainerContext,
+): FieldError[] {
+  return containers.flatMap((container, i) => {
+    const at = path.index(i);
+    const out = validateContainer(container, at, context);
+    const { restartPolicy } = container;
+    if (restartPolicy === 'Always') return out;
+    if (restartPolicy !== undefined) out.push(notSupported(at.child('restartPolicy'), restartPolicy, ['Always']));
+    for (const field of NOT_FOR_INIT) {
+      if (container[field] !== undefined)
+        out.push(forbidden(at.child(field), 'may not be set for init containers without restartPolicy=Always'));
+    }
+    return out;
+  });
 }

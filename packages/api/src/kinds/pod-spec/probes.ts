@@ -78,6 +78,10 @@ export function validateProbe(
     const value = probe[field];
     if (value !== undefined && value < 0) out.push(invalid(path.child(field), value, 'must be greater than or equal to 0'));
   }
+  const grace = probe.terminationGracePeriodSeconds;
+  const graceAt = path.child('terminationGracePeriodSeconds');
+  if (grace !== undefined && kind === 'readiness') out.push(invalid(graceAt, grace, 'must not be set for readinessProbes'));
+  else if (grace !== undefined && grace <= 0) out.push(invalid(graceAt, grace, 'must be greater than 0'));
   if (kind !== 'readiness' && probe.successThreshold !== undefined && probe.successThreshold > 1) {
     out.push(invalid(path.child('successThreshold'), probe.successThreshold, 'must be 1'));
   }

@@ -6,7 +6,83 @@ const C = 'spec.containers[0]';
 const LABEL = /^Invalid value: .*RFC 1123 label/;
 const httpGet = { path: '/', port: 80 };
 
+const context = (securityContext: JsonObject) => podWith({ securityContext });
+const ID_RANGE = 'must be between 0 and 2147483647, inclusive';
+
 const rows: readonly FaultRow[] = [
+  // ------------------------------------------------------------------------------------------------------------ namespaces
+  ['the processes of the host', podWith({ hostPID: true, hostIPC: true })],
+  // ------------------------------------------------------------------------------------------------------ deadline, gates
+  ['a deadline and a gate', podWith({ activeDeadlineSeconds: 1, readinessGates: [{ conditionType: 'example.com/lb' }] })],
+  ...([0, -1, 2147483648] as const).map(
+    (seconds): FaultRow => [
+      `a deadline of ${seconds} s`,
+      podWith({ activeDeadlineSeconds: seconds }),
+      `spec.activeDeadlineSeconds: Invalid value: ${seconds}: must be between 1 and 2147483647, inclusive`,
+    ],
+  ),
+  [
+    'a gate that is no name',
+    podWith({ readinessGates: [{ conditionType: 'not a name' }] }),
+    ['spec.readinessGates[0].conditionType', /^Invalid value: "not a name": name part must consist of/],
+  ],
+  // ----------------------------------------------------------------------------------------------------- security context
+  [
+    'a security context in which everything is said',
+    context({
+      runAsUser: 1000,
+      runAsGroup: 1000,
+      runAsNonRoot: true,
+      fsGroup: 2000,
+      fsGroupChangePolicy: 'OnRootMismatch',
+      supplementalGroups: [1, 2],
+      supplementalGroupsPolicy: 'Merge',
+      seccompProfile: { type: 'RuntimeDefault' },
+      sysctls: [
+        { name: 'net.ipv4.tcp_syncookies', value: '1' },
+        { name: 'kernel/shm_rmid_forced', value: '0' },
+      ],
+    }),
+  ],
+  ['a user below zero', context({ runAsUser: -1 }), `spec.securityContext.runAsUser: Invalid value: -1: ${ID_RANGE}`],
+  ['a group too large', context({ runAsGroup: 2147483648 }), `spec.securityContext.runAsGroup: Invalid value: 2147483648: ${ID_RANGE}`],
+  ['a file group below zero', context({ fsGroup: -5 }), `spec.securityContext.fsGroup: Invalid value: -5: ${ID_RANGE}`],
+  [
+    'a supplemental group below zero',
+    context({ supplementalGroups: [1, -1] }),
+    `spec.securityContext.supplementalGroups[1]: Invalid value: -1: ${ID_RANGE}`,
+  ],
+  [
+    'an unknown policy for fsGroup',
+    context({ fsGroupChangePolicy: 'Never' }),
+    'spec.securityContext.fsGroupChangePolicy: Unsupported value: "Never": supported values: "Always", "OnRootMismatch"',
+  ],
+  [
+    'a seccomp profile without a type',
+    context({ seccompProfile: {} }),
+    'spec.securityContext.seccompProfile.type: Required value: type is required when seccompProfile is set',
+  ],
+  [
+    'a sysctl of the whole node',
+    context({ sysctls: [{ name: 'kernel.msgmax', value: '1' }] }),
+    ['spec.securityContext.sysctls[0].name', /^Forbidden: not allowed; these sysctls are safe: kernel.shm_rmid_forced, net/],
+  ],
+  [
+    'a sysctl twice',
+    context({
+      sysctls: [
+        { name: 'net.ipv4.tcp_syncookies', value: '1' },
+        { name: 'net/ipv4/tcp_syncookies', value: '0' },
+      ],
+    }),
+    'spec.securityContext.sysctls[1].name: Duplicate value: "net/ipv4/tcp_syncookies"',
+  ],
+  ['a sysctl without a name', context({ sysctls: [{ name: '', value: '1' }] }), 'spec.securityContext.sysctls[0].name: Required value'],
+  [
+    'a sysctl that is none',
+    context({ sysctls: [{ name: 'Kernel..x', value: '1' }] }),
+    ['spec.securityContext.sysctls[0].name', /^Invalid value: "Kernel..x": must have at most 253 characters and match regex/],
+  ],
   // ------------------------------------------------------------------------------------------------------------ accepted
   ['the good pod', goodPod],
   [

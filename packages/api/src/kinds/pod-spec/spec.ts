@@ -2,12 +2,13 @@
 
 import { type FieldError, invalid, notSupported, type Path, required } from '../../errors.js';
 import type { PodSpec } from '../../gen/podplane/core/v1/pod.js';
-import { dnsLabelProblems, dnsSubdomainProblems, ipProblems } from '../../names.js';
+import { dnsLabelProblems, dnsSubdomainProblems, ipProblems, qualifiedNameProblems } from '../../names.js';
 import type { DeepReadonly } from '../kind-map.js';
 import { validateLabels } from '../object-meta.js';
-import { type ContainerContext, validateContainers } from './containers.js';
+import { type ContainerContext, validateContainers, validateInitContainers } from './containers.js';
 import { validateHostPorts } from './ports.js';
 import { validateNodeSelector, validatePreferences, validateTolerations } from './scheduling.js';
+import { validatePodSecurity } from './security.js';
 import { validateVolumes } from './volumes.js';
 
 const RESTART_POLICIES = ['Always', 'OnFailure', 'Never'] as const;
@@ -61,7 +62,8 @@ export function validatePodSpec(spec: Spec, path: Path): FieldError[] {
   if (spec.containers.length === 0) out.push(required(path.child('containers')));
   out.push(...validateContainers(spec.containers, path.child('containers'), context));
   out.push(...validateHostPorts(spec.containers, path.child('containers')));
-  out.push(...validateContainers(spec.initContainers, path.child('initContainers'), context));
+  out.push(...validateInitContainers(spec.initContainers, path.child('initContainers'), context));
+  out.push(...validatePodSecurity(spec.securityContext, path.child('securityContext')));
   out.push(...oneOf(spec.restartPolicy, RESTART_POLICIES, path.child('restartPolicy')));
   out.push(...oneOf(spec.dnsPolicy, DNS_POLICIES, path.child('dnsPolicy')));
   out.push(...validatePlacement(spec, path));
@@ -70,6 +72,13 @@ export function validatePodSpec(spec: Spec, path: Path): FieldError[] {
     out.push(invalid(path.child('terminationGracePeriodSeconds'), grace, 'must be greater than or equal to 0'));
   if (grace !== undefined && grace > MAX_INT32) {
     out.push(invalid(path.child('terminationGracePeriodSeconds'), grace, `must be less than or equal to ${MAX_INT32}`));
+  }
+  const active = spec.activeDeadlineSeconds;
+  if (active !== undefined && (active < 1 || active > MAX_INT32))
+    out.push(invalid(path.child('activeDeadlineSeconds'), active, `must be between 1 and ${MAX_INT32}, inclusive`));
+  for (const [i, { conditionType }] of spec.readinessGates.entries()) {
+    const at = path.child('readinessGates').index(i).child('conditionType');
+    for (const problem of qualifiedNameProblems(conditionType)) out.push(invalid(at, conditionType, problem));
   }
   const account = spec.serviceAccountName;
   if (account) for (const problem of dnsSubdomainProblems(account)) out.push(invalid(path.child('serviceAccountName'), account, problem));

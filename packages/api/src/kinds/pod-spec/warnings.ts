@@ -6,8 +6,10 @@ import type { DeepReadonly } from '../kind-map.js';
 /** Sentences about slips, each with its path. */
 export function podSpecWarnings(spec: DeepReadonly<PodSpec> | undefined, path: Path): string[] {
   const out: string[] = [];
-  for (const [c, container] of (spec?.containers ?? []).entries()) {
-    const at = path.child('containers').index(c);
+  const lists = (['containers', 'initContainers'] as const).flatMap((list) =>
+    (spec?.[list] ?? []).map((container, i) => ({ container, at: path.child(list).index(i) })),
+  );
+  for (const { container, at } of lists) {
     const names = new Set<string>();
     for (const [i, { name }] of container.env.entries()) {
       const where = at.child('env').index(i).toString();

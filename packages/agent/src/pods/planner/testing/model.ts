@@ -1,0 +1,254 @@
+// A model of an engine for the planner's property tests: does what steps say, later, and notes what must never happen. The properties are
+// in ../plan.property.test.ts.
+import { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
+import { type ContainerInfo, LABEL_ATTEMPT, LABEL_CONTAINER, LABEL_SPEC_HASH, PAUSE_CONTAINER } from '../../../runtime/types.js';
+import { containerHash } from '../../container-hash.js';
+import { memoryFor, noteObserved, noteStarting, withContainer } from '../../pod-memory.js';
+import { MAX_DELAY_MS, notBefore } from '../back-off.js';
+import { attemptOf, containerNameOf } from '../observed.js';
+import { plan } from '../plan.js';
+import { LABEL_SANDBOX, type PlanInput, type PodMemory, type ProbeVerdict, type Step } from '../types.js';
+
+export const NAMES = ['a', 'b'];
+/** In their order; those in upper case are sidecars. */
+export const INITS: readonly (readonly string[])[] = [[], ['i'], ['S'], ['i', 'S', 'j'], ['S', 'i', 'T'], ['S', 'T', 'i']];
+export const isSidecarName = (name: string): boolean => name === name.toUpperCase();
+const INIT_MS = 30;
+
+export function podOf(restartPolicy: string, inits: readonly string[] = []): Pod {
+  const containers = NAMES.map((name) => ({ name, image: 'i:1' }));
+  const initContainers = inits.map((name) => ({ name, image: 'i:1', ...(isSidecarName(name) ? { restartPolicy: 'Always' } : {}) }));
+  return Pod.fromJSON({
+    metadata: { name: 'p', namespace: 'd', uid: 'u' },
+    spec: { restartPolicy, initContainers, containers, terminationGracePeriodSeconds: 5 },
+  });
+}
+
+// On purpose not the planner's own.
+export const alive = (info: ContainerInfo): boolean => ['running', 'paused', 'restarting'].includes(info.state);
+
+interface Running {
+  readonly step: Step;
+  readonly doneAt: number;
+}
+
+/** An engine that does what it is told, later. */
+export class Model {
+  now = 1_000;
+  containers: ContainerInfo[] = [];
+  memory: PodMemory;
+  readonly busy = new Map<string, Running>();
+  readonly stopping = new Map<string, number>();
+  readonly verdicts = new Map<string, ProbeVerdict>();
+  volumes = false;
+  imageFails = 0;
+  private id = 0;
+  /** When the newest run of each container ended, and what it had to wait for. */
+  readonly mayStart = new Map<string, number>();
+  readonly broken: string[] = [];
+  /** By container: the process whose network it lives in. */
+  readonly networkOf = new Map<string, number>();
+
+  constructor(readonly pod: Pod) {
+    this.memory = { ...memoryFor(pod), ip: '10.0.0.2' };
+  }
+
+  input(): PlanInput {
+    const { pod, memory, containers, verdicts, stopping, now, started } = this;
+    return { pod, memory, observed: containers, verdicts, stopping, started, busy: new Set(this.busy.keys()), hold: false, now };
+  }
+
+  get inits(): readonly string[] {
+    return (this.pod.spec?.initContainers ?? []).map(({ name }) => name);
+  }
+
+  /** Start-up takes a moment. */
+  get started(): ReadonlySet<string> {
+    return new Set(this.containers.filter((info) => alive(info) && (info.startedAt ?? 0) + 5 <= this.now).map(({ id }) => id));
+  }
+
+  private running(name: string): boolean {
+    return this.containers.some((info) => containerNameOf(info) === name && alive(info));
+  }
+
+  /** One turn of the worker. */
+  turn(latency: (step: Step) => number): void {
+    this.observe();
+    const next = plan(this.input());
+    const targets = next.steps.map((step) => step.target);
+    if (new Set(targets).size !== targets.length) this.broken.push('two steps for one target');
+    for (const step of next.steps) {
+      if (this.busy.has(step.target)) this.broken.push(`a step for the busy target ${step.target}`);
+      this.check(step);
+      this.busy.set(step.target, { step, doneAt: this.now + latency(step) });
+      if (step.kind === 'stop-container') this.stopping.set(step.id, this.now + step.graceSeconds * 1000);
+      if (step.kind === 'start-container') this.memory = noteStarting(this.memory, step.container, step.attempt, undefined);
+    }
+    // asked again at once, it has nothing more to say
+    this.observe();
+    if (plan(this.input()).steps.length > 0) this.broken.push('not idempotent');
+  }
+
+  private observe(): void {
+    this.memory = noteObserved(this.memory, this.containers, { wall: this.now, monotonic: this.now }, false);
+  }
+
+  private check(step: Step): void {
+    const starts =
+      step.kind === 'create-container' ||
+      step.kind === 'start-container' ||
+      step.kind === 'create-sandbox' ||
+      step.kind === 'start-sandbox';
+    if (starts && this.memory.phase !== 'sync') this.broken.push(`${step.kind} in phase ${this.memory.phase}`);
+    if (step.kind === 'create-sandbox' && this.containers.some((info) => containerNameOf(info) !== PAUSE_CONTAINER && alive(info))) {
+      this.broken.push('a sandbox made while containers of another one live');
+    }
+    if (step.kind === 'stop-container') this.checkStop(step);
+    if (step.kind !== 'create-container' && step.kind !== 'start-container') return;
+    if (this.containers.some((info) => containerNameOf(info) === step.container && alive(info)))
+      this.broken.push(`two runs of ${step.container}`);
+    if (step.kind === 'create-container') {
+      this.checkOrder(step.container, step.sandboxId);
+      if (!this.memory.volumes.ready) this.broken.push('no volumes yet');
+      const entry = this.memory.containers.get(step.container);
+      if (entry?.exit !== undefined && notBefore(entry.backOff, entry.exit.at) > this.now) this.broken.push('too early after a crash');
+      if ((step.backOff?.delayMs ?? 0) > MAX_DELAY_MS) this.broken.push('too long a back-off');
+    }
+  }
+
+  /** What is before a container in the pod's order has done its part, in the same sandbox, unless the main ones were begun there already. */
+  private checkOrder(name: string, sandboxId: string): void {
+    const here = (one: string): readonly ContainerInfo[] =>
+      this.containers.filter((info) => containerNameOf(info) === one && info.labels[LABEL_SANDBOX] === sandboxId);
+    if (NAMES.some((main) => here(main).length > 0)) {
+      if (!NAMES.includes(name) && !isSidecarName(name)) this.broken.push(`${name} after the main containers`);
+      return;
+    }
+    const before = NAMES.includes(name) ? this.inits : this.inits.slice(0, this.inits.indexOf(name));
+    for (const one of before) {
+      const passed = here(one).some((info) => (isSidecarName(one) ? this.started.has(info.id) : info.exitCode === 0));
+      if (!passed) this.broken.push(`${name} before ${one}`);
+    }
+    if (!isSidecarName(name) && here(name).some((info) => info.state === 'exited' && info.exitCode === 0) && !NAMES.includes(name))
+      this.broken.push(`${name} succeeded here already`);
+  }
+
+  /** At the end sidecars outlive what needs them, in reverse order, unless there is no time left. */
+  private checkStop(step: Extract<Step, { kind: 'stop-container' }>): void {
+    if (step.cause !== 'terminating' || !isSidecarName(step.container) || step.graceSeconds === 0) return;
+    const later = [...NAMES, ...this.inits.filter((name) => !isSidecarName(name))];
+    later.push(...this.inits.slice(this.inits.indexOf(step.container) + 1));
+    for (const name of later) if (this.running(name)) this.broken.push(`${step.container} stopped before ${name}`);
+  }
+
+  /** Init containers end by themselves. */
+  private work(): void {
+    for (const info of this.containers) {
+      const name = containerNameOf(info);
+      if (!this.inits.includes(name) || isSidecarName(name) || info.state !== 'running') continue;
+      if ((info.startedAt ?? 0) + INIT_MS <= this.now) this.kill(info.id, 0);
+    }
+  }
+
+  /** When the next of them ends or has started. */
+  get nextEvent(): number {
+    const times = this.containers.flatMap((info) => {
+      const name = containerNameOf(info);
+      if (!alive(info) || !this.inits.includes(name)) return [];
+      if (!isSidecarName(name)) return info.state !== 'running' ? [] : [Math.max(this.now, (info.startedAt ?? 0) + INIT_MS)];
+      const at = (info.startedAt ?? 0) + 5;
+      return at > this.now ? [at] : [];
+    });
+    return Math.min(Number.POSITIVE_INFINITY, ...times);
+  }
+
+  private make(name: string, attempt: number, sandbox: string): void {
+    const labels = {
+      [LABEL_CONTAINER]: name,
+      [LABEL_ATTEMPT]: String(attempt),
+      ...(name === PAUSE_CONTAINER ? {} : { [LABEL_SANDBOX]: sandbox, [LABEL_SPEC_HASH]: containerHash({ name, image: 'i:1' }) }),
+    };
+    const rest = { startedAt: undefined, finishedAt: undefined, exitCode: undefined, oomKilled: false, error: '', pid: 0 };
+    const id = `${name}${++this.id}`;
+    if (this.containers.some((info) => containerNameOf(info) === name && attemptOf(info) === attempt))
+      this.broken.push(`attempt ${attempt} of ${name} made twice`);
+    this.containers.push({ id, name: id, labels, image: 'i:1', imageId: 's', createdAt: this.now, state: 'created', ...rest });
+  }
+
+  set(id: string, change: Partial<ContainerInfo>): void {
+    this.containers = this.containers.map((info) => (info.id === id ? { ...info, ...change } : info));
+  }
+
+  kill(id: string, exitCode: number): void {
+    const info = this.containers.find((one) => one.id === id);
+    if (info !== undefined && alive(info)) this.set(id, { state: 'exited', exitCode, finishedAt: this.now, pid: 0 });
+  }
+
+  /** Carries out what is due. fails: the step ends without an effect. */
+  settle(fails: (step: Step) => boolean): void {
+    this.work();
+    for (const [target, { step, doneAt }] of this.busy) {
+      if (doneAt > this.now) continue;
+      this.busy.delete(target);
+      if (step.kind === 'stop-container') this.stopping.delete(step.id);
+      if (!fails(step)) this.effect(step);
+    }
+  }
+
+  private effect(step: Step): void {
+    switch (step.kind) {
+      case 'prepare-volumes':
+        this.volumes = true;
+        this.memory = { ...this.memory, volumes: { ready: true, failure: undefined } };
+        return;
+      case 'remove-volumes':
+        this.volumes = false;
+        this.memory = { ...this.memory, released: true };
+        return;
+      case 'ensure-image':
+        this.memory = withContainer(this.memory, step.container, { image: { state: 'present', imageId: 's' } });
+        return;
+      case 'create-sandbox':
+        this.make(PAUSE_CONTAINER, step.attempt, '');
+        return;
+      case 'start-sandbox':
+        this.set(step.id, { state: 'running', startedAt: this.now, pid: ++this.id });
+        return;
+      case 'remove-sandbox':
+      case 'remove-container':
+        this.containers = this.containers.filter((info) => info.id !== step.id);
+        return;
+      case 'create-container':
+        // its sandbox may have gone meanwhile; the engine takes it all the same
+        this.make(step.container, step.attempt, step.sandboxId);
+        if (step.backOff !== undefined) this.memory = withContainer(this.memory, step.container, { backOff: step.backOff });
+        return;
+      case 'start-container': {
+        const info = this.containers.find((one) => one.id === step.id);
+        const sandbox = this.containers.find((one) => one.id === info?.labels[LABEL_SANDBOX]);
+        if (sandbox === undefined || !alive(sandbox)) return;
+        this.networkOf.set(step.id, sandbox.pid);
+        this.set(step.id, { state: 'running', startedAt: this.now, pid: ++this.id });
+        return;
+      }
+      case 'stop-container':
+      case 'kill-container':
+        this.kill(step.id, 137);
+        this.verdicts.delete(step.id);
+    }
+  }
+
+  /** Everything runs, in the network that there is now. */
+  get healthy(): boolean {
+    const pause = this.containers.find((info) => containerNameOf(info) === PAUSE_CONTAINER && alive(info));
+    const names = [...NAMES, ...this.inits.filter(isSidecarName)];
+    return names.every((name) =>
+      this.containers.some(
+        (info) => containerNameOf(info) === name && alive(info) && (this.forgot || this.networkOf.get(info.id) === pause?.pid),
+      ),
+    );
+  }
+
+  /** After a loss of memory nobody can know which process a network belonged to. */
+  forgot = false;
+}

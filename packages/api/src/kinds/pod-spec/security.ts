@@ -1,0 +1,98 @@
+// Faults of securityContext, of pods and of containers. What nothing implements is refused by ../support.ts.
+
+import { duplicate, type FieldError, forbidden, invalid, notSupported, type Path, required } from '../../errors.js';
+import type { PodSecurityContext, SeccompProfile, SecurityContext } from '../../gen/podplane/core/v1/security.js';
+import type { DeepReadonly } from '../kind-map.js';
+
+const MAX_ID = 2 ** 31 - 1;
+const CHANGE_POLICIES = ['Always', 'OnRootMismatch'] as const;
+const SECCOMP_TYPES = ['Localhost', 'RuntimeDefault', 'Unconfined'] as const;
+const SYSCTL_MAX = 253;
+const SYSCTL_NAME = /^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$/;
+
+/** What belongs to the pod alone (its network and its memory segments) and cannot harm others on the node. */
+export const SAFE_SYSCTLS: readonly string[] = [
+  'kernel.shm_rmid_forced',
+  'net.ipv4.ip_local_port_range',
+  'net.ipv4.ip_local_reserved_ports',
+  'net.ipv4.ip_unprivileged_port_start',
+  'net.ipv4.ping_group_range',
+  'net.ipv4.tcp_fin_timeout',
+  'net.ipv4.tcp_keepalive_intvl',
+  'net.ipv4.tcp_keepalive_probes',
+  'net.ipv4.tcp_keepalive_time',
+  'net.ipv4.tcp_rmem',
+  'net.ipv4.tcp_syncookies',
+  'net.ipv4.tcp_wmem',
+];
+
+function validateId(id: number | undefined, path: Path): FieldError[] {
+  if (id === undefined || (Number.isInteger(id) && id >= 0 && id <= MAX_ID)) return [];
+  return [invalid(path, id, `must be between 0 and ${MAX_ID}, inclusive`)];
+}
+
+function validateSeccomp(profile: DeepReadonly<SeccompProfile> | undefined, path: Path): FieldError[] {
+  if (profile === undefined) return [];
+  const { type, localhostProfile } = profile;
+  const at = path.child('seccompProfile');
+  if (type === '') return [required(at.child('type'), 'type is required when seccompProfile is set')];
+  if (!SECCOMP_TYPES.some((one) => one === type)) return [notSupported(at.child('type'), type, SECCOMP_TYPES)];
+  if (type === 'Localhost' && !localhostProfile)
+    return [required(at.child('localhostProfile'), 'must be set when seccomp type is Localhost')];
+  if (type !== 'Localhost' && localhostProfile !== undefined)
+    return [invalid(at.child('localhostProfile'), localhostProfile, 'can only be set when seccomp type is Localhost')];
+  return [];
+}
+
+function validateSysctls(sysctls: DeepReadonly<PodSecurityContext>['sysctls'], path: Path): FieldError[] {
+  const out: FieldError[] = [];
+  const names = new Set<string>();
+  for (const [i, { name }] of sysctls.entries()) {
+    const at = path.index(i).child('name');
+    // Both ways of writing it are one.
+    const dotted = name.replaceAll('/', '.');
+    if (name === '') out.push(required(at));
+    else if (name.length > SYSCTL_MAX || !SYSCTL_NAME.test(name))
+      out.push(invalid(at, name, `must have at most ${SYSCTL_MAX} characters and match regex ${SYSCTL_NAME.source}`));
+    else if (names.has(dotted)) out.push(duplicate(at, name));
+    else if (!SAFE_SYSCTLS.includes(dotted)) out.push(forbidden(at, `not allowed; these sysctls are safe: ${SAFE_SYSCTLS.join(', ')}`));
+    names.add(dotted);
+  }
+  return out;
+}
+
+/** Faults of a pod's securityContext. */
+export function validatePodSecurity(context: DeepReadonly<PodSecurityContext> | undefined, path: Path): FieldError[] {
+  if (context === undefined) return [];
+  const policy = context.fsGroupChangePolicy;
+  return [
+    ...validateId(context.runAsUser, path.child('runAsUser')),
+    ...validateId(context.runAsGroup, path.child('runAsGroup')),
+    ...validateId(context.fsGroup, path.child('fsGroup')),
+    ...context.supplementalGroups.flatMap((id, i) => validateId(id, path.child('supplementalGroups').index(i))),
+    ...(policy !== undefined && !CHANGE_POLICIES.some((one) => one === policy)
+      ? [notSupported(path.child('fsGroupChangePolicy'), policy, CHANGE_POLICIES)]
+      : []),
+    ...validateSeccomp(context.seccompProfile, path),
+    ...validateSysctls(context.sysctls, path.child('sysctls')),
+  ];
+}
+
+/** Faults of a container's securityContext. */
+export function validateSecurity(context: DeepReadonly<SecurityContext> | undefined, path: Path): FieldError[] {
+  if (context === undefined) return [];
+  const out = [
+    ...validateId(context.runAsUser, path.child('runAsUser')),
+    ...validateId(context.runAsGroup, path.child('runAsGroup')),
+    ...validateSeccomp(context.seccompProfile, path),
+  ];
+  if (context.allowPrivilegeEscalation === false) {
+    if (context.privileged === true)
+      out.push(invalid(path, context, 'cannot set `allowPrivilegeEscalation` to false and `privileged` to true'));
+    for (const capability of context.capabilities?.add ?? []) {
+      if (capability === 'CAP_SYS_ADMIN' || capability === 'SYS_ADMIN')
+        out.push(invalid(path, context, 'cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN'));
+    }
+  }
+  return out;
+}

@@ -1,0 +1,151 @@
+// An agent on a real Docker Engine, with a server that the test plays, under names of its own. For tests where Docker decides.
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Agent } from '@podplane/agent/agent';
+import { silentLog } from '@podplane/agent/log';
+import { TerminationMessages } from '@podplane/agent/pods/termination-messages';
+import { system, TestNode } from '@podplane/agent/runtime/testing/real-engine';
+import { fileStateStore } from '@podplane/agent/state/state-store';
+import { PodFiles } from '@podplane/agent/volumes/pod-files';
+import { Pod, type PodStatus } from '@podplane/api/gen/podplane/core/v1/pod';
+import { condition, FakeServer } from './harness.js';
+
+const nothing = {
+  memoryAvailableBytes: undefined,
+  diskTotalBytes: undefined,
+  diskAvailableBytes: undefined,
+  pidsUsed: undefined,
+  pidsMax: undefined,
+};
+
+/** Ends at once on SIGTERM, stays otherwise. */
+export const STAY = 'trap "exit 0" TERM; sleep 100000 & wait';
+
+export class DockerWorld {
+  readonly node = new TestNode();
+  readonly server = new FakeServer(system);
+  readonly folder = mkdtempSync(join(tmpdir(), 'podplane-agent-'));
+  private readonly waiters = new Set<() => void>();
+  private agent: Agent | undefined;
+
+  async open(): Promise<void> {
+    await this.node.open();
+    this.server.podCIDR = this.node.podCIDR;
+    this.server.onReceive = () => {
+      for (const look of this.waiters) look();
+    };
+    this.agent = new Agent({
+      system,
+      runtime: this.node.runtime,
+      connect: this.server.connect,
+      state: fileStateStore(join(this.folder, 'state.json'), silentLog),
+      log: silentLog,
+      files: new PodFiles({ dataDir: this.folder, runtime: this.node.runtime, clock: system.clock, log: silentLog }),
+      flags: {
+        nodeName: this.node.name,
+        nodeIP: '127.0.0.1',
+        maxPods: 20,
+        cpuMillis: undefined,
+        memoryBytes: undefined,
+        reservedCpuMillis: 0,
+        reservedMemoryBytes: 0,
+        agentVersion: 'v0',
+        machineId: 'm',
+        bootId: system.random.uid(),
+      },
+      labels: {},
+      taints: [],
+      fallback: { cpus: 2, memoryBytes: 1e9, kernelVersion: '', architecture: 'x64' },
+      readHost: () => nothing,
+      messages: new TerminationMessages(join(this.folder, 'termination'), this.node.runtime),
+    });
+    this.agent.start();
+  }
+
+  async close(): Promise<void> {
+    await this.agent?.stop();
+    await this.node.close();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** A container that runs a script. */
+  shell(name: string, script: string, more: object = {}): object {
+    return { name, image: this.node.image, imagePullPolicy: 'IfNotPresent', command: ['/bin/sh', '-c', script], ...more };
+  }
+
+  /** Assigns a pod to the node. */
+  run(name: string, spec: object): Pod {
+    const pod = Pod.fromJSON({
+      metadata: { name, namespace: 'default', uid: system.random.uid() },
+      spec: { nodeName: this.node.name, restartPolicy: 'Never', terminationGracePeriodSeconds: 5, ...spec },
+    });
+    this.server.assign(pod);
+    return pod;
+  }
+
+  status(pod: Pod): PodStatus | undefined {
+    return this.server.status(pod.metadata?.uid ?? '');
+  }
+
+  isReady(pod: Pod): boolean {
+    return condition(this.status(pod), 'Ready') === 'True';
+  }
+
+  /** Id of a container of any kind. */
+  id(pod: Pod, container: string): string {
+    const { initContainerStatuses = [], containerStatuses = [] } = this.status(pod) ?? {};
+    const found = [...initContainerStatuses, ...containerStatuses].find(({ name }) => name === container);
+    return found?.containerID?.replace('docker://', '') ?? '';
+  }
+
+  async exec(pod: Pod, container: string, script: string): Promise<string> {
+    return (await this.node.run(this.id(pod, container), 'sh', '-c', script)).out.trim();
+  }
+
+  async logs(pod: Pod, container: string): Promise<string> {
+    let out = '';
+    const all = { follow: false, tail: undefined, since: undefined, timestamps: false };
+    for await (const part of this.node.runtime.logs(this.id(pod, container), all, new AbortController().signal)) {
+      out += Buffer.from(part.data).toString('utf8');
+    }
+    return out;
+  }
+
+  /** What is kept of containers' messages, as paths. */
+  messageFiles(): readonly string[] {
+    const entries = readdirSync(join(this.folder, 'termination'), { recursive: true, withFileTypes: true });
+    return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  }
+
+  /** Messages of the events of a reason. */
+  events(reason: string): readonly string[] {
+    return this.server.events.filter((event) => event.reason === reason).map(({ message }) => message);
+  }
+
+  /** Waits until what the agent reports makes it true. */
+  async until(what: string, done: () => boolean, ms = 60_000): Promise<void> {
+    if (done()) return;
+    const reached = Promise.withResolvers<void>();
+    const look = (): void => {
+      if (done()) reached.resolve();
+    };
+    this.waiters.add(look);
+    const timer = setTimeout(() => {
+      const seen = [...this.server.reports.values()].map(({ name, status }) => [name, status]);
+      const events = this.server.events.map(({ reason, message }) => [reason, message]);
+      reached.reject(new Error(`${what}: ${JSON.stringify(seen, null, 1)}\n${JSON.stringify(events)}`));
+    }, ms);
+    await reached.promise.finally(() => {
+      clearTimeout(timer);
+      this.waiters.delete(look);
+    });
+  }
+
+  /** Takes the pod away and waits until nothing of it is left. */
+  async gone(pod: Pod): Promise<void> {
+    const uid = pod.metadata?.uid ?? '';
+    this.server.remove(uid);
+    await this.until('gone', () => this.server.reports.get(uid)?.terminated === true);
+  }
+}
