@@ -52,7 +52,9 @@ async function once(
   const events = await client.list('Event', { namespace: '' });
   const heartbeat = events.items
     .filter(({ involvedObject, message }) => involvedObject?.name === node && /last heartbeat/.test(message ?? ''))
-    .map(({ message }) => Date.parse(`${new Date(began).toISOString().slice(0, 11)}${/last heartbeat ([\d:.]+)/.exec(message ?? '')?.[1]}Z`))
+    .map(({ message }) =>
+      Date.parse(`${new Date(began).toISOString().slice(0, 11)}${/last heartbeat ([\d:.]+)/.exec(message ?? '')?.[1]}Z`),
+    )
     .filter((time) => time <= began + 1000 && time > began - 5000)
     .at(-1);
   // Back to the start: the agent runs again, every node has its share.
