@@ -110,8 +110,8 @@ export const badManifests: readonly Case[] = [
   },
   {
     what: "a kind of Kubernetes' that is not here",
-    text: 'apiVersion: batch/v1\nkind: Job\nmetadata: {name: bad}\n',
-    says: ['bad.yaml:2:1: no matches for kind "Job"', 'this version of Podplane has no Job'],
+    text: 'apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: bad}\n',
+    says: ['bad.yaml:2:1: no matches for kind "Ingress"', 'this version of Podplane has no Ingress'],
   },
   { what: 'no kind', text: 'apiVersion: v1\nmetadata: {name: bad}\n', says: ['bad.yaml:1:1: kind is not set', 'for example kind: Pod'] },
   {
