@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { PAUSE_IMAGE } from '@podplane/agent/runtime/docker/pause-image';
 import { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import { PodplaneClient } from '@podplane/client/client';
 import type { Context } from '@podplane/client/context';
