@@ -12,7 +12,7 @@ import { mean, percentile, printHead, printTable, type Row } from './table.js';
 
 const PAIRS = Number(process.env.BENCH_PAIRS ?? 30);
 const WARM_UP = 3;
-const IMAGE = 'podplane/pause:2'; // the agent makes it; it starts fast, so that what is left is our own time
+const IMAGE = PAUSE_IMAGE; // the agent makes it; it starts fast, so that what is left is our own time
 
 async function throughPodplane(client: PodplaneClient, name: string): Promise<number> {
   const { resourceVersion } = await client.list('Pod', { namespace: 'default' });
