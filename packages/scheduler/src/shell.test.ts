@@ -2,13 +2,13 @@
 
 import type { Obj } from '@podplane/api/kinds/kind-map';
 import { podCondition } from '@podplane/api/pod-state';
+import { catalogueCodecs as codecs } from '@podplane/store/catalogue-codecs';
 import { type MemoryJournal, memoryJournal } from '@podplane/store/journals/memory';
 import { createStore, type ObjectStore } from '@podplane/store/store';
+import { HandSystem } from '@podplane/store/testkit/hand-system';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Scheduler, type SchedulerEvent } from './shell.js';
-import { codecs } from './testkit/codecs.js';
 import { makeNode, makePod, type PodShape } from './testkit/fixtures.js';
-import { HandSystem } from './testkit/hand-system.js';
 
 let system: HandSystem;
 let journal: MemoryJournal;

@@ -8,15 +8,15 @@ import { kindInfo } from '@podplane/api/kinds/catalogue';
 import { deploymentKind } from '@podplane/api/kinds/deployment';
 import type { Kind, KindMap, Obj } from '@podplane/api/kinds/kind-map';
 import { isBeingDeleted, isPodLost, isPodTerminal, podCondition } from '@podplane/api/pod-state';
+import { catalogueCodecs as codecs } from '@podplane/store/catalogue-codecs';
 import { type MemoryJournal, memoryJournal } from '@podplane/store/journals/memory';
 import { createStore, type ObjectStore } from '@podplane/store/store';
+import { HandSystem } from '@podplane/store/testkit/hand-system';
 import { createControllers } from '../controllers.js';
 import { targetOf } from '../daemonset/placement.js';
 import { EventRecorder } from '../runtime/events.js';
 import { ControllerPump } from '../runtime/pump.js';
 import type { EventInput, NodeLiveness, Reconciler } from '../runtime/types.js';
-import { codecs } from './codecs.js';
-import { HandSystem } from './hand-system.js';
 
 export class FakeLiveness implements NodeLiveness {
   readonly heard = new Map<string, { mono: number; wall: number }>();

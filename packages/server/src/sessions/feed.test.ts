@@ -2,10 +2,10 @@
 import { ConfigMap } from '@podplane/api/gen/podplane/core/v1/config_map';
 import { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import type { Assignments } from '@podplane/api/gen/podplane/node/v1/session';
-import { HandSystem } from '@podplane/controllers/testkit/hand-system';
 import { catalogueCodecs } from '@podplane/store/catalogue-codecs';
 import { memoryJournal } from '@podplane/store/journals/memory';
 import { createStore } from '@podplane/store/store';
+import { HandSystem } from '@podplane/store/testkit/hand-system';
 import type { Store } from '@podplane/store/types';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

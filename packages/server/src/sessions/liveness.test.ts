@@ -1,4 +1,4 @@
-import { HandSystem } from '@podplane/controllers/testkit/hand-system';
+import { HandSystem } from '@podplane/store/testkit/hand-system';
 import { describe, expect, it } from 'vitest';
 import { Liveness } from './liveness.js';
 
