@@ -1,5 +1,8 @@
-// The page docs/support.md, as text: which fields of manifests work. What it says comes from support.ts alone.
+// The page docs/support.md, as text: which fields of manifests work. What it says comes from support.ts, and who proves it from the
+// titles of the tests (support-proofs.ts).
+
 import { type SupportRule, type SupportScope, supportTable } from './support.js';
+import { FIELD_TESTS, type Proofs, rowName } from './support-proofs.js';
 
 const titles: Partial<Record<SupportScope, string>> = {
   PodSpec: 'Pods: `spec` (of pods, and of the templates of workloads)',
@@ -22,15 +25,21 @@ function stateText({ support, except, exceptWhere, note }: SupportRule): string 
   return parts.join(': ');
 }
 
-function section(scope: SupportScope, rules: readonly SupportRule[]): string {
+/** Where a row is proven: a link to the test on real Docker (or, of a refusal, against a real server), or nothing. */
+function proofText(rule: SupportRule, proofs: Proofs): string {
+  const file = proofs.get(rowName(rule));
+  return file === undefined ? '' : `[${file}](../${FIELD_TESTS}/${file}.test.ts)`;
+}
+
+function section(scope: SupportScope, rules: readonly SupportRule[], proofs: Proofs): string {
   const lines = rules
     .toSorted((a, b) => (a.path < b.path ? -1 : 1))
-    .map((rule) => `| \`${rule.path.replace('{}', '[*]')}\` | ${stateText(rule)} |`);
-  return [`## ${titles[scope] ?? scope}`, '', '| field | |', '|---|---|', ...lines, ''].join('\n');
+    .map((rule) => `| \`${rule.path.replace('{}', '[*]')}\` | ${stateText(rule)} | ${proofText(rule, proofs)} |`);
+  return [`## ${titles[scope] ?? scope}`, '', '| field | | proven by |', '|---|---|---|', ...lines, ''].join('\n');
 }
 
 /** The whole page. */
-export function supportMatrix(): string {
+export function supportMatrix(proofs: Proofs): string {
   const scopes = [...new Set(supportTable.map((rule) => rule.scope))];
   const order: SupportScope[] = ['PodSpec', 'Container', ...scopes.filter((one) => one !== 'PodSpec' && one !== 'Container').sort()];
   const works = supportTable.filter((rule) => rule.support === 'supported').length;
@@ -42,12 +51,14 @@ export function supportMatrix(): string {
     'Every field of every kind is here, or one above it. A field that does not work is refused by its path, or accepted with a',
     'warning where that does no harm; nothing is ignored silently. `metadata` works in all kinds.',
     '',
-    `${works} of ${supportTable.length} entries work without limits.`,
+    `${works} of ${supportTable.length} entries work without limits. The last column names the end-to-end test that shows it; a row that`,
+    `is only refused is proven by the test \`refused\`, which sends each such field to a real server.`,
     '',
     ...order.map((scope) =>
       section(
         scope,
         supportTable.filter((rule) => rule.scope === scope),
+        proofs,
       ),
     ),
   ].join('\n');

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { JsonObject, JsonValue } from '../decode/tree.js';
+import type { JsonObject } from '../decode/tree.js';
 import { applyMergePatch } from '../patch.js';
 import { type FieldSchema, kindSchema, type MessageSchema } from '../schema/model.js';
 import { kindInfo } from './catalogue.js';
@@ -7,6 +7,7 @@ import { allKinds, type Kind } from './kind-names.js';
 import { supportTable } from './support.js';
 import { rulesOf } from './support-check.js';
 import { admitted, containerWith, createFaults, goodPod, goodWorkload, podWith } from './testing/pods.js';
+import { manifestWith } from './testing/samples.js';
 
 /** Paths of a kind that no line of the table covers. */
 function uncovered(kind: Kind): string[] {
@@ -67,51 +68,6 @@ describe('the table', () => {
     expect(supportTable.some((rule) => rule.path === 'containers')).toBe(false);
   });
 });
-
-/** Some value of a field that says something. */
-function sample(field: FieldSchema): JsonValue {
-  const one = (): JsonValue => {
-    switch (field.type) {
-      case 'message':
-        return Object.fromEntries(
-          [...(field.message as MessageSchema).fields.values()]
-            .filter((inner) => inner.required)
-            .map((inner) => [inner.name, sample(inner)]),
-        );
-      case 'boolean':
-        return true;
-      case 'int32':
-      case 'int64':
-      case 'uint32':
-      case 'double':
-        return 7;
-      case 'time':
-        return '2026-01-01T00:00:00Z';
-      case 'object':
-        return { a: 'b' };
-      case 'bytes':
-        return 'YQ==';
-      default:
-        return field.format === 'quantity' ? '7' : (field.allowed.at(-1) ?? 'x');
-    }
-  };
-  if (field.shape === 'list') return [one()];
-  return field.shape === 'map' ? { x: one() } : one();
-}
-
-/** A manifest in which only a path says something that the rule does not except. */
-function manifestWith(schema: MessageSchema, steps: readonly string[], except: readonly unknown[]): JsonObject {
-  const [step = '', ...rest] = steps;
-  const name = step.replace(/(\[\]|\{\})$/, '');
-  const field = schema.fields.get(name) as FieldSchema;
-  if (rest.length > 0) {
-    const inner = manifestWith(field.message as MessageSchema, rest, except);
-    return { [name]: step.endsWith('[]') ? [inner] : inner };
-  }
-  if (field.type === 'boolean') return { [name]: !except.includes(true) };
-  const value = sample(field);
-  return { [name]: except.includes(value) ? 'x' : value };
-}
 
 const refusals = supportTable.filter((rule) => rule.support === 'refused' && (rule.scope === 'PodSpec' || rule.scope === 'Container'));
 
