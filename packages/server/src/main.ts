@@ -1,10 +1,9 @@
-// The control-plane process: makes every part and joins them. The only place that knows everybody; no rule of any part is here.
-import { randomUUID } from 'node:crypto';
+// The control-plane process: makes every part and joins them. The only place that knows everybody; no rule of any part is here. What runs
+// without a network and files is joined in core.ts.
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { realSystem, type System } from '@podplane/api/system';
-import { createDefaultNamespaces } from '@podplane/controllers/namespace/bootstrap';
 import { catalogueCodecs } from '@podplane/store/catalogue-codecs';
 import { memoryJournal } from '@podplane/store/journals/memory';
 import { openSqliteJournal } from '@podplane/store/journals/sqlite/journal';
@@ -14,12 +13,12 @@ import { type Logger, pino } from 'pino';
 import { Peers } from './auth/identity.js';
 import { Pki } from './auth/pki.js';
 import { JoinTokens } from './auth/tokens.js';
-import { type Deciders, startDeciders } from './deciders.js';
+import { startCore } from './core.js';
 import { startFaces } from './faces.js';
 import { localAddress, publicAddress, type ServerOptions, type Settings, settingsOf, startError } from './options.js';
-import { Registry } from './registry/registry.js';
+import type { Registry } from './registry/registry.js';
 import { ReleaseStack } from './release-stack.js';
-import { NodeSessions } from './sessions/sessions.js';
+import type { NodeSessions } from './sessions/sessions.js';
 import { Tunnels } from './tunnels/tunnels.js';
 
 /** What a program needs to talk to a server as an administrator; the form of context files. */
@@ -86,40 +85,26 @@ async function compose(
     nodeLifetimeMs: settings.nodeCertificateMs,
   });
   const tokens = new JoinTokens(store.meta, system.clock, pki.caHash);
-  const clusterId = await clusterIdOf(store);
-  await bootstrap(store);
-
-  // Sessions and deciders need each other: a decider judges by what sessions hear, sessions tell deciders when to look.
-  let deciders: Deciders | undefined;
-  const sessions: NodeSessions = new NodeSessions({
-    store,
-    system,
-    clusterId,
-    clusterCidr: settings.clusterCidr,
-    nodeCidrBits: settings.nodeCidrBits,
-    timings: settings.sessions,
-    recordEvents: (node, events) => deciders?.recordNodeEvents(node, events),
-    tunnelRefused: (node, refusal) => tunnels.refused(node, refusal),
-    changed: (node) => {
-      if (!sessions.liveness.connected(node)) tunnels.disconnected(node);
-      deciders?.nodeChanged(node);
+  const tunnels: Tunnels = new Tunnels((node, message) => core.sessions.askForTunnel(node, message), system);
+  const core = await startCore(
+    {
+      store,
+      system,
+      log,
+      clusterCidr: settings.clusterCidr,
+      nodeCidrBits: settings.nodeCidrBits,
+      sessions: settings.sessions,
+      deciders: options.deciders ?? true,
+      tunnelRefused: (node, refusal) => tunnels.refused(node, refusal),
+      disconnected: (node) => tunnels.disconnected(node),
     },
-    problem: (node, what, error) => log.warn({ node, err: error }, what),
-  });
-  const tunnels: Tunnels = new Tunnels((node, message) => sessions.askForTunnel(node, message), system);
-  stack.push('sessions', () => sessions.stop());
-  const watcher = watchNodeDeletions(store, sessions);
-  stack.push('node deletions', () => watcher[Symbol.dispose]());
-
-  if (options.deciders ?? true) {
-    deciders = startDeciders({ store, system, liveness: sessions.liveness, log });
-    stack.push('controllers and scheduler', () => deciders?.stop());
-  }
+    stack,
+  );
+  const { clusterId, registry, sessions } = core;
 
   const spoolDirectory = join(dataDir, 'spool');
   await rm(spoolDirectory, { recursive: true, force: true }); // what a crash left behind
   await mkdir(spoolDirectory, { recursive: true, mode: 0o700 });
-  const registry = new Registry(store, system);
   const faces = await startFaces({
     settings,
     system,
@@ -179,42 +164,6 @@ async function openStore(settings: Settings, dataDir: string, system: System, st
     await journal.close();
     throw error;
   }
-}
-
-/** A name of its own, so that an agent notices when it talks to another cluster than before. */
-async function clusterIdOf(store: Store): Promise<string> {
-  const known = store.meta.get('cluster-id');
-  if (known !== undefined) return known;
-  const made = randomUUID();
-  await store.meta.set('cluster-id', made);
-  return made;
-}
-
-/** What every cluster begins with. */
-async function bootstrap(store: Store): Promise<void> {
-  const { revision } = store.transact({ actor: 'server', reason: 'namespaces that every cluster has' }, (tx) =>
-    createDefaultNamespaces(tx),
-  );
-  await store.durable(revision);
-}
-
-function watchNodeDeletions(store: Store, sessions: NodeSessions): Disposable {
-  let { cursor } = store.snapshotAndWatch({ kinds: ['Node'] }, 'durable', () => undefined);
-  const look = (): void => {
-    try {
-      for (const { changes } of cursor.drain()) {
-        for (const { type, object } of changes) if (type === 'deleted') sessions.nodeDeleted(object.metadata?.name ?? '');
-      }
-    } catch {
-      // Missed or recovered: nodes that are gone meanwhile register anew with their next hello, or are refused then.
-      cursor[Symbol.dispose]();
-      if (store.health.state === 'closed') return;
-      ({ cursor } = store.snapshotAndWatch({ kinds: ['Node'] }, 'durable', () => undefined));
-    }
-    cursor.onReady(look);
-  };
-  cursor.onReady(look);
-  return { [Symbol.dispose]: () => cursor[Symbol.dispose]() };
 }
 
 function ownVersion(): string {

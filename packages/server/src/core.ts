@@ -1,0 +1,103 @@
+// The control plane without its faces: sessions, controllers and scheduler, registry, joined on one store. No network, no files, no clock of
+// its own, so the simulation runs exactly this. Faces, keys and the process around it are in main.ts.
+import type { TunnelRefused } from '@podplane/api/gen/podplane/node/v1/session';
+import type { System } from '@podplane/api/system';
+import { createDefaultNamespaces } from '@podplane/controllers/namespace/bootstrap';
+import type { Store } from '@podplane/store/types';
+import type { Logger } from 'pino';
+import { type Deciders, startDeciders } from './deciders.js';
+import { Registry } from './registry/registry.js';
+import type { ReleaseStack } from './release-stack.js';
+import type { Cidr } from './sessions/cidr.js';
+import { NodeSessions, type SessionTimings } from './sessions/sessions.js';
+
+export interface CoreParts {
+  readonly store: Store;
+  readonly system: System;
+  readonly log: Logger;
+  readonly clusterCidr: Cidr;
+  readonly nodeCidrBits: number;
+  readonly sessions: SessionTimings;
+  /** Whether controllers and scheduler run; off only for tests of the rest. */
+  readonly deciders: boolean;
+  /** A node cannot, or does not want to, open a tunnel. */
+  readonly tunnelRefused: (nodeName: string, refusal: TunnelRefused) => void;
+  /** A node has no session any more. */
+  readonly disconnected: (nodeName: string) => void;
+}
+
+export interface ServerCore {
+  readonly clusterId: string;
+  readonly registry: Registry;
+  readonly sessions: NodeSessions;
+}
+
+/** Puts the parts to work; how to stop them is pushed onto the stack. */
+export async function startCore(parts: CoreParts, stack: ReleaseStack): Promise<ServerCore> {
+  const { store, system, log } = parts;
+  const clusterId = await clusterIdOf(store, system);
+  await bootstrap(store);
+
+  // Sessions and deciders need each other: a decider judges by what sessions hear, sessions tell deciders when to look.
+  let deciders: Deciders | undefined;
+  const sessions: NodeSessions = new NodeSessions({
+    store,
+    system,
+    clusterId,
+    clusterCidr: parts.clusterCidr,
+    nodeCidrBits: parts.nodeCidrBits,
+    timings: parts.sessions,
+    recordEvents: (node, events) => deciders?.recordNodeEvents(node, events),
+    tunnelRefused: parts.tunnelRefused,
+    changed: (node) => {
+      if (!sessions.liveness.connected(node)) parts.disconnected(node);
+      deciders?.nodeChanged(node);
+    },
+    problem: (node, what, error) => log.warn({ node, err: error }, what),
+  });
+  stack.push('sessions', () => sessions.stop());
+  const watcher = watchNodeDeletions(store, sessions);
+  stack.push('node deletions', () => watcher[Symbol.dispose]());
+
+  if (parts.deciders) {
+    deciders = startDeciders({ store, system, liveness: sessions.liveness, log });
+    stack.push('controllers and scheduler', () => deciders?.stop());
+  }
+  return { clusterId, registry: new Registry(store, system), sessions };
+}
+
+/** A name of its own, so that an agent notices when it talks to another cluster than before. */
+async function clusterIdOf(store: Store, { random }: System): Promise<string> {
+  const known = store.meta.get('cluster-id');
+  if (known !== undefined) return known;
+  const made = random.uid();
+  await store.meta.set('cluster-id', made);
+  return made;
+}
+
+/** What every cluster begins with. */
+async function bootstrap(store: Store): Promise<void> {
+  const { revision } = store.transact({ actor: 'server', reason: 'namespaces that every cluster has' }, (tx) =>
+    createDefaultNamespaces(tx),
+  );
+  await store.durable(revision);
+}
+
+function watchNodeDeletions(store: Store, sessions: NodeSessions): Disposable {
+  let { cursor } = store.snapshotAndWatch({ kinds: ['Node'] }, 'durable', () => undefined);
+  const look = (): void => {
+    try {
+      for (const { changes } of cursor.drain()) {
+        for (const { type, object } of changes) if (type === 'deleted') sessions.nodeDeleted(object.metadata?.name ?? '');
+      }
+    } catch {
+      // Missed or recovered: nodes that are gone meanwhile register anew with their next hello, or are refused then.
+      cursor[Symbol.dispose]();
+      if (store.health.state === 'closed') return;
+      ({ cursor } = store.snapshotAndWatch({ kinds: ['Node'] }, 'durable', () => undefined));
+    }
+    cursor.onReady(look);
+  };
+  cursor.onReady(look);
+  return { [Symbol.dispose]: () => cursor[Symbol.dispose]() };
+}
