@@ -40,7 +40,8 @@ function unknownIfEmpty(text: string | undefined): string {
 const CIDR4 = /^((?:[0-9]{1,3}\.){3}[0-9]{1,3})\/([0-9]|[12][0-9]|3[0-2])$/;
 const CIDR6 = /^[0-9a-fA-F:.]*:[0-9a-fA-F:.]*\/([0-9]|[1-9][0-9]|1[01][0-9]|12[0-8])$/;
 
-function validateNode(node: Obj<'Node'>): FieldError[] {
+/** Faults of what is not its status. */
+export function validateNode(node: Obj<'Node'>): FieldError[] {
   const out: FieldError[] = [];
   const seen = new Set<string>();
   for (const [i, taint] of (node.spec?.taints ?? []).entries()) {
@@ -65,7 +66,8 @@ function validateNode(node: Obj<'Node'>): FieldError[] {
   return out;
 }
 
-function validateNodeStatus(node: Obj<'Node'>): FieldError[] {
+/** Faults of its status. */
+export function validateNodeStatus(node: Obj<'Node'>): FieldError[] {
   const out: FieldError[] = [];
   out.push(...validateResourceMap(node.status?.capacity ?? {}, STATUS.child('capacity')));
   out.push(...validateResourceMap(node.status?.allocatable ?? {}, STATUS.child('allocatable')));

@@ -44,7 +44,7 @@ export class Session implements SessionInput {
   /** Set by the hello. */
   bootId = '';
   machineId = '';
-  /** The node's status as last reported. */
+  /** The node's status as last reported; set by the host once it was held against what a status may be. */
   reported: NodeStatus | undefined;
   /** A reported status that is still to be written: the store was sealed, or the one before it has only just been. */
   unwritten: NodeStatus | undefined;
@@ -143,10 +143,7 @@ export class Session implements SessionInput {
         this.commit(said.value);
         return;
       case 'nodeStatus':
-        if (said.value.status !== undefined) {
-          this.reported = said.value.status;
-          this.host.nodeStatus(this, said.value.status);
-        }
+        if (said.value.status !== undefined) this.host.nodeStatus(this, said.value.status);
         return;
       case 'events':
         this.host.events(this, said.value.events);
@@ -167,7 +164,6 @@ export class Session implements SessionInput {
     timeout.cancel();
     this.bootId = hello.bootId;
     this.machineId = hello.machineId;
-    this.reported = hello.status;
     this.state = { name: 'registering' };
     this.host.registered(this, hello).then(
       (answer) => {

@@ -11,6 +11,7 @@ import type { AssignmentFeed, FeedPort } from './feed.js';
 import { Liveness } from './liveness.js';
 import { NodeRegistrar } from './node-object.js';
 import type { ServerMessage, SessionInput, SessionPort } from './port.js';
+import { helloLengthProblem, reportedNodeStatus, reportedTaints } from './reported.js';
 import { AssignmentRouter } from './router.js';
 import { Session, type SessionHost } from './session.js';
 import { takeStatuses } from './statuses.js';
@@ -118,7 +119,14 @@ export class NodeSessions implements SessionHost {
     if (dnsSubdomainProblems(nodeName).length > 0)
       return refusal('Invalid', `"${nodeName}" is no name for a node: ${dnsSubdomainProblems(nodeName).join('; ')}`);
     if (hello.machineId === '' || hello.bootId === '') return refusal('BadRequest', 'the hello must name machineId and bootId');
-    const registration = this.registrar.register(hello);
+    const lengthProblem = helloLengthProblem(hello);
+    if (lengthProblem !== undefined) return refusal('BadRequest', lengthProblem);
+    const status = hello.status === undefined ? undefined : reportedNodeStatus(hello.status);
+    if (status?.ok === false) return refusal('BadRequest', `the hello's ${status.problem}`);
+    const taints = reportedTaints(hello.taints);
+    if (!taints.ok) return refusal('BadRequest', `the hello's ${taints.problem}`);
+    session.reported = status?.value;
+    const registration = this.registrar.register({ ...hello, status: status?.value, taints: taints.value });
     if (registration.state === 'refused') return refusal(registration.reason, registration.message);
     const { revision, podCIDR } = registration;
     // From here on this is the node's session: what an older one still says is not listened to.
@@ -174,7 +182,14 @@ export class NodeSessions implements SessionHost {
     return done;
   }
 
-  nodeStatus(session: Session, status: NodeStatus): void {
+  nodeStatus(session: Session, said: NodeStatus): void {
+    const held = reportedNodeStatus(said);
+    if (!held.ok) {
+      this.options.problem(session.nodeName, `reports what is no status of a node, nothing of it is taken: ${held.problem}`, undefined);
+      return;
+    }
+    const status = held.value;
+    session.reported = status;
     const { clock, timers } = this.system;
     const wait = session.statusAt + NODE_STATUS_MS - clock.monotonic();
     if (wait <= 0) {
@@ -239,10 +254,16 @@ export class NodeSessions implements SessionHost {
       await store.durable(store.revision); // taken already; the answer was lost, or is still to come
       return;
     }
-    const { revision, refused } = takeStatuses(store, nodeName, batch.reports);
+    const { revision, refused, faulty } = takeStatuses(store, nodeName, batch.reports);
     this.taken.set(nodeName, { bootId, seq: batch.seq });
     if (refused.length > 0)
       this.options.problem(nodeName, `reports pods that are not its own: ${refused.slice(0, 5).join(', ')}`, undefined);
+    if (faulty.length > 0)
+      this.options.problem(
+        nodeName,
+        `reports what is no status of a pod, nothing of it is taken: ${faulty.slice(0, 5).join(', ')}`,
+        undefined,
+      );
     try {
       await store.durable(revision);
     } catch (error) {

@@ -4,6 +4,7 @@ import type { PodReport } from '@podplane/api/gen/podplane/node/v1/session';
 import type { DeepReadonly, Obj } from '@podplane/api/kinds/kind-map';
 import { isPodTerminal } from '@podplane/api/pod-state';
 import type { Store, Tx } from '@podplane/store/types';
+import { reportedPodStatus } from './reported.js';
 
 /** Conditions that the agent does not own; kept where it does not report them. */
 const FOREIGN_CONDITIONS = new Set(['PodScheduled', 'DisruptionTarget']);
@@ -13,6 +14,8 @@ export interface Intake {
   readonly revision: number;
   /** Uids that the node reported though they are not its own. */
   readonly refused: readonly string[];
+  /** What was no status: namespace/name of the pod, and what is wrong. Nothing of it was taken. */
+  readonly faulty: readonly string[];
 }
 
 /** Commits one batch. Throws StoreError "sealed". */
@@ -21,14 +24,19 @@ export function takeStatuses(store: Store, nodeName: string, reports: readonly P
     actor: `node:${nodeName}`,
     reason: reports.length === 1 ? `status of pod ${reports[0]?.namespace}/${reports[0]?.name}` : `status of ${reports.length} pods`,
   };
+  const faulty: string[] = [];
+  const fault = (pod: Obj<'Pod'>, problem: string): void =>
+    void faulty.push(`${pod.metadata?.namespace}/${pod.metadata?.name}: ${problem}`);
   const { result, revision } = store.transact(cause, (tx) =>
-    reports.filter((report) => !takeOne(tx, nodeName, report)).map(({ uid }) => uid),
+    reports.filter((report) => !takeOne(tx, nodeName, report, fault)).map(({ uid }) => uid),
   );
-  return { revision, refused: result };
+  return { revision, refused: result, faulty };
 }
 
+type Fault = (pod: Obj<'Pod'>, problem: string) => void;
+
 /** False: the pod is not this node's to report. */
-function takeOne(tx: Tx, nodeName: string, report: PodReport): boolean {
+function takeOne(tx: Tx, nodeName: string, report: PodReport, fault: Fault): boolean {
   const pod = tx.byUid('Pod', report.uid);
   if (pod === undefined) return true; // gone meanwhile; the node is told, or has been
   if (pod.spec?.nodeName !== nodeName) return false;
@@ -37,18 +45,24 @@ function takeOne(tx: Tx, nodeName: string, report: PodReport): boolean {
   const { status } = report;
   if (report.terminated && pod.metadata?.deletionTimestamp !== undefined) {
     // With finalizers the object stays, so that what became of the pod is written in any case.
-    if (status !== undefined && pod.metadata.finalizers.length > 0) write(tx, pod, status);
+    if (status !== undefined && pod.metadata.finalizers.length > 0) write(tx, pod, status, fault);
     tx.markDeleted('Pod', namespace, name, 0);
     return true;
   }
-  if (status !== undefined) write(tx, pod, status);
+  if (status !== undefined) write(tx, pod, status, fault);
   return true;
 }
 
-function write(tx: Tx, pod: Obj<'Pod'>, reported: PodStatus): void {
+function write(tx: Tx, pod: Obj<'Pod'>, said: PodStatus, fault: Fault): void {
   const before = pod.status;
   // A pod that has ended stays ended, whatever an agent that lost its memory believes.
-  if (isPodTerminal(pod) && reported.phase !== before?.phase) return;
+  if (isPodTerminal(pod) && said.phase !== before?.phase) return;
+  const held = reportedPodStatus(pod, said);
+  if (!held.ok) {
+    fault(pod, held.problem);
+    return;
+  }
+  const reported = held.value;
   const kept = (before?.conditions ?? []).filter(({ type }) => FOREIGN_CONDITIONS.has(type));
   const foreign = new Set(kept.map(({ type }) => type));
   const status: DeepReadonly<PodStatus> = {
