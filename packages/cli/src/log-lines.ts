@@ -1,5 +1,5 @@
-// The lines of one container, made whole from the pieces that come over the network, and resumed at the right place when the
-// connection breaks: every line is asked for with its time, which is taken off again where the person does not want it.
+// The lines of one container, made whole from the pieces that come over the network. While they are followed they are resumed at the
+// right place when the connection breaks: every line is asked for with its time, which is taken off again where nobody wants it.
 import type { LogsRequest } from '@podplane/api/gen/podplane/api/v1/pods';
 import type { Cluster } from './cluster.js';
 import { isNotFound, isUnreachable } from './failure.js';
@@ -51,6 +51,8 @@ export async function* logLines(
   signal: AbortSignal,
   lost: () => void,
 ): AsyncGenerator<Uint8Array> {
+  if (!request.follow) return yield* lines(cluster.logs(request, signal));
+  let left = request.limitBytes ?? Number.POSITIVE_INFINITY;
   let lastTime = '';
   // Lines that share the last time: those were seen and must not come twice.
   let sameTime = 0;
@@ -60,8 +62,14 @@ export async function* logLines(
     const seenUntil = lastTime;
     let skip = sameTime;
     let again = resumed;
-    const { tailLines: _tail, sinceSeconds: _since, ...rest } = request;
-    const asked: LogsRequest = resumed ? { ...rest, sinceTime: lastTime, timestamps: true } : { ...request, timestamps: true };
+    // The node would count the times that are taken off again.
+    const { tailLines, sinceSeconds, limitBytes: _limit, ...rest } = request;
+    const first = {
+      ...rest,
+      ...(tailLines === undefined ? {} : { tailLines }),
+      ...(sinceSeconds === undefined ? {} : { sinceSeconds }),
+    };
+    const asked: LogsRequest = { ...(resumed ? { ...rest, sinceTime: lastTime } : first), timestamps: true };
     try {
       for await (const line of lines(cluster.logs(asked, signal))) {
         const { time, text } = splitTime(line);
@@ -76,7 +84,10 @@ export async function* logLines(
           lastTime = time;
           sameTime = 1;
         }
-        yield request.timestamps ? line : text;
+        const wanted = request.timestamps ? line : text;
+        yield wanted.length > left ? wanted.subarray(0, left) : wanted;
+        left -= wanted.length;
+        if (left <= 0) return;
       }
       return;
     } catch (error) {

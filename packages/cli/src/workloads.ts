@@ -139,15 +139,19 @@ export async function onePod(cluster: Cluster, namespace: string, target: Named)
 
 const DEFAULT_CONTAINER = 'kubectl.kubernetes.io/default-container';
 
-/** Names of the pod's containers, in order; init containers first where asked for. */
-export function containersOf(pod: Pod, options: { readonly init?: boolean } = {}): readonly string[] {
-  const apps = (pod.spec?.containers ?? []).map(({ name }) => name);
-  return options.init ? [...(pod.spec?.initContainers ?? []).map(({ name }) => name), ...apps] : apps;
+/** Names of the pod's containers, in order; all: also init containers (first) and ephemeral ones (last). */
+export function containersOf(pod: Pod, options: { readonly all?: boolean } = {}): readonly string[] {
+  const { containers = [], initContainers = [], ephemeralContainers = [] } = pod.spec ?? {};
+  const lists = options.all ? [...initContainers, ...containers, ...ephemeralContainers] : containers;
+  return lists.map(({ name }) => name);
 }
 
-/** The container that is meant: the one named, or the pod's default. Throws a CliError where it has no such one. */
-export function containerOf(pod: Pod, wanted: string | undefined): string {
-  const all = containersOf(pod, { init: true });
+/**
+ * The container that is meant: the one named, or the pod's default. say: told which one was chosen where there are several. Throws a
+ * CliError where the pod has no such one.
+ */
+export function containerOf(pod: Pod, wanted: string | undefined, say: (text: string) => void = () => undefined): string {
+  const all = containersOf(pod, { all: true });
   const podName = pod.metadata?.name ?? '';
   if (wanted !== undefined) {
     if (!all.includes(wanted))
@@ -158,5 +162,15 @@ export function containerOf(pod: Pod, wanted: string | undefined): string {
   if (chosen !== undefined && all.includes(chosen)) return chosen;
   const [first] = containersOf(pod);
   if (first === undefined) throw new CliError(`pod ${podName} has no containers`);
+  if (all.length > 1) say(`Defaulted container "${first}" out of: ${describeContainers(pod)}\n`);
   return first;
+}
+
+/** "web, side, setup (init), tools (ephem)" */
+function describeContainers({ spec }: Pod): string {
+  return [
+    ...(spec?.containers ?? []).map(({ name }) => name),
+    ...(spec?.initContainers ?? []).map(({ name }) => `${name} (init)`),
+    ...(spec?.ephemeralContainers ?? []).map(({ name }) => `${name} (ephem)`),
+  ].join(', ');
 }

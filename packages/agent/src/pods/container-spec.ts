@@ -101,10 +101,16 @@ export function containerSpec(container: Container, attempt: number, sandboxId: 
       tty: container.tty === true,
       stdin: container.stdin === true,
       security: security.security,
-      hostPID: pod.spec?.hostPID === true,
+      processes: processesOf(pod, sandboxId),
       hostIPC: pod.spec?.hostIPC === true,
     },
   };
+}
+
+/** Shared processes are those of the pause container: it is process 1 and takes in what loses its parent. */
+function processesOf({ spec }: Pod, sandboxId: string): ContainerSpec['processes'] {
+  if (spec?.hostPID === true) return 'host';
+  return spec?.shareProcessNamespace === true ? { of: sandboxId } : undefined;
 }
 
 function messageLabel(container: Container): Readonly<Record<string, string>> {

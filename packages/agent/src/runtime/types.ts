@@ -118,8 +118,8 @@ export interface ContainerSpec {
   readonly cgroupParent?: string | undefined;
   /** undefined: nothing special. */
   readonly security?: Security | undefined;
-  /** The host's processes instead of its own. */
-  readonly hostPID?: boolean | undefined;
+  /** Whose processes it sees besides its own: the host's, or those of another container (id), whose PID namespace it joins. */
+  readonly processes?: 'host' | { readonly of: string } | undefined;
   /** The host's shared memory and queues instead of the pod's. */
   readonly hostIPC?: boolean | undefined;
 }

@@ -259,39 +259,6 @@ describe('scale, cordon', () => {
   });
 });
 
-describe('logs', () => {
-  const text = async function* (...pieces: string[]): AsyncGenerator<Uint8Array> {
-    for (const piece of pieces) yield Buffer.from(piece);
-  };
-  it('takes times off again and puts prefixes before lines', async () => {
-    cluster.put('Pod', pod('web-1'));
-    cluster.logAnswers = [() => text('2026-01-01T00:00:00.000000001Z one\n2026-01-01T00:00:00.0000', '00002Z two\n')];
-    expect((await run('logs', 'web-1', '--prefix')).out).toBe('[pod/web-1/web] one\n[pod/web-1/web] two\n');
-  });
-  it('resumes after the last line when the connection breaks', async () => {
-    cluster.put('Pod', pod('web-1'));
-    cluster.logAnswers = [
-      async function* () {
-        yield* text('2026-01-01T00:00:01Z one\n2026-01-01T00:00:02Z two\n');
-        throw new ApiError('ServiceUnavailable', 'gone');
-      },
-      (request) => {
-        expect(request.sinceTime).toBe('2026-01-01T00:00:02Z');
-        return text('2026-01-01T00:00:02Z two\n2026-01-01T00:00:02Z two again\n2026-01-01T00:00:03Z three\n');
-      },
-    ];
-    const { out, err } = await run('logs', 'web-1', '-f');
-    expect(out).toBe('one\ntwo\ntwo again\nthree\n');
-    expect(err).toContain('connection to the server was lost');
-  });
-  it('says which containers there are', async () => {
-    cluster.put('Pod', pod('web-1'));
-    const { code, err } = await run('logs', 'web-1', '-c', 'wbe');
-    expect(code).toBe(1);
-    expect(err).toContain('It has: web');
-  });
-});
-
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setImmediate(resolve));
 }

@@ -36,7 +36,7 @@ export function registerExec(program: Command, session: Session): void {
       const phase = pod.status?.phase;
       if (phase === 'Succeeded' || phase === 'Failed')
         throw new CliError(`cannot exec into a container in a completed pod; current phase is ${phase}`);
-      const container = containerOf(pod, options.container);
+      const container = containerOf(pod, options.container, options.quiet ? undefined : (text) => io.err(text));
       let tty = options.tty === true;
       if (tty && (io.stdin.isTTY !== true || !options.stdin)) {
         if (!options.quiet) io.err('Unable to use a TTY: standard input is not a terminal, or -i is missing.\n');

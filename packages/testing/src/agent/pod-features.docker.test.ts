@@ -255,4 +255,32 @@ describe.skipIf(noEngine !== undefined)('pods on Docker', () => {
     await w.gone(pod);
     await w.gone(plain);
   });
+
+  it('shareProcessNamespace: neighbours see and end each other, orphans are reaped, each container is restarted by itself', async () => {
+    const pod = w.run('shared', {
+      shareProcessNamespace: true,
+      restartPolicy: 'Always',
+      // In a command $$ stands for one $, as in Kubernetes.
+      containers: [w.shell('watch', STAY), w.shell('app', `echo $$$$ > /tmp/pid; ${STAY}`)],
+    });
+    await w.until('ready', () => w.isReady(pod));
+    const app = (): string => w.id(pod, 'app');
+    const before = app();
+    expect(await w.exec(pod, 'watch', 'cat /proc/1/cmdline | tr "\\0" " "')).toMatch(/^\/pause/);
+    const processOf = async (): Promise<string> => await w.exec(pod, 'app', 'cat /tmp/pid');
+    // An orphan: its parent ends first, and process 1 takes it in.
+    await w.exec(pod, 'app', '(sleep 0.2 & echo $! > /tmp/orphan) &');
+    const orphan = await w.exec(pod, 'app', 'cat /tmp/orphan');
+    await expect.poll(() => w.exec(pod, 'watch', `test -e /proc/${orphan} || echo gone`), { timeout: 20_000 }).toBe('gone');
+    const first = await processOf();
+    await w.exec(pod, 'watch', `kill -9 ${first}`);
+    await w.until('restarted', () => w.status(pod)?.containerStatuses[1]?.restartCount === 1 && app() !== before && w.isReady(pod));
+    expect(w.status(pod)?.containerStatuses[1]?.lastState?.terminated).toMatchObject({ exitCode: 137, reason: 'Error' });
+    expect(w.status(pod)?.containerStatuses[0]?.restartCount).toBe(0);
+    expect(await processOf()).not.toBe(first);
+    // Its own end leaves nothing running, as its namespace does not end with it.
+    await w.exec(pod, 'watch', `kill -TERM ${await processOf()}`);
+    await w.until('ended', () => w.status(pod)?.containerStatuses[1]?.lastState?.terminated?.exitCode === 0);
+    await w.gone(pod);
+  });
 });

@@ -65,7 +65,7 @@ export function appOptions(spec: ContainerSpec, oomScoreAdj: number | undefined)
     HostConfig: {
       NetworkMode: `container:${spec.pauseId}`,
       IpcMode: spec.hostIPC === true ? 'host' : `container:${spec.pauseId}`,
-      ...(spec.hostPID === true ? { PidMode: 'host' } : {}),
+      ...(spec.processes === undefined ? {} : { PidMode: spec.processes === 'host' ? 'host' : `container:${spec.processes.of}` }),
       RestartPolicy: NO_RESTART,
       LogConfig: LOG_CONFIG,
       Mounts: mounts(spec.mounts),

@@ -11,7 +11,13 @@ const ID_RANGE = 'must be between 0 and 2147483647, inclusive';
 
 const rows: readonly FaultRow[] = [
   // ------------------------------------------------------------------------------------------------------------ namespaces
-  ['the processes of the host', podWith({ hostPID: true, hostIPC: true })],
+  ['the processes of the host', podWith({ hostPID: true, hostIPC: true, shareProcessNamespace: false })],
+  ['processes that the containers share', podWith({ shareProcessNamespace: true })],
+  [
+    'the processes of the host and those that the containers share',
+    podWith({ hostPID: true, shareProcessNamespace: true }),
+    'spec.securityContext.shareProcessNamespace: Invalid value: true: ShareProcessNamespace and HostPID cannot both be enabled',
+  ],
   // ------------------------------------------------------------------------------------------------------ deadline, gates
   ['a deadline and a gate', podWith({ activeDeadlineSeconds: 1, readinessGates: [{ conditionType: 'example.com/lb' }] })],
   ...([0, -1, 2147483648] as const).map(

@@ -64,6 +64,10 @@ export function validatePodSpec(spec: Spec, path: Path): FieldError[] {
   out.push(...validateHostPorts(spec.containers, path.child('containers')));
   out.push(...validateInitContainers(spec.initContainers, path.child('initContainers'), context));
   out.push(...validatePodSecurity(spec.securityContext, path.child('securityContext')));
+  if (spec.hostPID === true && spec.shareProcessNamespace === true) {
+    const at = path.child('securityContext', 'shareProcessNamespace'); // Kubernetes' path, though the field is not in there
+    out.push(invalid(at, true, 'ShareProcessNamespace and HostPID cannot both be enabled'));
+  }
   out.push(...oneOf(spec.restartPolicy, RESTART_POLICIES, path.child('restartPolicy')));
   out.push(...oneOf(spec.dnsPolicy, DNS_POLICIES, path.child('dnsPolicy')));
   out.push(...validatePlacement(spec, path));

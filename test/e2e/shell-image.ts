@@ -1,0 +1,30 @@
+// An image with a shell and the usual commands, under a name of its own, for tests that look around in containers. Made from this
+// machine's busybox; no registry is asked.
+import { randomBytes } from 'node:crypto';
+import { busyboxImage, type ImageFile } from '@podplane/agent/images/base-image';
+import { DockerRuntime } from '@podplane/agent/runtime/docker/docker-runtime';
+import { realSystem } from '@podplane/api/system';
+
+export class ShellImage implements AsyncDisposable {
+  readonly name = `podplane-e2e/shell:${randomBytes(5).toString('hex')}`;
+
+  /** files: what it has beside the commands. */
+  async load(files: readonly ImageFile[] = []): Promise<this> {
+    const runtime = new DockerRuntime(realSystem());
+    try {
+      await runtime.loadImage(await busyboxImage(this.name, undefined, files));
+    } finally {
+      runtime.close();
+    }
+    return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const runtime = new DockerRuntime(realSystem());
+    try {
+      await runtime.removeImage(this.name);
+    } finally {
+      runtime.close();
+    }
+  }
+}
