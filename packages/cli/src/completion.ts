@@ -19,10 +19,10 @@ export type NamesOf = (kind: Kind, namespace: string | undefined) => Promise<rea
 const KIND_COMMANDS = new Set(['get', 'describe', 'delete']);
 /** What each of these works on: POD or KIND/NAME. */
 const TARGET_COMMANDS = new Map<string, readonly Kind[]>([
-  ['logs', ['Pod', 'Deployment', 'ReplicaSet', 'DaemonSet', 'StatefulSet', 'Job', 'CronJob']],
-  ['exec', ['Pod', 'Deployment', 'ReplicaSet', 'DaemonSet', 'StatefulSet', 'Job', 'CronJob']],
-  ['port-forward', ['Pod', 'Deployment', 'ReplicaSet', 'DaemonSet', 'StatefulSet', 'Job', 'CronJob']],
-  ['scale', ['Deployment', 'ReplicaSet', 'StatefulSet']],
+  ['logs', ['Pod', 'Deployment', 'ReplicaSet', 'ReplicationController', 'DaemonSet', 'StatefulSet', 'Job', 'CronJob']],
+  ['exec', ['Pod', 'Deployment', 'ReplicaSet', 'ReplicationController', 'DaemonSet', 'StatefulSet', 'Job', 'CronJob']],
+  ['port-forward', ['Pod', 'Deployment', 'ReplicaSet', 'ReplicationController', 'DaemonSet', 'StatefulSet', 'Job', 'CronJob']],
+  ['scale', ['Deployment', 'ReplicaSet', 'ReplicationController', 'StatefulSet']],
 ]);
 const VALUES = new Map<string, readonly string[]>([
   ['--output', ['wide', 'json', 'yaml', 'name']],

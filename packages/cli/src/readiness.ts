@@ -5,7 +5,7 @@ import type { Verdict } from './observe.js';
 import { isReady, type Pod } from './workloads.js';
 
 /** Kinds that take time to get ready; all others are as soon as they exist. */
-export const TAKES_TIME: readonly Kind[] = ['Deployment', 'ReplicaSet', 'DaemonSet', 'StatefulSet', 'Job', 'Pod'];
+export const TAKES_TIME: readonly Kind[] = ['Deployment', 'ReplicaSet', 'ReplicationController', 'DaemonSet', 'StatefulSet', 'Job', 'Pod'];
 
 /** Waiting reasons that are the ordinary course of a start. */
 const ORDINARY = new Set(['ContainerCreating', 'PodInitializing', '']);
@@ -60,7 +60,8 @@ export function deploymentVerdict(deployment: KindMap['Deployment'], pods: Itera
   return { state: 'done', text: wanted === 0 ? 'has no pods, as wanted' : `is ready (${available} of ${wanted} pods)` };
 }
 
-export function replicaSetVerdict(set: KindMap['ReplicaSet'], pods: Iterable<Pod> = []): Verdict {
+/** A ReplicaSet or ReplicationController. */
+export function replicaSetVerdict(set: KindMap['ReplicaSet' | 'ReplicationController'], pods: Iterable<Pod> = []): Verdict {
   const wanted = set.spec?.replicas ?? 1;
   if ((set.status?.observedGeneration ?? 0) < (set.metadata?.generation ?? 0))
     return { state: 'waiting', text: 'waiting for the change to be observed' };

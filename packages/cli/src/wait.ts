@@ -23,7 +23,8 @@ export function verdictOf(kind: Kind, object: AnyObject, pods: Iterable<Pod>): V
     case 'Deployment':
       return deploymentVerdict(object as KindMap['Deployment'], pods);
     case 'ReplicaSet':
-      return replicaSetVerdict(object as KindMap['ReplicaSet'], pods);
+    case 'ReplicationController':
+      return replicaSetVerdict(object as KindMap['ReplicaSet' | 'ReplicationController'], pods);
     case 'DaemonSet':
       return daemonSetVerdict(object as KindMap['DaemonSet'], pods);
     case 'StatefulSet':

@@ -8,8 +8,9 @@ import { fullName, kindByWord, type Named } from './kinds.js';
 export type Pod = KindMap['Pod'];
 
 /** A label selector as text, for lists and watches. */
-export function selectorText(selector: LabelSelector | undefined): string {
+export function selectorText(selector: LabelSelector | Readonly<Record<string, string>> | undefined): string {
   if (selector === undefined) return '';
+  if (!isLabelSelector(selector)) return selectorText({ matchLabels: selector, matchExpressions: [] });
   const parts = Object.entries(selector.matchLabels).map(([key, value]) => `${key}=${value}`);
   for (const { key, operator, values } of selector.matchExpressions) {
     switch (operator) {
@@ -30,6 +31,11 @@ export function selectorText(selector: LabelSelector | undefined): string {
     }
   }
   return parts.join(',');
+}
+
+/** ReplicationControllers have plain labels instead. */
+function isLabelSelector(selector: LabelSelector | Readonly<Record<string, string>>): selector is LabelSelector {
+  return Array.isArray(selector['matchExpressions']);
 }
 
 /** NAME (of a pod) or KIND/NAME. */
@@ -58,6 +64,7 @@ export async function podSetOf(cluster: Cluster, namespace: string, { kind, name
     case 'Pod':
       return { labelSelector: '', fieldSelector: `metadata.name=${name}`, belongs: () => true };
     case 'ReplicaSet':
+    case 'ReplicationController':
     case 'DaemonSet':
     case 'StatefulSet':
     case 'Job': {
@@ -96,7 +103,10 @@ export async function podSetOf(cluster: Cluster, namespace: string, { kind, name
       };
     }
     default:
-      throw usage(`${fullName(kind, name)} has no pods`, 'Name a pod, deploy/NAME, sts/NAME, ds/NAME, rs/NAME, job/NAME or cj/NAME.');
+      throw usage(
+        `${fullName(kind, name)} has no pods`,
+        'Name a pod, deploy/NAME, sts/NAME, ds/NAME, rs/NAME, rc/NAME, job/NAME or cj/NAME.',
+      );
   }
 }
 

@@ -6,7 +6,16 @@ import { type AnyObject, type Metadata, metadataOf } from './object.js';
 import { equalPlain } from './plain.js';
 
 // As in Kubernetes 1.32: the other kinds have no generation there.
-const kindsWithGeneration: ReadonlySet<Kind> = new Set<Kind>(['Deployment', 'ReplicaSet', 'DaemonSet', 'StatefulSet', 'Job', 'CronJob']);
+const kindsWithGeneration: ReadonlySet<Kind> = new Set<Kind>([
+  'Deployment',
+  'ReplicaSet',
+  'DaemonSet',
+  'StatefulSet',
+  'Job',
+  'CronJob',
+  'PodTemplate',
+  'ReplicationController',
+]);
 
 /** Of a name with a generated end: 63 characters, 5 of them generated. */
 export const GENERATED_SUFFIX_LENGTH = 5;

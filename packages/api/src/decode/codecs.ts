@@ -12,6 +12,8 @@ import { Event } from '../gen/podplane/core/v1/event.js';
 import { Namespace } from '../gen/podplane/core/v1/namespace.js';
 import { Node } from '../gen/podplane/core/v1/node.js';
 import { Pod } from '../gen/podplane/core/v1/pod.js';
+import { PodTemplate } from '../gen/podplane/core/v1/pod_template.js';
+import { ReplicationController } from '../gen/podplane/core/v1/replication_controller.js';
 import { Secret } from '../gen/podplane/core/v1/secret.js';
 import { Service } from '../gen/podplane/core/v1/service.js';
 import { ServiceAccount } from '../gen/podplane/core/v1/service_account.js';
@@ -42,6 +44,8 @@ export const codecs: { readonly [K in Kind]: Codec<KindMap[K]> } = {
   StatefulSet,
   Job,
   CronJob,
+  PodTemplate,
+  ReplicationController,
 };
 
 export function isKind(text: string): text is Kind {

@@ -26,6 +26,8 @@ describe('words for kinds', () => {
     ['sts', 'StatefulSet'],
     ['jobs.batch', 'Job'],
     ['cj', 'CronJob'],
+    ['rc', 'ReplicationController'],
+    ['podtemplates', 'PodTemplate'],
     ['leases.coordination.k8s.io', 'Lease'],
     ['controllerrevision', 'ControllerRevision'],
     ['pods.v1.', 'Pod'],
@@ -45,7 +47,17 @@ describe('words for kinds', () => {
   });
 
   test('categories, groups', () => {
-    expect(kindsOfCategory('all')).toEqual(['Pod', 'Service', 'Deployment', 'ReplicaSet', 'DaemonSet', 'StatefulSet', 'Job', 'CronJob']);
+    expect(kindsOfCategory('all')).toEqual([
+      'Pod',
+      'Service',
+      'Deployment',
+      'ReplicaSet',
+      'DaemonSet',
+      'StatefulSet',
+      'Job',
+      'CronJob',
+      'ReplicationController',
+    ]);
     expect(kindsOfCategory('none')).toEqual([]);
     expect(kindByApiVersion('apps/v1', 'Deployment')).toBe('Deployment');
     expect(kindByApiVersion('v1', 'Deployment')).toBeUndefined();

@@ -15,7 +15,9 @@ import { leaseKind } from './lease.js';
 import { namespaceKind } from './namespace.js';
 import { nodeKind } from './node.js';
 import { podKind } from './pod.js';
+import { podTemplateKind } from './pod-template-kind.js';
 import { replicaSetKind } from './replica-set.js';
+import { replicationControllerKind } from './replication-controller.js';
 import { secretKind } from './secret.js';
 import { serviceKind } from './service.js';
 import { serviceAccountKind } from './service-account.js';
@@ -40,6 +42,8 @@ export const catalogue: { readonly [K in Kind]: KindInfo<K> } = {
   StatefulSet: statefulSetKind,
   Job: jobKind,
   CronJob: cronJobKind,
+  PodTemplate: podTemplateKind,
+  ReplicationController: replicationControllerKind,
 };
 
 /** The entry of a kind that is known only at run time: pass it objects of that kind only. */

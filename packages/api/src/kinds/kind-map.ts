@@ -12,6 +12,8 @@ import type { Event } from '../gen/podplane/core/v1/event.js';
 import type { Namespace } from '../gen/podplane/core/v1/namespace.js';
 import type { Node } from '../gen/podplane/core/v1/node.js';
 import type { Pod } from '../gen/podplane/core/v1/pod.js';
+import type { PodTemplate } from '../gen/podplane/core/v1/pod_template.js';
+import type { ReplicationController } from '../gen/podplane/core/v1/replication_controller.js';
 import type { Secret } from '../gen/podplane/core/v1/secret.js';
 import type { Service } from '../gen/podplane/core/v1/service.js';
 import type { ServiceAccount } from '../gen/podplane/core/v1/service_account.js';
@@ -33,6 +35,8 @@ export interface KindMap {
   StatefulSet: StatefulSet;
   Job: Job;
   CronJob: CronJob;
+  PodTemplate: PodTemplate;
+  ReplicationController: ReplicationController;
 }
 
 export type Kind = keyof KindMap;

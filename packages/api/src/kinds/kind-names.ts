@@ -55,6 +55,12 @@ export const kindNames: { readonly [K in Kind]: KindNames } = {
   StatefulSet: names('apps', 'apps.v1.StatefulSet', 'statefulsets', { singular: 'statefulset', short: ['sts'], categories: ALL }),
   Job: names('batch', 'batch.v1.Job', 'jobs', { singular: 'job', categories: ALL }),
   CronJob: names('batch', 'batch.v1.CronJob', 'cronjobs', { singular: 'cronjob', short: ['cj'], categories: ALL }),
+  PodTemplate: names('', 'core.v1.PodTemplate', 'podtemplates', { singular: 'podtemplate' }),
+  ReplicationController: names('', 'core.v1.ReplicationController', 'replicationcontrollers', {
+    singular: 'replicationcontroller',
+    short: ['rc'],
+    categories: ALL,
+  }),
 };
 
 export const allKinds: readonly Kind[] = Object.keys(kindNames) as Kind[];

@@ -1,13 +1,13 @@
 // What workloads have in common: a template of pods, the selector that finds them, columns about both. No workload itself.
 
-import { type FieldError, invalid, notSupported, type Path, required } from '../errors.js';
+import { type FieldError, forbidden, invalid, notSupported, type Path, required } from '../errors.js';
 import type { PodTemplateSpec } from '../gen/podplane/core/v1/pod.js';
 import type { LabelSelector } from '../gen/podplane/meta/v1/meta.js';
 import { NONE, orNone } from '../print.js';
 import { compileLabelSelector, labelSelectorText } from '../selectors.js';
 import { textColumn } from './define.js';
-import type { Column } from './kind-info.js';
-import type { DeepReadonly } from './kind-map.js';
+import type { Column, Readable } from './kind-info.js';
+import type { DeepReadonly, Kind } from './kind-map.js';
 import { validateAnnotations, validateLabels } from './object-meta.js';
 import { validatePodSpec } from './pod-spec/spec.js';
 import { validateLabelSelector } from './selector-validation.js';
@@ -44,9 +44,20 @@ export function validateSelectorAndTemplate(
   const labels = template.metadata?.labels ?? {};
   const labelsPath = templatePath.child('metadata', 'labels');
   if (matches !== undefined && !matches(labels)) out.push(invalid(labelsPath, labels, '`selector` does not match template `labels`'));
-  out.push(...validateTemplate(template, templatePath));
+  return [...out, ...validateLastingTemplate(template, templatePath, LASTING[word])];
+}
+
+/** Kinds as messages call them that say what their pods cannot do. */
+const LASTING = { deployment: 'ReplicaSet', daemonset: 'DaemonSet', statefulset: 'StatefulSet' } as const;
+
+/** Faults of a template of pods that are to run for ever: none may end by itself. kind: as messages call it. */
+export function validateLastingTemplate(template: Template, path: Path, kind: string): FieldError[] {
+  const out = validateTemplate(template, path);
   const policy = template.spec?.restartPolicy;
-  if (policy === 'OnFailure' || policy === 'Never') out.push(notSupported(templatePath.child('spec', 'restartPolicy'), policy, ['Always']));
+  if (policy === 'OnFailure' || policy === 'Never') out.push(notSupported(path.child('spec', 'restartPolicy'), policy, ['Always']));
+  if (template.spec?.activeDeadlineSeconds !== undefined) {
+    out.push(forbidden(path.child('spec', 'activeDeadlineSeconds'), `activeDeadlineSeconds in ${kind} is not Supported`));
+  }
   return out;
 }
 
@@ -61,30 +72,37 @@ export function validateTemplate(template: Template, path: Path): FieldError[] {
 
 type Workload = { readonly spec?: { readonly template?: Template | undefined; readonly selector?: Selector | undefined } | undefined };
 
-/** CONTAINERS, IMAGES and SELECTOR of -o wide. */
-export function templateColumns<K extends 'Deployment' | 'ReplicaSet' | 'DaemonSet' | 'StatefulSet' | 'Job'>(): Column<K>[] {
-  const containers = (object: Workload): Template['spec'] => object.spec?.template?.spec;
+/** CONTAINERS and IMAGES of a template. */
+export function containerColumns<K extends Kind>(template: (object: Readable<K>) => Template | undefined, wide: boolean): Column<K>[] {
+  const all = (object: Readable<K>): NonNullable<Template['spec']>['containers'] => template(object)?.spec?.containers ?? [];
   return [
     textColumn(
       'Containers',
       (object) =>
         orNone(
-          containers(object)
-            ?.containers.map((one) => one.name)
+          all(object)
+            .map((one) => one.name)
             .join(','),
         ),
-      true,
+      wide,
     ),
     textColumn(
       'Images',
       (object) =>
         orNone(
-          containers(object)
-            ?.containers.map((one) => one.image ?? '')
+          all(object)
+            .map((one) => one.image ?? '')
             .join(','),
         ),
-      true,
+      wide,
     ),
+  ];
+}
+
+/** CONTAINERS, IMAGES and SELECTOR of -o wide. */
+export function templateColumns<K extends 'Deployment' | 'ReplicaSet' | 'DaemonSet' | 'StatefulSet' | 'Job'>(): Column<K>[] {
+  return [
+    ...containerColumns<K>((object: Workload) => object.spec?.template, true),
     textColumn(
       'Selector',
       (object: Workload) => (object.spec?.selector === undefined ? NONE : labelSelectorText(object.spec.selector)),

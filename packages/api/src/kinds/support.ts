@@ -242,6 +242,8 @@ const others: readonly SupportRule[] = [
     'spec.progressDeadlineSeconds',
   ]),
   ...yes('ReplicaSet', ['spec.replicas', 'spec.selector', 'spec.template.metadata', 'spec.minReadySeconds']),
+  ...yes('ReplicationController', ['spec.replicas', 'spec.selector', 'spec.template.metadata', 'spec.minReadySeconds']),
+  ...yes('PodTemplate', ['template.metadata']),
   ...yes('ControllerRevision', ['data', 'revision']),
   ...yes('DaemonSet', [
     'spec.selector',
@@ -288,6 +290,8 @@ export const podSpecPaths: Readonly<Partial<Record<Kind, string>>> = {
   Pod: 'spec',
   Deployment: 'spec.template.spec',
   ReplicaSet: 'spec.template.spec',
+  ReplicationController: 'spec.template.spec',
+  PodTemplate: 'template.spec',
   DaemonSet: 'spec.template.spec',
   StatefulSet: 'spec.template.spec',
   Job: 'spec.template.spec',

@@ -4,7 +4,18 @@ import { applyMergePatch } from '../patch.js';
 import { kindInfo } from './catalogue.js';
 import { deepEqual } from './equal.js';
 import { allKinds, type Kind } from './kind-names.js';
-import { admitted, createFaults, goodJob, goodPod, goodWorkload, texts, updateFaults, workloadWith } from './testing/pods.js';
+import {
+  admitted,
+  createFaults,
+  goodController,
+  goodJob,
+  goodPod,
+  goodPodTemplate,
+  goodWorkload,
+  texts,
+  updateFaults,
+  workloadWith,
+} from './testing/pods.js';
 
 const named = (manifest: JsonObject): JsonObject =>
   applyMergePatch({ metadata: { name: 'a', namespace: 'default' } }, manifest) as JsonObject;
@@ -35,6 +46,8 @@ const good: Readonly<Record<Kind, JsonObject>> = {
   StatefulSet: goodWorkload,
   Job: goodJob,
   CronJob: named({ spec: { schedule: '*/5 * * * *', jobTemplate: { spec: goodJob['spec'] as JsonObject } } }),
+  PodTemplate: goodPodTemplate,
+  ReplicationController: goodController,
   ControllerRevision: named({ data: { spec: {} }, revision: 1 }),
 };
 

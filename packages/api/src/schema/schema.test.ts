@@ -21,7 +21,7 @@ function everyMessage(): Set<MessageSchema> {
 describe('the model', () => {
   it('has the kinds that have code, with their versions', () => {
     expect([...kindSchemas()].map(([kind, schema]) => `${schema.apiVersion} ${kind}`).toSorted()).toEqual(
-      ['Pod', 'Node', 'Namespace', 'ConfigMap', 'Secret', 'Service', 'ServiceAccount', 'Event']
+      ['Pod', 'Node', 'Namespace', 'ConfigMap', 'Secret', 'Service', 'ServiceAccount', 'Event', 'PodTemplate', 'ReplicationController']
         .map((it) => `v1 ${it}`)
         .concat(['coordination.k8s.io/v1 Lease', 'apps/v1 Deployment', 'apps/v1 ReplicaSet', 'apps/v1 ControllerRevision'])
         .concat(['apps/v1 DaemonSet', 'apps/v1 StatefulSet', 'batch/v1 Job', 'batch/v1 CronJob'])

@@ -90,7 +90,15 @@ async function targetsOf(
   return found;
 }
 
-const WITH_PODS: ReadonlySet<Kind> = new Set<Kind>(['Deployment', 'ReplicaSet', 'DaemonSet', 'StatefulSet', 'Job', 'CronJob']);
+const WITH_PODS: ReadonlySet<Kind> = new Set<Kind>([
+  'Deployment',
+  'ReplicaSet',
+  'ReplicationController',
+  'DaemonSet',
+  'StatefulSet',
+  'Job',
+  'CronJob',
+]);
 
 /** The pods that go with a workload. */
 async function ownedPods(cluster: Cluster, { kind, namespace, name }: Target): Promise<readonly Leaving[]> {

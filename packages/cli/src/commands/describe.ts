@@ -22,7 +22,7 @@ async function around(cluster: Cluster, kind: Kind, object: AnyObject, now: numb
   const pods = async (): Promise<Around['pods']> => {
     if (kind === 'Node')
       return (await cluster.list('Pod', { namespace: '', fieldSelector: `spec.nodeName=${object.metadata?.name ?? ''}` })).items;
-    if (kind !== 'ReplicaSet' && kind !== 'DaemonSet' && kind !== 'StatefulSet') return [];
+    if (kind !== 'ReplicaSet' && kind !== 'ReplicationController' && kind !== 'DaemonSet' && kind !== 'StatefulSet') return [];
     const set = await cluster.get(kind, namespace, object.metadata?.name ?? '');
     const { items } = await cluster.list('Pod', { namespace, labelSelector: selectorText(set.spec?.selector) });
     return items.filter(({ metadata }) => metadata?.ownerReferences.some((owner) => owner.uid === uid));

@@ -11,15 +11,16 @@ interface ScaleOptions {
   readonly currentReplicas?: number;
 }
 
-type Scalable = 'Deployment' | 'ReplicaSet' | 'StatefulSet';
+const SCALABLE = ['Deployment', 'ReplicaSet', 'ReplicationController', 'StatefulSet'] as const;
+type Scalable = (typeof SCALABLE)[number];
 
-const isScalable = (kind: Kind): kind is Scalable => kind === 'Deployment' || kind === 'ReplicaSet' || kind === 'StatefulSet';
+const isScalable = (kind: Kind): kind is Scalable => (SCALABLE as readonly Kind[]).includes(kind);
 
 export function registerScale(program: Command, session: Session): void {
   program
     .command('scale')
     .summary('change the number of pods')
-    .description('Sets the number of pods of Deployments, StatefulSets and ReplicaSets.')
+    .description('Sets the number of pods of Deployments, StatefulSets, ReplicaSets and ReplicationControllers.')
     .argument('<resources...>', 'for example: deploy/web')
     .option('--replicas <count>', 'how many pods', countOption)
     .option('--current-replicas <count>', 'only where it is this many now', countOption)
@@ -29,7 +30,8 @@ export function registerScale(program: Command, session: Session): void {
       const selection = parseSelection(resources);
       if (selection.how === 'kinds') throw usage('you must name what to scale', 'For example: podplane scale deploy/web --replicas 9');
       for (const { kind } of selection.objects)
-        if (!isScalable(kind)) throw usage(`a ${kind} cannot be scaled`, 'Deployments, StatefulSets and ReplicaSets can.');
+        if (!isScalable(kind))
+          throw usage(`a ${kind} cannot be scaled`, 'Deployments, StatefulSets, ReplicaSets and ReplicationControllers can.');
       const { cluster, namespace } = await session.open(command);
       for (const { kind, name } of selection.objects) {
         if (options.currentReplicas !== undefined && isScalable(kind)) {

@@ -89,6 +89,29 @@ describe('others', () => {
     expect((await run('scale', 'ds/db', '--replicas', '3')).err).toContain('a DaemonSet cannot be scaled');
   });
 
+  it('a ReplicationController: get, scale, describe, the logs of its pods', async () => {
+    cluster.put('ReplicationController', {
+      metadata: { name: 'db', namespace: 'default', uid: 'u1' },
+      spec: { replicas: 2, selector: { app: 'db' }, template: template('v1') },
+      status: { replicas: 2, readyReplicas: 1 },
+    });
+    const owned = (uid: string, name: string): void => {
+      const ownerReferences = [{ apiVersion: 'v1', kind: 'ReplicationController', name: 'db', uid, controller: true }];
+      cluster.put('Pod', {
+        metadata: { name, namespace: 'default', labels: { app: 'db' }, ownerReferences },
+        status: { phase: 'Running' },
+      });
+    };
+    owned('u1', 'db-1');
+    owned('other', 'db-2');
+    expect((await run('get', 'rc')).out).toMatch(/^NAME +DESIRED +CURRENT +READY +AGE\ndb +2 +2 +1 /);
+    expect((await run('scale', 'rc/db', '--replicas', '5', '--current-replicas', '2')).out).toBe('replicationcontroller/db scaled\n');
+    expect((await cluster.get('ReplicationController', 'default', 'db')).spec?.replicas).toBe(5);
+    const { out } = await run('describe', 'rc/db');
+    expect(out).toMatch(/Selector: +app=db\n/);
+    expect(out).toMatch(/Replicas: +2 current \/ 5 desired\nPods Status: +1 Running \/ 0 Pending/);
+  });
+
   it('jobs and cron jobs: get, describe, logs of their pods', async () => {
     cluster.put('Job', {
       metadata: { name: 'tick-1', namespace: 'default', uid: 'j1', creationTimestamp: '2026-01-01T00:00:00Z' },

@@ -290,7 +290,7 @@ function deploymentText(sheet: Sheet, deployment: KindMap['Deployment'], sets: r
   );
 }
 
-function replicaSetText(sheet: Sheet, set: KindMap['ReplicaSet'], pods: readonly KindMap['Pod'][]): void {
+function replicaSetText(sheet: Sheet, set: KindMap['ReplicaSet' | 'ReplicationController'], pods: readonly KindMap['Pod'][]): void {
   head(sheet, set);
   sheet.field('Selector', orNone(selectorText(set.spec?.selector)));
   meta(sheet, set);
@@ -330,7 +330,8 @@ export function describeText(kind: Kind, object: AnyObject, around: Around): str
       deploymentText(sheet, object as KindMap['Deployment'], around.replicaSets);
       break;
     case 'ReplicaSet':
-      replicaSetText(sheet, object as KindMap['ReplicaSet'], around.pods);
+    case 'ReplicationController':
+      replicaSetText(sheet, object as KindMap['ReplicaSet' | 'ReplicationController'], around.pods);
       break;
     case 'Secret': {
       const secret = object as KindMap['Secret'];

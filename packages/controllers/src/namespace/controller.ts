@@ -13,7 +13,7 @@ type Namespace = Obj<'Namespace'>;
 /** Most objects deleted in one reconcile. */
 const BURST = 500;
 // Owners first, so that nobody makes anew what is deleted after them; events last.
-const FIRST: readonly Kind[] = ['CronJob', 'Job', 'Deployment', 'ReplicaSet', 'StatefulSet', 'DaemonSet', 'Pod'];
+const FIRST: readonly Kind[] = ['CronJob', 'Job', 'Deployment', 'ReplicaSet', 'ReplicationController', 'StatefulSet', 'DaemonSet', 'Pod'];
 const ORDER: readonly Kind[] = [...FIRST, ...allKinds.filter((kind) => kindNames[kind].namespaced && !FIRST.includes(kind))];
 
 export class NamespaceController implements Reconciler {

@@ -69,9 +69,9 @@ export function evict(context: ReconcileContext, pod: Pod, taint: Taint, lastHea
   const { tx, now } = context;
   const nodeName = pod.spec?.nodeName ?? '';
   const owner = controllerOf(pod);
-  if (taint.key === TAINT_UNREACHABLE && owner?.kind === 'ReplicaSet') {
+  if (taint.key === TAINT_UNREACHABLE && (owner?.kind === 'ReplicaSet' || owner?.kind === 'ReplicationController')) {
     if (isPodLost(pod)) return;
-    const message = `Node ${nodeName} is lost (${lastHeard}); ReplicaSet ${owner.name} replaces the pod`;
+    const message = `Node ${nodeName} is lost (${lastHeard}); ${owner.kind} ${owner.name} replaces the pod`;
     const status = withCondition(pod, { type: DISRUPTION, status: 'True', reason: REASON_NODE_LOST, message }, now);
     tx.update('Pod', { ...pod, status: { ...status, reason: REASON_NODE_LOST, message } }, 'any');
     context.event({ regarding: regarding('Pod', pod), type: 'Warning', reason: REASON_NODE_LOST, message });

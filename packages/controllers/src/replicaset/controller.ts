@@ -1,4 +1,5 @@
-// ReplicaSets: as many pods as asked for, adopted or made, and a status that says how many. Rollouts are the Deployment's business.
+// ReplicaSets, and ReplicationControllers, which are the same under an older name: as many pods as asked for, adopted or made, and a
+// status that says how many. Rollouts are the Deployment's business.
 import type { ReplicaSetStatus } from '@podplane/api/gen/podplane/apps/v1/replica_set';
 import type { Obj } from '@podplane/api/kinds/kind-map';
 import { controllerOf, isBeingDeleted, isPodReady, isPodTerminal } from '@podplane/api/pod-state';
@@ -7,7 +8,7 @@ import type { ReconcileContext, ReconcileResult, Reconciler } from '../runtime/t
 import { deletePod } from '../shared/delete-pod.js';
 import { controllerReference, keyOf, nameOf, namespaceOf, namesText, parseKey, regarding, uidOf } from '../shared/objects.js';
 import { selectorOf } from '../shared/selectors.js';
-import { type Counts, countPods, newPod, sortPods } from './pods.js';
+import { type Counts, countPods, kindOf, newPod, type ReplicaKind, type ReplicaSet, sortPods } from './pods.js';
 import { chooseForDeletion } from './ranking.js';
 
 /** Most pods made or deleted in one reconcile; the rest follows in the next, so that no turn is long. */
@@ -19,36 +20,42 @@ const LONGEST_BASE = 63 - SUFFIX;
 const ADOPT = 'adopt:';
 
 export class ReplicaSetController implements Reconciler {
-  readonly name = 'replicaset';
+  readonly name: string;
+  readonly #kind: ReplicaKind;
+
+  constructor(kind: ReplicaKind = 'ReplicaSet') {
+    this.#kind = kind;
+    this.name = kind.toLowerCase();
+  }
 
   // A key with "adopt:" also looks for pods that nobody controls; that look is made only where there may be some.
   *keysFor(change: Change, view: ReadView): Iterable<string> {
-    if (change.kind === 'ReplicaSet') {
-      const set = change.object as Obj<'ReplicaSet'>;
-      const before = change.previous as Obj<'ReplicaSet'> | undefined;
+    if (change.kind === this.#kind) {
+      const set = change.object as ReplicaSet;
+      const before = change.previous as ReplicaSet | undefined;
       yield `${before?.spec?.selector === set.spec?.selector ? '' : ADOPT}${keyOf(set)}`;
     } else if (change.kind === 'Pod') {
       const pod = change.object as Obj<'Pod'>;
       const owner = controllerOf(pod);
       const before = change.previous && controllerOf(change.previous);
-      if (owner?.kind === 'ReplicaSet') yield `${namespaceOf(pod)}/${owner.name}`;
-      if (before?.kind === 'ReplicaSet' && before.uid !== owner?.uid) yield `${namespaceOf(pod)}/${before.name}`;
+      if (owner?.kind === this.#kind) yield `${namespaceOf(pod)}/${owner.name}`;
+      if (before?.kind === this.#kind && before.uid !== owner?.uid) yield `${namespaceOf(pod)}/${before.name}`;
       if (owner === undefined && change.type !== 'deleted' && mayBeAdopted(pod)) {
         const labels = pod.metadata?.labels ?? {};
-        for (const set of view.list('ReplicaSet', namespaceOf(pod))) if (selectorOf(set)(labels)) yield `${ADOPT}${keyOf(set)}`;
+        for (const set of view.list(this.#kind, namespaceOf(pod))) if (selectorOf(set)(labels)) yield `${ADOPT}${keyOf(set)}`;
       }
     }
   }
 
   *allKeys(view: ReadView): Iterable<string> {
-    for (const set of view.list('ReplicaSet')) yield `${ADOPT}${keyOf(set)}`;
+    for (const set of view.list(this.#kind)) yield `${ADOPT}${keyOf(set)}`;
   }
 
   reconcile(key: string, context: ReconcileContext): ReconcileResult {
     const adopt = key.startsWith(ADOPT);
     const { namespace, name } = parseKey(adopt ? key.slice(ADOPT.length) : key);
     const { tx } = context;
-    const set = tx.get('ReplicaSet', namespace, name);
+    const set = tx.get(this.#kind, namespace, name);
     if (set?.spec === undefined) return undefined;
     const { active, lost } = sortPods(claimPods(tx, set, adopt));
     let current = active;
@@ -76,7 +83,7 @@ export class ReplicaSetController implements Reconciler {
 const mayBeAdopted = (pod: Obj<'Pod'>): boolean => !isPodTerminal(pod) && !isBeingDeleted(pod);
 
 /** The pods that the set controls, after letting go of those that its selector no longer matches and taking those that it does. */
-function claimPods(tx: Tx, set: Obj<'ReplicaSet'>, adopt: boolean): Obj<'Pod'>[] {
+function claimPods(tx: Tx, set: ReplicaSet, adopt: boolean): Obj<'Pod'>[] {
   const matches = selectorOf(set);
   const uid = uidOf(set);
   const claimed: Obj<'Pod'>[] = [];
@@ -97,13 +104,13 @@ function claimPods(tx: Tx, set: Obj<'ReplicaSet'>, adopt: boolean): Obj<'Pod'>[]
   if (!adopt || isBeingDeleted(set)) return claimed;
   for (const pod of Array.from(tx.index('Pod', 'uncontrolled', namespaceOf(set)))) {
     if (pod.metadata === undefined || !mayBeAdopted(pod) || !matches(pod.metadata.labels)) continue;
-    const ownerReferences = [...pod.metadata.ownerReferences.filter((owner) => owner.uid !== uid), controllerReference('ReplicaSet', set)];
+    const ownerReferences = [...pod.metadata.ownerReferences.filter((owner) => owner.uid !== uid), controllerReference(kindOf(set), set)];
     claimed.push(tx.update('Pod', { ...pod, metadata: { ...pod.metadata, ownerReferences } }, 'any'));
   }
   return claimed;
 }
 
-function createPods(context: ReconcileContext, set: Obj<'ReplicaSet'>, count: number): Obj<'Pod'>[] {
+function createPods(context: ReconcileContext, set: ReplicaSet, count: number): Obj<'Pod'>[] {
   const { tx, random, now } = context;
   const base = `${nameOf(set)}-`.slice(0, LONGEST_BASE);
   const created: Obj<'Pod'>[] = [];
@@ -117,7 +124,7 @@ function createPods(context: ReconcileContext, set: Obj<'ReplicaSet'>, count: nu
 }
 
 /** Returns the uids of those deleted. */
-function deletePods(context: ReconcileContext, set: Obj<'ReplicaSet'>, active: readonly Obj<'Pod'>[], count: number): Set<string> {
+function deletePods(context: ReconcileContext, set: ReplicaSet, active: readonly Obj<'Pod'>[], count: number): Set<string> {
   const chosen = chooseForDeletion(active, count, relatedByNode(context.tx, set, active));
   for (const pod of chosen) deletePod(context.tx, pod);
   context.because(`delete ${count} pod${count === 1 ? '' : 's'} of ${nameOf(set)}`);
@@ -126,7 +133,7 @@ function deletePods(context: ReconcileContext, set: Obj<'ReplicaSet'>, active: r
 }
 
 /** How many living pods of the set's owner (all of a Deployment's sets) are on each node. */
-function relatedByNode(tx: Tx, set: Obj<'ReplicaSet'>, active: readonly Obj<'Pod'>[]): Map<string, number> {
+function relatedByNode(tx: Tx, set: ReplicaSet, active: readonly Obj<'Pod'>[]): Map<string, number> {
   const counts = new Map<string, number>();
   const count = (pods: readonly Obj<'Pod'>[]): void => {
     for (const pod of pods) counts.set(pod.spec?.nodeName ?? '', (counts.get(pod.spec?.nodeName ?? '') ?? 0) + 1);
@@ -141,7 +148,7 @@ function relatedByNode(tx: Tx, set: Obj<'ReplicaSet'>, active: readonly Obj<'Pod
 }
 
 /** Pods on lost nodes stay as long as they may still be needed: until as many others are ready as there shall be. */
-function dropLost(context: ReconcileContext, set: Obj<'ReplicaSet'>, active: readonly Obj<'Pod'>[], lost: readonly Obj<'Pod'>[]): void {
+function dropLost(context: ReconcileContext, set: ReplicaSet, active: readonly Obj<'Pod'>[], lost: readonly Obj<'Pod'>[]): void {
   if (lost.length === 0) return;
   const wanted = set.spec?.replicas ?? 1;
   const ready = active.reduce((sum, pod) => sum + Number(isPodReady(pod)), 0);
@@ -153,21 +160,21 @@ function dropLost(context: ReconcileContext, set: Obj<'ReplicaSet'>, active: rea
   const names = namesText(surplus.map(nameOf));
   context.because(`${ready} of ${wanted} ready without the pods of ${namesText(nodes)}`);
   context.event({
-    regarding: regarding('ReplicaSet', set),
+    regarding: regarding(kindOf(set), set),
     type: 'Normal',
     reason: 'ReplacementsReady',
     message: `${ready} of ${wanted} pods are Ready without lost node ${namesText(nodes)}; deleted ${names}`,
   });
 }
 
-function tell(context: ReconcileContext, set: Obj<'ReplicaSet'>, reason: string, verb: string, names: readonly string[]): void {
-  const about = regarding('ReplicaSet', set);
+function tell(context: ReconcileContext, set: ReplicaSet, reason: string, verb: string, names: readonly string[]): void {
+  const about = regarding(kindOf(set), set);
   if (names.length > EVENTS_EACH) {
     context.event({ regarding: about, type: 'Normal', reason, message: `${verb} ${names.length} pods: ${namesText(names)}` });
   } else for (const name of names) context.event({ regarding: about, type: 'Normal', reason, message: `${verb} pod: ${name}` });
 }
 
-function writeStatus(tx: Tx, set: Obj<'ReplicaSet'>, counts: Counts): void {
+function writeStatus(tx: Tx, set: ReplicaSet, counts: Counts): void {
   const status: ReplicaSetStatus = {
     replicas: counts.replicas,
     fullyLabeledReplicas: counts.fullyLabeled,
@@ -184,5 +191,5 @@ function writeStatus(tx: Tx, set: Obj<'ReplicaSet'>, counts: Counts): void {
     (now.readyReplicas ?? 0) === status.readyReplicas &&
     (now.availableReplicas ?? 0) === status.availableReplicas &&
     now.observedGeneration === status.observedGeneration;
-  if (!same) tx.update('ReplicaSet', { ...set, status }, 'any');
+  if (!same) tx.update(kindOf(set), { ...set, status }, 'any');
 }

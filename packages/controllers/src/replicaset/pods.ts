@@ -1,7 +1,13 @@
-// The pods of a ReplicaSet: which count, how many are ready, what a new one looks like. When there are too many is in ranking.ts.
+// The pods of a ReplicaSet or ReplicationController: which count, how many are ready, what a new one looks like. When there are too many is in ranking.ts.
 import type { Obj } from '@podplane/api/kinds/kind-map';
 import { availableAt, isBeingDeleted, isPodLost, isPodReady, isPodTerminal, REASON_NODE_LOST } from '@podplane/api/pod-state';
 import { mouldOf, podFrom } from '../shared/pod-mould.js';
+
+export type ReplicaKind = 'ReplicaSet' | 'ReplicationController';
+/** Of either kind: what they differ in is the form of the selector. */
+export type ReplicaSet = Obj<ReplicaKind>;
+
+export const kindOf = (set: ReplicaSet): ReplicaKind => (set.kind === 'ReplicationController' ? 'ReplicationController' : 'ReplicaSet');
 
 export interface Sorted {
   /** Those that count as replicas. */
@@ -33,7 +39,7 @@ export interface Counts {
 }
 
 /** Counts active pods. now: wall clock, ms. */
-export function countPods(active: readonly Obj<'Pod'>[], set: Obj<'ReplicaSet'>, now: number): Counts {
+export function countPods(active: readonly Obj<'Pod'>[], set: ReplicaSet, now: number): Counts {
   const labels = Object.entries(set.spec?.template?.metadata?.labels ?? {});
   const minReadySeconds = set.spec?.minReadySeconds ?? 0;
   let [fullyLabeled, ready, available] = [0, 0, 0];
@@ -59,8 +65,8 @@ export function countPods(active: readonly Obj<'Pod'>[], set: Obj<'ReplicaSet'>,
 }
 
 /** A new pod of a set, with defaults and owner, without a node. */
-export function newPod(set: Obj<'ReplicaSet'>, name: string, now: number): Obj<'Pod'> {
+export function newPod(set: ReplicaSet, name: string, now: number): Obj<'Pod'> {
   const template = set.spec?.template;
   if (template === undefined) throw new TypeError('a ReplicaSet without a template');
-  return podFrom('ReplicaSet', set, mouldOf(template, now), name);
+  return podFrom(kindOf(set), set, mouldOf(template, now), name);
 }

@@ -20,6 +20,7 @@ const WITH_STATUS: ReadonlySet<Kind> = new Set<Kind>([
   'StatefulSet',
   'Job',
   'CronJob',
+  'ReplicationController',
 ]);
 
 /** Throws ApiError BadRequest for one that the kind does not have. */

@@ -69,6 +69,18 @@ export const goodWorkload: JsonObject = {
   },
 };
 
+/** A good ReplicationController: its selector is that of its template. */
+export const goodController: JsonObject = {
+  metadata: { name: 'web', namespace: 'default' },
+  spec: { template: { metadata: { labels: { app: 'web' } }, spec: { containers: [{ name: 'a', image: 'nginx:1' }] } } },
+};
+
+/** A good PodTemplate. */
+export const goodPodTemplate: JsonObject = {
+  metadata: { name: 'web', namespace: 'default' },
+  template: { metadata: { labels: { app: 'web' } }, spec: { containers: [{ name: 'a', image: 'nginx:1' }] } },
+};
+
 export function workloadWith(spec: JsonObject): JsonObject {
   return applyMergePatch(goodWorkload, { spec }) as JsonObject;
 }
