@@ -2,8 +2,9 @@ import { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import { describe, expect, it } from 'vitest';
 import { LABEL_ATTEMPT, LABEL_CONTAINER, LABEL_NODE, LABEL_POD_UID } from '../runtime/types.js';
 import { containerHash } from './container-hash.js';
-import { containerSpec, oomScoreAdj, pauseSpec, podHostname, podVolumes } from './container-spec.js';
+import { containerSpec, oomScoreAdj, pauseSpec, podVolumes } from './container-spec.js';
 import { LABEL_POD_IP, LABEL_SANDBOX } from './planner/types.js';
+import { podHostname } from './pod-names.js';
 
 const UID = 'a1b2c3d4-0000-4000-8000-000000000000';
 

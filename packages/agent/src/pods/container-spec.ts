@@ -9,6 +9,7 @@ import { expand } from './expand.js';
 import { containerMounts, isEmptyDir, type MountToFind } from './mounts.js';
 import { containerLabels, containerName, pauseLabels, podRef, volumeName } from './names.js';
 import { podContainers } from './planner/containers.js';
+import { hostAliases, podFqdn, podHostname } from './pod-names.js';
 import { containerSecurity } from './security.js';
 import { LABEL_MESSAGE } from './termination-messages.js';
 
@@ -31,16 +32,20 @@ export interface SpecContext extends EnvContext {
   readonly messageFile?: string | undefined;
 }
 
-const HOSTNAME_MAX = 63;
-
-/** spec.hostname or the pod's name, cut to what a host name may be. */
-export function podHostname(pod: Pod): string {
-  const name = pod.spec?.hostname || pod.metadata?.name || '';
-  return name.length <= HOSTNAME_MAX ? name : name.slice(0, HOSTNAME_MAX).replace(/[-.]+$/, '');
-}
-
-export function pauseSpec(pod: Pod, nodeName: string, attempt: number, network: string, ip: string): PauseSpec {
+/** hostname: what the pod's containers are called (pod-names.ts). dns: where the engine shall not give it the node's. */
+export function pauseSpec(
+  pod: Pod,
+  nodeName: string,
+  attempt: number,
+  network: string,
+  ip: string,
+  { hostname, dns }: { readonly hostname: string; readonly dns?: PauseSpec['dns'] } = { hostname: podHostname(pod) },
+): PauseSpec {
   const ref = podRef(pod);
+  const hostNetwork = pod.spec?.hostNetwork === true;
+  const fqdn = podFqdn(pod);
+  // The agent's own hosts file says it too, where the engine sees that file.
+  const own = hostNetwork || fqdn === undefined ? [] : [{ ip, names: [fqdn] }];
   const listening = podContainers(pod).filter(({ role }) => role !== 'init');
   const ports = listening.flatMap(({ container }) =>
     container.ports
@@ -55,11 +60,14 @@ export function pauseSpec(pod: Pod, nodeName: string, attempt: number, network: 
   return {
     name: containerName(ref, 'POD', attempt),
     labels: pauseLabels(pod, nodeName, attempt, ip),
-    hostname: podHostname(pod),
+    hostname,
     network,
     ip,
-    ports,
-    hosts: (pod.spec?.hostAliases ?? []).map((alias) => ({ ip: alias.ip, names: alias.hostnames })),
+    hostNetwork,
+    dns,
+    // With the host's network a port is the host's without more ado.
+    ports: hostNetwork ? [] : ports,
+    hosts: [...own, ...hostAliases(pod)],
     // The pause program opens them to every user, as Kubernetes does; and one in memory lives as long as it is mounted somewhere.
     mounts: podVolumes(pod).map((volume) => ({ type: 'volume', source: volume.name, target: `/volumes/${volume.name}`, readOnly: false })),
     volumeGroup: pod.spec?.securityContext?.fsGroup,

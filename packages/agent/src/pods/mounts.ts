@@ -9,6 +9,7 @@ import type { RunRef } from '../volumes/pod-files.js';
 import { containerEnv, type EnvContext } from './env.js';
 import { expand } from './expand.js';
 import { volumeName } from './names.js';
+import type { PodMemory } from './planner/types.js';
 import type { StepContext, WorkerHost } from './worker-types.js';
 
 /** A mount whose source must be found on the host first. */
@@ -101,14 +102,16 @@ export function boundIndexes(find: readonly MountToFind[]): readonly number[] {
   return find.filter(({ volume, subPath }) => subPath !== '' && !isProjected(volume)).map(({ index }) => index);
 }
 
-/** The mounts with their sources found. Rejects with an Error that says why not. */
+/** The mounts with their sources found, and those of the files that every container of the pod has. Rejects with an Error that says why not. */
 export async function findMounts(
   mounts: readonly Mount[],
   find: readonly MountToFind[],
   pod: Pod,
+  container: Container,
   run: RunRef,
-  host: Pick<WorkerHost, 'files'>,
+  { host, memory }: { readonly host: Pick<WorkerHost, 'files'>; readonly memory: Pick<PodMemory, 'ip'> },
 ): Promise<readonly Mount[]> {
+  const etc = memory.ip === undefined ? [] : ((await host.files?.etc(pod, memory.ip, container)) ?? []);
   const found = [...mounts];
   for (const { index, volume, subPath } of find) {
     const mount = found[index];
@@ -116,7 +119,7 @@ export async function findMounts(
     if (host.files === undefined) throw new Error('this agent keeps no files of volumes');
     found[index] = { ...mount, source: await host.files.source(pod, volume, subPath, run, index) };
   }
-  return found;
+  return [...found, ...etc];
 }
 
 /** What env, files and mounts of a pod may refer to. */

@@ -4,13 +4,16 @@
 import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import type { RuntimeError } from '../runtime/errors.js';
 import { type ContainerInfo, LABEL_POD_UID } from '../runtime/types.js';
+import { nodeResolver } from '../volumes/etc-files.js';
 import { pauseSpec, podVolumes } from './container-spec.js';
 import { isEngineDown, toRuntimeError } from './errors.js';
 import { envContext, isEmptyDir, volumeProblem } from './mounts.js';
 import { volumeLabels } from './names.js';
 import { nextDelay } from './planner/back-off.js';
 import { runOf } from './planner/observed.js';
-import type { Failure, Step } from './planner/types.js';
+import type { Failure, PodMemory, Step } from './planner/types.js';
+import { hostnameInPod } from './pod-names.js';
+import { podResolver } from './resolver.js';
 import type { StepContext } from './worker-types.js';
 
 const RETRY_MS = 1_000;
@@ -96,7 +99,15 @@ export async function createSandbox(attempt: number, context: StepContext): Prom
   const network = host.network();
   const { ip } = context.memory;
   if (pod === undefined || network === undefined || ip === undefined) return RETRY_MS;
-  const spec = pauseSpec(pod, host.nodeName, attempt, network, ip);
+  const named = hostnameInPod(pod);
+  if (!named.ok) {
+    warn(context, 'FailedCreatePodSandBox', named.message);
+    context.memory = withSandboxFailure(context, named.message);
+    return 0;
+  }
+  const dns = podResolver(pod, nodeResolver);
+  for (const problem of dns?.problems ?? []) warn(context, 'DNSConfigForming', problem);
+  const spec = pauseSpec(pod, host.nodeName, attempt, network, ip, { hostname: named.hostname, dns: dns?.resolver });
   try {
     const id = await host.runtime.createPause(spec);
     context.memory = { ...context.memory, sandbox: { ...context.memory.sandbox, attempt, pid: 0 } };
@@ -147,17 +158,19 @@ function sandboxFailed(context: StepContext, { code, message }: RuntimeError): v
   // Somebody removed the node's network or the pause image (docker system prune).
   if (code === 'not-found' || code === 'image-not-found') context.host.engineTrouble();
   warn(context, 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${message}`);
+  context.memory = withSandboxFailure(context, message);
+}
+
+function withSandboxFailure(context: StepContext, message: string): PodMemory {
   const { sandbox } = context.memory;
-  context.memory = {
-    ...context.memory,
-    sandbox: { ...sandbox, failure: failure(context, sandbox.failure, 'FailedCreatePodSandBox', message) },
-  };
+  return { ...context.memory, sandbox: { ...sandbox, failure: failure(context, sandbox.failure, 'FailedCreatePodSandBox', message) } };
 }
 
 /** Address or host port are taken. A pod that never ran may have another address; which of the two it was shows at the next try. */
 function changeAddress(context: StepContext): void {
   const { ip, containers } = context.memory;
-  if (ip === undefined || [...containers.values()].some((container) => container.started >= 0)) return;
+  if (ip === undefined || context.pod?.spec?.hostNetwork === true || [...containers.values()].some((container) => container.started >= 0))
+    return;
   context.host.addresses.release(context.ref.uid, ip);
   context.memory = { ...context.memory, ip: undefined };
 }

@@ -179,7 +179,7 @@ async function createContainer(step: StepOf<'create-container'>, context: StepCo
   const run = { container: step.container, attempt: step.attempt };
   let mounts: readonly Mount[];
   try {
-    mounts = await findMounts(made.spec.mounts, made.find, pod, run, host);
+    mounts = await findMounts(made.spec.mounts, made.find, pod, container, run, context);
   } catch (thrown) {
     const error = toRuntimeError(thrown);
     if (isEngineDown(error)) throw error;

@@ -287,6 +287,11 @@ export class PodWorker implements StepContext, PodReportSource {
   private address(): void {
     const { memory, host, ref } = this;
     if (memory.phase === 'terminated' || memory.released) return;
+    if (this.pod?.spec?.hostNetwork === true) {
+      const { hostIP } = host.facts();
+      if (memory.ip === undefined && hostIP !== '') this.memory = { ...memory, ip: hostIP };
+      return;
+    }
     if (memory.ip !== undefined) {
       if (memory.phase === 'sync' && !isTerminalPhase(this.pod?.status?.phase) && !isTerminalPhase(this.status?.phase)) {
         const kept = host.addresses.keep(ref.uid, memory.ip);

@@ -78,9 +78,16 @@ export interface Security {
 export interface PauseSpec {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** Empty: that of the engine's host. */
   readonly hostname: string;
   readonly network: string;
   readonly ip: string;
+  /** The network of the engine's host instead of one of its own. */
+  readonly hostNetwork?: boolean | undefined;
+  /** undefined: as the engine does for all containers. */
+  readonly dns?:
+    | { readonly nameservers: readonly string[]; readonly searches: readonly string[]; readonly options: readonly string[] }
+    | undefined;
   readonly ports: readonly {
     readonly containerPort: number;
     readonly hostPort: number;

@@ -1,12 +1,14 @@
 // The files of pods on this host: volumes made of ConfigMaps, Secrets and facts, and the places that subPath leads to. One folder a pod,
 //   <root>/<uid>/volumes/<volume>           what is mounted           (projected-dir.ts)
 //   <root>/<uid>/copies/<run>.<mount>       subPath of such a volume: a copy, which does not change, as in Kubernetes
+//   <root>/<uid>/etc/{hosts,resolv.conf}    what the pod's containers have in those places   (etc-files.ts)
 //   <root>/<uid>/mounts/<run>.<mount>       subPath of other volumes: a bind mount until the container has started
 // When to write, and what a failure means for the pod, is decided by the pod's worker.
 import { createHash } from 'node:crypto';
 import { existsSync, realpathSync } from 'node:fs';
 import { cp, lchown, lstat, mkdir, open, readdir, realpath, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Container } from '@podplane/api/gen/podplane/core/v1/container';
 import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import type { Volume } from '@podplane/api/gen/podplane/core/v1/volume';
 import type { Clock } from '@podplane/api/system';
@@ -15,13 +17,17 @@ import type { ContainerCache } from '../pods/container-cache.js';
 import type { EnvContext } from '../pods/env.js';
 import { volumeName } from '../pods/names.js';
 import { attemptOf, containerNameOf, runOf } from '../pods/planner/observed.js';
-import type { ContainerRuntime } from '../runtime/types.js';
+import type { ContainerRuntime, Mount } from '../runtime/types.js';
 import { bindHandle, mountsBelow, unbind } from './bind-mounts.js';
+import { etcMounts } from './etc-files.js';
 import { prepareHostPath } from './host-path.js';
 import { isProjected, type Payload, payloadOf } from './payload.js';
 import { writeProjected } from './projected-dir.js';
 import { Roots, TMPFS_MAGIC } from './roots.js';
 import { openInside } from './sub-path.js';
+
+/** How long an engine that does not see the agent's files is not asked again. */
+const UNSEEN_MS = 60_000;
 
 export interface PodFilesOptions {
   readonly dataDir: string;
@@ -48,6 +54,7 @@ const runName = (run: RunRef): string => `${run.container}.${run.attempt}.`;
 export class PodFiles {
   private readonly roots: Roots;
   private mounting: Promise<void> | undefined;
+  private unseenUntil = Number.NEGATIVE_INFINITY;
   /** What the folders hold, as far as this process wrote it. */
   private readonly written = new Map<string, string>();
 
@@ -116,6 +123,19 @@ export class PodFiles {
     } finally {
       await handle.close();
     }
+  }
+
+  /** The pod's own /etc/hosts and, where it says how names are resolved, /etc/resolv.conf. None where the engine does not see the agent's files. */
+  async etc(pod: Pod, ip: string, container: Container): Promise<readonly Mount[]> {
+    const { clock } = this.options;
+    if (clock.monotonic() < this.unseenUntil) return [];
+    try {
+      await this.roots.open();
+    } catch {
+      this.unseenUntil = clock.monotonic() + UNSEEN_MS;
+      return [];
+    }
+    return etcMounts(join(this.podFolder(this.roots.disk, pod.metadata?.uid ?? ''), 'etc'), pod, ip, container);
   }
 
   /** True while everything is mounted that source() mounted for these mounts of a run. After a restart of the host it is not. */

@@ -42,7 +42,7 @@ export const podKind = defineKind<'Pod'>({
     spec.serviceAccountName ||= previous.spec.serviceAccountName;
     spec.serviceAccount ||= previous.spec.serviceAccount;
   },
-  validate: (pod) => (pod.spec === undefined ? [required(SPEC.child('containers'))] : validatePodSpec(pod.spec, SPEC)),
+  validate: (pod) => (pod.spec === undefined ? [required(SPEC.child('containers'))] : validatePodSpec(pod.spec, SPEC, true)),
   validateUpdate: (next, previous) =>
     next.spec === undefined || previous.spec === undefined ? [] : validatePodSpecUpdate(next.spec, previous.spec, SPEC),
   validateStatusUpdate: validatePodStatusUpdate,

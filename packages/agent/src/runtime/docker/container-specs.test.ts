@@ -24,7 +24,7 @@ const app: ContainerSpec = {
 
 describe('pauseOptions', () => {
   it('cuts host names to what Linux takes, without a dangling separator', () => {
-    expect(pauseOptions({ ...pause, hostname: `${'a'.repeat(62)}-b` }).Hostname).toBe('a'.repeat(62));
+    expect(pauseOptions({ ...pause, hostname: `${'a'.repeat(63)}-b` }).Hostname).toBe('a'.repeat(63));
     expect(pauseOptions(pause).Hostname).toBe('web-0');
   });
 

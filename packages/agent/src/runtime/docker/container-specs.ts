@@ -9,7 +9,7 @@ const MIN_QUOTA_MICROS = 1000;
 const MIN_CPU_SHARES = 2;
 const MAX_CPU_SHARES = 262_144;
 // What Linux takes as a host name.
-const MAX_HOSTNAME = 63;
+const MAX_HOSTNAME = 64;
 
 // The engine keeps this much of a container's output: 5 files of 10 MB.
 const LOG_CONFIG = { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '5' } };
@@ -30,21 +30,30 @@ export function pauseOptions(spec: PauseSpec): CreateContainer {
     // Its own group is the one that it gives them to.
     ...(spec.volumeGroup === undefined ? {} : { User: `0:${spec.volumeGroup}` }),
     Cmd: (spec.mounts ?? []).filter((mount) => mount.type === 'volume' && !mount.readOnly).map((mount) => mount.target),
-    Hostname: hostname(spec.hostname),
+    ...(spec.hostname === '' ? {} : { Hostname: hostname(spec.hostname) }),
     Labels: { ...spec.labels },
     ExposedPorts: Object.fromEntries([...ports.keys()].map((port) => [port, {}])),
     HostConfig: {
-      NetworkMode: spec.network,
+      NetworkMode: spec.hostNetwork === true ? 'host' : spec.network,
       IpcMode: 'shareable',
       RestartPolicy: NO_RESTART,
       LogConfig: { Type: 'none', Config: {} },
       PortBindings: Object.fromEntries(ports),
       ExtraHosts: spec.hosts.flatMap(({ ip, names }) => names.map((name) => `${name}:${ip}`)),
+      ...(spec.dns === undefined
+        ? {}
+        : {
+            Dns: spec.dns.nameservers,
+            DnsSearch: spec.dns.searches.length === 0 ? ['.'] : spec.dns.searches,
+            DnsOptions: spec.dns.options,
+          }),
       Sysctls: { ...spec.sysctls },
       Mounts: mounts(spec.mounts ?? []),
       ...cgroup(spec.cgroupParent),
     },
-    NetworkingConfig: { EndpointsConfig: { [spec.network]: { IPAMConfig: { IPv4Address: spec.ip } } } },
+    ...(spec.hostNetwork === true
+      ? {}
+      : { NetworkingConfig: { EndpointsConfig: { [spec.network]: { IPAMConfig: { IPv4Address: spec.ip } } } } }),
   };
 }
 
@@ -106,7 +115,7 @@ export function pathProbeOptions(path: string): CreateContainer {
   return { Image: PAUSE_IMAGE, HostConfig: { NetworkMode: 'none', RestartPolicy: NO_RESTART, Mounts: [mount] } };
 }
 
-/** At most 63 characters, and none at the end that a host name must not end with. */
+/** At most 64 characters, and none at the end that a host name must not end with. */
 function hostname(name: string): string {
   return name.slice(0, MAX_HOSTNAME).replace(/[-.]+$/, '');
 }

@@ -28,6 +28,9 @@ export interface HostConfig {
   readonly LogConfig?: { readonly Type: string; readonly Config: Readonly<Record<string, string>> };
   readonly PortBindings?: Readonly<Record<string, readonly { readonly HostIp: string; readonly HostPort: string }[]>>;
   readonly ExtraHosts?: readonly string[];
+  readonly Dns?: readonly string[];
+  readonly DnsSearch?: readonly string[];
+  readonly DnsOptions?: readonly string[];
   readonly Sysctls?: Readonly<Record<string, string>>;
   readonly Mounts?: readonly MountConfig[];
   readonly CgroupParent?: string;

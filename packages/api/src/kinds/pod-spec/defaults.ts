@@ -26,9 +26,6 @@ export function setPodSpecDefaults(spec: PodSpec): void {
   for (const container of spec.containers) setContainerDefaults(container);
   for (const container of spec.initContainers) setContainerDefaults(container);
   for (const volume of spec.volumes) setVolumeDefaults(volume);
-  if (spec.hostNetwork === true) {
-    for (const port of spec.containers.flatMap((one) => one.ports)) port.hostPort ??= port.containerPort;
-  }
 }
 
 export function setTemplateDefaults(template: PodTemplateSpec | undefined): void {
@@ -41,6 +38,10 @@ export function setPodDefaults(pod: Pod): void {
   if (spec === undefined) return;
   setPodSpecDefaults(spec);
   spec.enableServiceLinks ??= true;
+  // Not in templates: there it would look like a change of what was applied.
+  if (spec.hostNetwork === true) {
+    for (const port of [...spec.containers, ...spec.initContainers].flatMap((one) => one.ports)) port.hostPort ||= port.containerPort;
+  }
   for (const container of [...spec.containers, ...spec.initContainers]) {
     const { resources } = container;
     if (resources === undefined) continue;

@@ -52,3 +52,14 @@ export function validateHostPorts(containers: readonly DeepReadonly<Container>[]
   }
   return out;
 }
+
+/** With the host's network a container's port is the host's. A template may leave the host's out: it is set when the pod is made. */
+export function validateHostNetworkPorts(containers: readonly DeepReadonly<Container>[], path: Path, ofPod: boolean): FieldError[] {
+  return containers.flatMap(({ ports }, c) =>
+    ports.flatMap(({ hostPort = 0, containerPort }, p) => {
+      if (hostPort === containerPort || (!ofPod && hostPort === 0)) return [];
+      const at = path.index(c).child('ports').index(p).child('hostPort');
+      return [invalid(at, hostPort, 'must match `containerPort` when `hostNetwork` is true')];
+    }),
+  );
+}

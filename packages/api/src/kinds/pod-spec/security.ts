@@ -1,7 +1,8 @@
 // Faults of securityContext, of pods and of containers. What nothing implements is refused by ../support.ts.
 
 import { duplicate, type FieldError, forbidden, invalid, notSupported, type Path, required } from '../../errors.js';
-import type { PodSecurityContext, SeccompProfile, SecurityContext } from '../../gen/podplane/core/v1/security.js';
+import type { PodSpec } from '../../gen/podplane/core/v1/pod.js';
+import type { SeccompProfile, SecurityContext } from '../../gen/podplane/core/v1/security.js';
 import type { DeepReadonly } from '../kind-map.js';
 
 const MAX_ID = 2 ** 31 - 1;
@@ -44,10 +45,17 @@ function validateSeccomp(profile: DeepReadonly<SeccompProfile> | undefined, path
   return [];
 }
 
-function validateSysctls(sysctls: DeepReadonly<PodSecurityContext>['sysctls'], path: Path): FieldError[] {
+/** Why this sysctl cannot be set for one pod: it is the host's where the pod has the host's namespace. */
+function hostSysctlProblem(dotted: string, spec: DeepReadonly<PodSpec>): string | undefined {
+  if (spec.hostNetwork === true && dotted.startsWith('net.')) return "may not be specified when 'hostNetwork' is true";
+  if (spec.hostIPC === true && /^(kernel\.(shm|msg|sem)|fs\.mqueue\.)/.test(dotted)) return "may not be specified when 'hostIPC' is true";
+  return undefined;
+}
+
+function validateSysctls(spec: DeepReadonly<PodSpec>, path: Path): FieldError[] {
   const out: FieldError[] = [];
   const names = new Set<string>();
-  for (const [i, { name }] of sysctls.entries()) {
+  for (const [i, { name }] of (spec.securityContext?.sysctls ?? []).entries()) {
     const at = path.index(i).child('name');
     // Both ways of writing it are one.
     const dotted = name.replaceAll('/', '.');
@@ -56,13 +64,16 @@ function validateSysctls(sysctls: DeepReadonly<PodSecurityContext>['sysctls'], p
       out.push(invalid(at, name, `must have at most ${SYSCTL_MAX} characters and match regex ${SYSCTL_NAME.source}`));
     else if (names.has(dotted)) out.push(duplicate(at, name));
     else if (!SAFE_SYSCTLS.includes(dotted)) out.push(forbidden(at, `not allowed; these sysctls are safe: ${SAFE_SYSCTLS.join(', ')}`));
+    const problem = hostSysctlProblem(dotted, spec);
+    if (problem !== undefined) out.push(invalid(at, name, problem));
     names.add(dotted);
   }
   return out;
 }
 
 /** Faults of a pod's securityContext. */
-export function validatePodSecurity(context: DeepReadonly<PodSecurityContext> | undefined, path: Path): FieldError[] {
+export function validatePodSecurity(spec: DeepReadonly<PodSpec>, path: Path): FieldError[] {
+  const context = spec.securityContext;
   if (context === undefined) return [];
   const policy = context.fsGroupChangePolicy;
   return [
@@ -74,7 +85,7 @@ export function validatePodSecurity(context: DeepReadonly<PodSecurityContext> | 
       ? [notSupported(path.child('fsGroupChangePolicy'), policy, CHANGE_POLICIES)]
       : []),
     ...validateSeccomp(context.seccompProfile, path),
-    ...validateSysctls(context.sysctls, path.child('sysctls')),
+    ...validateSysctls(spec, path.child('sysctls')),
   ];
 }
 

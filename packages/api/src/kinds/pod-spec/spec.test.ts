@@ -7,6 +7,7 @@ const LABEL = /^Invalid value: .*RFC 1123 label/;
 const httpGet = { path: '/', port: 80 };
 
 const context = (securityContext: JsonObject) => podWith({ securityContext });
+const dns = (dnsConfig: JsonObject) => podWith({ dnsPolicy: 'None', dnsConfig });
 const ID_RANGE = 'must be between 0 and 2147483647, inclusive';
 
 const rows: readonly FaultRow[] = [
@@ -368,7 +369,66 @@ const rows: readonly FaultRow[] = [
     podWith({ restartPolicy: 'always' }),
     'spec.restartPolicy: Unsupported value: "always": supported values: "Always", "OnFailure", "Never"',
   ],
-  ['an unknown DNS policy', podWith({ dnsPolicy: 'x' }), ['spec.dnsPolicy', /^Forbidden/], ['spec.dnsPolicy', /^Unsupported value: "x"/]],
+  // ------------------------------------------------------------------------------------------------------------ networks
+  [
+    'an unknown DNS policy',
+    podWith({ dnsPolicy: 'x' }),
+    'spec.dnsPolicy: Unsupported value: "x": supported values: "ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"',
+  ],
+  ['all that may be said of DNS', dns({ nameservers: ['::1'], searches: ['.', 'a_b.example.', 'c'], options: [{ name: 'ndots' }] })],
+  [
+    'DNS settings of its own that are missing',
+    podWith({ dnsPolicy: 'None' }),
+    'spec.dnsConfig: Required value: must provide `dnsConfig` when `dnsPolicy` is None',
+  ],
+  [
+    'DNS settings without a server',
+    dns({ searches: ['a'] }),
+    'spec.dnsConfig.nameservers: Required value: must provide at least one DNS nameserver when `dnsPolicy` is None',
+  ],
+  [
+    'four DNS servers',
+    dns({ nameservers: ['1.1.1.1', '1.1.1.2', '1.1.1.3', '1.1.1.4'] }),
+    ['spec.dnsConfig.nameservers', /^Invalid value: .*: must not have more than 3 nameservers$/],
+  ],
+  ['a DNS server by name', dns({ nameservers: ['dns.example'] }), ['spec.dnsConfig.nameservers[0]', /must be a valid IP address/]],
+  [
+    'too many search domains',
+    dns({ nameservers: ['1.1.1.1'], searches: Array.from({ length: 33 }, (_, i) => `s${i}`) }),
+    ['spec.dnsConfig.searches', /: must not have more than 32 search paths$/],
+  ],
+  [
+    'search domains that are too long together',
+    dns({ nameservers: ['1.1.1.1'], searches: Array.from({ length: 9 }, () => `${'s'.repeat(60)}.`.repeat(4).slice(0, 243)) }),
+    ['spec.dnsConfig.searches', /: must not have more than 2048 characters \(including spaces\) in the search list$/],
+  ],
+  [
+    'a search domain that is none',
+    dns({ nameservers: ['1.1.1.1'], searches: ['A'] }),
+    ['spec.dnsConfig.searches[0]', /RFC 1123 subdomain/],
+  ],
+  [
+    'a resolver option without a name',
+    dns({ nameservers: ['1.1.1.1'], options: [{ name: '' }] }),
+    'spec.dnsConfig.options[0]: Required value: must not be empty',
+  ],
+  ['a subdomain with dots', podWith({ subdomain: 'a.b' }), ['spec.subdomain', LABEL]],
+  ['the network of the host', podWith({ hostNetwork: true, containers: [{ name: 'a', image: 'i:1', ports: [{ containerPort: 80 }] }] })],
+  [
+    'another port of the host in its network',
+    podWith({ hostNetwork: true, containers: [{ name: 'a', image: 'i:1', ports: [{ containerPort: 80, hostPort: 81 }] }] }),
+    'spec.containers[0].ports[0].hostPort: Invalid value: 81: must match `containerPort` when `hostNetwork` is true',
+  ],
+  [
+    'a sysctl of the host’s network',
+    podWith({ hostNetwork: true, securityContext: { sysctls: [{ name: 'net.ipv4.tcp_syncookies', value: '1' }] } }),
+    `spec.securityContext.sysctls[0].name: Invalid value: "net.ipv4.tcp_syncookies": may not be specified when 'hostNetwork' is true`,
+  ],
+  [
+    'a sysctl of the host’s shared memory',
+    podWith({ hostIPC: true, securityContext: { sysctls: [{ name: 'kernel.shm_rmid_forced', value: '1' }] } }),
+    `spec.securityContext.sysctls[0].name: Invalid value: "kernel.shm_rmid_forced": may not be specified when 'hostIPC' is true`,
+  ],
   [
     'a negative grace period',
     podWith({ terminationGracePeriodSeconds: -1 }),

@@ -6,13 +6,13 @@ import { dnsLabelProblems, dnsSubdomainProblems, ipProblems, qualifiedNameProble
 import type { DeepReadonly } from '../kind-map.js';
 import { validateLabels } from '../object-meta.js';
 import { type ContainerContext, validateContainers, validateInitContainers } from './containers.js';
-import { validateHostPorts } from './ports.js';
+import { validateDns } from './dns.js';
+import { validateHostNetworkPorts, validateHostPorts } from './ports.js';
 import { validateNodeSelector, validatePreferences, validateTolerations } from './scheduling.js';
 import { validatePodSecurity } from './security.js';
 import { validateVolumes } from './volumes.js';
 
 const RESTART_POLICIES = ['Always', 'OnFailure', 'Never'] as const;
-const DNS_POLICIES = ['ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None'] as const;
 const MAX_INT32 = 2 ** 31 - 1;
 
 type Spec = DeepReadonly<PodSpec>;
@@ -51,8 +51,8 @@ function validatePlacement(spec: Spec, path: Path): FieldError[] {
   return [...out, ...validateTolerations(spec.tolerations, path.child('tolerations'))];
 }
 
-/** Faults of a pod spec that has its defaults. */
-export function validatePodSpec(spec: Spec, path: Path): FieldError[] {
+/** Faults of a pod spec that has its defaults. ofPod: it is a pod's own and no template's. */
+export function validatePodSpec(spec: Spec, path: Path, ofPod = false): FieldError[] {
   const out = validateVolumes(spec.volumes, path.child('volumes'));
   const context: ContainerContext = {
     volumes: new Set(spec.volumes.map((one) => one.name)),
@@ -62,14 +62,15 @@ export function validatePodSpec(spec: Spec, path: Path): FieldError[] {
   if (spec.containers.length === 0) out.push(required(path.child('containers')));
   out.push(...validateContainers(spec.containers, path.child('containers'), context));
   out.push(...validateHostPorts(spec.containers, path.child('containers')));
+  if (spec.hostNetwork === true) out.push(...validateHostNetworkPorts(spec.containers, path.child('containers'), ofPod));
   out.push(...validateInitContainers(spec.initContainers, path.child('initContainers'), context));
-  out.push(...validatePodSecurity(spec.securityContext, path.child('securityContext')));
+  out.push(...validatePodSecurity(spec, path.child('securityContext')));
   if (spec.hostPID === true && spec.shareProcessNamespace === true) {
     const at = path.child('securityContext', 'shareProcessNamespace'); // Kubernetes' path, though the field is not in there
     out.push(invalid(at, true, 'ShareProcessNamespace and HostPID cannot both be enabled'));
   }
   out.push(...oneOf(spec.restartPolicy, RESTART_POLICIES, path.child('restartPolicy')));
-  out.push(...oneOf(spec.dnsPolicy, DNS_POLICIES, path.child('dnsPolicy')));
+  out.push(...validateDns(spec.dnsPolicy, spec.dnsConfig, path));
   out.push(...validatePlacement(spec, path));
   const grace = spec.terminationGracePeriodSeconds;
   if (grace !== undefined && grace < 0)
@@ -88,5 +89,7 @@ export function validatePodSpec(spec: Spec, path: Path): FieldError[] {
   if (account) for (const problem of dnsSubdomainProblems(account)) out.push(invalid(path.child('serviceAccountName'), account, problem));
   if (spec.hostname)
     for (const problem of dnsLabelProblems(spec.hostname)) out.push(invalid(path.child('hostname'), spec.hostname, problem));
+  if (spec.subdomain)
+    for (const problem of dnsLabelProblems(spec.subdomain)) out.push(invalid(path.child('subdomain'), spec.subdomain, problem));
   return [...out, ...validateHostAliases(spec.hostAliases, path.child('hostAliases'))];
 }
