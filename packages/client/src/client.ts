@@ -12,6 +12,7 @@ import {
 import type { Object as AnyObject } from '@podplane/api/gen/podplane/api/v1/object';
 import { type CreatedObject, ObjectsService, PatchType } from '@podplane/api/gen/podplane/api/v1/objects';
 import {
+  type EvictResponse,
   type ExecRequest,
   type ExecResponse,
   type LogsRequest,
@@ -209,6 +210,24 @@ export class PodplaneClient {
       false,
     );
     return { object: objectOf(kind, answer.object), gone: answer.gone };
+  }
+
+  /** Deletes a pod where its PodDisruptionBudget lets it go. Rejects with TooManyRequests where it does not (yet). */
+  evict(namespace: string, pod: string, options: DeleteOptions = {}): Promise<EvictResponse> {
+    return this.calls.unary(
+      PodsService.evict,
+      {
+        namespace,
+        pod,
+        gracePeriodSeconds: options.gracePeriodSeconds,
+        propagationPolicy: options.propagationPolicy ?? '',
+        preconditionUid: options.uid ?? '',
+        preconditionResourceVersion: options.resourceVersion ?? '',
+        dryRun: options.dryRun ?? false,
+        fieldManager: this.fieldManager,
+      },
+      false,
+    );
   }
 
   async *logs(request: LogsRequest, signal?: AbortSignal): AsyncGenerator<Uint8Array, void, void> {

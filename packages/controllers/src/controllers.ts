@@ -2,6 +2,7 @@
 import { CronJobController } from './cronjob/controller.js';
 import { DaemonSetController } from './daemonset/controller.js';
 import { DeploymentController } from './deployment/controller.js';
+import { DisruptionController } from './disruption/controller.js';
 import { JobController } from './job/controller.js';
 import { NamespaceController } from './namespace/controller.js';
 import type { NodeLifecycleConfig } from './node-lifecycle/config.js';
@@ -19,7 +20,8 @@ export interface ControllersOptions {
   readonly podGc?: Partial<PodGcConfig>;
 }
 
-/** What removes comes before what replaces; Deployments and CronJobs come last because they go by the status of what they own. */
+/** What removes comes before what replaces; Deployments and CronJobs come last because they go by the status of what they own,
+ * budgets because they only count. */
 export function createControllers(options: ControllersOptions): Reconciler[] {
   return [
     new NodeLifecycleController(options.liveness, options.nodeLifecycle),
@@ -33,5 +35,6 @@ export function createControllers(options: ControllersOptions): Reconciler[] {
     new JobController(),
     new CronJobController(),
     new DeploymentController(),
+    new DisruptionController(),
   ];
 }

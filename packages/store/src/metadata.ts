@@ -15,6 +15,7 @@ const kindsWithGeneration: ReadonlySet<Kind> = new Set<Kind>([
   'CronJob',
   'PodTemplate',
   'ReplicationController',
+  'PodDisruptionBudget',
 ]);
 
 /** Of a name with a generated end: 63 characters, 5 of them generated. */

@@ -17,6 +17,7 @@ import { ReplicationController } from '../gen/podplane/core/v1/replication_contr
 import { Secret } from '../gen/podplane/core/v1/secret.js';
 import { Service } from '../gen/podplane/core/v1/service.js';
 import { ServiceAccount } from '../gen/podplane/core/v1/service_account.js';
+import { PodDisruptionBudget } from '../gen/podplane/policy/v1/pod_disruption_budget.js';
 import type { Kind, KindMap } from '../kinds/kind-map.js';
 
 export interface Codec<T> {
@@ -46,6 +47,7 @@ export const codecs: { readonly [K in Kind]: Codec<KindMap[K]> } = {
   CronJob,
   PodTemplate,
   ReplicationController,
+  PodDisruptionBudget,
 };
 
 export function isKind(text: string): text is Kind {

@@ -138,8 +138,8 @@ describe('what is refused, with place and advice', () => {
     ],
     ['apiVersion: v1\nkind: pods', 'unknown_kind test.yaml:2:1: no matches for kind "pods" in version "v1" (did you mean "Pod"?)'],
     [
-      'apiVersion: policy/v1\nkind: PodDisruptionBudget',
-      'unknown_kind test.yaml:2:1: no matches for kind "PodDisruptionBudget" in version "policy/v1" (this version of Podplane has no PodDisruptionBudget)',
+      'apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler',
+      'unknown_kind test.yaml:2:1: no matches for kind "HorizontalPodAutoscaler" in version "autoscaling/v2" (this version of Podplane has no HorizontalPodAutoscaler)',
     ],
     [
       'apiVersion: v1\nkind: DeploymentList',

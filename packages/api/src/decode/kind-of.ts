@@ -22,7 +22,7 @@ export type Identified =
 /** Kinds of Kubernetes that manifests often hold and that are not here: told as such, not as unknown. */
 const NOT_HERE = new Set(
   `Ingress IngressClass NetworkPolicy PersistentVolume PersistentVolumeClaim StorageClass Role
-  RoleBinding ClusterRole ClusterRoleBinding HorizontalPodAutoscaler PodDisruptionBudget CustomResourceDefinition LimitRange
+  RoleBinding ClusterRole ClusterRoleBinding HorizontalPodAutoscaler CustomResourceDefinition LimitRange
   ResourceQuota PriorityClass RuntimeClass Endpoints EndpointSlice ReplicationController PodTemplate MutatingWebhookConfiguration
   ValidatingWebhookConfiguration APIService CSIDriver VolumeAttachment`.split(/\s+/),
 );

@@ -28,6 +28,8 @@ describe('words for kinds', () => {
     ['cj', 'CronJob'],
     ['rc', 'ReplicationController'],
     ['podtemplates', 'PodTemplate'],
+    ['pdb', 'PodDisruptionBudget'],
+    ['poddisruptionbudgets.policy', 'PodDisruptionBudget'],
     ['leases.coordination.k8s.io', 'Lease'],
     ['controllerrevision', 'ControllerRevision'],
     ['pods.v1.', 'Pod'],

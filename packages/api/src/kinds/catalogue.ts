@@ -16,6 +16,7 @@ import { namespaceKind } from './namespace.js';
 import { nodeKind } from './node.js';
 import { podKind } from './pod.js';
 import { podTemplateKind } from './pod-template-kind.js';
+import { podDisruptionBudgetKind } from './pod-disruption-budget.js';
 import { replicaSetKind } from './replica-set.js';
 import { replicationControllerKind } from './replication-controller.js';
 import { secretKind } from './secret.js';
@@ -44,6 +45,7 @@ export const catalogue: { readonly [K in Kind]: KindInfo<K> } = {
   CronJob: cronJobKind,
   PodTemplate: podTemplateKind,
   ReplicationController: replicationControllerKind,
+  PodDisruptionBudget: podDisruptionBudgetKind,
 };
 
 /** The entry of a kind that is known only at run time: pass it objects of that kind only. */

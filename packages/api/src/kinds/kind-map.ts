@@ -17,6 +17,7 @@ import type { ReplicationController } from '../gen/podplane/core/v1/replication_
 import type { Secret } from '../gen/podplane/core/v1/secret.js';
 import type { Service } from '../gen/podplane/core/v1/service.js';
 import type { ServiceAccount } from '../gen/podplane/core/v1/service_account.js';
+import type { PodDisruptionBudget } from '../gen/podplane/policy/v1/pod_disruption_budget.js';
 
 export interface KindMap {
   Pod: Pod;
@@ -37,6 +38,7 @@ export interface KindMap {
   CronJob: CronJob;
   PodTemplate: PodTemplate;
   ReplicationController: ReplicationController;
+  PodDisruptionBudget: PodDisruptionBudget;
 }
 
 export type Kind = keyof KindMap;

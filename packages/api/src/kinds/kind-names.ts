@@ -61,6 +61,10 @@ export const kindNames: { readonly [K in Kind]: KindNames } = {
     short: ['rc'],
     categories: ALL,
   }),
+  PodDisruptionBudget: names('policy', 'policy.v1.PodDisruptionBudget', 'poddisruptionbudgets', {
+    singular: 'poddisruptionbudget',
+    short: ['pdb'],
+  }),
 };
 
 export const allKinds: readonly Kind[] = Object.keys(kindNames) as Kind[];

@@ -278,6 +278,7 @@ const others: readonly SupportRule[] = [
     'spec.jobTemplate.metadata',
   ]),
   ...jobSpec('CronJob', 'spec.jobTemplate.spec'),
+  ...yes('PodDisruptionBudget', ['spec.minAvailable', 'spec.maxUnavailable', 'spec.selector', 'spec.unhealthyPodEvictionPolicy']),
 ];
 
 /** Every field, or one above it. Metadata and status, which all kinds have, are not in it. */

@@ -48,6 +48,7 @@ const good: Readonly<Record<Kind, JsonObject>> = {
   CronJob: named({ spec: { schedule: '*/5 * * * *', jobTemplate: { spec: goodJob['spec'] as JsonObject } } }),
   PodTemplate: goodPodTemplate,
   ReplicationController: goodController,
+  PodDisruptionBudget: named({ spec: { minAvailable: '50%', selector: { matchLabels: { app: 'web' } } } }),
   ControllerRevision: named({ data: { spec: {} }, revision: 1 }),
 };
 

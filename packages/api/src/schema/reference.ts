@@ -21,6 +21,7 @@ const PACKAGES: readonly (readonly [string, string])[] = [
   ['podplane.core.v1', 'Objects: v1'],
   ['podplane.apps.v1', 'Objects: apps/v1'],
   ['podplane.batch.v1', 'Objects: batch/v1'],
+  ['podplane.policy.v1', 'Objects: policy/v1'],
   ['podplane.coordination.v1', 'Objects: coordination.k8s.io/v1'],
   ['podplane.meta.v1', 'Metadata'],
 ];

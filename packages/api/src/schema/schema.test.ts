@@ -24,7 +24,7 @@ describe('the model', () => {
       ['Pod', 'Node', 'Namespace', 'ConfigMap', 'Secret', 'Service', 'ServiceAccount', 'Event', 'PodTemplate', 'ReplicationController']
         .map((it) => `v1 ${it}`)
         .concat(['coordination.k8s.io/v1 Lease', 'apps/v1 Deployment', 'apps/v1 ReplicaSet', 'apps/v1 ControllerRevision'])
-        .concat(['apps/v1 DaemonSet', 'apps/v1 StatefulSet', 'batch/v1 Job', 'batch/v1 CronJob'])
+        .concat(['apps/v1 DaemonSet', 'apps/v1 StatefulSet', 'batch/v1 Job', 'batch/v1 CronJob', 'policy/v1 PodDisruptionBudget'])
         .toSorted(),
     );
     expect([...kindSchemas().keys()].toSorted()).toEqual(Object.keys(codecs).toSorted());

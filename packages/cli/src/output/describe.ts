@@ -10,6 +10,7 @@ import { addQuantities, formatQuantity, parseQuantity } from '@podplane/api/quan
 import { byTime, type Event, seenText } from '../events.js';
 import type { AnyObject } from '../kinds.js';
 import { selectorText } from '../workloads.js';
+import { budgetText } from './describe-budget.js';
 import { type Kit, workloadText } from './describe-workloads.js';
 import { Sheet } from './sheet.js';
 import { Table } from './table.js';
@@ -332,6 +333,10 @@ export function describeText(kind: Kind, object: AnyObject, around: Around): str
     case 'ReplicaSet':
     case 'ReplicationController':
       replicaSetText(sheet, object as KindMap['ReplicaSet' | 'ReplicationController'], around.pods);
+      break;
+    case 'PodDisruptionBudget':
+      head(sheet, object);
+      budgetText(sheet, object as KindMap['PodDisruptionBudget']);
       break;
     case 'Secret': {
       const secret = object as KindMap['Secret'];

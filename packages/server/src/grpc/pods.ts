@@ -1,4 +1,4 @@
-// podplane.api.v1.Pods over gRPC: logs, commands, ports. Each call is a bridge to a tunnel of the pod's node; both sides keep the
+// podplane.api.v1.Pods over gRPC: logs, commands, ports, evictions. Each of the first three is a bridge to a tunnel of the pod's node; both sides keep the
 // other's pace. Which pod and container is meant is in pod-target.ts, how tunnels come about in ../tunnels.
 import { badRequest, serviceUnavailable } from '@podplane/api/errors';
 import {
@@ -9,15 +9,18 @@ import {
   type PortForwardRequest,
   type PortForwardResponse,
 } from '@podplane/api/gen/podplane/api/v1/pods';
+import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import type { LogsTunnel } from '@podplane/api/gen/podplane/node/v1/session';
 import type { Clock } from '@podplane/api/system';
 import type { Store } from '@podplane/store/types';
 import { nodeError, type TunnelAnswer, type TunnelMessage, type TunnelPeer, type Tunnels } from '../tunnels/tunnels.js';
+import type { Registry } from '../registry/registry.js';
 import type { Outlet } from './outlet.js';
 import { checkCanExec, checkHasLogs, checkRunning, containerOf, type PodTarget, podTarget } from './pod-target.js';
 import { type CallContext, type Encoded, type Gate, ServiceBuilder } from './service.js';
 
 export interface PodsParts {
+  readonly registry: Registry;
   readonly store: Store;
   readonly tunnels: Tunnels;
   readonly clock: Clock;
@@ -64,6 +67,19 @@ export function podsService(parts: PodsParts, gate: Gate): ServiceBuilder {
         context.signal,
       );
       await portForward(input, tunnel.peer, out, at);
+    })
+    .unary(PodsService.evict, async (request, { identity }) => {
+      const { object, gone } = await parts.registry.evict(
+        { namespace: request.namespace, name: request.pod },
+        {
+          graceSeconds: request.gracePeriodSeconds,
+          propagationPolicy: request.propagationPolicy,
+          uid: request.preconditionUid,
+          resourceVersion: request.preconditionResourceVersion,
+        },
+        { identity, dryRun: request.dryRun, fieldManager: request.fieldManager },
+      );
+      return { pod: object as Pod, gone }; // encoding only reads it
     });
 }
 

@@ -21,6 +21,7 @@ const WITH_STATUS: ReadonlySet<Kind> = new Set<Kind>([
   'Job',
   'CronJob',
   'ReplicationController',
+  'PodDisruptionBudget',
 ]);
 
 /** Throws ApiError BadRequest for one that the kind does not have. */

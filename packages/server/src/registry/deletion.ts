@@ -50,7 +50,12 @@ export function deleteObject(tx: Tx, place: Place, options: DeleteOptions): Dele
   return { object: left ?? current, gone: left === undefined };
 }
 
-function checkPreconditions(object: Obj, { kind, namespace, name }: Place, options: DeleteOptions): void {
+/** Throws ApiError Conflict for an object that is not the one that was meant. */
+export function checkPreconditions(
+  object: Obj,
+  { kind, namespace, name }: Place,
+  options: Pick<DeleteOptions, 'uid' | 'resourceVersion'>,
+): void {
   const { uid, resourceVersion } = object.metadata ?? {};
   if (options.uid !== '' && options.uid !== uid) {
     throw conflict(kind, namespace, name, `Precondition failed: UID in precondition: ${options.uid}, UID in object meta: ${uid ?? ''}`);

@@ -12,6 +12,7 @@ import type { Cause, Store, Tx } from '@podplane/store/types';
 import { actorOf, type Identity } from '../auth/identity.js';
 import { admitChange, admitNew, checkNamespace, parseSubresource, type Subresource } from './admission.js';
 import { checkDeleteOptions, type Deleted, type DeleteOptions, deleteObject } from './deletion.js';
+import { type EvictOptions, evict } from './eviction.js';
 import { type Place, parsePlace } from './kinds.js';
 import { Lists } from './lists.js';
 import type { PatchKind } from './patching.js';
@@ -153,6 +154,13 @@ export class Registry {
     checkDeleteOptions(options);
     const deleted = await this.write(target.kind, target.name, 'delete', writer, (tx) => deleteObject(tx, target, options));
     return { ...deleted, kind: target.kind };
+  }
+
+  /** Deletes a pod where its budgets let it go. Resolves when durable. Rejects with ApiError, TooManyRequests for a budget that does not. */
+  async evict(at: Pick<Place, 'namespace' | 'name'>, options: EvictOptions, writer: Writer): Promise<Deleted> {
+    const { namespace, name } = parsePlace({ kind: 'Pod', ...at });
+    checkDeleteOptions(options);
+    return this.write('Pod', name, 'evict', writer, (tx) => evict(tx, namespace, name, options));
   }
 
   /** One slice a turn, whoever's it is: thirty batches that came together must not hold heartbeats for a quarter of a second. */

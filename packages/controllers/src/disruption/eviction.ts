@@ -1,0 +1,80 @@
+// Evicting a pod: whether the budgets let it go, and sending it away, in one transaction. Pure but for the transaction. Who asks (the
+// API, a drain) and what they do about a refusal is elsewhere. The rules are those of Kubernetes' eviction subresource.
+import type { Obj } from '@podplane/api/kinds/kind-map';
+import { isBeingDeleted, isPodReady, isPodTerminal } from '@podplane/api/pod-state';
+import type { ReadView, Tx } from '@podplane/store/types';
+import { podDeletionGrace } from '../shared/delete-pod.js';
+import { nameOf, namespaceOf } from '../shared/objects.js';
+import { timeText } from '../shared/time.js';
+import { assess, type Budget, budgetsOf, statusWith } from './budget.js';
+
+type Pod = Obj<'Pod'>;
+
+export type EvictionVerdict =
+  /** budget: the one that counts the pod; undefined: none does, or the pod is none that a budget protects. */
+  | { readonly kind: 'allowed'; readonly budget: Budget | undefined }
+  /** why: a sentence with what the budget needs and has. */
+  | { readonly kind: 'blocked'; readonly budget: string; readonly why: string }
+  /** More than one budget is about the pod; Kubernetes does not evict such pods, as it could not count both at once. */
+  | { readonly kind: 'ambiguous'; readonly budgets: readonly string[] };
+
+export interface EvictionOptions {
+  /** Seconds for the containers; undefined: as the pod says. */
+  readonly graceSeconds?: number | undefined;
+  /** What the pod's condition DisruptionTarget says. */
+  readonly message: string;
+  /** As it is counted for: reason of DisruptionTarget. */
+  readonly reason?: string;
+}
+
+export type Eviction = { readonly kind: 'evicted'; readonly pod: Pod | undefined } | Exclude<EvictionVerdict, { kind: 'allowed' }>;
+
+/** Whether a pod may be evicted now. Writes nothing. now: wall clock, ms. */
+export function judgeEviction(view: ReadView, pod: Pod, now: number): EvictionVerdict {
+  // What does not run yet, or no more, is not missed by anybody.
+  if (isPodTerminal(pod) || isBeingDeleted(pod) || (pod.status?.phase ?? 'Pending') === 'Pending')
+    return { kind: 'allowed', budget: undefined };
+  const [budget, ...others] = budgetsOf(view, pod);
+  if (budget === undefined) return { kind: 'allowed', budget: undefined };
+  if (others.length > 0) return { kind: 'ambiguous', budgets: [budget, ...others].map(nameOf) };
+  const { status, problem } = assess(view, budget, now);
+  const { currentHealthy, desiredHealthy, disruptionsAllowed } = status;
+  if (!isPodReady(pod)) {
+    // It is not counted as healthy, so its end takes nothing from what the budget keeps.
+    const always = budget.spec?.unhealthyPodEvictionPolicy === 'AlwaysAllow';
+    if (always || (currentHealthy >= desiredHealthy && desiredHealthy > 0)) return { kind: 'allowed', budget };
+  }
+  if (disruptionsAllowed > 0) return { kind: 'allowed', budget };
+  const name = nameOf(budget);
+  const why =
+    problem === undefined
+      ? `The disruption budget ${name} needs ${desiredHealthy} healthy pods and has ${currentHealthy} currently`
+      : `The disruption budget ${name} does not allow evicting pods currently because it failed sync: ${problem}`;
+  return { kind: 'blocked', budget: name, why };
+}
+
+/** Sends a pod away where its budget lets it go, and counts it off in the budget's status. A blocked one is left as it is. */
+export function evictPod(tx: Tx, pod: Pod, options: EvictionOptions): Eviction {
+  const verdict = judgeEviction(tx, pod, tx.now);
+  if (verdict.kind !== 'allowed') return verdict;
+  const left = sendAway(tx, pod, options);
+  if (verdict.budget !== undefined) {
+    const counted = statusWith(verdict.budget, assess(tx, verdict.budget, tx.now), tx.now);
+    if (counted !== verdict.budget) tx.update('PodDisruptionBudget', counted, 'any');
+  }
+  return { kind: 'evicted', pod: left };
+}
+
+/** Marks a pod as a target of a disruption and asks for its deletion, whatever its budgets say. undefined: it is gone. */
+export function sendAway(tx: Tx, pod: Pod, { graceSeconds, message, reason = 'EvictionByEvictionAPI' }: EvictionOptions): Pod | undefined {
+  const grace = graceSeconds === 0 ? 0 : podDeletionGrace(pod, graceSeconds);
+  const marked = isBeingDeleted(pod) || isPodTerminal(pod) ? pod : tx.update('Pod', markDisrupted(pod, reason, message, tx.now), 'any');
+  return tx.markDeleted('Pod', namespaceOf(pod), nameOf(marked), grace);
+}
+
+function markDisrupted(pod: Pod, reason: string, message: string, now: number): Pod {
+  const { status } = pod;
+  if (status === undefined) return pod;
+  const condition = { type: 'DisruptionTarget', status: 'True', reason, message, lastTransitionTime: timeText(now) };
+  return { ...pod, status: { ...status, conditions: [...status.conditions.filter((c) => c.type !== 'DisruptionTarget'), condition] } };
+}
