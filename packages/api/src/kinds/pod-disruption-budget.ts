@@ -25,7 +25,8 @@ function validateSpec(spec: DeepReadonly<PodDisruptionBudgetSpec>): FieldError[]
   }
   if (spec.selector !== undefined) out.push(...validateLabelSelector(spec.selector, SPEC.child('selector')));
   const policy = spec.unhealthyPodEvictionPolicy;
-  if (policy !== undefined && !POLICIES.includes(policy)) out.push(notSupported(SPEC.child('unhealthyPodEvictionPolicy'), policy, POLICIES));
+  if (policy !== undefined && !POLICIES.includes(policy))
+    out.push(notSupported(SPEC.child('unhealthyPodEvictionPolicy'), policy, POLICIES));
   return out;
 }
 

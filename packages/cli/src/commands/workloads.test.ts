@@ -148,3 +148,21 @@ describe('others', () => {
     }
   });
 });
+
+it('describe and get of a PodDisruptionBudget', async () => {
+  cluster.put('PodDisruptionBudget', {
+    metadata: { name: 'web', namespace: 'default', creationTimestamp: '2026-01-01T00:00:00Z' },
+    spec: { minAvailable: '50%', selector: { matchLabels: { app: 'web' } }, unhealthyPodEvictionPolicy: 'AlwaysAllow' },
+    status: {
+      expectedPods: 4,
+      desiredHealthy: 2,
+      currentHealthy: 2,
+      conditions: [{ type: 'DisruptionAllowed', status: 'False', reason: 'InsufficientPods', message: '' }],
+    },
+  });
+  const { out } = await run('describe', 'pdb', 'web');
+  expect(out.replaceAll(/ +/g, ' ')).toContain(
+    'Min available: 50%\nSelector: app=web\nUnhealthy Pod Eviction Policy: AlwaysAllow\nStatus:\n Allowed disruptions: 0\n Current: 2\n Desired: 2\n Total: 4\n Reason: InsufficientPods\n',
+  );
+  expect((await run('get', 'pdb')).out).toMatch(/^NAME +MIN AVAILABLE +MAX UNAVAILABLE +ALLOWED DISRUPTIONS +AGE\nweb +50% +N\/A +0 /);
+});

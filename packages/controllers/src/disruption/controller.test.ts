@@ -90,7 +90,10 @@ describe('what is counted: expected, desired, healthy, allowed', () => {
       template: { metadata: { labels: { ...labels, own } }, spec: { containers: [{ name: 'c', image: 'i' }] } },
     });
     world.apply('ReplicaSet', { metadata: { name: 'rs', namespace: 'default' }, spec: spec(3, 'rs') });
-    world.apply('StatefulSet', { metadata: { name: 'sts', namespace: 'default' }, spec: { ...spec(5, 'sts'), podManagementPolicy: 'Parallel' } });
+    world.apply('StatefulSet', {
+      metadata: { name: 'sts', namespace: 'default' },
+      spec: { ...spec(5, 'sts'), podManagementPolicy: 'Parallel' },
+    });
     await world.converge();
     expect(counts()).toEqual([8, 6, 8, 2]);
   });
@@ -143,7 +146,8 @@ describe('what is counted: expected, desired, healthy, allowed', () => {
     world.addNode('n1');
     const name = first().metadata?.name ?? '';
     world.edit('PodDisruptionBudget', 'b', (draft) => {
-      if (draft.status !== undefined) draft.status.disruptedPods = { [name]: new Date(world.system.clock.now()).toISOString(), gone: '2026-01-01T00:00:00Z' };
+      if (draft.status !== undefined)
+        draft.status.disruptedPods = { [name]: new Date(world.system.clock.now()).toISOString(), gone: '2026-01-01T00:00:00Z' };
     });
     await world.settle();
     expect(counts()).toEqual([3, 2, 2, 0]);

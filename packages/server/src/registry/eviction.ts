@@ -23,11 +23,19 @@ export function evict(tx: Tx, namespace: string, name: string, options: EvictOpt
 function refusal(verdict: Exclude<EvictionVerdict, { kind: 'allowed' }>, namespace: string, name: string): ApiError {
   const target = { kind: 'Pod', namespace, name };
   if (verdict.kind === 'ambiguous') {
-    return new ApiError('InternalError', 'This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.', {
-      target,
-      causes: verdict.budgets.map((budget) => ({ reason: 'DisruptionBudget', message: `The disruption budget ${budget} is about it`, field: '' })),
-      advice: `Leave one of ${verdict.budgets.join(', ')}, or change their selectors so that only one matches the pod; or delete the pod: podplane delete pod ${name} -n ${namespace}`,
-    });
+    return new ApiError(
+      'InternalError',
+      'This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.',
+      {
+        target,
+        causes: verdict.budgets.map((budget) => ({
+          reason: 'DisruptionBudget',
+          message: `The disruption budget ${budget} is about it`,
+          field: '',
+        })),
+        advice: `Leave one of ${verdict.budgets.join(', ')}, or change their selectors so that only one matches the pod; or delete the pod: podplane delete pod ${name} -n ${namespace}`,
+      },
+    );
   }
   return new ApiError('TooManyRequests', "Cannot evict pod as it would violate the pod's disruption budget.", {
     target,
