@@ -2,13 +2,14 @@
 import type { KindMap } from '@podplane/api/kinds/kind-map';
 import { orNone } from '@podplane/api/print';
 import { selectorText } from '../workloads.js';
+import { countText } from './describe-workloads.js';
 import type { Sheet } from './sheet.js';
 
 /** Without name and events, which all kinds have. */
 export function budgetText(sheet: Sheet, { spec, status }: KindMap['PodDisruptionBudget']): void {
   const { minAvailable, maxUnavailable } = spec ?? {};
-  if (minAvailable !== undefined) sheet.field('Min available', String(minAvailable));
-  else if (maxUnavailable !== undefined) sheet.field('Max unavailable', String(maxUnavailable));
+  if (minAvailable !== undefined) sheet.field('Min available', countText(minAvailable));
+  else if (maxUnavailable !== undefined) sheet.field('Max unavailable', countText(maxUnavailable));
   sheet.field('Selector', spec?.selector === undefined ? '<unset>' : orNone(selectorText(spec.selector)));
   if (spec?.unhealthyPodEvictionPolicy !== undefined) sheet.field('Unhealthy Pod Eviction Policy', spec.unhealthyPodEvictionPolicy);
   sheet.heading('Status');

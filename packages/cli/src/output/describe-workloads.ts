@@ -22,7 +22,7 @@ export interface Kit {
 }
 
 /** A number or a percentage, as manifests have them. */
-function countText(value: unknown): string {
+export function countText(value: unknown): string {
   return typeof value === 'number' || typeof value === 'string' ? String(value) : NONE;
 }
 

@@ -11,7 +11,7 @@ import { byTime, type Event, seenText } from '../events.js';
 import type { AnyObject } from '../kinds.js';
 import { selectorText } from '../workloads.js';
 import { budgetText } from './describe-budget.js';
-import { type Kit, workloadText } from './describe-workloads.js';
+import { countText, type Kit, workloadText } from './describe-workloads.js';
 import { Sheet } from './sheet.js';
 import { Table } from './table.js';
 
@@ -259,11 +259,6 @@ function template(sheet: Sheet, spec: Parameters<Kit['template']>[1]): void {
       for (const one of spec?.template?.spec?.containers ?? []) container(sheet, one, undefined);
     });
   });
-}
-
-/** A number or a percentage, as manifests have them. */
-function countText(value: unknown): string {
-  return typeof value === 'number' || typeof value === 'string' ? String(value) : NONE;
 }
 
 function deploymentText(sheet: Sheet, deployment: KindMap['Deployment'], sets: readonly KindMap['ReplicaSet'][]): void {

@@ -96,7 +96,7 @@ it('grace, preconditions, dry run; a pod that is not there; options that mean no
 });
 
 it('two budgets: refused as Kubernetes does, with their names', async () => {
-  store.transact({ actor: 'test', reason: 'test' }, (tx) => void budget(tx, 'also'));
+  store.transact({ actor: 'test', reason: 'test' }, (tx) => budget(tx, 'also'));
   expect(await refusal(evict('web-0'))).toMatchObject({
     reason: 'InternalError',
     message: 'This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.',
