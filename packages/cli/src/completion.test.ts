@@ -41,7 +41,7 @@ describe('complete', () => {
     expect(await words('get', 'pods', '')).toEqual(['pod-own']);
     expect(await words('get', '-n', 'other', 'pods', '')).toEqual(['pod-other']);
     expect(await words('describe', 'deploy/')).toEqual(['deploy/deployment-own']);
-    expect(await words('logs', '')).toEqual(['cj/', 'deploy/', 'ds/', 'job/', 'pod-own', 'rs/', 'sts/']);
+    expect(await words('logs', '')).toEqual(['cj/', 'deploy/', 'ds/', 'job/', 'pod-own', 'rc/', 'rs/', 'sts/']);
     expect(await words('cordon', '')).toEqual(['node-own']);
   });
   it('knows options and their values', async () => {
