@@ -7,7 +7,12 @@ import { engineAnswers, eventually, Playground, ROOT } from './harness.js';
 
 interface PodList {
   readonly items: readonly {
-    readonly metadata: { readonly name: string; readonly uid: string; readonly deletionTimestamp?: string };
+    readonly metadata: {
+      readonly name: string;
+      readonly uid: string;
+      readonly creationTimestamp: string;
+      readonly deletionTimestamp?: string;
+    };
     readonly spec: { readonly nodeName?: string; readonly containers: readonly { readonly name: string; readonly image: string }[] };
     readonly status: {
       readonly phase?: string;
@@ -196,6 +201,19 @@ describe.skipIf(!answers)('the main job', () => {
     expect(events).toMatch(/last heartbeat/i);
     expect(events).toMatch(new RegExp(`${node}`));
     expect(await play.must('get', 'nodes')).toMatch(new RegExp(`^${node}\\s+NotReady`, 'm'));
+  });
+
+  it('tells why a pod is where it is: back to the silent node, and to who made the deployment', async () => {
+    const node = play.node(2);
+    const list = await pods();
+    const newest = list.items.toSorted((a, b) => (a.metadata.creationTimestamp < b.metadata.creationTimestamp ? 1 : -1))[0]?.metadata.name;
+    const replacement = await play.must('why', `pod/${newest}`);
+    expect(replacement).toMatch(
+      new RegExp(`pod/${newest} made.*controller:replicaset.*\\n.*└ node/${node} changed.*controller:node-lifecycle.*${node} is silent`),
+    );
+    expect(await play.must('why', 'deploy/web', '--limit', '100')).toMatch(/deployment\/web made\s+user:admin\s+create deployment web/);
+    const none = await play.cli(['why', 'pod/never-was']);
+    expect(none).toMatchObject({ code: 1, stderr: expect.stringContaining('pods "never-was" not found') as unknown });
   });
 
   it('takes the node back, which removes what is no longer its own', async () => {

@@ -6,6 +6,7 @@ import type {
   JoinToken,
   LoadImageRequest,
   LoadImageResponse,
+  WhyResponse,
 } from '@podplane/api/gen/podplane/api/v1/cluster';
 import type {
   ExecRequest,
@@ -86,6 +87,8 @@ export interface Cluster {
   portForward(signal: AbortSignal): Conversation<PortForwardRequest, PortForwardResponse>;
   loadImage(signal: AbortSignal): Conversation<LoadImageRequest, LoadImageResponse>;
   version(): Promise<GetVersionResponse>;
+  /** limit 0: 10. */
+  why(kind: Kind, namespace: string, name: string, limit: number): Promise<WhyResponse>;
   createToken(description: string, ttlSeconds: number): Promise<CreateTokenResponse>;
   listTokens(): Promise<readonly JoinToken[]>;
   revokeToken(id: string): Promise<void>;

@@ -46,6 +46,7 @@ export function clusterOf(client: PodplaneClient): Cluster {
     portForward: (signal) => client.portForward(signal),
     loadImage: (signal) => client.loadImage(signal),
     version: () => client.version(),
+    why: (kind, namespace, name, limit) => client.why(kind, namespace, name, limit),
     createToken: (description, ttlSeconds) => client.createToken(description, ttlSeconds),
     listTokens: () => client.listTokens(),
     revokeToken: (id) => client.revokeToken(id),

@@ -24,9 +24,14 @@ export function seenText(event: Event, now: number): string {
     : last;
 }
 
-/** Time of day, local, with tenths where they are known. */
+/** When an event was last seen, as time of day. */
 export function clockText(event: Event): string {
-  const at = new Date(lastSeen(event));
+  return timeOfDay(lastSeen(event));
+}
+
+/** Local time of day of an RFC 3339 time, with tenths of a second. */
+export function timeOfDay(time: string): string {
+  const at = new Date(time);
   if (Number.isNaN(at.getTime())) return '<unknown>';
   const two = (value: number): string => String(value).padStart(2, '0');
   return `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}.${Math.floor(at.getMilliseconds() / 100)}`;

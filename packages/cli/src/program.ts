@@ -17,6 +17,7 @@ import { registerPortForward } from './commands/port-forward.js';
 import { registerRollout } from './commands/rollout.js';
 import { registerCordon, registerScale } from './commands/scale.js';
 import { registerToken } from './commands/token.js';
+import { registerWhy } from './commands/why.js';
 import type { Session } from './session.js';
 import { VERSION } from './version.js';
 
@@ -55,6 +56,7 @@ export function makeProgram(session: Session): Command {
   registerScale(program, session);
   registerRollout(program, session);
   registerEvents(program, session);
+  registerWhy(program, session);
   program.commandsGroup('Inside of pods:');
   registerLogs(program, session);
   registerExec(program, session);

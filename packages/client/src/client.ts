@@ -8,6 +8,7 @@ import {
   type JoinToken,
   type LoadImageRequest,
   type LoadImageResponse,
+  type WhyResponse,
 } from '@podplane/api/gen/podplane/api/v1/cluster';
 import type { Object as AnyObject } from '@podplane/api/gen/podplane/api/v1/object';
 import { type CreatedObject, ObjectsService, PatchType } from '@podplane/api/gen/podplane/api/v1/objects';
@@ -250,6 +251,11 @@ export class PodplaneClient {
 
   version(): Promise<GetVersionResponse> {
     return this.calls.unary(ClusterService.getVersion, {}, true);
+  }
+
+  /** The causes of the newest changes of an object, also of one that is gone. limit 0: 10. */
+  why(kind: Kind, namespace: string, name: string, limit = 0): Promise<WhyResponse> {
+    return this.calls.unary(ClusterService.why, { kind, namespace, name, limit }, true);
   }
 
   /** ttlSeconds 0: a day. */

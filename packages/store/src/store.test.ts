@@ -374,4 +374,6 @@ test('causes are found newest first', async () => {
     [3, 'modified', 'controller:x', 1],
     [1, 'added', 'user:test', undefined],
   ]);
+  const at = (revision: number) => store.causesAt(revision, 10).map(({ key, type }) => `${type} ${key.name}`);
+  expect([at(0), at(1), at(2), at(3), at(4)]).toEqual([[], ['added a'], ['added b'], ['modified a'], []]);
 });

@@ -14,6 +14,7 @@ import { State } from './state.js';
 import { Transaction } from './tx.js';
 import type {
   Cause,
+  CausedChange,
   CauseRecord,
   Change,
   Committed,
@@ -146,9 +147,8 @@ export class ObjectStore implements Store {
     return this.#state.index(kind, index, value);
   }
 
-  causes(key: Key, limit: number): readonly CauseRecord[] {
-    return this.#journal.causes(key, limit);
-  }
+  causes = (key: Key, limit: number): readonly CauseRecord[] => this.#journal.causes(key, limit);
+  causesAt = (revision: number, limit: number): readonly CausedChange[] => this.#journal.causesAt(revision, limit);
 
   /** The protobuf bytes of an object of this store; those of recent changes are made once for all who ask. Not to be written to. */
   encoded<K extends Kind>(kind: K, object: Obj<K>): Uint8Array {
@@ -379,9 +379,7 @@ export class ObjectStore implements Store {
     if (regain !== undefined) {
       regain.attempts.stop();
       await regain.done;
-    } else {
-      await this.#pipeline.flush();
-    }
+    } else await this.#pipeline.flush();
     this.#rejectAll(this.#pipeline.abandon(), closed());
     this.#watches.close();
     await this.#journal.close();
@@ -393,6 +391,5 @@ function isThenable(value: unknown): boolean {
 }
 
 function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.message;
+  return error instanceof Error ? error.message : String(error);
 }

@@ -89,6 +89,11 @@ export interface CauseRecord {
   readonly cause: Cause;
 }
 
+/** One object's change, found by its revision. */
+export interface CausedChange extends CauseRecord {
+  readonly key: Key;
+}
+
 export interface Committed<T> {
   readonly result: T;
   /** 0 changes: the revision that was there before. */
@@ -145,6 +150,8 @@ export interface Store extends ReadView {
   readonly durableView: ReadView;
   /** Newest first; only what is durable. */
   causes(key: Key, limit: number): readonly CauseRecord[];
+  /** What a revision changed, as far as it is still known. */
+  causesAt(revision: number, limit: number): readonly CausedChange[];
   /** Whether writes are refused just now, and why. */
   readonly health: StoreHealth;
   onHealth(fn: (health: StoreHealth) => void): Disposable;
@@ -198,6 +205,7 @@ export interface Journal {
   /** In order; one call at a time. Rejects when the outcome is unknown or failed: the store then seals itself and recovers. */
   append(batch: readonly CommittedTx[]): Promise<void>;
   causes(key: Key, limit: number): readonly CauseRecord[];
+  causesAt(revision: number, limit: number): readonly CausedChange[];
   close(): Promise<void>;
   /** After a failure: proves that there is room for real writes, not just for a few bytes. Rejects like append. */
   probe?(): Promise<void>;

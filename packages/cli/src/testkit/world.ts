@@ -137,6 +137,7 @@ export class TestCluster implements Cluster {
   portForward = unused;
   loadImage = unused;
   version = unused;
+  why = unused;
   createToken = unused;
   listTokens = unused;
   revokeToken = unused;

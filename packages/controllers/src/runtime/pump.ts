@@ -243,7 +243,7 @@ export class ControllerPump {
     // Filled in by the reconciler; the store takes it when the function has returned.
     const cause: { actor: string; reason: string; becauseOf?: number } = {
       actor: `controller:${reconciler.name}`,
-      reason: reconciler.name,
+      reason: `reconcile ${key}`,
     };
     if (becauseOf !== undefined) cause.becauseOf = becauseOf;
     const events: EventInput[] = [];

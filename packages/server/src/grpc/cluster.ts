@@ -1,7 +1,18 @@
-// podplane.api.v1.Cluster over gRPC: version and join tokens. Images for the nodes are in load-image.ts.
-import { ClusterService, type JoinToken } from '@podplane/api/gen/podplane/api/v1/cluster';
+// podplane.api.v1.Cluster over gRPC: version, join tokens, causes. Images for the nodes are in load-image.ts, what causes say in
+// why/why.ts.
+
+import { badRequest, notFound } from '@podplane/api/errors';
+import {
+  ClusterService,
+  type JoinToken,
+  type WhyChange as WhyMessage,
+  type WhyRequest,
+  type WhyResponse,
+} from '@podplane/api/gen/podplane/api/v1/cluster';
 import type { Store } from '@podplane/store/types';
 import type { JoinTokens, TokenInfo } from '../auth/tokens.js';
+import { parsePlace } from '../registry/kinds.js';
+import { type WhyChange, whyChanges } from '../why/why.js';
 import { type ImageParts, loadImage } from './load-image.js';
 import { type Gate, ServiceBuilder } from './service.js';
 
@@ -25,6 +36,34 @@ function describeToken({ id, description, created, expires, uses }: TokenInfo): 
   return { id, description, created: time(created), expires: time(expires), uses };
 }
 
+const DEFAULT_WHY_LIMIT = 10;
+const MOST_WHY_LIMIT = 100;
+
+const whyMessage = ({ links, count, since }: WhyChange): WhyMessage => ({
+  count,
+  since: time(since),
+  links: links.map(({ key, revision, time: at, type, cause, others }) => ({
+    ...key,
+    revision: String(revision),
+    time: time(at),
+    type,
+    actor: cause.actor,
+    reason: cause.reason,
+    others,
+  })),
+});
+
+/** Throws ApiError: NotFound for an object that is not there and of which nothing is known any more. */
+function why(store: Store, request: WhyRequest): WhyResponse {
+  const key = parsePlace(request);
+  const limit = request.limit === 0 ? DEFAULT_WHY_LIMIT : request.limit;
+  if (limit < 0 || limit > MOST_WHY_LIMIT) throw badRequest(`limit: Invalid value: ${limit}: must be between 1 and ${MOST_WHY_LIMIT}`);
+  const exists = store.durableView.get(key.kind, key.namespace, key.name) !== undefined;
+  const changes = whyChanges(store, key, limit).map(whyMessage);
+  if (!exists && changes.length === 0) throw notFound(key.kind, key.namespace, key.name);
+  return { exists, changes };
+}
+
 export function clusterService(parts: ClusterParts, gate: Gate): ServiceBuilder {
   const { tokens, store, version, clusterId } = parts;
   return new ServiceBuilder(gate)
@@ -43,5 +82,6 @@ export function clusterService(parts: ClusterParts, gate: Gate): ServiceBuilder 
       await tokens.revoke(id);
       return {};
     })
+    .unary(ClusterService.why, (request) => why(store, request))
     .bidi(ClusterService.loadImage, (input, out, { signal }) => loadImage(parts, input, out, signal));
 }

@@ -137,6 +137,7 @@ describe('a watch', () => {
       },
       append: (batch) => journal.append(batch),
       causes: (key, limit) => journal.causes(key, limit),
+      causesAt: (revision, limit) => journal.causesAt(revision, limit),
       close: () => journal.close(),
     };
     await open(bounded);

@@ -22,7 +22,7 @@ export interface Intake {
 export function takeStatuses(store: Store, nodeName: string, reports: readonly PodReport[]): Intake {
   const cause = {
     actor: `node:${nodeName}`,
-    reason: reports.length === 1 ? `status of pod ${reports[0]?.namespace}/${reports[0]?.name}` : `status of ${reports.length} pods`,
+    reason: 'status of its pods',
   };
   const faulty: string[] = [];
   const fault = (pod: Obj<'Pod'>, problem: string): void =>

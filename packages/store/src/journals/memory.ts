@@ -3,7 +3,7 @@
 import type { Timers } from '@podplane/api/system';
 import { JournalError } from '../errors.js';
 import { idOf } from '../object.js';
-import type { CauseRecord, CommittedTx, Journal, JournalChange, Key, Recovered } from '../types.js';
+import type { CausedChange, CauseRecord, CommittedTx, Journal, JournalChange, Key, Recovered } from '../types.js';
 
 export interface MemoryJournalOptions {
   /** How long each append takes; default: no time. Needs timers. */
@@ -23,7 +23,7 @@ export type MemoryFailure =
   | 'lost' // nothing of it is kept
   | 'kept'; // all of it is kept, but the caller is told otherwise: an outcome that is unknown until recovery
 
-interface CauseRow extends CauseRecord {
+interface CauseRow extends CausedChange {
   readonly id: string;
 }
 
@@ -113,7 +113,8 @@ export class MemoryJournal implements Journal {
       const id = `${change.kind}/${idOf(change.namespace, change.name)}`;
       if (change.type === 'deleted') disk.objects.delete(id);
       else disk.objects.set(id, change);
-      disk.causes.push({ id, revision: tx.revision, time: tx.time, type: change.type, cause: tx.cause });
+      const key = { kind: change.kind, namespace: change.namespace, name: change.name };
+      disk.causes.push({ id, key, revision: tx.revision, time: tx.time, type: change.type, cause: tx.cause });
     }
     for (const { key, value } of tx.meta ?? []) {
       if (value === undefined) disk.meta.delete(key);
@@ -143,6 +144,16 @@ export class MemoryJournal implements Journal {
     for (let i = this.#disk.causes.length - 1; i >= 0 && out.length < limit; i--) {
       const row = this.#disk.causes[i];
       if (row?.id === id) out.push({ revision: row.revision, time: row.time, type: row.type, cause: row.cause });
+    }
+    return out;
+  }
+
+  causesAt(revision: number, limit: number): readonly CausedChange[] {
+    const { causes } = this.#disk;
+    const out: CausedChange[] = [];
+    let i = causes.findLastIndex((row) => row.revision < revision) + 1;
+    for (let row = causes[i]; row?.revision === revision && out.length < limit; row = causes[++i]) {
+      out.push({ revision, time: row.time, type: row.type, cause: row.cause, key: row.key });
     }
     return out;
   }

@@ -85,6 +85,15 @@ describe('a database', () => {
       },
       { revision: 1, time: expect.any(Number) as unknown, type: 'added', cause },
     ]);
+    const at = (revision: number, limit = 10) => store.causesAt(revision, limit).map(({ key, type }) => `${type} ${key.name}`);
+    expect([at(0), at(1), at(2), at(2, 1), at(3), at(4)]).toEqual([
+      [],
+      ['added a'],
+      ['modified a', 'added b'],
+      ['modified a'],
+      ['deleted b'],
+      [],
+    ]);
     await store.close();
     const again = await storeIn(path);
     expect(again.revision).toBe(3);
