@@ -13,6 +13,7 @@ import { ReplicaSetController } from './replicaset/controller.js';
 import type { NodeLiveness, Reconciler } from './runtime/types.js';
 
 import { StatefulSetController } from './statefulset/controller.js';
+import { VolumesController } from './volumes/controller.js';
 
 export interface ControllersOptions {
   readonly liveness: NodeLiveness;
@@ -28,6 +29,7 @@ export function createControllers(options: ControllersOptions): Reconciler[] {
     new PodGcController(options.podGc),
     new NamespaceController(),
     new OwnerGcController(),
+    new VolumesController(),
     new ReplicaSetController('ReplicaSet'),
     new ReplicaSetController('ReplicationController'),
     new DaemonSetController(),

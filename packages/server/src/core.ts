@@ -3,6 +3,7 @@
 import type { TunnelRefused } from '@podplane/api/gen/podplane/node/v1/session';
 import type { System } from '@podplane/api/system';
 import { createDefaultNamespaces } from '@podplane/controllers/namespace/bootstrap';
+import { createDefaultClass } from '@podplane/controllers/volumes/bootstrap';
 import type { Store } from '@podplane/store/types';
 import type { Logger } from 'pino';
 import { type Deciders, startDeciders } from './deciders.js';
@@ -75,12 +76,21 @@ async function clusterIdOf(store: Store, { random }: System): Promise<string> {
   return made;
 }
 
+const CLASS_MADE = 'storage-class-made';
+
 /** What every cluster begins with. */
 async function bootstrap(store: Store): Promise<void> {
   const { revision } = store.transact({ actor: 'server', reason: 'namespaces that every cluster has' }, (tx) =>
     createDefaultNamespaces(tx),
   );
   await store.durable(revision);
+  // Only once: an administrator who removes it does not get it again.
+  if (store.meta.get(CLASS_MADE) !== undefined) return;
+  const made = store.transact({ actor: 'server', reason: 'the storage class that every cluster begins with' }, (tx) =>
+    createDefaultClass(tx),
+  );
+  await store.durable(made.revision);
+  await store.meta.set(CLASS_MADE, 'yes');
 }
 
 function watchNodeDeletions(store: Store, sessions: NodeSessions): Disposable {

@@ -1,5 +1,6 @@
 // Under which values each kind's objects can be found, besides their names. How the entries are kept is in state.ts.
 import type { Kind, Obj } from '@podplane/api/kinds/kind-map';
+import { DATA_PROTECTION, RECLAIM_NODE } from '@podplane/api/storage/words';
 import { type AnyObject, metadataOf } from './object.js';
 
 /** The values under which an object is found. Pure; no value twice. */
@@ -31,6 +32,17 @@ function uncontrolled(object: AnyObject): readonly string[] {
   return controller(object).length > 0 ? none : [metadataOf(object).namespace ?? ''];
 }
 
+/** "namespace/name" of the claims that a pod uses. */
+function claimsOf(pod: Obj<'Pod'>): readonly string[] {
+  let found: Set<string> | undefined;
+  for (const { persistentVolumeClaim } of pod.spec?.volumes ?? []) {
+    if (persistentVolumeClaim === undefined) continue;
+    found ??= new Set();
+    found.add(`${pod.metadata?.namespace ?? ''}/${persistentVolumeClaim.claimName}`);
+  }
+  return found === undefined ? none : [...found];
+}
+
 const own: IndexDefinitions = {
   ReplicaSet: { uncontrolled },
   ControllerRevision: { uncontrolled },
@@ -38,8 +50,29 @@ const own: IndexDefinitions = {
     uncontrolled,
     /** spec.nodeName; pods without a node are under "". */
     node: (pod) => [pod.spec?.nodeName ?? ''],
+    /** "namespace/name" of each claim that it uses. */
+    claim: claimsOf,
     /** status.phase; a pod without status is under "Pending". */
     phase: (pod) => [pod.status?.phase || 'Pending'],
+  },
+  PersistentVolume: {
+    /** "namespace/name" of the claim that it is for. */
+    claim: ({ spec }) => (spec?.claimRef === undefined ? none : [`${spec.claimRef.namespace ?? ''}/${spec.claimRef.name ?? ''}`]),
+    /** Its class, while no claim has it. */
+    free: ({ spec }) => (spec?.claimRef?.uid ? none : [spec?.storageClassName ?? '']),
+    /** "yes" while it is being deleted. */
+    leaving: ({ metadata }) => (metadata?.deletionTimestamp === undefined ? none : ['yes']),
+    /** The node that shall remove its data. */
+    reclaim: ({ metadata }) => {
+      const node = metadata?.annotations[RECLAIM_NODE];
+      return node === undefined || metadata?.deletionTimestamp === undefined || !metadata.finalizers.includes(DATA_PROTECTION)
+        ? none
+        : [node];
+    },
+  },
+  PersistentVolumeClaim: {
+    /** Its class, as long as it has no volume. */
+    unbound: ({ spec }) => (spec?.volumeName ? none : [spec?.storageClassName ?? '']),
   },
   Event: {
     /** uid of the object concerned. */

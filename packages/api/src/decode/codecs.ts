@@ -11,6 +11,8 @@ import { ConfigMap } from '../gen/podplane/core/v1/config_map.js';
 import { Event } from '../gen/podplane/core/v1/event.js';
 import { Namespace } from '../gen/podplane/core/v1/namespace.js';
 import { Node } from '../gen/podplane/core/v1/node.js';
+import { PersistentVolume } from '../gen/podplane/core/v1/persistent_volume.js';
+import { PersistentVolumeClaim } from '../gen/podplane/core/v1/persistent_volume_claim.js';
 import { Pod } from '../gen/podplane/core/v1/pod.js';
 import { PodTemplate } from '../gen/podplane/core/v1/pod_template.js';
 import { ReplicationController } from '../gen/podplane/core/v1/replication_controller.js';
@@ -18,6 +20,7 @@ import { Secret } from '../gen/podplane/core/v1/secret.js';
 import { Service } from '../gen/podplane/core/v1/service.js';
 import { ServiceAccount } from '../gen/podplane/core/v1/service_account.js';
 import { PodDisruptionBudget } from '../gen/podplane/policy/v1/pod_disruption_budget.js';
+import { StorageClass } from '../gen/podplane/storage/v1/storage_class.js';
 import type { Kind, KindMap } from '../kinds/kind-map.js';
 
 export interface Codec<T> {
@@ -48,6 +51,9 @@ export const codecs: { readonly [K in Kind]: Codec<KindMap[K]> } = {
   PodTemplate,
   ReplicationController,
   PodDisruptionBudget,
+  PersistentVolume,
+  PersistentVolumeClaim,
+  StorageClass,
 };
 
 export function isKind(text: string): text is Kind {

@@ -14,6 +14,8 @@ import { allKinds, kindNames } from './kind-names.js';
 import { leaseKind } from './lease.js';
 import { namespaceKind } from './namespace.js';
 import { nodeKind } from './node.js';
+import { persistentVolumeKind } from './persistent-volume.js';
+import { persistentVolumeClaimKind } from './persistent-volume-claim.js';
 import { podKind } from './pod.js';
 import { podDisruptionBudgetKind } from './pod-disruption-budget.js';
 import { podTemplateKind } from './pod-template-kind.js';
@@ -23,6 +25,7 @@ import { secretKind } from './secret.js';
 import { serviceKind } from './service.js';
 import { serviceAccountKind } from './service-account.js';
 import { statefulSetKind } from './stateful-set.js';
+import { storageClassKind } from './storage-class.js';
 
 export type { Column, KindInfo, Readable } from './kind-info.js';
 
@@ -46,6 +49,9 @@ export const catalogue: { readonly [K in Kind]: KindInfo<K> } = {
   PodTemplate: podTemplateKind,
   ReplicationController: replicationControllerKind,
   PodDisruptionBudget: podDisruptionBudgetKind,
+  PersistentVolume: persistentVolumeKind,
+  PersistentVolumeClaim: persistentVolumeClaimKind,
+  StorageClass: storageClassKind,
 };
 
 /** The entry of a kind that is known only at run time: pass it objects of that kind only. */

@@ -11,6 +11,8 @@ import type { ConfigMap } from '../gen/podplane/core/v1/config_map.js';
 import type { Event } from '../gen/podplane/core/v1/event.js';
 import type { Namespace } from '../gen/podplane/core/v1/namespace.js';
 import type { Node } from '../gen/podplane/core/v1/node.js';
+import type { PersistentVolume } from '../gen/podplane/core/v1/persistent_volume.js';
+import type { PersistentVolumeClaim } from '../gen/podplane/core/v1/persistent_volume_claim.js';
 import type { Pod } from '../gen/podplane/core/v1/pod.js';
 import type { PodTemplate } from '../gen/podplane/core/v1/pod_template.js';
 import type { ReplicationController } from '../gen/podplane/core/v1/replication_controller.js';
@@ -18,6 +20,7 @@ import type { Secret } from '../gen/podplane/core/v1/secret.js';
 import type { Service } from '../gen/podplane/core/v1/service.js';
 import type { ServiceAccount } from '../gen/podplane/core/v1/service_account.js';
 import type { PodDisruptionBudget } from '../gen/podplane/policy/v1/pod_disruption_budget.js';
+import type { StorageClass } from '../gen/podplane/storage/v1/storage_class.js';
 
 export interface KindMap {
   Pod: Pod;
@@ -39,6 +42,9 @@ export interface KindMap {
   PodTemplate: PodTemplate;
   ReplicationController: ReplicationController;
   PodDisruptionBudget: PodDisruptionBudget;
+  PersistentVolume: PersistentVolume;
+  PersistentVolumeClaim: PersistentVolumeClaim;
+  StorageClass: StorageClass;
 }
 
 export type Kind = keyof KindMap;

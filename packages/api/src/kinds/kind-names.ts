@@ -65,6 +65,20 @@ export const kindNames: { readonly [K in Kind]: KindNames } = {
     singular: 'poddisruptionbudget',
     short: ['pdb'],
   }),
+  PersistentVolume: names('', 'core.v1.PersistentVolume', 'persistentvolumes', {
+    singular: 'persistentvolume',
+    short: ['pv'],
+    namespaced: false,
+  }),
+  PersistentVolumeClaim: names('', 'core.v1.PersistentVolumeClaim', 'persistentvolumeclaims', {
+    singular: 'persistentvolumeclaim',
+    short: ['pvc'],
+  }),
+  StorageClass: names('storage.k8s.io', 'storage.v1.StorageClass', 'storageclasses', {
+    singular: 'storageclass',
+    short: ['sc'],
+    namespaced: false,
+  }),
 };
 
 export const allKinds: readonly Kind[] = Object.keys(kindNames) as Kind[];

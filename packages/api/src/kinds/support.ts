@@ -1,5 +1,6 @@
 // Which fields work. This table is the only place that says so: admission refuses and warns by it, docs/support.md is made from
 // it, and a test sees to it that no field of any kind is missing. To turn a field on, change its line. No logic here.
+import { NO_PROVISIONER, NODE_LOCAL, NODE_LOCAL_DRIVER, SHARED_DIRECTORY, SHARED_DIRECTORY_DRIVER } from '../storage/words.js';
 import type { Kind } from './kind-map.js';
 
 /** Where a path starts: at a kind, at every pod spec (of pods and of templates), or at every container of one. */
@@ -281,8 +282,60 @@ const others: readonly SupportRule[] = [
   ...yes('PodDisruptionBudget', ['spec.minAvailable', 'spec.maxUnavailable', 'spec.selector', 'spec.unhealthyPodEvictionPolicy']),
 ];
 
+const storage: readonly SupportRule[] = [
+  ...yes('PersistentVolume', ['spec.capacity'], 'what claims are matched by; nothing stops a program from writing more'),
+  ...yes('PersistentVolume', ['spec.accessModes', 'spec.claimRef', 'spec.storageClassName', 'spec.nodeAffinity']),
+  only('PersistentVolume', 'spec.persistentVolumeReclaimPolicy', ['Retain', 'Delete']),
+  only('PersistentVolume', 'spec.volumeMode', ['Filesystem']),
+  ...yes('PersistentVolume', ['spec.hostPath', 'spec.local.path'], 'the agent must see the same files as its engine'),
+  only('PersistentVolume', 'spec.csi.driver', [NODE_LOCAL_DRIVER, SHARED_DIRECTORY_DRIVER]),
+  ...yes('PersistentVolume', ['spec.csi.volumeHandle'], "a volume of the node's engine, or a directory that nodes mount"),
+  ...yes('PersistentVolume', ['spec.csi.readOnly']),
+  only('PersistentVolume', 'spec.csi.volumeAttributes{}', ['requireMount']),
+  ...no('PersistentVolume', [
+    'spec.local.fsType',
+    'spec.csi.fsType',
+    'spec.csi.controllerPublishSecretRef',
+    'spec.csi.nodeStageSecretRef',
+    'spec.csi.nodePublishSecretRef',
+    'spec.csi.controllerExpandSecretRef',
+    'spec.csi.nodeExpandSecretRef',
+    'spec.mountOptions',
+    'spec.volumeAttributesClassName',
+    'spec.gcePersistentDisk',
+    'spec.awsElasticBlockStore',
+    'spec.glusterfs',
+    'spec.nfs',
+    'spec.rbd',
+    'spec.iscsi',
+    'spec.cinder',
+    'spec.cephfs',
+    'spec.fc',
+    'spec.flocker',
+    'spec.flexVolume',
+    'spec.azureFile',
+    'spec.vsphereVolume',
+    'spec.quobyte',
+    'spec.azureDisk',
+    'spec.photonPersistentDisk',
+    'spec.portworxVolume',
+    'spec.scaleIO',
+    'spec.storageos',
+  ]),
+  ...yes('PersistentVolumeClaim', ['spec.accessModes', 'spec.selector', 'spec.volumeName', 'spec.storageClassName']),
+  ...yes('PersistentVolumeClaim', ['spec.resources.requests'], 'what volumes are matched by; nothing stops a program from writing more'),
+  ...yes('PersistentVolumeClaim', ['spec.resources.limits'], 'kept; nothing goes by it, as in Kubernetes'),
+  only('PersistentVolumeClaim', 'spec.volumeMode', ['Filesystem']),
+  ...no('PersistentVolumeClaim', ['spec.dataSource', 'spec.dataSourceRef', 'spec.volumeAttributesClassName']),
+  only('StorageClass', 'provisioner', [NODE_LOCAL, SHARED_DIRECTORY, NO_PROVISIONER]),
+  ...yes('StorageClass', ['parameters'], '`path` and `requireMount` of the shared directory'),
+  ...yes('StorageClass', ['reclaimPolicy', 'allowVolumeExpansion', 'allowedTopologies']),
+  ...yes('StorageClass', ['volumeBindingMode'], 'node-local volumes wait for their first pod'),
+  ...no('StorageClass', ['mountOptions']),
+];
+
 /** Every field, or one above it. Metadata and status, which all kinds have, are not in it. */
-export const supportTable: readonly SupportRule[] = [...podSpec, ...volumes, ...container, ...others];
+export const supportTable: readonly SupportRule[] = [...podSpec, ...volumes, ...container, ...storage, ...others];
 
 /** Where kinds hold a pod spec. */
 export const podSpecPaths: Readonly<Partial<Record<Kind, string>>> = {

@@ -16,6 +16,7 @@ import {
   updateFaults,
   workloadWith,
 } from './testing/pods.js';
+import { goodClaim, goodClass, goodVolume } from './testing/storage.js';
 
 const named = (manifest: JsonObject): JsonObject =>
   applyMergePatch({ metadata: { name: 'a', namespace: 'default' } }, manifest) as JsonObject;
@@ -50,6 +51,9 @@ const good: Readonly<Record<Kind, JsonObject>> = {
   ReplicationController: goodController,
   PodDisruptionBudget: named({ spec: { minAvailable: '50%', selector: { matchLabels: { app: 'web' } } } }),
   ControllerRevision: named({ data: { spec: {} }, revision: 1 }),
+  PersistentVolume: goodVolume,
+  PersistentVolumeClaim: goodClaim,
+  StorageClass: goodClass,
 };
 
 describe.each(allKinds)('%s', (kind) => {

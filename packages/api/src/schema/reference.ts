@@ -22,6 +22,7 @@ const PACKAGES: readonly (readonly [string, string])[] = [
   ['podplane.apps.v1', 'Objects: apps/v1'],
   ['podplane.batch.v1', 'Objects: batch/v1'],
   ['podplane.policy.v1', 'Objects: policy/v1'],
+  ['podplane.storage.v1', 'Objects: storage.k8s.io/v1'],
   ['podplane.coordination.v1', 'Objects: coordination.k8s.io/v1'],
   ['podplane.meta.v1', 'Metadata'],
 ];

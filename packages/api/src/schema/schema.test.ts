@@ -25,6 +25,7 @@ describe('the model', () => {
         .map((it) => `v1 ${it}`)
         .concat(['coordination.k8s.io/v1 Lease', 'apps/v1 Deployment', 'apps/v1 ReplicaSet', 'apps/v1 ControllerRevision'])
         .concat(['apps/v1 DaemonSet', 'apps/v1 StatefulSet', 'batch/v1 Job', 'batch/v1 CronJob', 'policy/v1 PodDisruptionBudget'])
+        .concat(['v1 PersistentVolume', 'v1 PersistentVolumeClaim', 'storage.k8s.io/v1 StorageClass'])
         .toSorted(),
     );
     expect([...kindSchemas().keys()].toSorted()).toEqual(Object.keys(codecs).toSorted());
@@ -93,6 +94,7 @@ describe('the model', () => {
     const inlined = [...everyMessage()].filter((it) => it.inlinedFrom !== undefined);
     expect(Object.fromEntries(inlined.map((it) => [it.name, it.inlinedFrom]))).toEqual({
       Volume: 2,
+      PersistentVolumeSpec: 2,
       Probe: 1,
       EphemeralContainer: 1,
       ConfigMapEnvSource: 1,

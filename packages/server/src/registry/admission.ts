@@ -22,6 +22,8 @@ const WITH_STATUS: ReadonlySet<Kind> = new Set<Kind>([
   'CronJob',
   'ReplicationController',
   'PodDisruptionBudget',
+  'PersistentVolume',
+  'PersistentVolumeClaim',
 ]);
 
 /** Throws ApiError BadRequest for one that the kind does not have. */

@@ -11,6 +11,7 @@ import { StoreError } from '@podplane/store/errors';
 import type { Cause, Store, Tx } from '@podplane/store/types';
 import { actorOf, type Identity } from '../auth/identity.js';
 import { admitChange, admitNew, checkNamespace, parseSubresource, type Subresource } from './admission.js';
+import { checkClaimGrowth } from './claim-growth.js';
 import { checkDeleteOptions, type Deleted, type DeleteOptions, deleteObject } from './deletion.js';
 import { type EvictOptions, evict } from './eviction.js';
 import { type Place, parsePlace } from './kinds.js';
@@ -241,6 +242,8 @@ function replace(tx: Tx, { kind, namespace, name }: Place, next: KindMap[Kind], 
   const previous = tx.get(kind, namespace, name);
   if (previous === undefined) throw notFound(kind, namespace, name);
   admitChange<Kind>(kind, next, previous, subresource);
+  if (kind === 'PersistentVolumeClaim' && subresource === '')
+    checkClaimGrowth(tx, next as KindMap['PersistentVolumeClaim'], previous as Obj<'PersistentVolumeClaim'>);
   return tx.update<Kind>(kind, next, 'any');
 }
 

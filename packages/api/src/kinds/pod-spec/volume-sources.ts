@@ -61,7 +61,8 @@ function downwardFaults(files: readonly DeepReadonly<DownwardAPIVolumeFile>[], p
   });
 }
 
-function hostPathFaults(source: DeepReadonly<HostPathVolumeSource>, path: Path): FieldError[] {
+/** Faults of a file or folder of a node. */
+export function hostPathFaults(source: DeepReadonly<HostPathVolumeSource>, path: Path): FieldError[] {
   const out: FieldError[] = [];
   const at = path.child('path');
   if (source.path === '') out.push(required(at));
