@@ -164,6 +164,7 @@ export class Agent implements WorkerHost {
     const ending = Promise.all([this.tunnels?.close(), this.monitor.stop()]);
     this.session.stop();
     for (const worker of this.workers.values()) worker.stop();
+    this.probes.close?.();
     this.writer.changed();
     await this.writer.flush(); // before anything is waited for
     await atMost(this.system.timers, STOP_MS, ending);

@@ -15,6 +15,7 @@ import {
   type LogOptions,
   PAUSE_CONTAINER,
   type PauseSpec,
+  PROBE_RUNNER,
   type RegistryAuth,
 } from '@podplane/agent/runtime/types';
 import type { FakeCall, FakeContainer, FakeImage, FakeRuntimeOptions } from './fake-runtime-types.js';
@@ -269,6 +270,8 @@ export class FakeRuntime implements ContainerRuntime {
     await this.call('exec', containerId);
     const one = this.find(containerId);
     if (one.info.state !== 'running') throw new RuntimeError('conflict', 'the container is not running');
+    // Containers here have no programs of ours.
+    if (options.command[0] === PROBE_RUNNER) throw new RuntimeError('start-failed', 'no such file');
     const { code, output = '', afterMs = 0 } = one.image.exec?.(options.command, one.info) ?? { code: 0 };
     const done = Promise.withResolvers<number>();
     const timer = this.options.system.timers.after(afterMs, () => done.resolve(code));
@@ -286,6 +289,10 @@ export class FakeRuntime implements ContainerRuntime {
         done.resolve(137);
       },
     };
+  }
+
+  searchPath(): Promise<string | undefined> {
+    return Promise.resolve(undefined);
   }
 
   async *logs(

@@ -111,6 +111,7 @@ export function containerSpec(container: Container, attempt: number, sandboxId: 
       security: security.security,
       processes: processesOf(pod, sandboxId),
       hostIPC: pod.spec?.hostIPC === true,
+      execProbes: [container.livenessProbe, container.readinessProbe, container.startupProbe].some((probe) => probe?.exec !== undefined),
     },
   };
 }

@@ -49,6 +49,7 @@ export class PodProbers {
   }
 
   drop(containerId: string): void {
+    if (this.probers.has(containerId)) this.worker.host.probes.drop?.(containerId);
     this.probers.get(containerId)?.stop();
     this.probers.delete(containerId);
     this.verdicts.delete(containerId);

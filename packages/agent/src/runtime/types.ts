@@ -14,6 +14,8 @@ export const LABEL_SPEC_HASH = 'podplane.dev/spec-hash';
 /** 0 for the first run, then one more for each restart. */
 export const LABEL_ATTEMPT = 'podplane.dev/attempt';
 export const PAUSE_CONTAINER = 'POD';
+/** Where containers with exec probes have the program that runs them. */
+export const PROBE_RUNNER = '/dev/.podplane/run';
 
 export type ContainerState = 'created' | 'running' | 'exited' | 'removing' | 'paused' | 'dead' | 'restarting';
 
@@ -129,6 +131,8 @@ export interface ContainerSpec {
   readonly processes?: 'host' | { readonly of: string } | undefined;
   /** The host's shared memory and queues instead of the pod's. */
   readonly hostIPC?: boolean | undefined;
+  /** It has exec probes: PROBE_RUNNER shall be there where that can be. */
+  readonly execProbes?: boolean | undefined;
 }
 
 export interface ImageInfo {
@@ -213,6 +217,7 @@ export interface ContainerRuntime {
     labels: Readonly<Record<string, string>>,
     options: { readonly memory: boolean; readonly sizeBytes: number | undefined },
   ): Promise<void>;
+  /** Those of pods. */
   listVolumes(nodeName: string): Promise<readonly { readonly name: string; readonly labels: Readonly<Record<string, string>> }[]>;
   removeVolume(name: string): Promise<void>;
   /** Where the engine keeps a volume, on its own host; undefined: there is none of this name. */
@@ -223,6 +228,8 @@ export interface ContainerRuntime {
     containerId: string,
     options: { readonly command: readonly string[]; readonly stdin: boolean; readonly tty: boolean; readonly env?: readonly string[] },
   ): Promise<ExecHandle>;
+  /** PATH of the container's environment, where an exec looks for commands; undefined: it has none. */
+  searchPath(containerId: string): Promise<string | undefined>;
   logs(
     containerId: string,
     options: LogOptions,

@@ -8,6 +8,7 @@ import { toRuntimeError } from './engine-errors.js';
 import { EngineAnswer } from './engine-http.js';
 import { CallRank } from './engine-limit.js';
 import { presentImage } from './images.js';
+import { RunnerVolume } from './runner-volume.js';
 
 // Inspects are cheap (4 ms, mostly waiting): more at once than starts.
 const PARALLEL_INSPECTS = 8;
@@ -26,8 +27,14 @@ export class Containers {
   readonly #sawOom = new Set<string>();
   #negativeOomScore: Promise<boolean> | undefined;
 
+  readonly #runner: RunnerVolume;
+
   constructor(engine: Engine) {
     this.#engine = engine;
+    this.#runner = new RunnerVolume(engine, {
+      create: (options) => this.#create(`podplane-runner-${engine.system.random.suffix(10)}`, options, CallRank.createApp),
+      remove: (id) => this.remove(id),
+    });
   }
 
   async createPause(spec: PauseSpec): Promise<string> {
@@ -40,7 +47,9 @@ export class Containers {
     const wanted = spec.resources.oomScoreAdj;
     const negative = wanted !== undefined && wanted < 0;
     const allowed = !negative || (await this.#mayLowerOomScore(spec.labels[LABEL_NODE] ?? ''));
-    return this.#create(spec.name, appOptions(spec, allowed ? wanted : 0), CallRank.createApp);
+    const runner = await this.#runner.mountFor(spec);
+    const mounts = runner === undefined ? spec.mounts : [...spec.mounts, runner];
+    return this.#create(spec.name, appOptions({ ...spec, mounts }, allowed ? wanted : 0), CallRank.createApp);
   }
 
   async #create(name: string, options: CreateContainer, rank: CallRank): Promise<string> {
@@ -159,6 +168,11 @@ export class Containers {
   async inspect(id: string): Promise<ContainerInfo | undefined> {
     const found = await this.#engine.find<ContainerInspect>(`inspect container ${short(id)}`, { method: 'GET', path: `${path(id)}/json` });
     return found && containerInfo(found, this.#sawOom.has(found.Id));
+  }
+
+  async searchPath(id: string): Promise<string | undefined> {
+    const found = await this.#engine.find<ContainerInspect>(`inspect container ${short(id)}`, { method: 'GET', path: `${path(id)}/json` });
+    return found?.Config.Env?.findLast((one) => one.startsWith('PATH='))?.slice('PATH='.length);
   }
 
   /**

@@ -21,6 +21,7 @@ import { listImages, loadImage, presentImage, pullImage, removeImage, saveImage 
 import { containerLogs } from './logs.js';
 import { checkClaim, ensureNetwork, removeNetwork } from './network.js';
 import { ensurePauseImage } from './pause-image.js';
+import { isRunnerVolume } from './runner-volume.js';
 import { createVolume, listVolumes, removeVolume, volumePath } from './volumes.js';
 
 export interface DockerRuntimeOptions extends EngineOptions {
@@ -158,8 +159,8 @@ export class DockerRuntime implements ContainerRuntime {
     return createVolume(this.#engine, name, labels, options);
   }
 
-  listVolumes(nodeName: string): Promise<readonly { readonly name: string; readonly labels: Readonly<Record<string, string>> }[]> {
-    return listVolumes(this.#engine, nodeName);
+  async listVolumes(nodeName: string): Promise<readonly { readonly name: string; readonly labels: Readonly<Record<string, string>> }[]> {
+    return (await listVolumes(this.#engine, nodeName)).filter(({ labels }) => !isRunnerVolume(labels));
   }
 
   removeVolume(name: string): Promise<void> {
@@ -176,6 +177,10 @@ export class DockerRuntime implements ContainerRuntime {
 
   exec(containerId: string, options: ExecOptions): Promise<ExecHandle> {
     return execInContainer(this.#engine, containerId, options);
+  }
+
+  searchPath(containerId: string): Promise<string | undefined> {
+    return this.#containers.searchPath(containerId);
   }
 
   logs(containerId: string, options: LogOptions, signal: AbortSignal): AsyncIterable<OutputPart> {
@@ -197,7 +202,7 @@ export class DockerRuntime implements ContainerRuntime {
     await this.#checkClaim(nodeName);
     const ids = await this.#containers.ids(nodeName);
     await inParallel(ids, ids.length, (id) => this.#containers.remove(id)); // the limit of engine calls orders them
-    const volumes = await this.listVolumes(nodeName);
+    const volumes = await listVolumes(this.#engine, nodeName);
     await inParallel(volumes, 4, (volume) => this.removeVolume(volume.name));
     await removeNetwork(this.#engine, nodeName);
   }

@@ -63,7 +63,12 @@ export interface ContainerInspect {
   readonly Name: string;
   readonly Created: string;
   readonly Image: string;
-  readonly Config: { readonly Image: string; readonly Labels: Readonly<Record<string, string>> | null; readonly Tty: boolean };
+  readonly Config: {
+    readonly Image: string;
+    readonly Labels: Readonly<Record<string, string>> | null;
+    readonly Tty: boolean;
+    readonly Env?: readonly string[] | null;
+  };
   readonly State: {
     readonly Status: string;
     readonly StartedAt: string;

@@ -140,6 +140,10 @@ class DockerExec implements ExecHandle {
     const state = await this.#inspect();
     if (!state.Running || !(state.Pid > 0)) return;
     const cgroup = await readFile(`/proc/${state.Pid}/cgroup`, 'utf8');
-    if (cgroup.includes(this.#containerId)) process.kill(state.Pid, 'SIGKILL');
+    if (!cgroup.includes(this.#containerId)) return;
+    const stat = await readFile(`/proc/${state.Pid}/stat`, 'latin1');
+    const [, , group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    // runc makes it the leader of a session: with it ends what it started.
+    process.kill(Number(group) === state.Pid ? -state.Pid : state.Pid, 'SIGKILL');
   }
 }
