@@ -107,6 +107,7 @@ export class FakeRuntime implements ContainerRuntime {
       memoryBytes,
       cgroupDriver: 'cgroupfs',
       cgroupVersion: '2',
+      security: ['seccomp', 'apparmor'],
     };
   }
 
@@ -259,6 +260,10 @@ export class FakeRuntime implements ContainerRuntime {
   async volumePath(): Promise<string | undefined> {
     await this.call('volumePath', '');
     return undefined;
+  }
+
+  async imageFiles(): Promise<ReadonlyMap<string, string>> {
+    return new Map();
   }
 
   async seesPath(path: string): Promise<boolean> {

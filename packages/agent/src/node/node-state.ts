@@ -43,7 +43,7 @@ export class NodeState {
   facts(): NodeFacts {
     const { flags, fallback } = this.options;
     const memoryCapacityBytes = flags.memoryBytes ?? (this.engine.info?.memoryBytes || fallback.memoryBytes);
-    return { hostIP: flags.nodeIP, allocatable: this.status.allocatable, memoryCapacityBytes };
+    return { hostIP: flags.nodeIP, allocatable: this.status.allocatable, memoryCapacityBytes, security: this.engine.info?.security };
   }
 
   engineUp(info: EngineInfo, network: string | undefined): void {

@@ -13,6 +13,7 @@ const info = {
   memoryBytes: 4 * GIB,
   cgroupDriver: 'cgroupfs',
   cgroupVersion: '1',
+  security: ['seccomp'],
 };
 
 function input(change: Partial<NodeStatusInput> = {}): NodeStatusInput {

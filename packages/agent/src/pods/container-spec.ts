@@ -21,6 +21,8 @@ export type SpecResult =
       readonly skippedEnv: readonly string[];
       /** Mounts whose source is not known yet. */
       readonly find: readonly MountToFind[];
+      /** The name of a seccomp profile whose content is not known yet. */
+      readonly seccompProfile: string | undefined;
     }
   | { readonly ok: false; readonly message: string };
 
@@ -94,6 +96,7 @@ export function containerSpec(container: Container, attempt: number, sandboxId: 
     ok: true,
     skippedEnv: env.skipped,
     find: mounts.find,
+    seccompProfile: security.seccompProfile,
     spec: {
       name: containerName(podRef(pod), container.name, attempt),
       labels: { ...containerLabels(pod, context.nodeName, container, attempt, sandboxId), ...messageLabel(container) },

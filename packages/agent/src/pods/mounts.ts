@@ -117,7 +117,12 @@ export async function findMounts(
     const mount = found[index];
     if (mount === undefined) continue;
     if (host.files === undefined) throw new Error('this agent keeps no files of volumes');
-    found[index] = { ...mount, source: await host.files.source(pod, volume, subPath, run, index) };
+    try {
+      found[index] = { ...mount, source: await host.files.source(pod, volume, subPath, run, index) };
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      throw new Error(`failed to prepare the mounts of container "${container.name}": ${message}`, { cause: error });
+    }
   }
   return [...found, ...etc];
 }

@@ -1,13 +1,25 @@
 // What securityContext of pod and container ask of the engine. Pure. Which sysctls and values are allowed at all is validated by the API.
 import type { Container } from '@podplane/api/gen/podplane/core/v1/container';
 import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
+import type { SELinuxOptions } from '@podplane/api/gen/podplane/core/v1/security';
 import type { Security } from '../runtime/types.js';
 
 /** ok false: CreateContainerConfigError. */
-export type SecurityResult = { readonly ok: true; readonly security: Security } | { readonly ok: false; readonly message: string };
+export type SecurityResult =
+  | {
+      readonly ok: true;
+      readonly security: Security;
+      /** A file in the node's folder of seccomp profiles, whose content is still to be put in. */
+      readonly seccompProfile: string | undefined;
+    }
+  | { readonly ok: false; readonly message: string };
 
 /** A field of the container, else of the pod. */
-function effective<K extends 'runAsUser' | 'runAsGroup' | 'runAsNonRoot' | 'seccompProfile'>(pod: Pod, container: Container, field: K) {
+function effective<K extends 'runAsUser' | 'runAsGroup' | 'runAsNonRoot' | 'seccompProfile' | 'appArmorProfile' | 'seLinuxOptions'>(
+  pod: Pod,
+  container: Container,
+  field: K,
+) {
   return container.securityContext?.[field] ?? pod.spec?.securityContext?.[field];
 }
 
@@ -15,6 +27,16 @@ function effective<K extends 'runAsUser' | 'runAsGroup' | 'runAsNonRoot' | 'secc
 export function needsImageUser(pod: Pod, container: Container): boolean {
   if (effective(pod, container, 'runAsUser') !== undefined) return false;
   return effective(pod, container, 'runAsNonRoot') === true || effective(pod, container, 'runAsGroup') !== undefined;
+}
+
+/** True where the image's own lists of users and groups decide about groups in a way that the engine does not do by itself. */
+export function needsImageAccounts(pod: Pod, container: Container): boolean {
+  return pod.spec?.securityContext?.supplementalGroupsPolicy === 'Strict' || effective(pod, container, 'runAsGroup') !== undefined;
+}
+
+function seLinuxLabels(options: SELinuxOptions | undefined): readonly string[] {
+  const { user, role, type, level } = options ?? {};
+  return Object.entries({ user, role, type, level }).flatMap(([part, value]) => (value ? [`${part}:${value}`] : []));
 }
 
 /** imageUser: as the image has it ("1000", "web:web", "" for root); looked at only where needsImageUser says so. */
@@ -33,8 +55,11 @@ export function containerSecurity(pod: Pod, container: Container, imageUser: str
   }
   const user = uid === undefined ? (gid === undefined ? undefined : imageName || '0') : String(uid);
   const groups = new Set([...(ofPod?.supplementalGroups ?? []), ...(ofPod?.fsGroup === undefined ? [] : [ofPod.fsGroup])]);
+  const seccomp = effective(pod, container, 'seccompProfile');
+  const appArmor = effective(pod, container, 'appArmorProfile');
   return {
     ok: true,
+    seccompProfile: seccomp?.type === 'Localhost' ? seccomp.localhostProfile : undefined,
     security: {
       user: user === undefined || gid === undefined ? user : `${user}:${gid}`,
       groups: [...groups],
@@ -43,7 +68,9 @@ export function containerSecurity(pod: Pod, container: Container, imageUser: str
       privileged: own?.privileged === true,
       readOnlyRootFilesystem: own?.readOnlyRootFilesystem === true,
       noNewPrivileges: own?.allowPrivilegeEscalation === false,
-      seccompUnconfined: effective(pod, container, 'seccompProfile')?.type === 'Unconfined',
+      seccompUnconfined: seccomp?.type === 'Unconfined',
+      appArmor: appArmor?.type === 'Unconfined' ? 'unconfined' : appArmor?.type === 'Localhost' ? appArmor.localhostProfile : undefined,
+      seLinuxLabels: seLinuxLabels(effective(pod, container, 'seLinuxOptions')),
     },
   };
 }

@@ -3,19 +3,20 @@
 import type { Container } from '@podplane/api/gen/podplane/core/v1/container';
 import { pullPolicyFor } from '@podplane/api/kinds/pod-spec/defaults';
 import type { RuntimeError } from '../runtime/errors.js';
-import type { ContainerInfo, ContainerSpec, Mount } from '../runtime/types.js';
+import type { ContainerInfo, ContainerSpec } from '../runtime/types.js';
+import { completeSpec } from './complete-spec.js';
 import { containerSpec } from './container-spec.js';
 import { isEngineDown, toRuntimeError } from './errors.js';
 import { runHook } from './hooks.js';
-import { boundMounts, envContext, findMounts } from './mounts.js';
+import { ensureImage } from './image-step.js';
+import { boundMounts, envContext } from './mounts.js';
 import { nextDelay } from './planner/back-off.js';
 import { FRESH_CONTAINER } from './planner/containers.js';
-import { DEFAULT_GRACE_SECONDS, type ImagePullReason, type Step } from './planner/types.js';
-import { containerField, megabytes } from './pod-events.js';
+import { DEFAULT_GRACE_SECONDS, type Step } from './planner/types.js';
 import { noteStarting, withContainer } from './pod-memory.js';
 import { createSandbox, prepareVolumes, removeSandbox, removeVolumes, startSandbox } from './pod-steps.js';
-import { registryAuth } from './registry-auth.js';
 import { needsImageUser } from './security.js';
+import { emit, type StepOf } from './step-words.js';
 import type { StepContext } from './worker-types.js';
 
 /** How long a target rests after a step that failed for no reason of the pod's own. */
@@ -23,7 +24,6 @@ export const COOL_MS = 1_000;
 const KILL_AGAIN_MS = 2_000;
 /** Kubernetes gives a container this long even when its preStop hook used up the grace. */
 const LEAST_AFTER_HOOK_MS = 2_000;
-const NEVER_RETRY_MS = 10_000;
 const CREATE_RETRY_MS = 1_000;
 const SANDBOX_SOON_MS = 20;
 
@@ -68,88 +68,6 @@ export async function runStep(step: Step, context: StepContext, signal: AbortSig
   }
 }
 
-type StepOf<K extends Step['kind']> = Extract<Step, { kind: K }>;
-
-function emit(context: StepContext, container: string, type: 'Normal' | 'Warning', reason: string, message: string): void {
-  context.host.event({ pod: context.ref, fieldPath: containerField(context.pod, container), type, reason, message });
-}
-
-async function ensureImage(step: StepOf<'ensure-image'>, context: StepContext, signal: AbortSignal): Promise<number> {
-  const { host } = context;
-  const container = context.container(step.container);
-  if (container === undefined || context.pod === undefined) return 0;
-  const image = container.image ?? '';
-  const policy = container.imagePullPolicy || pullPolicyFor(image);
-  const set = (imageId: string): void => {
-    context.memory = withContainer(context.memory, step.container, { image: { state: 'present', imageId } });
-  };
-  if (policy !== 'Always') {
-    const present = await host.runtime.imagePresent(image);
-    if (present !== undefined) {
-      emit(context, step.container, 'Normal', 'Pulled', `Container image "${image}" already present on machine`);
-      set(present.id);
-      return 0;
-    }
-    if (policy === 'Never') {
-      imageFailed(
-        context,
-        container,
-        step.delayMs,
-        'ErrImageNeverPull',
-        `Container image "${image}" is not present with pull policy of Never`,
-      );
-      return 0;
-    }
-  }
-  emit(context, step.container, 'Normal', 'Pulling', `Pulling image "${image}"`);
-  const begin = host.system.clock.monotonic();
-  let shownAt = begin;
-  try {
-    const auth = registryAuth(context.pod, image, host.references);
-    const info = await host.pulls.pull(
-      image,
-      auth,
-      (text, done, total) => {
-        const now = host.system.clock.monotonic();
-        if (now - shownAt < 1_000) return;
-        shownAt = now;
-        const amount = total > 0 ? `${megabytes(done)} of ${megabytes(total)}` : text;
-        context.memory = withContainer(context.memory, step.container, {
-          image: { state: 'unknown', progress: `pulling image "${image}": ${amount}` },
-        });
-        host.changed();
-      },
-      signal,
-    );
-    const seconds = ((host.system.clock.monotonic() - begin) / 1000).toFixed(3);
-    emit(
-      context,
-      step.container,
-      'Normal',
-      'Pulled',
-      `Successfully pulled image "${image}" in ${seconds}s. Image size: ${info.sizeBytes} bytes.`,
-    );
-    set(info.id);
-  } catch (thrown) {
-    if (signal.aborted) return 0;
-    const error = toRuntimeError(thrown);
-    if (isEngineDown(error)) throw error;
-    const reason = error.code === 'invalid' ? 'InvalidImageName' : 'ErrImagePull';
-    emit(context, step.container, 'Warning', 'Failed', `Failed to pull image "${image}": ${error.message}`);
-    imageFailed(context, container, step.delayMs, reason, error.message);
-  }
-  return 0;
-}
-
-function imageFailed(context: StepContext, container: Container, delayMs: number, reason: ImagePullReason, message: string): void {
-  const delay = reason === 'ErrImageNeverPull' ? NEVER_RETRY_MS : nextDelay(delayMs);
-  const retryAt = context.host.system.clock.monotonic() + delay;
-  const before = context.memory.containers.get(container.name)?.image;
-  if (reason !== 'ErrImageNeverPull' || before?.state !== 'failed') emit(context, container.name, 'Warning', 'Failed', `Error: ${reason}`);
-  if (reason === 'ErrImageNeverPull' && before?.state !== 'failed') emit(context, container.name, 'Warning', reason, message);
-  context.memory = withContainer(context.memory, container.name, { image: { state: 'failed', reason, message, delayMs: delay, retryAt } });
-}
-
 async function createContainer(step: StepOf<'create-container'>, context: StepContext): Promise<number> {
   const { host, pod } = context;
   const container = context.container(step.container);
@@ -177,19 +95,18 @@ async function createContainer(step: StepOf<'create-container'>, context: StepCo
   // The sandbox mounts the volumes, and opens them for everybody, when it starts.
   if (made.find.length > 0 && host.cache.get(step.sandboxId)?.state !== 'running') return SANDBOX_SOON_MS;
   const run = { container: step.container, attempt: step.attempt };
-  let mounts: readonly Mount[];
+  let spec: ContainerSpec;
   try {
-    mounts = await findMounts(made.spec.mounts, made.find, pod, container, run, context);
+    spec = await completeSpec(made, pod, container, run, context);
   } catch (thrown) {
     const error = toRuntimeError(thrown);
     if (isEngineDown(error)) throw error;
     await host.files?.release(context.ref.uid, run);
-    const message = `failed to prepare the mounts of container "${step.container}": ${error.message}`;
-    createFailed(context, step.container, 'CreateContainerConfigError', message, nextDelay(memory.failure?.delayMs ?? 0));
+    createFailed(context, step.container, 'CreateContainerConfigError', error.message, nextDelay(memory.failure?.delayMs ?? 0));
     return 0;
   }
   try {
-    const id = await createRun({ ...made.spec, mounts }, messageFile, context);
+    const id = await createRun(spec, messageFile, context);
     emit(context, step.container, 'Normal', 'Created', `Created container: ${step.container}`);
     const always = (container.imagePullPolicy || pullPolicyFor(container.image ?? '')) === 'Always';
     const imageId = memory.image.state === 'present' ? memory.image.imageId : '';

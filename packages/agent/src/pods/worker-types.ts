@@ -20,6 +20,8 @@ export interface NodeFacts {
   readonly hostIP: string;
   readonly allocatable: Readonly<Record<string, string>>;
   readonly memoryCapacityBytes: number;
+  /** What the engine enforces ("seccomp", "apparmor", "selinux"); undefined: not asked yet. */
+  readonly security: readonly string[] | undefined;
 }
 
 /** The agent as pod workers see it. */
@@ -72,6 +74,8 @@ export interface StepContext {
   /** When the grace of a stop under way is over, by container id; monotonic ms. */
   readonly stopping: Map<string, number>;
   container(name: string): Container | undefined;
+  /** What is remembered changed in the middle of a step: the status says it. */
+  progressed(): void;
   /** A container is about to be stopped: its probes end. */
   dropProbes(containerId: string): void;
 }

@@ -7,6 +7,7 @@ import type { Timer } from '@podplane/api/system';
 import { type ContainerInfo, PAUSE_CONTAINER } from '../runtime/types.js';
 import { activeMsLeft, DEADLINE_EXCEEDED } from './deadline.js';
 import { type PodRef, podRef } from './names.js';
+import { nodeVerdict } from './node-verdict.js';
 import { allDone, findContainer } from './planner/containers.js';
 import { containerNameOf } from './planner/observed.js';
 import { isTerminalPhase, plan } from './planner/plan.js';
@@ -173,6 +174,10 @@ export class PodWorker implements StepContext, PodReportSource {
     return findContainer(this.pod, name)?.container;
   }
 
+  progressed(): void {
+    this.soon();
+  }
+
   dropProbes(containerId: string): void {
     this.probers.drop(containerId);
   }
@@ -200,6 +205,7 @@ export class PodWorker implements StepContext, PodReportSource {
     if (seeing) {
       this.memory = noteObserved(this.memory, observed, now, this.adopting);
       this.address();
+      this.checkNode();
       this.checkDeadline(observed, now);
       this.probers.sync(observed, now, this.adopting);
       this.adopting = false;
@@ -235,6 +241,17 @@ export class PodWorker implements StepContext, PodReportSource {
         : this.host.system.timers.after(Math.min(Math.max(0, wakeAt - now.monotonic), MAX_TIMER_MS), () => this.soon(), {
             background: true,
           });
+  }
+
+  /** Before anything of it was started: a node that cannot keep the pod safe does not run it. */
+  private checkNode(): void {
+    const { pod, memory, host } = this;
+    const { security } = host.facts();
+    if (pod === undefined || this.limited === undefined || security === undefined || memory.sandbox.attempt >= 0) return;
+    const verdict = nodeVerdict(pod, security);
+    if (verdict === undefined) return;
+    this.memory = { ...memory, failed: verdict };
+    host.event({ pod: this.ref, fieldPath: '', type: 'Warning', ...verdict });
   }
 
   private checkDeadline(observed: readonly ContainerInfo[], now: { readonly wall: number }): void {

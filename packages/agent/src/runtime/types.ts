@@ -73,8 +73,14 @@ export interface Security {
   readonly privileged: boolean;
   readonly readOnlyRootFilesystem: boolean;
   readonly noNewPrivileges: boolean;
-  /** false: the engine's default profile. */
+  /** false: the profile below, or else the engine's default profile. */
   readonly seccompUnconfined: boolean;
+  /** A profile as JSON. */
+  readonly seccompProfile?: string | undefined;
+  /** "unconfined" or the name of a profile that is loaded on the engine's host; undefined: the engine's default profile. */
+  readonly appArmor?: string | undefined;
+  /** Parts of the SELinux label, as in "level:s0:c1". */
+  readonly seLinuxLabels?: readonly string[] | undefined;
 }
 
 export interface PauseSpec {
@@ -202,6 +208,8 @@ export interface ContainerRuntime {
   /** Also a running one. Not there: no error. */
   remove(containerId: string): Promise<void>;
   imagePresent(image: string): Promise<ImageInfo | undefined>;
+  /** Small text files of an image, by path; those that it does not have are missing. */
+  imageFiles(image: string, paths: readonly string[]): Promise<ReadonlyMap<string, string>>;
   /** Pulls; progress in bytes. */
   pullImage(
     image: string,
@@ -256,4 +264,6 @@ export interface EngineInfo {
   readonly memoryBytes: number;
   readonly cgroupDriver: string;
   readonly cgroupVersion: string;
+  /** What it enforces: "seccomp", "apparmor", "selinux". */
+  readonly security: readonly string[];
 }

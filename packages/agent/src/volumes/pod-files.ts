@@ -66,6 +66,11 @@ export class PodFiles {
     this.roots = memoryDir === undefined ? new Roots(dataDir, seesPath, log) : new Roots(dataDir, seesPath, log, memoryDir);
   }
 
+  /** Where the administrator of the node puts seccomp profiles for pods to name. */
+  get seccompFolder(): string {
+    return join(this.options.dataDir, 'seccomp');
+  }
+
   /** Makes what a volume needs on this host. The problem, in words, where it cannot be; nothing to do for emptyDir. */
   async prepare(pod: Pod, volume: Volume, context: EnvContext): Promise<string | undefined> {
     if (volume.hostPath !== undefined) {

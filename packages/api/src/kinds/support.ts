@@ -35,6 +35,10 @@ const only = (scope: SupportScope, path: string, except: NonNullable<Except>, no
 const warn = (scope: SupportScope, path: string, note: string, except?: Except): SupportRule =>
   except === undefined ? { scope, path, support: 'warned', note } : { scope, path, support: 'warned', note, except };
 
+const NEEDS_SELINUX = 'where the engine uses SELinux; a node without it fails the pod';
+const NEEDS_APPARMOR = 'where the engine has AppArmor; a node without it fails the pod';
+const SECCOMP_FOLDER = "a file below seccomp/ of the agent's data directory";
+
 const podSpec: readonly SupportRule[] = [
   ...no('PodSpec', ['ephemeralContainers']),
   ...yes('PodSpec', ['restartPolicy', 'terminationGracePeriodSeconds', 'nodeSelector', 'nodeName', 'hostname', 'tolerations']),
@@ -47,7 +51,8 @@ const podSpec: readonly SupportRule[] = [
   ...yes('PodSpec', ['affinity.nodeAffinity']),
   ...no('PodSpec', ['affinity.podAffinity', 'affinity.podAntiAffinity', 'topologySpreadConstraints']),
   ...yes('PodSpec', ['activeDeadlineSeconds', 'readinessGates']),
-  ...no('PodSpec', ['imagePullSecrets', 'runtimeClassName', 'overhead']),
+  ...yes('PodSpec', ['imagePullSecrets']),
+  ...no('PodSpec', ['runtimeClassName', 'overhead']),
   ...no('PodSpec', ['schedulingGates', 'resourceClaims', 'resources', 'priorityClassName']),
   only('PodSpec', 'priority', [0]),
   only('PodSpec', 'preemptionPolicy', ['PreemptLowerPriority']),
@@ -62,13 +67,11 @@ const podSpec: readonly SupportRule[] = [
   warn('PodSpec', 'serviceAccount', '', ['default', '']),
   warn('PodSpec', 'automountServiceAccountToken', 'no token is mounted into pods yet', [false]),
   ...yes('PodSpec', ['enableServiceLinks'], 'without effect while nothing routes to Services'),
-  ...no('PodSpec', [
-    'securityContext.seLinuxOptions',
-    'securityContext.windowsOptions',
-    'securityContext.appArmorProfile',
-    'securityContext.seLinuxChangePolicy',
-    'securityContext.seccompProfile.localhostProfile',
-  ]),
+  ...no('PodSpec', ['securityContext.windowsOptions']),
+  ...yes('PodSpec', ['securityContext.seLinuxOptions'], NEEDS_SELINUX),
+  ...yes('PodSpec', ['securityContext.appArmorProfile'], NEEDS_APPARMOR),
+  only('PodSpec', 'securityContext.seLinuxChangePolicy', ['Recursive']),
+  ...yes('PodSpec', ['securityContext.seccompProfile.localhostProfile'], SECCOMP_FOLDER),
   ...yes('PodSpec', [
     'securityContext.runAsUser',
     'securityContext.runAsGroup',
@@ -78,8 +81,7 @@ const podSpec: readonly SupportRule[] = [
   ...yes('PodSpec', ['securityContext.fsGroup'], 'owns emptyDir volumes and all that is made in them'),
   ...yes('PodSpec', ['securityContext.fsGroupChangePolicy'], 'without effect on emptyDir, as in Kubernetes'),
   ...yes('PodSpec', ['securityContext.sysctls'], 'the safe ones; others are refused'),
-  only('PodSpec', 'securityContext.supplementalGroupsPolicy', ['Merge']),
-  only('PodSpec', 'securityContext.seccompProfile.type', ['RuntimeDefault', 'Unconfined', '']),
+  ...yes('PodSpec', ['securityContext.supplementalGroupsPolicy', 'securityContext.seccompProfile.type']),
 ];
 
 const volumes: readonly SupportRule[] = [
@@ -154,12 +156,10 @@ const container: readonly SupportRule[] = [
   ...yes('Container', ['terminationMessagePath', 'terminationMessagePolicy'], 'where the engine sees the files of the agent'),
   ...yes('Container', ['stdin', 'tty']),
   only('Container', 'stdinOnce', [false]),
-  ...no('Container', [
-    'securityContext.seLinuxOptions',
-    'securityContext.windowsOptions',
-    'securityContext.appArmorProfile',
-    'securityContext.seccompProfile.localhostProfile',
-  ]),
+  ...no('Container', ['securityContext.windowsOptions']),
+  ...yes('Container', ['securityContext.seLinuxOptions'], NEEDS_SELINUX),
+  ...yes('Container', ['securityContext.appArmorProfile'], NEEDS_APPARMOR),
+  ...yes('Container', ['securityContext.seccompProfile.localhostProfile'], SECCOMP_FOLDER),
   ...yes('Container', [
     'securityContext.runAsUser',
     'securityContext.runAsGroup',
@@ -169,8 +169,8 @@ const container: readonly SupportRule[] = [
     'securityContext.allowPrivilegeEscalation',
   ]),
   ...yes('Container', ['securityContext.privileged'], 'where the node itself may do so; else the container fails to start'),
-  only('Container', 'securityContext.seccompProfile.type', ['RuntimeDefault', 'Unconfined', '']),
-  only('Container', 'securityContext.procMount', ['Default']),
+  ...yes('Container', ['securityContext.seccompProfile.type']),
+  only('Container', 'securityContext.procMount', ['Default'], 'Unmasked needs hostUsers: false, which is refused'),
 ];
 
 function jobSpec(scope: 'Job' | 'CronJob', prefix: string): SupportRule[] {

@@ -89,7 +89,16 @@ export function appOptions(spec: ContainerSpec, oomScoreAdj: number | undefined)
 /** What is not asked for is left out: engines then do as always. */
 function security(wanted: Security | undefined): HostConfig {
   if (wanted === undefined) return {};
-  const options = [...(wanted.noNewPrivileges ? ['no-new-privileges'] : []), ...(wanted.seccompUnconfined ? ['seccomp=unconfined'] : [])];
+  const options = [
+    ...(wanted.noNewPrivileges ? ['no-new-privileges'] : []),
+    ...(wanted.seccompUnconfined
+      ? ['seccomp=unconfined']
+      : wanted.seccompProfile === undefined
+        ? []
+        : [`seccomp=${wanted.seccompProfile}`]),
+    ...(wanted.appArmor === undefined ? [] : [`apparmor=${wanted.appArmor}`]),
+    ...(wanted.seLinuxLabels ?? []).map((part) => `label=${part}`),
+  ];
   return {
     ...(wanted.groups.length === 0 ? {} : { GroupAdd: wanted.groups.map(String) }),
     ...(wanted.addCapabilities.length === 0 ? {} : { CapAdd: wanted.addCapabilities }),
@@ -98,6 +107,11 @@ function security(wanted: Security | undefined): HostConfig {
     ...(wanted.readOnlyRootFilesystem ? { ReadonlyRootfs: true } : {}),
     ...(options.length === 0 ? {} : { SecurityOpt: options }),
   };
+}
+
+/** Never started: only its image's files are read. */
+export function readImageOptions(image: string): CreateContainer {
+  return { Image: image, Entrypoint: ['-'], HostConfig: { NetworkMode: 'none', RestartPolicy: NO_RESTART } };
 }
 
 /** Starts and ends at once, if this machine lets containers have a negative OOM score; else it cannot be started. */

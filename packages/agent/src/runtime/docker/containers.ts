@@ -1,7 +1,8 @@
 // Containers of the engine: made, started, ended, removed, looked at. What they are made from is container-specs.ts.
+import { readTar } from '../../images/tar-read.js';
 import { isRuntimeError, RuntimeError } from '../errors.js';
 import { type ContainerHint, type ContainerInfo, type ContainerSpec, type ContainerState, LABEL_NODE, type PauseSpec } from '../types.js';
-import { appOptions, oomProbeOptions, pathProbeOptions, pauseOptions } from './container-specs.js';
+import { appOptions, oomProbeOptions, pathProbeOptions, pauseOptions, readImageOptions } from './container-specs.js';
 import type { Engine } from './engine.js';
 import type { ContainerInspect, CreateContainer } from './engine-api.js';
 import { toRuntimeError } from './engine-errors.js';
@@ -15,6 +16,9 @@ const PARALLEL_INSPECTS = 8;
 // A stop waits for the container's grace period most of the time; after this it counts no more against the limit.
 const STOP_HOLDS_MS = 1000;
 
+const IMAGE_FILE_BYTES = 1024 * 1024;
+const REMEMBERED_IMAGES = 50;
+
 const short = (id: string): string => id.slice(0, 12);
 const path = (id: string): string => `/containers/${encodeURIComponent(id)}`;
 const statusOf = (error: unknown): number | undefined => (error instanceof EngineAnswer ? error.statusCode : undefined);
@@ -25,6 +29,7 @@ export class Containers {
   readonly #newPauses = new Set<string>();
   /** Containers of which an event said that something in them was killed for memory. */
   readonly #sawOom = new Set<string>();
+  readonly #imageFiles = new Map<string, ReadonlyMap<string, string>>();
   #negativeOomScore: Promise<boolean> | undefined;
 
   readonly #runner: RunnerVolume;
@@ -107,6 +112,41 @@ export class Containers {
       return true;
     } catch (error) {
       if (isRuntimeError(error, 'invalid')) return false;
+      throw error;
+    }
+  }
+
+  /** Files of at most 1 MiB; by the id of the image, as its files never change. */
+  async imageFiles(image: string, paths: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const id = (await presentImage(this.#engine, image))?.id ?? image;
+    const key = JSON.stringify([id, paths]);
+    const known = this.#imageFiles.get(key);
+    if (known !== undefined) return known;
+    const found = new Map<string, string>();
+    const name = `podplane-read-${this.#engine.system.random.suffix(10)}`;
+    const container = await this.#create(name, readImageOptions(image), CallRank.createApp);
+    try {
+      for (const file of paths) {
+        const text = await this.#readFile(container, file);
+        if (text !== undefined) found.set(file, text);
+      }
+    } finally {
+      await this.remove(container);
+    }
+    const [oldest] = this.#imageFiles.keys();
+    if (this.#imageFiles.size >= REMEMBERED_IMAGES && oldest !== undefined) this.#imageFiles.delete(oldest);
+    this.#imageFiles.set(key, found);
+    return found;
+  }
+
+  async #readFile(id: string, file: string): Promise<string | undefined> {
+    try {
+      const doing = `read ${file} of an image`;
+      const archive = await this.#engine.stream(doing, { method: 'GET', path: `${path(id)}/archive`, query: { path: file } });
+      for await (const { data } of readTar(archive, IMAGE_FILE_BYTES)) return data?.toString('utf8');
+      return undefined;
+    } catch (error) {
+      if (isRuntimeError(error, 'not-found')) return undefined;
       throw error;
     }
   }

@@ -67,6 +67,7 @@ export class DockerRuntime implements ContainerRuntime {
       memoryBytes: number('MemTotal'),
       cgroupDriver: text('CgroupDriver'),
       cgroupVersion: text('CgroupVersion'),
+      security: securityNames(info.SecurityOptions),
     };
   }
 
@@ -122,6 +123,10 @@ export class DockerRuntime implements ContainerRuntime {
 
   imagePresent(image: string): Promise<ImageInfo | undefined> {
     return presentImage(this.#engine, image);
+  }
+
+  imageFiles(image: string, paths: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    return this.#containers.imageFiles(image, paths);
   }
 
   pullImage(
@@ -206,4 +211,12 @@ export class DockerRuntime implements ContainerRuntime {
     await inParallel(volumes, 4, (volume) => this.removeVolume(volume.name));
     await removeNetwork(this.#engine, nodeName);
   }
+}
+
+/** "name=apparmor", "name=seccomp,profile=default" */
+function securityNames(options: unknown): readonly string[] {
+  if (!Array.isArray(options)) return [];
+  return options
+    .flatMap((option) => (typeof option === 'string' ? [/\bname=([^,]+)/.exec(option)?.[1] ?? ''] : []))
+    .filter((name) => name !== '');
 }

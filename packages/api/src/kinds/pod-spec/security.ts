@@ -1,12 +1,13 @@
 // Faults of securityContext, of pods and of containers. What nothing implements is refused by ../support.ts.
 
-import { duplicate, type FieldError, forbidden, invalid, notSupported, type Path, required } from '../../errors.js';
+import { duplicate, type FieldError, forbidden, invalid, notSupported, type Path, required, tooLong } from '../../errors.js';
 import type { PodSpec } from '../../gen/podplane/core/v1/pod.js';
-import type { SeccompProfile, SecurityContext } from '../../gen/podplane/core/v1/security.js';
+import type { AppArmorProfile, SeccompProfile, SecurityContext } from '../../gen/podplane/core/v1/security.js';
 import type { DeepReadonly } from '../kind-map.js';
 
 const MAX_ID = 2 ** 31 - 1;
 const CHANGE_POLICIES = ['Always', 'OnRootMismatch'] as const;
+const GROUP_POLICIES = ['Merge', 'Strict'] as const;
 const SECCOMP_TYPES = ['Localhost', 'RuntimeDefault', 'Unconfined'] as const;
 const SYSCTL_MAX = 253;
 const SYSCTL_NAME = /^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$/;
@@ -42,7 +43,29 @@ function validateSeccomp(profile: DeepReadonly<SeccompProfile> | undefined, path
     return [required(at.child('localhostProfile'), 'must be set when seccomp type is Localhost')];
   if (type !== 'Localhost' && localhostProfile !== undefined)
     return [invalid(at.child('localhostProfile'), localhostProfile, 'can only be set when seccomp type is Localhost')];
-  return [];
+  return localhostProfile === undefined ? [] : descendingPathFaults(localhostProfile, at.child('localhostProfile'));
+}
+
+/** A path below a folder of the node, which must not lead out of it. */
+function descendingPathFaults(value: string, path: Path): FieldError[] {
+  if (value.startsWith('/')) return [invalid(path, value, 'must be a relative path')];
+  return value.split('/').includes('..') ? [invalid(path, value, "must not contain '..'")] : [];
+}
+
+const PATH_MAX = 4095;
+
+function validateAppArmor(profile: DeepReadonly<AppArmorProfile> | undefined, path: Path): FieldError[] {
+  if (profile === undefined) return [];
+  const { type, localhostProfile } = profile;
+  const at = path.child('appArmorProfile');
+  const name = at.child('localhostProfile');
+  if (type === '') return [required(at.child('type'), 'type is required when appArmorProfile is set')];
+  if (!SECCOMP_TYPES.some((one) => one === type)) return [notSupported(at.child('type'), type, SECCOMP_TYPES)];
+  if (type !== 'Localhost')
+    return localhostProfile === undefined ? [] : [invalid(name, localhostProfile, 'can only be set when AppArmor type is Localhost')];
+  if (!localhostProfile?.trim()) return [required(name, 'must be set when AppArmor type is Localhost')];
+  if (localhostProfile !== localhostProfile.trim()) return [invalid(name, localhostProfile, 'must not be padded with whitespace')];
+  return localhostProfile.length > PATH_MAX ? [tooLong(name, PATH_MAX)] : [];
 }
 
 /** Why this sysctl cannot be set for one pod: it is the host's where the pod has the host's namespace. */
@@ -76,6 +99,7 @@ export function validatePodSecurity(spec: DeepReadonly<PodSpec>, path: Path): Fi
   const context = spec.securityContext;
   if (context === undefined) return [];
   const policy = context.fsGroupChangePolicy;
+  const groups = context.supplementalGroupsPolicy;
   return [
     ...validateId(context.runAsUser, path.child('runAsUser')),
     ...validateId(context.runAsGroup, path.child('runAsGroup')),
@@ -84,7 +108,11 @@ export function validatePodSecurity(spec: DeepReadonly<PodSpec>, path: Path): Fi
     ...(policy !== undefined && !CHANGE_POLICIES.some((one) => one === policy)
       ? [notSupported(path.child('fsGroupChangePolicy'), policy, CHANGE_POLICIES)]
       : []),
+    ...(groups !== undefined && !GROUP_POLICIES.some((one) => one === groups)
+      ? [notSupported(path.child('supplementalGroupsPolicy'), groups, GROUP_POLICIES)]
+      : []),
     ...validateSeccomp(context.seccompProfile, path),
+    ...validateAppArmor(context.appArmorProfile, path),
     ...validateSysctls(spec, path.child('sysctls')),
   ];
 }
@@ -96,6 +124,7 @@ export function validateSecurity(context: DeepReadonly<SecurityContext> | undefi
     ...validateId(context.runAsUser, path.child('runAsUser')),
     ...validateId(context.runAsGroup, path.child('runAsGroup')),
     ...validateSeccomp(context.seccompProfile, path),
+    ...validateAppArmor(context.appArmorProfile, path),
   ];
   if (context.allowPrivilegeEscalation === false) {
     if (context.privileged === true)

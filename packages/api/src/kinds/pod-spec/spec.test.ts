@@ -369,6 +369,81 @@ const rows: readonly FaultRow[] = [
     podWith({ restartPolicy: 'always' }),
     'spec.restartPolicy: Unsupported value: "always": supported values: "Always", "OnFailure", "Never"',
   ],
+  // ------------------------------------------------------------------------------------------------------------ profiles
+  [
+    'profiles of the node',
+    context({
+      seccompProfile: { type: 'Localhost', localhostProfile: 'a/b..c.json' },
+      appArmorProfile: { type: 'Localhost', localhostProfile: 'mine' },
+      seLinuxOptions: { level: 's0:c1' },
+      supplementalGroupsPolicy: 'Strict',
+    }),
+  ],
+  [
+    'a local seccomp profile without a name',
+    context({ seccompProfile: { type: 'Localhost' } }),
+    'spec.securityContext.seccompProfile.localhostProfile: Required value: must be set when seccomp type is Localhost',
+  ],
+  [
+    'a name of a seccomp profile that is not local',
+    context({ seccompProfile: { type: 'Unconfined', localhostProfile: 'a' } }),
+    'spec.securityContext.seccompProfile.localhostProfile: Invalid value: "a": can only be set when seccomp type is Localhost',
+  ],
+  [
+    'a seccomp profile by its whole path',
+    context({ seccompProfile: { type: 'Localhost', localhostProfile: '/etc/a' } }),
+    'spec.securityContext.seccompProfile.localhostProfile: Invalid value: "/etc/a": must be a relative path',
+  ],
+  [
+    'a seccomp profile outside of its folder',
+    context({ seccompProfile: { type: 'Localhost', localhostProfile: 'a/../../b' } }),
+    `spec.securityContext.seccompProfile.localhostProfile: Invalid value: "a/../../b": must not contain '..'`,
+  ],
+  [
+    'an unknown kind of seccomp profile',
+    context({ seccompProfile: { type: 'Some' } }),
+    'spec.securityContext.seccompProfile.type: Unsupported value: "Some": supported values: "Localhost", "RuntimeDefault", "Unconfined"',
+  ],
+  [
+    'an AppArmor profile without a type',
+    context({ appArmorProfile: {} }),
+    'spec.securityContext.appArmorProfile.type: Required value: type is required when appArmorProfile is set',
+  ],
+  [
+    'an unknown kind of AppArmor profile',
+    context({ appArmorProfile: { type: 'Some' } }),
+    'spec.securityContext.appArmorProfile.type: Unsupported value: "Some": supported values: "Localhost", "RuntimeDefault", "Unconfined"',
+  ],
+  [
+    'a local AppArmor profile without a name',
+    context({ appArmorProfile: { type: 'Localhost', localhostProfile: ' ' } }),
+    'spec.securityContext.appArmorProfile.localhostProfile: Required value: must be set when AppArmor type is Localhost',
+  ],
+  [
+    'an AppArmor profile with blanks around',
+    context({ appArmorProfile: { type: 'Localhost', localhostProfile: 'a ' } }),
+    'spec.securityContext.appArmorProfile.localhostProfile: Invalid value: "a ": must not be padded with whitespace',
+  ],
+  [
+    'an AppArmor profile with a name that is too long',
+    context({ appArmorProfile: { type: 'Localhost', localhostProfile: 'a'.repeat(4096) } }),
+    ['spec.securityContext.appArmorProfile.localhostProfile', /^Too long: /],
+  ],
+  [
+    'a name of an AppArmor profile that is not local',
+    context({ appArmorProfile: { type: 'RuntimeDefault', localhostProfile: 'a' } }),
+    'spec.securityContext.appArmorProfile.localhostProfile: Invalid value: "a": can only be set when AppArmor type is Localhost',
+  ],
+  [
+    'an AppArmor profile of a container without a type',
+    containerWith({ securityContext: { appArmorProfile: {} } }),
+    `${C}.securityContext.appArmorProfile.type: Required value: type is required when appArmorProfile is set`,
+  ],
+  [
+    'an unknown policy for groups',
+    context({ supplementalGroupsPolicy: 'Some' }),
+    'spec.securityContext.supplementalGroupsPolicy: Unsupported value: "Some": supported values: "Merge", "Strict"',
+  ],
   // ------------------------------------------------------------------------------------------------------------ networks
   [
     'an unknown DNS policy',
