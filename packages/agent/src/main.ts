@@ -155,6 +155,7 @@ async function begin(
         runtime: {
           logs: runtime.logs.bind(runtime),
           exec: runtime.exec.bind(runtime),
+          attach: runtime.attach.bind(runtime),
           imagePresent: runtime.imagePresent.bind(runtime),
           loadImage: async (archive) => {
             await runtime.loadImage(archive);

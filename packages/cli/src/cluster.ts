@@ -9,6 +9,8 @@ import type {
   WhyResponse,
 } from '@podplane/api/gen/podplane/api/v1/cluster';
 import type {
+  AttachRequest,
+  AttachResponse,
   ExecRequest,
   ExecResponse,
   LogsRequest,
@@ -84,6 +86,7 @@ export interface Cluster {
   ): Promise<{ readonly object: KindMap[Kind] | undefined; readonly gone: boolean }>;
   logs(request: LogsRequest, signal: AbortSignal): AsyncIterable<Uint8Array>;
   exec(signal: AbortSignal): Conversation<ExecRequest, ExecResponse>;
+  attach(signal: AbortSignal): Conversation<AttachRequest, AttachResponse>;
   portForward(signal: AbortSignal): Conversation<PortForwardRequest, PortForwardResponse>;
   loadImage(signal: AbortSignal): Conversation<LoadImageRequest, LoadImageResponse>;
   version(): Promise<GetVersionResponse>;

@@ -21,6 +21,7 @@ const KIND_COMMANDS = new Set(['get', 'describe', 'delete']);
 const TARGET_COMMANDS = new Map<string, readonly Kind[]>([
   ['logs', ['Pod', 'Deployment', 'ReplicaSet', 'ReplicationController', 'DaemonSet', 'StatefulSet', 'Job', 'CronJob']],
   ['exec', ['Pod', 'Deployment', 'ReplicaSet', 'ReplicationController', 'DaemonSet', 'StatefulSet', 'Job', 'CronJob']],
+  ['attach', ['Pod', 'Deployment', 'ReplicaSet', 'ReplicationController', 'DaemonSet', 'StatefulSet', 'Job', 'CronJob']],
   ['port-forward', ['Pod', 'Deployment', 'ReplicaSet', 'ReplicationController', 'DaemonSet', 'StatefulSet', 'Job', 'CronJob']],
   ['scale', ['Deployment', 'ReplicaSet', 'ReplicationController', 'StatefulSet']],
 ]);

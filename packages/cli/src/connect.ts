@@ -43,6 +43,7 @@ export function clusterOf(client: PodplaneClient): Cluster {
     delete: (kind, namespace, name, options) => client.delete(kind, namespace, name, options),
     logs: (request, signal) => client.logs(request, signal),
     exec: (signal) => client.exec(signal),
+    attach: (signal) => client.attach(signal),
     portForward: (signal) => client.portForward(signal),
     loadImage: (signal) => client.loadImage(signal),
     version: () => client.version(),

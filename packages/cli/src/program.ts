@@ -3,6 +3,7 @@
 import { Command } from 'commander';
 import { registerAbout } from './commands/about.js';
 import { registerApply, registerCreate } from './commands/apply.js';
+import { registerAttach } from './commands/attach.js';
 import { registerCompletion } from './commands/completion.js';
 import { registerContext } from './commands/context.js';
 import { registerDelete } from './commands/delete.js';
@@ -60,6 +61,7 @@ export function makeProgram(session: Session): Command {
   program.commandsGroup('Inside of pods:');
   registerLogs(program, session);
   registerExec(program, session);
+  registerAttach(program, session);
   registerPortForward(program, session);
   program.commandsGroup('Nodes and servers:');
   registerCordon(program, session);

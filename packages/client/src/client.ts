@@ -13,6 +13,8 @@ import {
 import type { Object as AnyObject } from '@podplane/api/gen/podplane/api/v1/object';
 import { type CreatedObject, ObjectsService, PatchType } from '@podplane/api/gen/podplane/api/v1/objects';
 import {
+  type AttachRequest,
+  type AttachResponse,
   type EvictResponse,
   type ExecRequest,
   type ExecResponse,
@@ -238,6 +240,11 @@ export class PodplaneClient {
   /** The first message must be start; the last answer is exit. */
   exec(signal?: AbortSignal): Conversation<ExecRequest, ExecResponse> {
     return this.calls.conversation(PodsService.exec, signal);
+  }
+
+  /** The first message must be start; the first answer is attached. Ends when the container has ended. */
+  attach(signal?: AbortSignal): Conversation<AttachRequest, AttachResponse> {
+    return this.calls.conversation(PodsService.attach, signal);
   }
 
   /** One TCP connection to a port of a pod. The first message must be start. */

@@ -12,13 +12,14 @@ import {
   LABEL_CONTAINER,
   LABEL_NODE,
   LABEL_POD_UID,
-  type LogOptions,
   PAUSE_CONTAINER,
   type PauseSpec,
   PROBE_RUNNER,
   type RegistryAuth,
+  type StreamsHandle,
 } from '@podplane/agent/runtime/types';
 import type { FakeCall, FakeContainer, FakeImage, FakeRuntimeOptions } from './fake-runtime-types.js';
+import { fakeAttach, fakeExec } from './fake-streams.js';
 
 interface Watcher {
   readonly node: string;
@@ -271,42 +272,23 @@ export class FakeRuntime implements ContainerRuntime {
     return true;
   }
 
-  async exec(containerId: string, options: { readonly command: readonly string[] }): Promise<ExecHandle> {
-    await this.call('exec', containerId);
-    const one = this.find(containerId);
-    if (one.info.state !== 'running') throw new RuntimeError('conflict', 'the container is not running');
+  async exec(containerId: string, { command }: { readonly command: readonly string[] }): Promise<ExecHandle> {
+    const one = await this.live('exec', containerId);
     // Containers here have no programs of ours.
-    if (options.command[0] === PROBE_RUNNER) throw new RuntimeError('start-failed', 'no such file');
-    const { code, output = '', afterMs = 0 } = one.image.exec?.(options.command, one.info) ?? { code: 0 };
-    const done = Promise.withResolvers<number>();
-    const timer = this.options.system.timers.after(afterMs, () => done.resolve(code));
-    return {
-      output: (async function* () {
-        await done.promise;
-        if (output !== '') yield { stream: 'stdout' as const, data: Buffer.from(output) };
-      })(),
-      write: () => Promise.resolve(),
-      closeStdin: () => undefined,
-      resize: () => Promise.resolve(),
-      exit: done.promise,
-      abort: () => {
-        timer.cancel();
-        done.resolve(137);
-      },
-    };
+    if (command[0] === PROBE_RUNNER) throw new RuntimeError('start-failed', 'no such file');
+    return fakeExec(one, command, this.options.system);
   }
 
   searchPath(): Promise<string | undefined> {
     return Promise.resolve(undefined);
   }
 
-  async *logs(
-    containerId: string,
-    _options: LogOptions,
-    _signal: AbortSignal,
-  ): AsyncGenerator<{ stream: 'stdout' | 'stderr'; data: Uint8Array }> {
-    const one = this.find(containerId);
-    yield { stream: 'stdout', data: Buffer.from(`log of ${one.info.name}\n`) };
+  async attach(containerId: string): Promise<StreamsHandle> {
+    return fakeAttach(await this.live('exec', containerId));
+  }
+
+  async *logs(containerId: string): AsyncGenerator<{ stream: 'stdout' | 'stderr'; data: Uint8Array }> {
+    yield { stream: 'stdout', data: Buffer.from(`log of ${this.find(containerId).info.name}\n`) };
   }
 
   async *watch(nodeName: string, signal: AbortSignal): AsyncGenerator<ContainerHint> {
@@ -358,6 +340,13 @@ export class FakeRuntime implements ContainerRuntime {
     if (failure === undefined) return;
     failure.times--;
     throw failure.error;
+  }
+
+  private async live(kind: FakeCall, id: string): Promise<FakeContainer> {
+    await this.call(kind, id);
+    const one = this.find(id);
+    if (one.info.state !== 'running') throw new RuntimeError('conflict', 'the container is not running');
+    return one;
   }
 
   private find(id: string): FakeContainer {

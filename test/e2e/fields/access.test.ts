@@ -1,6 +1,9 @@
-// Fields of pods that decide who sees which processes, on real Docker: one cluster, a pod for each group of fields.
+// Fields of pods that decide who sees which processes and their standard streams, on real Docker: one cluster, a pod for each group of fields.
+import { once } from 'node:events';
 import { readlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { PodplaneClient } from '@podplane/client/client';
+import { readContext } from '@podplane/client/context';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { engineAnswers, eventually, Playground } from '../harness.js';
 import { ShellImage } from '../shell-image.js';
@@ -79,5 +82,54 @@ describe.skipIf(!answers)('access', () => {
     expect(new Set([node[0], one[0], two[0]]).size).toBe(3);
     expect(one[1]).toBe(two[1]);
     expect(one[1]).not.toBe(node[1]);
+  });
+
+  it('Container stdin, Container stdinOnce: input stays open for the next who attaches; with stdinOnce it ends with the first', async () => {
+    await apply('input', {
+      restartPolicy: 'Never',
+      containers: [
+        container('open', 'while read line; do echo "open $line"; done; echo end', { stdin: true }),
+        container('once', 'while read line; do echo "once $line"; done; echo end', { stdin: true, stdinOnce: true }),
+        container('none', 'cat; echo end'),
+      ],
+    });
+    for (const word of ['one', 'two']) {
+      const attached = play.run(['attach', '-i', 'input', '-c', 'open']);
+      attached.stdin?.end(`${word}\n`);
+      const [answer] = (await once(attached.stdout ?? attached, 'data')) as [Buffer];
+      expect(answer.toString()).toBe(`open ${word}\n`);
+      const left = once(attached, 'exit');
+      attached.kill('SIGINT');
+      await left;
+    }
+    const first = await play.cli(['attach', '-i', 'input', '-c', 'once'], 'three\n');
+    expect(first).toMatchObject({ code: 0, stdout: 'once three\nend\n' });
+    // Without standard input there is its end at once, and nothing to attach to.
+    const refused = await play.cli(['attach', '-i', 'input', '-c', 'none'], 'x');
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain('container "none" of pod input');
+    expect(await play.must('logs', 'input', '-c', 'none')).toBe('end\n');
+    expect(await play.must('logs', 'input', '-c', 'open')).toBe('open one\nopen two\n');
+  });
+
+  it('Container tty: a terminal of the size that the other end has', async () => {
+    await apply('terminal', {
+      containers: [container('shell', 'exec sh -i', { stdin: true, tty: true, env: [{ name: 'PS1', value: '$ ' }] })],
+    });
+    using client = new PodplaneClient(await readContext(path.join(play.data, 'context.json')));
+    const stop = new AbortController();
+    const call = client.attach(stop.signal);
+    await call.write({ message: { $case: 'start', value: { namespace: 'default', pod: 'terminal', container: '', stdin: true } } });
+    let seen = '';
+    for await (const { message } of call) {
+      if (message?.$case === 'attached') {
+        expect(message.value.tty).toBe(true);
+        await call.write({ message: { $case: 'resize', value: { width: 97, height: 31 } } });
+        await call.write({ message: { $case: 'stdin', value: Buffer.from('test -t 1 && stty size && echo said\n') } });
+      } else if (message?.$case === 'stdout') seen += message.value.toString();
+      if (seen.includes('\nsaid')) break;
+    }
+    stop.abort();
+    expect(seen.replaceAll('\r', '')).toMatch(/^31 97\nsaid$/m);
   });
 });

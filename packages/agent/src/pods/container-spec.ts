@@ -111,6 +111,7 @@ export function containerSpec(container: Container, attempt: number, sandboxId: 
       resources: containerResources(pod, container, context.memoryCapacityBytes),
       tty: container.tty === true,
       stdin: container.stdin === true,
+      stdinOnce: container.stdinOnce === true,
       security: security.security,
       processes: processesOf(pod, sandboxId),
       hostIPC: pod.spec?.hostIPC === true,

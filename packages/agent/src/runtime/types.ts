@@ -129,6 +129,8 @@ export interface ContainerSpec {
   readonly resources: Resources;
   readonly tty: boolean;
   readonly stdin: boolean;
+  /** Standard input ends when the first who attached leaves. */
+  readonly stdinOnce?: boolean | undefined;
   readonly stopSignal?: string | undefined;
   readonly cgroupParent?: string | undefined;
   /** undefined: nothing special. */
@@ -171,16 +173,20 @@ export interface ContainerHint {
   readonly action: string;
 }
 
-export interface ExecHandle {
+/** Standard streams of a process in a container. */
+export interface StreamsHandle {
   readonly output: AsyncIterable<{ readonly stream: 'stdout' | 'stderr'; readonly data: Uint8Array }>;
   /** Resolves when the bytes were taken. */
   write(data: Uint8Array): Promise<void>;
   closeStdin(): void;
   resize(width: number, height: number): Promise<void>;
+  /** Output ends. A command is killed where possible; a container that was attached to goes on. */
+  abort(): void;
+}
+
+export interface ExecHandle extends StreamsHandle {
   /** The command's exit code. */
   readonly exit: Promise<number>;
-  /** Ends it the hard way: output ends, the process is killed where possible. */
-  abort(): void;
 }
 
 export interface LogOptions {
@@ -238,6 +244,11 @@ export interface ContainerRuntime {
   ): Promise<ExecHandle>;
   /** PATH of the container's environment, where an exec looks for commands; undefined: it has none. */
   searchPath(containerId: string): Promise<string | undefined>;
+  /**
+   * The streams of a running container's first process, from now on. Its input, where it has one, is kept open when they end, unless
+   * it was made with stdinOnce: then closeStdin, or their end, closes it for good.
+   */
+  attach(containerId: string, options: { readonly stdin: boolean; readonly tty: boolean }): Promise<StreamsHandle>;
   logs(
     containerId: string,
     options: LogOptions,

@@ -26,7 +26,7 @@ afterEach(async () => {
 function never(): never {
   throw new Error('must not be called');
 }
-const noRuntime = { logs: never, exec: never, imagePresent: never, loadImage: never };
+const noRuntime = { logs: never, exec: never, attach: never, imagePresent: never, loadImage: never };
 
 function agent(more: Partial<Omit<TunnelsOptions, 'runtime'>> & { readonly runtime?: Partial<ContainerRuntime> } = {}, room?: number) {
   const streams: MemoryTunnel[] = [];

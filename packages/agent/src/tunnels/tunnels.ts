@@ -4,7 +4,7 @@ import type { OpenTunnel } from '@podplane/api/gen/podplane/node/v1/session';
 import type { System } from '@podplane/api/system';
 import type { Log } from '../log.js';
 import type { ContainerRuntime } from '../runtime/types.js';
-import { serveExec } from './exec-tunnel.js';
+import { serveAttach, serveExec } from './exec-tunnel.js';
 import { serveImage } from './image-tunnel.js';
 import { serveLogs } from './logs-tunnel.js';
 import { servePort } from './port-tunnel.js';
@@ -21,7 +21,7 @@ export interface TunnelTarget {
 
 export interface TunnelsOptions {
   readonly dial: TunnelDialer;
-  readonly runtime: Pick<ContainerRuntime, 'logs' | 'exec' | 'imagePresent' | 'loadImage'>;
+  readonly runtime: Pick<ContainerRuntime, 'logs' | 'exec' | 'attach' | 'imagePresent' | 'loadImage'>;
   /**
    * The container of a pod on this node, and the pod's IP; previous: its run before this one. For ports the container is empty: any
    * answer with the IP will do.
@@ -103,6 +103,8 @@ export class Tunnels {
       }
       case 'exec':
         return serveExec(tunnel, request.value, this.#target(request.value.podUid, request.value.container, false).containerId, runtime);
+      case 'attach':
+        return serveAttach(tunnel, request.value, this.#target(request.value.podUid, request.value.container, false).containerId, runtime);
       case 'portForward':
         return servePort(tunnel, request.value, this.#target(request.value.podUid, '', false).ip, system);
       case 'image':

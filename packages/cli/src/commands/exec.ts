@@ -5,6 +5,7 @@ import type { Conversation } from '../cluster.js';
 import { CliError, usage } from '../exit-codes.js';
 import type { Io } from '../io.js';
 import type { Session } from '../session.js';
+import { pumpInput, type StreamInput, terminal } from '../terminal.js';
 import { containerOf, onePod, parseTarget } from '../workloads.js';
 
 interface ExecOptions {
@@ -66,11 +67,9 @@ export async function converse(
   const undo: (() => void)[] = [];
   try {
     await call.write({ message: { $case: 'start', value: start } });
-    if (start.tty) undo.push(terminal(io, call));
-    if (start.stdin) {
-      const pump = pumpInput(io, call);
-      undo.push(pump);
-    }
+    const send = (message: StreamInput): Promise<void> => call.write({ message });
+    if (start.tty) undo.push(terminal(io, send));
+    if (start.stdin) undo.push(pumpInput(io, send));
     for await (const { message } of call) {
       switch (message?.$case) {
         case 'stdout':
@@ -96,42 +95,3 @@ export type ExecResponseMessage =
   | { readonly $case: 'stdout'; readonly value: Uint8Array }
   | { readonly $case: 'stderr'; readonly value: Uint8Array }
   | { readonly $case: 'exit'; readonly value: { readonly code: number } };
-
-/** Raw mode and the size of the terminal, also when it changes. Answers how to undo it. */
-function terminal(io: Io, call: Conversation<ExecRequest, unknown>): () => void {
-  const { stdin, stdout } = io;
-  const resize = (): void => {
-    const size = { width: stdout.columns ?? 80, height: stdout.rows ?? 24 };
-    call.write({ message: { $case: 'resize', value: size } }).catch(() => undefined); // the call's own end says why
-  };
-  stdin.setRawMode(true);
-  stdout.on('resize', resize);
-  resize();
-  return () => {
-    stdout.off('resize', resize);
-    stdin.setRawMode(false);
-  };
-}
-
-/** Standard input to the command, no faster than it takes it. Answers how to stop. */
-function pumpInput(io: Io, call: Conversation<ExecRequest, unknown>): () => void {
-  const { stdin } = io;
-  const onData = (data: Uint8Array): void => {
-    stdin.pause();
-    call
-      .write({ message: { $case: 'stdin', value: Buffer.from(data) } })
-      .then(() => stdin.resume())
-      .catch(() => undefined); // the call's own end says why
-  };
-  const onEnd = (): void => {
-    call.write({ message: { $case: 'stdinClosed', value: true } }).catch(() => undefined);
-  };
-  stdin.on('data', onData);
-  stdin.once('end', onEnd);
-  stdin.resume();
-  return () => {
-    stdin.off('data', onData);
-    stdin.off('end', onEnd);
-    stdin.pause();
-  };
-}

@@ -134,6 +134,7 @@ export class TestCluster implements Cluster {
   }
 
   exec = unused;
+  attach = unused;
   portForward = unused;
   loadImage = unused;
   version = unused;

@@ -1,6 +1,7 @@
 // Which container of which pod on which node a request means, and why there is none. Reads only; wordings are Kubernetes'.
 import { ApiError, badRequest, notFound } from '@podplane/api/errors';
-import type { Obj } from '@podplane/api/kinds/kind-map';
+import type { Container } from '@podplane/api/gen/podplane/core/v1/container';
+import type { DeepReadonly, Obj } from '@podplane/api/kinds/kind-map';
 import { isPodTerminal } from '@podplane/api/pod-state';
 import type { ReadView } from '@podplane/store/types';
 
@@ -66,11 +67,19 @@ export function checkHasLogs({ pod, name }: PodTarget, container: string): void 
   });
 }
 
-/** Throws ApiError where no command can be run in the container. */
-export function checkCanExec({ pod, name }: PodTarget, container: string): void {
+/** The specification of a container of any kind. Throws ApiError BadRequest where the pod has no such one. */
+export function containerSpecOf({ pod, name }: PodTarget, container: string): DeepReadonly<Container> {
+  const { containers = [], initContainers = [], ephemeralContainers = [] } = pod.spec ?? {};
+  const found = [...containers, ...initContainers, ...ephemeralContainers].find((one) => one.name === container);
+  if (found === undefined) throw badRequest(`container "${container}" is not valid for pod ${name}`);
+  return found;
+}
+
+/** Throws ApiError where no command can be run in the container. doing: what is tried, for the message. */
+export function checkCanExec({ pod, name }: PodTarget, container: string, doing = 'exec into'): void {
   const target = { kind: 'Pod', namespace: pod.metadata?.namespace ?? '', name };
   if (isPodTerminal(pod))
-    throw badRequest(`cannot exec into a container in a completed pod; current phase is ${pod.status?.phase ?? ''}`, { target });
+    throw badRequest(`cannot ${doing} a container in a completed pod; current phase is ${pod.status?.phase ?? ''}`, { target });
   if (statusOf(pod, container)?.state?.running !== undefined) return;
   throw new ApiError('BadRequest', `container "${container}" of pod ${name} is not running`, {
     target,

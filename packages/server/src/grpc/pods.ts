@@ -2,6 +2,8 @@
 // other's pace. Which pod and container is meant is in pod-target.ts, how tunnels come about in ../tunnels.
 import { badRequest, serviceUnavailable } from '@podplane/api/errors';
 import {
+  type AttachRequest,
+  type AttachResponse,
   type ExecRequest,
   type ExecResponse,
   type LogsRequest,
@@ -16,7 +18,7 @@ import type { Store } from '@podplane/store/types';
 import type { Registry } from '../registry/registry.js';
 import { nodeError, type TunnelAnswer, type TunnelMessage, type TunnelPeer, type Tunnels } from '../tunnels/tunnels.js';
 import type { Outlet } from './outlet.js';
-import { checkCanExec, checkHasLogs, checkRunning, containerOf, type PodTarget, podTarget } from './pod-target.js';
+import { checkCanExec, checkHasLogs, checkRunning, containerOf, containerSpecOf, type PodTarget, podTarget } from './pod-target.js';
 import { type CallContext, type Encoded, type Gate, ServiceBuilder } from './service.js';
 
 export interface PodsParts {
@@ -51,8 +53,21 @@ export function podsService(parts: PodsParts, gate: Gate): ServiceBuilder {
       checkCanExec(at, container);
       const value = { podUid: at.podUid, container, command: start.command, stdin: start.stdin, tty: start.tty };
       await using tunnel = await openTunnel(parts.tunnels, at.nodeName, { $case: 'exec', value }, context.signal);
-      pump(input, tunnel.peer, execInput);
+      pump(input, tunnel.peer, streamInput);
       await execOutput(tunnel.peer, out, at);
+    })
+    .bidi(PodsService.attach, async (input, out, context) => {
+      const start = await first(input, 'start');
+      const at = target(start.namespace, start.pod);
+      const { name, stdin = false, stdinOnce = false, tty = false } = containerSpecOf(at, containerOf(at, start.container));
+      checkCanExec(at, name, 'attach to');
+      if (start.stdin && !stdin)
+        throw badRequest(`stdin: Invalid value: true: container "${name}" of pod ${at.name} has no standard input`, {
+          advice: 'It has one where its manifest says stdin: true.',
+        });
+      const value = { podUid: at.podUid, container: name, stdin: start.stdin, stdinOnce, tty };
+      await using tunnel = await openTunnel(parts.tunnels, at.nodeName, { $case: 'attach', value }, context.signal);
+      await attachOutput(input, tunnel.peer, out, { at, tty });
     })
     .bidi(PodsService.portForward, async (input, out, context) => {
       const start = await first(input, 'start');
@@ -126,7 +141,7 @@ function logsTunnel(request: LogsRequest, podUid: string, container: string, clo
   };
 }
 
-type StreamRequest = ExecRequest | PortForwardRequest;
+type StreamRequest = ExecRequest | AttachRequest | PortForwardRequest;
 type StartOf<R extends StreamRequest> = Extract<NonNullable<R['message']>, { $case: 'start' }>['value'];
 
 async function first<R extends StreamRequest>(input: AsyncGenerator<R, void, void>, wanted: 'start'): Promise<StartOf<R>> {
@@ -172,7 +187,7 @@ function pump<R extends StreamRequest>(
   })();
 }
 
-function execInput({ message }: ExecRequest): TunnelAnswer | undefined {
+function streamInput({ message }: ExecRequest | AttachRequest): TunnelAnswer | undefined {
   switch (message?.$case) {
     case 'stdin':
       return { $case: 'data', value: message.value };
@@ -201,6 +216,35 @@ async function execOutput(peer: TunnelPeer, out: Out<ExecResponse>, at: PodTarge
       case 'error':
         throw nodeError(message.value.reason, message.value.message);
       default: // the output may end before the exit code is known
+        break;
+    }
+  }
+  throw lost(at);
+}
+
+async function attachOutput(
+  input: AsyncGenerator<AttachRequest, void, void>,
+  peer: TunnelPeer,
+  out: Out<AttachResponse>,
+  { at, tty }: { readonly at: PodTarget; readonly tty: boolean },
+): Promise<void> {
+  for await (const message of peer.messages) {
+    switch (message.$case) {
+      case 'ready':
+        await out.write({ message: { $case: 'attached', value: { tty } } });
+        pump(input, peer, streamInput);
+        break;
+      case 'data':
+        await out.write({ message: { $case: 'stdout', value: message.value } });
+        break;
+      case 'errorData':
+        await out.write({ message: { $case: 'stderr', value: message.value } });
+        break;
+      case 'exit':
+        return;
+      case 'error':
+        throw nodeError(message.value.reason, message.value.message);
+      default:
         break;
     }
   }

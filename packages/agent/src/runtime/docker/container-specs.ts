@@ -71,6 +71,7 @@ export function appOptions(spec: ContainerSpec, oomScoreAdj: number | undefined)
     ...(spec.security?.user === undefined ? {} : { User: spec.security.user }),
     Tty: spec.tty,
     OpenStdin: spec.stdin,
+    StdinOnce: spec.stdin && spec.stdinOnce === true,
     HostConfig: {
       NetworkMode: `container:${spec.pauseId}`,
       IpcMode: spec.hostIPC === true ? 'host' : `container:${spec.pauseId}`,

@@ -11,7 +11,9 @@ import type {
   LogOptions,
   PauseSpec,
   RegistryAuth,
+  StreamsHandle,
 } from '../types.js';
+import { type AttachOptions, attachToContainer } from './attach.js';
 import { Containers, inParallel } from './containers.js';
 import { Engine, type EngineOptions } from './engine.js';
 import { watchContainers } from './events.js';
@@ -186,6 +188,10 @@ export class DockerRuntime implements ContainerRuntime {
 
   searchPath(containerId: string): Promise<string | undefined> {
     return this.#containers.searchPath(containerId);
+  }
+
+  attach(containerId: string, options: AttachOptions): Promise<StreamsHandle> {
+    return attachToContainer(this.#engine, containerId, options);
   }
 
   logs(containerId: string, options: LogOptions, signal: AbortSignal): AsyncIterable<OutputPart> {

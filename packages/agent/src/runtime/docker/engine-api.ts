@@ -14,6 +14,7 @@ export interface CreateContainer {
   readonly User?: string;
   readonly Tty?: boolean;
   readonly OpenStdin?: boolean;
+  readonly StdinOnce?: boolean;
   readonly HostConfig: HostConfig;
   readonly NetworkingConfig?: {
     readonly EndpointsConfig: Readonly<Record<string, { readonly IPAMConfig: { readonly IPv4Address: string } }>>;

@@ -7,6 +7,7 @@ import type { Engine } from './engine.js';
 import type { ExecInspect } from './engine-api.js';
 import { toRuntimeError } from './engine-errors.js';
 import { plainOutput, splitFrames } from './frames.js';
+import { isShut, NO_DETACH_KEYS, writeTo } from './hijacked.js';
 
 export interface ExecOptions {
   readonly command: readonly string[];
@@ -33,6 +34,7 @@ export async function execInContainer(engine: Engine, containerId: string, optio
       AttachStdout: true,
       AttachStderr: true,
       Tty: options.tty,
+      DetachKeys: NO_DETACH_KEYS,
       ...(options.env && { Env: options.env }),
     },
   });
@@ -103,16 +105,9 @@ class DockerExec implements ExecHandle {
     return this.#engine.call<ExecInspect>(this.#doing, { method: 'GET', path: `/exec/${this.#id}/json` });
   }
 
-  async write(data: Uint8Array): Promise<void> {
-    if (this.#connection.destroyed || this.#connection.writableEnded)
-      throw new RuntimeError('failed', `${this.#doing}: its standard input is closed`);
-    if (this.#connection.write(data)) return;
-    // Also goes on where the command ended or the connection broke: the reader hears why.
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const go = (): void => resolve();
-    this.#connection.once('drain', go).once('close', go);
-    await promise;
-    this.#connection.off('drain', go).off('close', go);
+  write(data: Uint8Array): Promise<void> {
+    if (isShut(this.#connection)) return Promise.reject(new RuntimeError('failed', `${this.#doing}: its standard input is closed`));
+    return writeTo(this.#connection, data);
   }
 
   closeStdin(): void {
