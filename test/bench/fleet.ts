@@ -13,11 +13,30 @@ export interface FleetOptions {
   readonly startMs: number;
 }
 
-type FromFleet = { readonly ready: number } | { readonly pods: number };
+/** For processes that stand for thousands of machines. */
+export const LARGE_HEAP = ['--max-old-space-size=16384'];
+
+type FromFleet = { readonly ready: number } | { readonly connected: number };
+
+/** What happens to the nodes numbered from (inclusive) to (exclusive). */
+export type Order =
+  | { readonly what: 'silence' | 'reset' | 'heal'; readonly from: number; readonly to: number }
+  /** How many have a session. */
+  | { readonly what: 'count' };
+
+export interface Fleet {
+  readonly process: ChildProcess;
+  /** Resolves when it is done, with the number of nodes that have a session. */
+  order(order: Order): Promise<number>;
+  stop(): Promise<void>;
+}
 
 /** Resolves when all nodes have their sessions. */
-export async function startFleet(options: FleetOptions): Promise<{ readonly process: ChildProcess; stop(): Promise<void> }> {
-  const child = fork(import.meta.filename, [JSON.stringify(options)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+export async function startFleet(options: FleetOptions): Promise<Fleet> {
+  const child = fork(import.meta.filename, [JSON.stringify(options)], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    execArgv: LARGE_HEAP,
+  });
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   child.on('message', (message: FromFleet) => {
     if ('ready' in message && message.ready === options.nodes) resolve();
@@ -27,6 +46,17 @@ export async function startFleet(options: FleetOptions): Promise<{ readonly proc
   const exited = new Promise<void>((done) => child.once('exit', () => done()));
   return {
     process: child,
+    order(order) {
+      const answered = Promise.withResolvers<number>();
+      const answer = (message: FromFleet): void => {
+        if (!('connected' in message)) return;
+        child.off('message', answer);
+        answered.resolve(message.connected);
+      };
+      child.on('message', answer);
+      child.send(order);
+      return answered.promise;
+    },
     async stop() {
       child.kill('SIGKILL');
       await exited;
@@ -57,7 +87,17 @@ async function runFleet(options: FleetOptions): Promise<void> {
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, joinSome));
+  process.on('message', (order: Order) => {
+    if (order.what !== 'count') for (const node of nodes.slice(order.from, order.to)) obey(node, order.what);
+    process.send?.({ connected: nodes.filter(({ connected }) => connected).length } satisfies FromFleet);
+  });
   process.send?.({ ready: nodes.length } satisfies FromFleet);
+}
+
+function obey(node: SimulatedNode, what: 'silence' | 'reset' | 'heal'): void {
+  if (what === 'heal') node.heal();
+  else if (what === 'silence') node.cut();
+  else node.kill('reset');
 }
 
 const given = process.argv[2];

@@ -1,6 +1,7 @@
 // `npm run bench -- NAME...`: runs benchmarks one after the other. Each prints one table; none of them judges.
 import { failoverBenchmark } from './failover.js';
 import { footprintBenchmark } from './footprint.js';
+import { massFailoverBenchmark } from './mass-failover.js';
 import { podstartBenchmark } from './podstart.js';
 import { scheduleBenchmark } from './schedule.js';
 import { storeBenchmark } from './store.js';
@@ -10,6 +11,7 @@ const benchmarks: Readonly<Record<string, () => Promise<void>>> = {
   schedule: scheduleBenchmark,
   podstart: podstartBenchmark,
   failover: failoverBenchmark,
+  'mass-failover': massFailoverBenchmark,
   footprint: footprintBenchmark,
 };
 

@@ -10,9 +10,12 @@ export interface ServerProcess {
   kill(): Promise<void>;
 }
 
-/** Resolves when it serves. */
-export async function startServerProcess(dataDir: string, port = 0): Promise<ServerProcess> {
-  const child = fork(import.meta.filename, [dataDir, String(port)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+/** Resolves when it serves. execArgv: flags of Node. */
+export async function startServerProcess(dataDir: string, port = 0, execArgv: readonly string[] = []): Promise<ServerProcess> {
+  const child = fork(import.meta.filename, [dataDir, String(port)], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    execArgv: [...execArgv],
+  });
   const { promise, resolve, reject } = Promise.withResolvers<AdminContext>();
   child.once('message', (context: AdminContext) => resolve(context));
   child.once('exit', (code) => reject(new Error(`the server ended with ${code}`)));

@@ -10,7 +10,7 @@ import type { Change, ReadView } from '@podplane/store/types';
 import type { NodeLiveness, ReconcileContext, ReconcileResult, Reconciler } from '../runtime/types.js';
 import { nameOf, regarding } from '../shared/objects.js';
 import { clockText, durationText, timeText } from '../shared/time.js';
-import { defaultNodeLifecycleConfig, type NodeLifecycleConfig } from './config.js';
+import { defaultNodeLifecycleConfig, type NodeLifecycleConfig, silenceOf } from './config.js';
 import { assessFleet, type Fleet, isLost, judge, type Life } from './judge.js';
 import { evict, markNotReady, restore } from './pods.js';
 import { addedAt, both, type Standing, sentenceOf, type Taint, taintsWith, type Wanted } from './taints.js';
@@ -35,6 +35,8 @@ interface Memory {
   conditions: readonly Condition[] | undefined;
   aliveSince: number | undefined;
   told: Life['state'] | 'held' | undefined;
+  /** It is silent, and not given up because many are. */
+  held: boolean;
   /** Its pods may carry marks of an absence. */
   marked: boolean;
   /** Since when each NoExecute taint stands, monotonic. */
@@ -47,8 +49,10 @@ export class NodeLifecycleController implements Reconciler {
   readonly #config: NodeLifecycleConfig;
   readonly #memory = new Map<string, Memory>();
   #fleet: { readonly at: number; readonly fleet: Fleet } | undefined;
-  /** When last a node that we knew of was heard for the first time, monotonic. */
+  /** When last a node that we knew of was heard for the first time, or one that was held back was heard again, monotonic. */
   #lastReturn: number | undefined;
+  /** When last so many were silent that we doubted ourselves, monotonic. */
+  #lastSuspicion: number | undefined;
 
   constructor(liveness: NodeLiveness, config: Partial<NodeLifecycleConfig> = {}) {
     this.#liveness = liveness;
@@ -80,7 +84,8 @@ export class NodeLifecycleController implements Reconciler {
     }
     const memory = this.#remember(name, context.monotonic);
     const life = this.#judge(name, memory, context);
-    const held = life.state === 'silent' && !isLost(node) && this.#assess(context).suspicious;
+    const held = life.state === 'silent' && !isLost(node) && this.#holdsBack(memory, context);
+    memory.held = held;
     const settled = this.#settle(node, life, held, memory, context);
     this.#tell(settled, life, held, isLost(node), memory, context);
     const wait = this.#movePods(settled, life, held, memory, context);
@@ -98,6 +103,7 @@ export class NodeLifecycleController implements Reconciler {
         conditions: undefined,
         aliveSince: undefined,
         told: undefined,
+        held: false,
         marked: true,
         standing: new Map(),
       };
@@ -120,6 +126,18 @@ export class NodeLifecycleController implements Reconciler {
     const { knownSince, disconnectedSince } = memory;
     const input = { name, liveness: this.#liveness, config: this.#config, now, knownSince, disconnectedSince };
     return judge({ ...input, lastReturn: this.#lastReturn });
+  }
+
+  /**
+   * Whether a silent node is not given up because many are silent. Those that fell silent together also return together, but not in one
+   * moment: who was held back is held for one silence more after the others became few, so that it may return as they do.
+   */
+  #holdsBack(memory: Memory, context: ReconcileContext): boolean {
+    if (this.#assess(context).suspicious) this.#lastSuspicion = context.monotonic;
+    else if (!memory.held) return false;
+    const silence = silenceOf(this.#config, this.#liveness.heartbeatPeriodMs?.() ?? 0);
+    const since = Math.max(this.#lastSuspicion ?? Number.NEGATIVE_INFINITY, this.#lastReturn ?? Number.NEGATIVE_INFINITY);
+    return context.monotonic - since < silence;
   }
 
   #assess(context: ReconcileContext): Fleet {
@@ -151,6 +169,7 @@ export class NodeLifecycleController implements Reconciler {
         break;
       case 'alive':
         memory.aliveSince ??= context.monotonic;
+        if (memory.told === 'held') this.#lastReturn = context.monotonic;
         conditions = this.#ownConditions(conditions, memory, context);
         wanted = readyOf(conditions)?.status === 'False' ? both(TAINT_NOT_READY) : [];
         break;
