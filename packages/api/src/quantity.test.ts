@@ -140,13 +140,17 @@ const quantityText = fc
   .map((parts) => parts.join(''));
 
 describe('properties', () => {
-  test('the canonical text says the same number and is its own canonical text', () => {
+  test('the canonical text says the same number and, but for bare digits, is its own canonical text', () => {
     fc.assert(
       fc.property(quantityText, (text) => {
         const quantity = parseQuantity(text);
         const canonical = formatQuantity(quantity);
         expect(compareQuantities(parseQuantity(canonical), quantity)).toBe(0);
-        expect(canonicalQuantity(canonical)).toBe(canonical);
+        // Of a binary quantity that no power of 1024 divides, only digits are left, and digits are read as a decimal quantity: 697062.5Ki is
+        // 713792000, which is 713792k. As in Kubernetes.
+        const again = canonicalQuantity(canonical);
+        if (!/^-?\d+$/.test(canonical)) expect(again).toBe(canonical);
+        expect(canonicalQuantity(again)).toBe(again);
         expect(canonical).not.toContain('.');
       }),
     );
