@@ -2,10 +2,13 @@
 // ApiErrors (packages/api/src/errors.ts); a server that does not answer is one with the reason ServiceUnavailable.
 import type {
   CreateTokenResponse,
+  DrainNodeRequest,
+  DrainNodeResponse,
   GetVersionResponse,
   JoinToken,
   LoadImageRequest,
   LoadImageResponse,
+  WatchDrainResponse,
   WhyResponse,
 } from '@podplane/api/gen/podplane/api/v1/cluster';
 import type {
@@ -90,6 +93,9 @@ export interface Cluster {
   portForward(signal: AbortSignal): Conversation<PortForwardRequest, PortForwardResponse>;
   loadImage(signal: AbortSignal): Conversation<LoadImageRequest, LoadImageResponse>;
   version(): Promise<GetVersionResponse>;
+  drainNode(request: Omit<DrainNodeRequest, 'fieldManager'>): Promise<DrainNodeResponse>;
+  /** Until it has ended; id "": the one that goes on. */
+  watchDrain(node: string, id: string, signal: AbortSignal): AsyncIterable<WatchDrainResponse>;
   /** limit 0: 10. */
   why(kind: Kind, namespace: string, name: string, limit: number): Promise<WhyResponse>;
   createToken(description: string, ttlSeconds: number): Promise<CreateTokenResponse>;

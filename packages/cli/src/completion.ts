@@ -29,6 +29,8 @@ const VALUES = new Map<string, readonly string[]>([
   ['--output', ['wide', 'json', 'yaml', 'name']],
   ['--cascade', ['background', 'foreground', 'orphan']],
   ['--types', ['Normal', 'Warning']],
+  ['--on-timeout', ['stop', 'delete']],
+  ['--dry-run', ['server', 'client', 'none']],
 ]);
 
 interface Parsed {
@@ -113,7 +115,7 @@ async function argumentSuggestions(parsed: Parsed, current: string, names: Names
     );
     return found.flat();
   }
-  if (name === 'cordon' || name === 'uncordon') return namesWith(names, 'Node', namespace, '');
+  if (name === 'cordon' || name === 'uncordon' || name === 'drain') return namesWith(names, 'Node', namespace, '');
   if (name === 'completion') return ['bash', 'zsh', 'fish'].map(plain);
   if (name === 'explain') return allKinds.map((kind) => ({ word: kindNames[kind].singular, description: kind }));
   if (name === 'load') return [FILES];

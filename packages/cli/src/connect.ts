@@ -47,6 +47,8 @@ export function clusterOf(client: PodplaneClient): Cluster {
     portForward: (signal) => client.portForward(signal),
     loadImage: (signal) => client.loadImage(signal),
     version: () => client.version(),
+    drainNode: (request) => client.drainNode(request),
+    watchDrain: (node, id, signal) => client.watchDrain(node, id, signal),
     why: (kind, namespace, name, limit) => client.why(kind, namespace, name, limit),
     createToken: (description, ttlSeconds) => client.createToken(description, ttlSeconds),
     listTokens: () => client.listTokens(),

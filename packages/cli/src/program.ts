@@ -8,6 +8,7 @@ import { registerCompletion } from './commands/completion.js';
 import { registerContext } from './commands/context.js';
 import { registerDelete } from './commands/delete.js';
 import { registerDescribe } from './commands/describe.js';
+import { registerDrain } from './commands/drain.js';
 import { registerEvents } from './commands/events.js';
 import { registerExec } from './commands/exec.js';
 import { registerGet } from './commands/get.js';
@@ -65,6 +66,7 @@ export function makeProgram(session: Session): Command {
   registerPortForward(program, session);
   program.commandsGroup('Nodes and servers:');
   registerCordon(program, session);
+  registerDrain(program, session);
   registerImage(program, session);
   registerToken(program, session);
   registerLocal(program, session, 'processes');

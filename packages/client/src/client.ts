@@ -2,12 +2,16 @@
 import type { Client } from '@grpc/grpc-js';
 import { ApiError, fromStatus } from '@podplane/api/errors';
 import {
+  type CancelDrainResponse,
   ClusterService,
   type CreateTokenResponse,
+  type DrainNodeRequest,
+  type DrainNodeResponse,
   type GetVersionResponse,
   type JoinToken,
   type LoadImageRequest,
   type LoadImageResponse,
+  type WatchDrainResponse,
   type WhyResponse,
 } from '@podplane/api/gen/podplane/api/v1/cluster';
 import type { Object as AnyObject } from '@podplane/api/gen/podplane/api/v1/object';
@@ -231,6 +235,21 @@ export class PodplaneClient {
       },
       false,
     );
+  }
+
+  /** Begins to empty a node; the server goes on with it by itself. Rejects with BadRequest where pods forbid it. */
+  drainNode(request: Omit<DrainNodeRequest, 'fieldManager'>): Promise<DrainNodeResponse> {
+    // A preview of a large cluster takes its time.
+    return this.calls.unary(ClusterService.drainNode, { ...request, fieldManager: this.fieldManager }, false);
+  }
+
+  /** How a drain stands, until it has ended. id "": the one that goes on. */
+  watchDrain(node: string, id: string, signal?: AbortSignal): AsyncGenerator<WatchDrainResponse, void, void> {
+    return this.calls.stream(ClusterService.watchDrain, { node, id }, signal);
+  }
+
+  cancelDrain(node: string, uncordon: boolean): Promise<CancelDrainResponse> {
+    return this.calls.unary(ClusterService.cancelDrain, { node, uncordon, fieldManager: this.fieldManager }, false);
   }
 
   async *logs(request: LogsRequest, signal?: AbortSignal): AsyncGenerator<Uint8Array, void, void> {

@@ -3,6 +3,7 @@ import { CronJobController } from './cronjob/controller.js';
 import { DaemonSetController } from './daemonset/controller.js';
 import { DeploymentController } from './deployment/controller.js';
 import { DisruptionController } from './disruption/controller.js';
+import { DrainController } from './drain/controller.js';
 import { JobController } from './job/controller.js';
 import { NamespaceController } from './namespace/controller.js';
 import type { NodeLifecycleConfig } from './node-lifecycle/config.js';
@@ -26,6 +27,7 @@ export interface ControllersOptions {
 export function createControllers(options: ControllersOptions): Reconciler[] {
   return [
     new NodeLifecycleController(options.liveness, options.nodeLifecycle),
+    new DrainController(),
     new PodGcController(options.podGc),
     new NamespaceController(),
     new OwnerGcController(),

@@ -20,10 +20,12 @@ import { sessionService } from './grpc/session.js';
 import { tunnelService } from './grpc/tunnel.js';
 import { HttpFace } from './listener/http-face.js';
 import { OnePort } from './listener/one-port.js';
+import { Drains } from './nodes/drains.js';
 import { publicAddress, type Settings } from './options.js';
 import type { Registry } from './registry/registry.js';
 import type { NodeSessions } from './sessions/sessions.js';
 import type { Tunnels } from './tunnels/tunnels.js';
+import { previewDrain } from './what-if/drain-preview.js';
 
 export interface FaceParts {
   readonly settings: Settings;
@@ -152,6 +154,11 @@ function grpcServer(parts: FaceParts, gate: Gate, health: Health, address: () =>
         version: parts.version,
         clusterId: parts.clusterId,
         spoolDirectory: parts.spoolDirectory,
+        drains: new Drains({
+          store,
+          system,
+          preview: (node, options) => previewDrain({ view: store, system, liveness: sessions.liveness }, node, options),
+        }),
         connectedNodes: () => sessions.connectedNodes,
         publicAddress: address,
       },

@@ -77,7 +77,8 @@ export class ObjectStore implements Store {
   #backlog = 0;
   #closing: Promise<void> | undefined;
 
-  constructor(options: StoreOptions, recovered: Recovered) {
+  /** objects: those of what was recovered, where they are at hand already. */
+  constructor(options: StoreOptions, recovered: Recovered, objects = decodeObjects(options.codecs, recovered)) {
     this.#system = options.system;
     this.#journal = options.journal;
     this.#codecs = options.codecs;
@@ -92,12 +93,12 @@ export class ObjectStore implements Store {
       failed: (error) => this.#seal(error),
     });
     this.#watches = new Watches(this.#ring, options.system.timers, { head: this.#state, durable: this.#durable });
-    this.#load(recovered);
+    this.#load(recovered, objects);
     this.#pipeline.start();
   }
 
-  #load(recovered: Recovered): void {
-    this.#fill(decodeObjects(this.#codecs, recovered));
+  #load(recovered: Recovered, objects: readonly LoadedObject[]): void {
+    this.#fill(objects);
     this.#state.revision = recovered.revision;
     this.#durable.reset(recovered.revision);
     const oldest = recovered.history[0];

@@ -20,6 +20,7 @@ export class FieldCluster {
   /** flags: of `up`. */
   async start(nodes = 1, flags: readonly string[] = []): Promise<void> {
     await this.play.start(nodes, flags);
+    this.opened?.[Symbol.dispose]();
     this.opened = new PodplaneClient(await readContext(path.join(this.play.data, 'context.json')));
   }
 

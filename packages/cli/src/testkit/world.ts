@@ -139,6 +139,8 @@ export class TestCluster implements Cluster {
   loadImage = unused;
   version = unused;
   why = unused;
+  drainNode: Cluster['drainNode'] = unused;
+  watchDrain: Cluster['watchDrain'] = unused;
   createToken = unused;
   listTokens = unused;
   revokeToken = unused;

@@ -6,7 +6,7 @@ import type { ReadView, Tx } from '@podplane/store/types';
 import { podDeletionGrace } from '../shared/delete-pod.js';
 import { nameOf, namespaceOf } from '../shared/objects.js';
 import { timeText } from '../shared/time.js';
-import { assess, type Budget, budgetsOf, statusWith } from './budget.js';
+import { type Assessment, assess, type Budget, budgetsOf, statusWith } from './budget.js';
 
 type Pod = Obj<'Pod'>;
 
@@ -29,15 +29,25 @@ export interface EvictionOptions {
 
 export type Eviction = { readonly kind: 'evicted'; readonly pod: Pod | undefined } | Exclude<EvictionVerdict, { kind: 'allowed' }>;
 
-/** Whether a pod may be evicted now. Writes nothing. now: wall clock, ms. */
-export function judgeEviction(view: ReadView, pod: Pod, now: number): EvictionVerdict {
+/** What was counted for budgets, by uid: for many questions about one state. */
+export type Judgements = Map<string, Assessment>;
+
+function assessOnce(view: ReadView, budget: Budget, now: number, known: Judgements | undefined): Assessment {
+  const uid = budget.metadata?.uid ?? '';
+  const found = known?.get(uid) ?? assess(view, budget, now);
+  known?.set(uid, found);
+  return found;
+}
+
+/** Whether a pod may be evicted now. Writes nothing. now: wall clock, ms. known: of the same state; what is counted is put into it. */
+export function judgeEviction(view: ReadView, pod: Pod, now: number, known?: Judgements): EvictionVerdict {
   // What does not run yet, or no more, is not missed by anybody.
   if (isPodTerminal(pod) || isBeingDeleted(pod) || (pod.status?.phase ?? 'Pending') === 'Pending')
     return { kind: 'allowed', budget: undefined };
   const [budget, ...others] = budgetsOf(view, pod);
   if (budget === undefined) return { kind: 'allowed', budget: undefined };
   if (others.length > 0) return { kind: 'ambiguous', budgets: [budget, ...others].map(nameOf) };
-  const { status, problem } = assess(view, budget, now);
+  const { status, problem } = assessOnce(view, budget, now, known);
   const { currentHealthy, desiredHealthy, disruptionsAllowed } = status;
   if (!isPodReady(pod)) {
     // It is not counted as healthy, so its end takes nothing from what the budget keeps.

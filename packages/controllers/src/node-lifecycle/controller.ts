@@ -7,6 +7,7 @@ import type { Obj } from '@podplane/api/kinds/kind-map';
 import { isBeingDeleted, isPodTerminal } from '@podplane/api/pod-state';
 import { TAINT_NOT_READY, TAINT_SHUTTING_DOWN, TAINT_SUSPECT, TAINT_UNREACHABLE } from '@podplane/api/taints';
 import type { Change, ReadView } from '@podplane/store/types';
+import { DRAINED } from '../drain/request.js';
 import type { NodeLiveness, ReconcileContext, ReconcileResult, Reconciler } from '../runtime/types.js';
 import { nameOf, regarding } from '../shared/objects.js';
 import { clockText, durationText, timeText } from '../shared/time.js';
@@ -205,8 +206,10 @@ export class NodeLifecycleController implements Reconciler {
     // A new session begins with the node's own report; that it only resumed its heartbeats says that nothing changed.
     const waited = context.monotonic - (memory.aliveSince ?? context.monotonic);
     if (memory.sessionLost && waited < this.#config.suspectMs) return conditions;
-    if (memory.conditions !== undefined)
-      return memory.conditions.map((c) => (c.type === 'Ready' ? { ...c, lastTransitionTime: timeText(context.now) } : c));
+    if (memory.conditions !== undefined) {
+      const own = memory.conditions.map((c) => (c.type === 'Ready' ? { ...c, lastTransitionTime: timeText(context.now) } : c));
+      return [...own, ...conditions.filter(isServers)];
+    }
     return withReady(
       conditions,
       { type: 'Ready', status: 'True', reason: 'HeartbeatsResumed', message: 'the agent is heard again' },
@@ -215,8 +218,9 @@ export class NodeLifecycleController implements Reconciler {
   }
 
   #unknownConditions(node: Node, silentForMs: number, memory: Memory, context: ReconcileContext): readonly Condition[] {
-    const conditions = node.status?.conditions ?? [];
-    if (conditions.length > 0 && conditions.every((c) => c.status === 'Unknown')) return conditions;
+    const all = node.status?.conditions ?? [];
+    const conditions = all.filter((c) => !isServers(c));
+    if (conditions.length > 0 && conditions.every((c) => c.status === 'Unknown')) return all;
     memory.conditions = conditions;
     const message = `nothing heard from the agent: ${this.#lastHeardText(nameOf(node), silentForMs)}`;
     const unknown = (type: string): Condition => ({
@@ -227,7 +231,7 @@ export class NodeLifecycleController implements Reconciler {
       lastTransitionTime: timeText(context.now),
     });
     const types = conditions.some((c) => c.type === 'Ready') ? conditions.map((c) => c.type) : [...conditions.map((c) => c.type), 'Ready'];
-    return types.map(unknown);
+    return [...types.map(unknown), ...all.filter(isServers)];
   }
 
   #lastHeardText(name: string, silentForMs: number): string {
@@ -348,6 +352,9 @@ const noStatus: NonNullable<Node['status']> = {
   volumesAttached: [],
   runtimeHandlers: [],
 };
+
+/** What the server itself knows of a node: heard or not, it stays true. */
+const isServers = ({ type }: Condition): boolean => type === DRAINED;
 
 /** Whether a Ready condition is one that we set for want of the node's own. */
 const isOurs = (ready: Condition | undefined): boolean =>

@@ -11,6 +11,7 @@ import {
 } from '@podplane/api/gen/podplane/api/v1/cluster';
 import type { Store } from '@podplane/store/types';
 import type { JoinTokens, TokenInfo } from '../auth/tokens.js';
+import type { Drains } from '../nodes/drains.js';
 import { parsePlace } from '../registry/kinds.js';
 import { type WhyChange, whyChanges } from '../why/why.js';
 import { type ImageParts, loadImage } from './load-image.js';
@@ -22,6 +23,7 @@ export interface VersionInfo {
 }
 
 export interface ClusterParts extends ImageParts {
+  readonly drains: Drains;
   readonly store: Store;
   readonly tokens: JoinTokens;
   readonly version: VersionInfo;
@@ -83,5 +85,10 @@ export function clusterService(parts: ClusterParts, gate: Gate): ServiceBuilder 
       return {};
     })
     .unary(ClusterService.why, (request) => why(store, request))
+    .unary(ClusterService.drainNode, (request, { identity }) => parts.drains.begin(request, identity))
+    .serverStream(ClusterService.watchDrain, async ({ node, id }, out, { signal }) => {
+      for await (const step of parts.drains.watch(node, id, signal)) await out.write(step);
+    })
+    .unary(ClusterService.cancelDrain, ({ node, uncordon }, { identity }) => parts.drains.cancel(node, uncordon, identity))
     .bidi(ClusterService.loadImage, (input, out, { signal }) => loadImage(parts, input, out, signal));
 }

@@ -1,0 +1,92 @@
+// What a drain would do: which pods go, where their replacements would run, what would block it. Asked of a copy of the state on which the real
+// controllers carry the drain out; nothing is decided here.
+import type { DrainPod } from '@podplane/api/gen/podplane/api/v1/cluster';
+import type { Obj } from '@podplane/api/kinds/kind-map';
+import { controllerOf, podCondition } from '@podplane/api/pod-state';
+import { podsToDrain, progressOf } from '@podplane/controllers/drain/pods';
+import { type Drain, type DrainOptions, drainOf, withDrain } from '@podplane/controllers/drain/request';
+import type { ReadView, Store } from '@podplane/store/types';
+import { WhatIf, type WhatIfParts } from './what-if.js';
+
+type Pod = Obj<'Pod'>;
+
+/** Of its own time: longest, and after so long without any change it is stuck, ms. */
+const MOST_MS = 3_600_000;
+const CALM_MS = 30_000;
+
+/** The pods of a node with what would become of each: state moves, pending, lost, blocked, ignored, leaving. */
+export async function previewDrain(parts: WhatIfParts, node: string, options: DrainOptions, signal?: AbortSignal): Promise<DrainPod[]> {
+  await using world = new WhatIf(parts);
+  const { store } = world;
+  const before = podsToDrain(store, node, options);
+  const known = new Map();
+  const first = before.map((pod) => progressOf(store, pod, options, parts.system.clock.now(), known));
+  const there = new Set<string>();
+  for (const pod of store.list('Pod')) there.add(pod.metadata?.uid ?? '');
+  begin(store, node, options);
+  const over = (): boolean => outcomeOf(store, node) !== undefined;
+  await world.run(MOST_MS, over, CALM_MS, signal);
+  // The last replacements find their places.
+  await world.run(CALM_MS, () => false, CALM_MS, signal);
+  const now = world.time.clock.now();
+  const replacements = replacementsBy(store, there);
+  return before.map((pod, i) => {
+    const about = first[i];
+    const { metadata } = pod;
+    const answer = (state: string, message: string, next?: Pod): DrainPod => ({
+      namespace: metadata?.namespace ?? '',
+      name: metadata?.name ?? '',
+      uid: metadata?.uid ?? '',
+      state,
+      message,
+      newNode: next?.spec?.nodeName ?? '',
+      newName: next?.metadata?.name ?? '',
+    });
+    if (about?.state === 'ignored') return answer('ignored', about.message);
+    const still = store.byUid('Pod', metadata?.uid ?? '');
+    if (still !== undefined && still.metadata?.deletionTimestamp === undefined) {
+      return answer('blocked', progressOf(store, still, options, now, new Map()).message);
+    }
+    const owner = controllerOf(pod);
+    if (owner === undefined) return answer('lost', 'nobody makes it anew');
+    const next = replacements.get(owner.uid)?.shift();
+    if (next === undefined)
+      return about?.state === 'leaving' ? answer('leaving', '') : answer('lost', `${owner.kind} ${owner.name} makes no other`);
+    if (next.spec?.nodeName) return answer('moves', '', next);
+    const why = podCondition(next, 'PodScheduled')?.message ?? 'it waits for a node';
+    return answer('pending', why.split('\n')[0] ?? why, next);
+  });
+}
+
+function begin(store: Store, name: string, options: DrainOptions): void {
+  store.transact({ actor: 'user:what-if', reason: `drain node ${name}` }, (tx) => {
+    const node = tx.get('Node', '', name);
+    if (node === undefined) return;
+    const drain: Drain = { ...options, id: 'what-if', by: '', startedAt: tx.now, deadline: undefined, total: 0, outcome: undefined };
+    const marked = withDrain(withDrain(node, undefined), drain);
+    tx.update('Node', { ...marked, spec: { podCIDRs: [], taints: [], ...marked.spec, unschedulable: true } }, 'any');
+  });
+}
+
+function outcomeOf(view: ReadView, name: string): Drain['outcome'] {
+  const node = view.get('Node', '', name);
+  return node === undefined ? 'Drained' : drainOf(node)?.outcome;
+}
+
+/** Pods that were not there before, by their controller: those with a node first, as others may yet find one. */
+function replacementsBy(view: ReadView, there: ReadonlySet<string>): Map<string, Pod[]> {
+  const found = new Map<string, Pod[]>();
+  for (const pod of view.list('Pod')) {
+    const owner = controllerOf(pod);
+    if (owner === undefined || there.has(pod.metadata?.uid ?? '')) continue;
+    const pods = found.get(owner.uid) ?? [];
+    pods.push(pod);
+    found.set(owner.uid, pods);
+  }
+  for (const pods of found.values()) {
+    pods.sort(
+      (a, b) => Number(!a.spec?.nodeName) - Number(!b.spec?.nodeName) || ((a.metadata?.name ?? '') < (b.metadata?.name ?? '') ? -1 : 1),
+    );
+  }
+  return found;
+}
