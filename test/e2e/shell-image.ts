@@ -1,7 +1,7 @@
 // An image with a shell and the usual commands, under a name of its own, for tests that look around in containers. Made from this
 // machine's busybox; no registry is asked.
 import { randomBytes } from 'node:crypto';
-import { busyboxImage, type ImageFile } from '@podplane/agent/images/base-image';
+import { busyboxImage, fileImage, type ImageFile } from '@podplane/agent/images/base-image';
 import { DockerRuntime } from '@podplane/agent/runtime/docker/docker-runtime';
 import { realSystem } from '@podplane/api/system';
 
@@ -10,9 +10,18 @@ export class ShellImage implements AsyncDisposable {
 
   /** files: what it has beside the commands. */
   async load(files: readonly ImageFile[] = []): Promise<this> {
+    return this.#load(await busyboxImage(this.name, undefined, files));
+  }
+
+  /** Nothing but these files. */
+  async loadFiles(files: readonly ImageFile[]): Promise<this> {
+    return this.#load(await fileImage(this.name, {}, files));
+  }
+
+  async #load(archive: AsyncIterable<Uint8Array>): Promise<this> {
     const runtime = new DockerRuntime(realSystem());
     try {
-      await runtime.loadImage(await busyboxImage(this.name, undefined, files));
+      await runtime.loadImage(archive);
     } finally {
       runtime.close();
     }

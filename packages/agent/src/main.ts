@@ -156,6 +156,9 @@ async function begin(
           logs: runtime.logs.bind(runtime),
           exec: runtime.exec.bind(runtime),
           attach: runtime.attach.bind(runtime),
+          readFiles: runtime.readFiles.bind(runtime),
+          isFolder: runtime.isFolder.bind(runtime),
+          writeFiles: runtime.writeFiles.bind(runtime),
           imagePresent: runtime.imagePresent.bind(runtime),
           loadImage: async (archive) => {
             await runtime.loadImage(archive);

@@ -19,6 +19,9 @@ import type {
   LogsRequest,
   PortForwardRequest,
   PortForwardResponse,
+  ReadFilesRequest,
+  WriteFilesRequest,
+  WriteFilesResponse,
 } from '@podplane/api/gen/podplane/api/v1/pods';
 import type { Kind, KindMap } from '@podplane/api/kinds/kind-map';
 
@@ -90,6 +93,8 @@ export interface Cluster {
   logs(request: LogsRequest, signal: AbortSignal): AsyncIterable<Uint8Array>;
   exec(signal: AbortSignal): Conversation<ExecRequest, ExecResponse>;
   attach(signal: AbortSignal): Conversation<AttachRequest, AttachResponse>;
+  readFiles(request: ReadFilesRequest, signal: AbortSignal): AsyncIterable<Uint8Array>;
+  writeFiles(signal: AbortSignal): Conversation<WriteFilesRequest, WriteFilesResponse>;
   portForward(signal: AbortSignal): Conversation<PortForwardRequest, PortForwardResponse>;
   loadImage(signal: AbortSignal): Conversation<LoadImageRequest, LoadImageResponse>;
   version(): Promise<GetVersionResponse>;

@@ -44,6 +44,8 @@ export function clusterOf(client: PodplaneClient): Cluster {
     logs: (request, signal) => client.logs(request, signal),
     exec: (signal) => client.exec(signal),
     attach: (signal) => client.attach(signal),
+    readFiles: (request, signal) => client.readFiles(request, signal),
+    writeFiles: (signal) => client.writeFiles(signal),
     portForward: (signal) => client.portForward(signal),
     loadImage: (signal) => client.loadImage(signal),
     version: () => client.version(),

@@ -26,6 +26,9 @@ import {
   PodsService,
   type PortForwardRequest,
   type PortForwardResponse,
+  type ReadFilesRequest,
+  type WriteFilesRequest,
+  type WriteFilesResponse,
 } from '@podplane/api/gen/podplane/api/v1/pods';
 import { fromObject, toObject } from '@podplane/api/kinds/catalogue';
 import type { Kind, KindMap, Obj } from '@podplane/api/kinds/kind-map';
@@ -264,6 +267,16 @@ export class PodplaneClient {
   /** The first message must be start; the first answer is attached. Ends when the container has ended. */
   attach(signal?: AbortSignal): Conversation<AttachRequest, AttachResponse> {
     return this.calls.conversation(PodsService.attach, signal);
+  }
+
+  /** A file or folder of a container as a tar archive, by the engine of its node. */
+  async *readFiles(request: ReadFilesRequest, signal?: AbortSignal): AsyncGenerator<Uint8Array, void, void> {
+    for await (const { data } of this.calls.stream(PodsService.readFiles, request, signal)) yield data;
+  }
+
+  /** The first message must be start; after the answer target the archive is sent, and end. The last answer is done. */
+  writeFiles(signal?: AbortSignal): Conversation<WriteFilesRequest, WriteFilesResponse> {
+    return this.calls.conversation(PodsService.writeFiles, signal);
   }
 
   /** One TCP connection to a port of a pod. The first message must be start. */

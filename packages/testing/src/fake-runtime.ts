@@ -19,7 +19,7 @@ import {
   type StreamsHandle,
 } from '@podplane/agent/runtime/types';
 import type { FakeCall, FakeContainer, FakeImage, FakeRuntimeOptions } from './fake-runtime-types.js';
-import { fakeAttach, fakeExec } from './fake-streams.js';
+import { fakeAttach, fakeExec, noFiles } from './fake-streams.js';
 
 interface Watcher {
   readonly node: string;
@@ -285,6 +285,12 @@ export class FakeRuntime implements ContainerRuntime {
 
   async attach(containerId: string): Promise<StreamsHandle> {
     return fakeAttach(await this.live('exec', containerId));
+  }
+
+  readonly readFiles = noFiles;
+  readonly writeFiles = noFiles;
+  async isFolder(): Promise<boolean> {
+    return false;
   }
 
   async *logs(containerId: string): AsyncGenerator<{ stream: 'stdout' | 'stderr'; data: Uint8Array }> {

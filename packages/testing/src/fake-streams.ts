@@ -1,4 +1,5 @@
 // What goes on inside containers of the fake runtime: commands with set answers, first processes that say nothing.
+import { RuntimeError } from '@podplane/agent/runtime/errors';
 import type { ExecHandle, StreamsHandle } from '@podplane/agent/runtime/types';
 import type { System } from '@podplane/api/system';
 import type { FakeContainer } from './fake-runtime-types.js';
@@ -32,4 +33,9 @@ export function fakeExec(one: FakeContainer, command: readonly string[], system:
 /** Ends with the container. */
 export function fakeAttach(one: FakeContainer): StreamsHandle {
   return { ...deaf, output: once(one.ended.promise.then(() => '')), abort: () => undefined };
+}
+
+/** Containers of the fake runtime have no files. */
+export function noFiles(): Promise<never> {
+  return Promise.reject(new RuntimeError('not-found', 'no such file'));
 }

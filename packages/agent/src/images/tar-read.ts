@@ -12,49 +12,109 @@ export interface ReadEntry {
   readonly data: Buffer | undefined;
 }
 
+/** An entry whose content streams by. */
+export interface TarItem {
+  /** link: another name of a file that came before. other: devices, pipes and so on. */
+  readonly type: 'file' | 'directory' | 'symlink' | 'link' | 'other';
+  readonly path: string;
+  /** Permissions only. */
+  readonly mode: number;
+  /** Of a file; else 0. */
+  readonly size: number;
+  /** Of symlinks and links. */
+  readonly target: string;
+  /** Of a file. To be read before the next item is asked for; what is left of it is passed over then. */
+  readonly content: AsyncIterable<Uint8Array>;
+}
+
 const BLOCK = 512;
 /** Long names and pax records are far shorter. */
 const MAX_META_BYTES = 1024 * 1024;
+const TYPES: Readonly<Record<string, TarItem['type']>> = {
+  '0': 'file',
+  '\0': 'file',
+  '7': 'file',
+  '1': 'link',
+  '2': 'symlink',
+  '5': 'directory',
+};
 
 /** The entries in order. Throws TarError. */
 export async function* readTar(source: AsyncIterable<Uint8Array>, keepBytes: number): AsyncGenerator<ReadEntry, void, void> {
+  for await (const { path, size, type, content } of tarItems(source)) {
+    yield { path, size, data: type === 'file' && size <= keepBytes ? await whole(content) : undefined };
+  }
+}
+
+/** The entries in order, up to the end mark; the source is left where it is then. Throws TarError. */
+export async function* tarItems(source: AsyncIterable<Uint8Array>): AsyncGenerator<TarItem, void, void> {
   const bytes = new ByteReader(source);
+  /** What heads before the next entry have said about it. */
+  let said = new Map<string, string>();
   try {
-    let longPath: string | undefined;
-    let longSize: number | undefined;
     for (;;) {
       const header = await bytes.take(BLOCK);
       if (header === undefined) throw new TarError('the archive is cut off: it has no end mark');
       if (header.every((byte) => byte === 0)) return;
       checkSum(header);
-      const type = String.fromCharCode(header[156] ?? 0);
-      const size = longSize ?? numberField(header, 124, 12);
-      const padding = (BLOCK - (size % BLOCK)) % BLOCK;
-      if (type === 'L' || type === 'x') {
+      const flag = String.fromCharCode(header[156] ?? 0);
+      if (flag === 'L' || flag === 'K' || flag === 'x' || flag === 'g') {
+        const size = numberField(header, 124, 12);
         if (size > MAX_META_BYTES) throw new TarError(`a name of ${size} bytes is too long`);
         const content = await bytes.need(size);
-        await bytes.skip(padding);
-        if (type === 'L') longPath = text(content, 0, content.length);
-        else {
-          const records = paxRecords(content);
-          longPath = records.get('path') ?? longPath;
-          const given = records.get('size');
-          longSize = given === undefined ? longSize : wholeNumber(given, 10);
-        }
+        await bytes.skip(paddingAfter(size));
+        if (flag === 'L') said.set('path', text(content, 0, content.length));
+        else if (flag === 'K') said.set('linkpath', text(content, 0, content.length));
+        else if (flag === 'x') said = new Map([...said, ...paxRecords(content)]);
         continue;
       }
-      const path = longPath ?? ustarPath(header);
-      longPath = undefined;
-      longSize = undefined;
-      const isFile = type === '0' || type === '\0';
-      let data: Buffer | undefined;
-      if (isFile && size <= keepBytes) data = await bytes.need(size);
-      else await bytes.skip(size);
-      await bytes.skip(padding);
-      if (type !== 'g' && type !== 'K') yield { path, size, data };
+      const given = said.get('size');
+      const size = given === undefined ? numberField(header, 124, 12) : wholeNumber(given, 10);
+      const type = TYPES[flag] ?? 'other';
+      const content = new Content(bytes, size);
+      yield {
+        type,
+        path: said.get('path') ?? ustarPath(header),
+        mode: numberField(header, 100, 8) & 0o7777,
+        size: type === 'file' ? size : 0,
+        target: said.get('linkpath') ?? text(header, 157, 100),
+        content,
+      };
+      said = new Map();
+      // Some tars say the size of a linked file and send nothing; POSIX calls that size of no meaning.
+      if (type === 'file' || type === 'other') await bytes.skip(content.left);
+      if (type === 'file' || type === 'other') await bytes.skip(paddingAfter(size));
     }
   } finally {
     await bytes.close();
+  }
+}
+
+async function whole(content: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const parts: Uint8Array[] = [];
+  for await (const part of content) parts.push(part);
+  return Buffer.concat(parts);
+}
+
+const paddingAfter = (size: number): number => (BLOCK - (size % BLOCK)) % BLOCK;
+
+/** So many of the next bytes, in pieces as they come. */
+class Content implements AsyncIterable<Uint8Array> {
+  left: number;
+
+  constructor(
+    private readonly bytes: ByteReader,
+    size: number,
+  ) {
+    this.left = size;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, void> {
+    while (this.left > 0) {
+      const part = await this.bytes.part(this.left);
+      this.left -= part.length;
+      yield part;
+    }
   }
 }
 
@@ -142,6 +202,14 @@ class ByteReader {
       parts.push(part);
     }
     return Buffer.concat(parts);
+  }
+
+  /** At least one byte, at most count: what is there. */
+  async part(count: number): Promise<Uint8Array> {
+    if (!(await this.#fill())) throw new TarError('the archive is cut off');
+    const part = this.#chunk.subarray(this.#at, this.#at + count);
+    this.#at += part.length;
+    return part;
   }
 
   async need(count: number): Promise<Buffer> {

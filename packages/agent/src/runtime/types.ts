@@ -249,6 +249,20 @@ export interface ContainerRuntime {
    * it was made with stdinOnce: then closeStdin, or their end, closes it for good.
    */
   attach(containerId: string, options: { readonly stdin: boolean; readonly tty: boolean }): Promise<StreamsHandle>;
+  /** A file or folder of a container as a tar archive, named by the last part of the path. Rejects with not-found before the first byte. */
+  readFiles(containerId: string, path: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
+  /** True where the path is a folder of the container, or a link to one. */
+  isFolder(containerId: string, path: string): Promise<boolean>;
+  /**
+   * Unpacks a tar archive in a folder of a container; links of the container lead to nowhere outside of it. preserve: owners as the
+   * archive says, where the container runs as root; else they become the user of the container.
+   */
+  writeFiles(
+    containerId: string,
+    folder: string,
+    archive: AsyncIterable<Uint8Array>,
+    options: { readonly preserve: boolean },
+  ): Promise<void>;
   logs(
     containerId: string,
     options: LogOptions,

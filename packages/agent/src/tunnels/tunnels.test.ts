@@ -26,7 +26,8 @@ afterEach(async () => {
 function never(): never {
   throw new Error('must not be called');
 }
-const noRuntime = { logs: never, exec: never, attach: never, imagePresent: never, loadImage: never };
+const files = { readFiles: never, isFolder: never, writeFiles: never };
+const noRuntime = { logs: never, exec: never, attach: never, imagePresent: never, loadImage: never, ...files };
 
 function agent(more: Partial<Omit<TunnelsOptions, 'runtime'>> & { readonly runtime?: Partial<ContainerRuntime> } = {}, room?: number) {
   const streams: MemoryTunnel[] = [];

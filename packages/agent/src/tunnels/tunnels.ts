@@ -5,6 +5,7 @@ import type { System } from '@podplane/api/system';
 import type { Log } from '../log.js';
 import type { ContainerRuntime } from '../runtime/types.js';
 import { serveAttach, serveExec } from './exec-tunnel.js';
+import { serveFiles } from './files-tunnel.js';
 import { serveImage } from './image-tunnel.js';
 import { serveLogs } from './logs-tunnel.js';
 import { servePort } from './port-tunnel.js';
@@ -21,7 +22,10 @@ export interface TunnelTarget {
 
 export interface TunnelsOptions {
   readonly dial: TunnelDialer;
-  readonly runtime: Pick<ContainerRuntime, 'logs' | 'exec' | 'attach' | 'imagePresent' | 'loadImage'>;
+  readonly runtime: Pick<
+    ContainerRuntime,
+    'logs' | 'exec' | 'attach' | 'readFiles' | 'isFolder' | 'writeFiles' | 'imagePresent' | 'loadImage'
+  >;
   /**
    * The container of a pod on this node, and the pod's IP; previous: its run before this one. For ports the container is empty: any
    * answer with the IP will do.
@@ -105,6 +109,8 @@ export class Tunnels {
         return serveExec(tunnel, request.value, this.#target(request.value.podUid, request.value.container, false).containerId, runtime);
       case 'attach':
         return serveAttach(tunnel, request.value, this.#target(request.value.podUid, request.value.container, false).containerId, runtime);
+      case 'files':
+        return serveFiles(tunnel, request.value, this.#target(request.value.podUid, request.value.container, false).containerId, runtime);
       case 'portForward':
         return servePort(tunnel, request.value, this.#target(request.value.podUid, '', false).ip, system);
       case 'image':

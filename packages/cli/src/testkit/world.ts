@@ -135,6 +135,8 @@ export class TestCluster implements Cluster {
 
   exec = unused;
   attach = unused;
+  readFiles = unused;
+  writeFiles = unused;
   portForward = unused;
   loadImage = unused;
   version = unused;

@@ -10,6 +10,7 @@ import {
   PodsService,
   type PortForwardRequest,
   type PortForwardResponse,
+  type WriteFilesRequest,
 } from '@podplane/api/gen/podplane/api/v1/pods';
 import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import type { LogsTunnel } from '@podplane/api/gen/podplane/node/v1/session';
@@ -68,6 +69,36 @@ export function podsService(parts: PodsParts, gate: Gate): ServiceBuilder {
       const value = { podUid: at.podUid, container: name, stdin: start.stdin, stdinOnce, tty };
       await using tunnel = await openTunnel(parts.tunnels, at.nodeName, { $case: 'attach', value }, context.signal);
       await attachOutput(input, tunnel.peer, out, { at, tty });
+    })
+    .serverStream(PodsService.readFiles, async (request, out, { signal }) => {
+      const at = target(request.namespace, request.pod);
+      const { name } = containerSpecOf(at, containerOf(at, request.container));
+      checkCanExec(at, name, 'copy from');
+      const value = { podUid: at.podUid, container: name, path: filePath(request.path), write: false, preserve: false };
+      await using tunnel = await openTunnel(parts.tunnels, at.nodeName, { $case: 'files', value }, signal);
+      for await (const message of tunnel.peer.messages) {
+        if (message.$case === 'data') await out.write({ data: message.value });
+        else if (isEnd(message)) return;
+      }
+      throw lost(at);
+    })
+    .bidi(PodsService.writeFiles, async (input, out, { signal }) => {
+      const start = await first(input, 'start');
+      const at = target(start.namespace, start.pod);
+      const { name } = containerSpecOf(at, containerOf(at, start.container));
+      checkCanExec(at, name, 'copy to');
+      const value = { podUid: at.podUid, container: name, path: filePath(start.path), write: true, preserve: start.preserve };
+      await using tunnel = await openTunnel(parts.tunnels, at.nodeName, { $case: 'files', value }, signal);
+      for await (const message of tunnel.peer.messages) {
+        if (message.$case === 'folder') {
+          await out.write({ message: { $case: 'target', value: { folder: message.value } } });
+          pump(input, tunnel.peer, archiveInput);
+        } else if (isEnd(message)) {
+          await out.write({ message: { $case: 'done', value: true } });
+          return;
+        }
+      }
+      throw lost(at);
     })
     .bidi(PodsService.portForward, async (input, out, context) => {
       const start = await first(input, 'start');
@@ -141,7 +172,7 @@ function logsTunnel(request: LogsRequest, podUid: string, container: string, clo
   };
 }
 
-type StreamRequest = ExecRequest | AttachRequest | PortForwardRequest;
+type StreamRequest = ExecRequest | AttachRequest | PortForwardRequest | WriteFilesRequest;
 type StartOf<R extends StreamRequest> = Extract<NonNullable<R['message']>, { $case: 'start' }>['value'];
 
 async function first<R extends StreamRequest>(input: AsyncGenerator<R, void, void>, wanted: 'start'): Promise<StartOf<R>> {
@@ -199,6 +230,16 @@ function streamInput({ message }: ExecRequest | AttachRequest): TunnelAnswer | u
     case undefined:
       return undefined;
   }
+}
+
+function archiveInput({ message }: WriteFilesRequest): TunnelAnswer | undefined {
+  if (message?.$case === 'end') return { $case: 'closed', value: true };
+  return message?.$case === 'data' ? message : undefined;
+}
+
+function filePath(path: string): string {
+  if (path === '' || path.includes('\0')) throw badRequest('path: Required value');
+  return path;
 }
 
 async function execOutput(peer: TunnelPeer, out: Out<ExecResponse>, at: PodTarget): Promise<void> {

@@ -18,6 +18,7 @@ import { Containers, inParallel } from './containers.js';
 import { Engine, type EngineOptions } from './engine.js';
 import { watchContainers } from './events.js';
 import { type ExecOptions, execInContainer } from './exec.js';
+import { isFolder, readFiles, writeFiles } from './files.js';
 import type { OutputPart } from './frames.js';
 import { listImages, loadImage, presentImage, pullImage, removeImage, saveImage } from './images.js';
 import { containerLogs } from './logs.js';
@@ -192,6 +193,23 @@ export class DockerRuntime implements ContainerRuntime {
 
   attach(containerId: string, options: AttachOptions): Promise<StreamsHandle> {
     return attachToContainer(this.#engine, containerId, options);
+  }
+
+  readFiles(containerId: string, path: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+    return readFiles(this.#engine, containerId, path, signal);
+  }
+
+  isFolder(containerId: string, path: string): Promise<boolean> {
+    return isFolder(this.#engine, containerId, path);
+  }
+
+  writeFiles(
+    containerId: string,
+    folder: string,
+    archive: AsyncIterable<Uint8Array>,
+    options: { readonly preserve: boolean },
+  ): Promise<void> {
+    return writeFiles(this.#engine, containerId, folder, archive, options);
   }
 
   logs(containerId: string, options: LogOptions, signal: AbortSignal): AsyncIterable<OutputPart> {

@@ -68,6 +68,7 @@ export interface ContainerInspect {
     readonly Image: string;
     readonly Labels: Readonly<Record<string, string>> | null;
     readonly Tty: boolean;
+    readonly User?: string;
     readonly Env?: readonly string[] | null;
   };
   readonly State: {

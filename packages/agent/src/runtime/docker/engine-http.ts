@@ -9,7 +9,7 @@ import type { Duplex, Readable } from 'node:stream';
 import { RuntimeError } from '../errors.js';
 
 export interface EngineRequest {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE';
   /** Without query; parts that come from outside are encoded (pathPart). */
   readonly path: string;
   /** Values that are undefined are left out; objects go as JSON. */

@@ -1,0 +1,202 @@
+// What people do inside of pods, by the built command on real Docker: files, commands, ports, logs. Fields of pods are in fields/.
+import { createHash, randomBytes } from 'node:crypto';
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { findBusybox } from '@podplane/agent/images/base-image';
+import { PodplaneClient } from '@podplane/client/client';
+import { readContext } from '@podplane/client/context';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { engineAnswers, Playground } from './harness.js';
+import { ShellImage } from './shell-image.js';
+
+const answers = await engineAnswers();
+const STAY = 'trap "exit 0" TERM; sleep 100000 & wait';
+
+describe.skipIf(!answers)('inside of pods', () => {
+  const play = new Playground();
+  const image = new ShellImage();
+  /** Has two programs, and no tar, no test, no shell. */
+  const bare = new ShellImage();
+  const local = path.join(play.directory, 'local');
+  let client: PodplaneClient;
+
+  async function apply(objects: readonly object[]): Promise<void> {
+    const file = path.join(play.directory, `${randomBytes(4).toString('hex')}.json`);
+    writeFileSync(file, JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }));
+    await play.must('apply', '-f', file);
+  }
+  const container = (name: string, script: string, more: object = {}): object => ({
+    name,
+    image: image.name,
+    imagePullPolicy: 'IfNotPresent',
+    command: ['/bin/sh', '-c', script],
+    ...more,
+  });
+  const pod = (name: string, spec: object): object => ({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, labels: { app: name } },
+    spec: { terminationGracePeriodSeconds: 1, ...spec },
+  });
+  const inside = async (name: string, script: string): Promise<string> =>
+    (await play.must('exec', name, '-q', '--', 'sh', '-c', script)).trim();
+
+  beforeAll(async () => {
+    const busybox = await findBusybox();
+    await Promise.all([
+      image.load(),
+      bare.loadFiles([
+        { path: 'bin/busybox', from: busybox },
+        { path: 'bin/sleep', linkTo: 'busybox' },
+      ]),
+      play.start(1),
+    ]);
+    client = new PodplaneClient(await readContext(path.join(play.data, 'context.json')));
+    mkdirSync(local);
+    await apply([
+      pod('web', {
+        volumes: [
+          { name: 'v', emptyDir: {} },
+          { name: 'm', emptyDir: { medium: 'Memory' } },
+        ],
+        containers: [
+          container('web', `mkdir /www; echo hello > /www/index.html; httpd -p 8080 -h /www; ${STAY}`, {
+            ports: [{ name: 'http', containerPort: 8080 }],
+            volumeMounts: [
+              { name: 'v', mountPath: '/v' },
+              { name: 'v', mountPath: '/sub', subPath: 'below' },
+              { name: 'm', mountPath: '/memory' },
+            ],
+          }),
+          container('side', STAY, { securityContext: { runAsUser: 1000 }, volumeMounts: [{ name: 'v', mountPath: '/v' }] }),
+        ],
+      }),
+      pod('bare', {
+        volumes: [{ name: 'v', emptyDir: {} }],
+        containers: [
+          {
+            name: 'bare',
+            image: bare.name,
+            imagePullPolicy: 'IfNotPresent',
+            command: ['/bin/sleep', '100000'],
+            volumeMounts: [{ name: 'v', mountPath: '/v' }],
+          },
+        ],
+      }),
+    ]);
+  });
+  afterAll(async () => {
+    client?.close();
+    await play.remove();
+    await image[Symbol.asyncDispose]();
+    await bare[Symbol.asyncDispose]();
+  });
+
+  describe('cp', () => {
+    it('brings a tree into a container and back, with modes and links, through volumes of every kind', async () => {
+      const from = path.join(local, 'tree');
+      mkdirSync(path.join(from, 'deep', 'empty'), { recursive: true });
+      writeFileSync(path.join(from, 'deep', 'large'), randomBytes(3_000_000));
+      writeFileSync(path.join(from, 'run'), '#!/bin/sh\necho ran\n', { mode: 0o750 });
+      writeFileSync(path.join(from, `long-${'x'.repeat(180)}`), 'long');
+      symlinkSync('deep/large', path.join(from, 'link'));
+      for (const where of ['/', '/v', '/memory', '/sub']) {
+        await play.must('cp', from, `web:${where}`);
+        const back = path.join(local, `back${where.replaceAll('/', '-')}`);
+        await play.must('cp', `default/web:${path.posix.join(where, 'tree')}`, back, '-c', 'web');
+        expect(readdirSync(back, { recursive: true }).sort()).toEqual(readdirSync(from, { recursive: true }).sort());
+        expect(readFileSync(path.join(back, 'link')).equals(readFileSync(path.join(from, 'deep', 'large')))).toBe(true);
+        expect(lstatSync(path.join(back, 'run')).mode & 0o777).toBe(0o750);
+        expect(lstatSync(path.join(back, 'link')).isSymbolicLink()).toBe(true);
+      }
+      expect(await inside('web', '/v/tree/run; ls /v/below')).toBe('ran\ntree');
+    });
+
+    it('copies one file under another name, as the user of the container, and without its mode', async () => {
+      const file = path.join(local, 'note');
+      writeFileSync(file, 'note', { mode: 0o700 });
+      await play.must('cp', file, 'web:/v/renamed', '-c', 'side');
+      expect(await inside('web', 'stat -c "%u %a" /v/renamed; cat /v/renamed')).toBe('1000 700\nnote');
+      await play.must('cp', file, 'web:/tmp/plain', '--no-preserve');
+      expect(await inside('web', 'stat -c "%u %a" /tmp/plain')).toBe('0 700');
+      await play.must('cp', 'web:/v/renamed', local);
+      expect(readFileSync(path.join(local, 'renamed'), 'utf8')).toBe('note');
+    });
+
+    it('works where the image has no tar', async () => {
+      await play.must('cp', path.join(local, 'tree'), 'bare:/v');
+      await play.must('cp', path.join(local, 'note'), 'bare:/v/tree/deep/copied');
+      const back = path.join(local, 'bare-back');
+      await play.must('cp', 'bare:/v/tree', back);
+      expect(readFileSync(path.join(back, 'deep', 'copied'), 'utf8')).toBe('note');
+      expect(readFileSync(path.join(back, 'link')).length).toBe(3_000_000);
+      const missing = await play.cli(['cp', 'bare:/nothing', local]);
+      expect(missing.code).toBe(1);
+      expect(missing.stderr).toContain('/nothing');
+    });
+
+    it('lets no container write elsewhere on this machine, nor a copy leave the container', async () => {
+      // A tar of the container's own that brings what nobody asked for.
+      const evil = 'cd /tmp && mkdir -p evil && ln -sf /etc evil/etc && echo x > outside && busybox tar -cf - evil ../tmp/outside';
+      await inside(
+        'web',
+        `printf '#!/bin/busybox sh\\n%s\\n' '${evil}' > /tmp/tar; chmod 755 /tmp/tar; mv /bin/tar /bin/tar.real; mv /tmp/tar /bin/tar`,
+      );
+      const to = path.join(local, 'caught');
+      const outcome = await play.cli(['cp', 'web:/tmp/evil', to]);
+      await inside('web', 'mv /bin/tar.real /bin/tar');
+      expect(outcome.stderr).toContain('skipping');
+      expect(existsSync(path.join(to, 'etc'))).toBe(false);
+      expect(existsSync(path.join(local, 'outside'))).toBe(false);
+      // A link in a volume leads to the container's files, whoever unpacks there.
+      await inside('web', 'ln -s / /v/up; mkdir -p /tmp/target');
+      const marker = `podplane-${randomBytes(4).toString('hex')}`;
+      writeFileSync(path.join(local, marker), 'x');
+      await play.must('cp', path.join(local, marker), 'web:/v/up/tmp/target');
+      expect(await inside('web', `cat /tmp/target/${marker}`)).toBe('x');
+      expect(existsSync(`/tmp/target/${marker}`)).toBe(false);
+    });
+
+    it('says what is wrong', async () => {
+      const failing = async (...args: readonly string[]): Promise<string> => {
+        const { code, stderr } = await play.cli(['cp', ...args]);
+        return `${code} ${stderr}`;
+      };
+      expect(await failing(path.join(local, 'nothing'), 'web:/tmp')).toContain("nothing doesn't exist in local filesystem");
+      expect(await failing('a:/x', 'b:/y')).toMatch(/^2 .*one of the two must be on this machine/);
+      expect(await failing('x', 'y')).toMatch(/^2 .*one of the two must be in a container/);
+      expect(await failing('nobody:/x', local)).toContain('pods "nobody" not found');
+      expect(await failing('web:/no/such', local)).toMatch(/^1 [^]*such/);
+      expect(await failing('web:/tmp', local, '-c', 'wbe')).toContain('container wbe is not valid for pod web');
+    });
+  });
+
+  describe('exec', () => {
+    it('runs a hundred commands at a time on one node, each with its own output and code', async () => {
+      const one = async (number: number): Promise<string> => {
+        const call = client.exec();
+        const command = ['sh', '-c', `read word; echo "$word ${number}"; exit ${number % 7}`];
+        await call.write({
+          message: { $case: 'start', value: { namespace: 'default', pod: 'web', container: 'web', command, stdin: true, tty: false } },
+        });
+        await call.write({ message: { $case: 'stdin', value: Buffer.from('said\n') } });
+        let out = '';
+        for await (const { message } of call) {
+          if (message?.$case === 'stdout') out += message.value.toString();
+          if (message?.$case === 'exit') return `${out.trim()} -> ${message.value.code}`;
+        }
+        throw new Error(`command ${number} has no end`);
+      };
+      const numbers = Array.from({ length: 100 }, (_, number) => number);
+      expect(await Promise.all(numbers.map(one))).toEqual(numbers.map((number) => `said ${number} -> ${number % 7}`));
+    });
+
+    it('passes input with its end, and the code, on; and says which container it chose', async () => {
+      const blob = randomBytes(1_000_000);
+      const sum = await play.cli(['exec', '-i', 'web', '--', 'sha256sum'], blob);
+      expect(sum).toMatchObject({ code: 0, stdout: `${createHash('sha256').update(blob).digest('hex')}  -\n` });
+      expect(sum.stderr).toBe('Defaulted container "web" out of: web, side\n');
+      expect((await play.cli(['exec', 'web', '-c', 'side', '--', 'sh', '-c', 'exit 42'])).code).toBe(42);
+    });
+  });
+});
