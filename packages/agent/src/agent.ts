@@ -4,23 +4,25 @@ import type { Assignments, Hello, OpenTunnel, PodReport, Refused, Welcome } from
 import type { System, Timer } from '@podplane/api/system';
 import type { AgentOptions } from './agent-options.js';
 import { EngineMonitor } from './engine-monitor.js';
+import { fencedReader } from './fencing/fenced-reader.js';
+import { FenceKeeper } from './fencing/keeper.js';
 import type { Log } from './log.js';
-import { PodAddresses } from './network/pod-addresses.js';
+import { labelledAddresses, PodAddresses } from './network/pod-addresses.js';
 import { NodeState } from './node/node-state.js';
 import { ContainerCache } from './pods/container-cache.js';
 import { ImagePulls } from './pods/image-pulls.js';
-import { type PodRef, podRef } from './pods/names.js';
+import { type PodRef, podRef, refFromLabels } from './pods/names.js';
 import { isTerminalPhase } from './pods/planner/plan.js';
-import { LABEL_POD_IP } from './pods/planner/types.js';
 import { PodWorker } from './pods/worker.js';
 import type { NodeFacts, PodReportSource, WorkerHost } from './pods/worker-types.js';
 import { networkProbeExecutor, type ProbeExecutor } from './probes/executor.js';
-import { type ContainerRuntime, LABEL_POD_NAME, LABEL_POD_NAMESPACE, LABEL_POD_UID } from './runtime/types.js';
+import type { ContainerRuntime } from './runtime/types.js';
 import { AssignmentStore } from './session/assignments.js';
 import type { PortClosed } from './session/port.js';
 import { FINAL_REFUSALS } from './session/refusals.js';
 import { SessionClient } from './session/session.js';
-import { decodeState, encodeState } from './state/records.js';
+import { loadState } from './state/load-state.js';
+import { encodeState } from './state/records.js';
 import { stateOf } from './state/state-of.js';
 import { StateWriter } from './state/state-store.js';
 import { atMost } from './time.js';
@@ -52,6 +54,7 @@ export class Agent implements WorkerHost {
   readonly probes: ProbeExecutor;
   readonly files: PodFiles | undefined;
   readonly session: SessionClient;
+  readonly fence: FenceKeeper;
 
   private readonly workers = new Map<string, PodWorker>();
   /** Reports of pods that are gone, until the server has them. */
@@ -82,17 +85,14 @@ export class Agent implements WorkerHost {
     this.files = options.files;
     this.probes = options.probes ?? networkProbeExecutor(runtime, system.timers);
     this.messages = options.messages;
-    this.cache = new ContainerCache(options.messages?.reader() ?? runtime, flags.nodeName, (uid) => this.workers.get(uid)?.soon());
+    const { leaseClock, watchdog } = options;
+    this.fence = new FenceKeeper({ system, clock: leaseClock, watchdog, log, changed: () => this.wakeFenced() });
+    this.cache = new ContainerCache(fencedReader(options.messages?.reader() ?? runtime, this.fence), flags.nodeName, (uid) =>
+      this.workers.get(uid)?.soon(),
+    );
     const { fallback, labels, readHost } = options;
-    this.node = new NodeState({
-      clock: system.clock,
-      log,
-      flags,
-      fallback,
-      labels,
-      readHost,
-      report: (status) => this.session.reportNode(status),
-    });
+    const { clock } = system;
+    this.node = new NodeState({ clock, log, flags, fallback, labels, readHost, report: (status) => this.session.reportNode(status) });
     this.monitor = new EngineMonitor({
       system,
       runtime,
@@ -102,6 +102,7 @@ export class Agent implements WorkerHost {
       handlers: {
         up: (info, network) => {
           this.node.engineUp(info, network);
+          this.fence.engineUp();
           this.connect();
           for (const worker of this.workers.values()) worker.soon();
         },
@@ -109,18 +110,24 @@ export class Agent implements WorkerHost {
           this.node.engineDown(error.advice === '' ? error.message : `${error.message} (${error.advice})`);
           this.connect();
         },
-        listed: () => this.adoptOrphans(),
+        listed: () => {
+          this.fence.prune(this.cache);
+          this.adoptOrphans();
+        },
+        hint: (containerId) => this.fence.hint(containerId),
       },
     });
     this.session = new SessionClient({
       system,
       log,
       connect: options.connect,
+      leaseClock: options.leaseClock,
       handlers: {
         hello: () => this.hello(),
         welcome: (welcome) => this.welcome(welcome),
         assignments: (assignments) => this.assign(assignments),
         openTunnel: (request) => this.openTunnel(request),
+        leased: (until, leaseMs) => this.fence.renewed(until, leaseMs),
         acknowledged: (reports) => this.acknowledged(reports),
         refused: (refused) => this.refused(refused),
         disconnected: (reason) => this.disconnected(reason),
@@ -133,6 +140,7 @@ export class Agent implements WorkerHost {
 
   /** Takes up what the state file knows, then engine and server, whichever is there first. Throws where the state may not be read. */
   start(): void {
+    this.fence.start();
     this.restore();
     this.monitor.start();
     this.timers.push(this.system.timers.after(ENGINE_ANSWER_MS, () => this.connect()));
@@ -160,6 +168,7 @@ export class Agent implements WorkerHost {
     this.stopped = true;
     if (goodbye !== undefined) await this.session.sayGoodbye(goodbye);
     for (const timer of this.timers) timer.cancel();
+    this.fence.stop();
     this.limits.stop();
     const ending = Promise.all([this.tunnels?.close(), this.monitor.stop()]);
     this.session.stop();
@@ -193,6 +202,10 @@ export class Agent implements WorkerHost {
       this.timers[index] = this.system.timers.after(ms, turn, { background: true });
     };
     const index = this.timers.push(this.system.timers.after(ms, turn, { background: true })) - 1;
+  }
+
+  private wakeFenced(): void {
+    for (const worker of this.workers.values()) if (worker.fence !== undefined) worker.soon();
   }
 
   // --- what workers need ---
@@ -325,7 +338,8 @@ export class Agent implements WorkerHost {
   private lastDisconnect = ''; // the same words every second help nobody
   private disconnected({ code, message }: PortClosed): void {
     const text = `${code}: ${message}`;
-    if (this.lastDisconnect !== text) this.log.warn({ code }, `no connection to the server, pods go on running: ${message}`);
+    if (this.lastDisconnect !== text)
+      this.log.warn({ code }, `no connection to the server; pods go on running, fenced ones as long as the lease lasts: ${message}`);
     this.lastDisconnect = text;
   }
 
@@ -335,11 +349,7 @@ export class Agent implements WorkerHost {
     const before = this.addresses.cidr;
     if (cidr === before) return;
     if (before !== '') this.log.warn({ from: before, to: cidr }, 'the node has other addresses now; its pods are made anew');
-    const held: [string, string][] = [];
-    for (const uid of this.cache.podUids()) {
-      const labelled = this.cache.ofPod(uid).find((info) => info.labels[LABEL_POD_IP] !== undefined);
-      held.push([uid, labelled?.labels[LABEL_POD_IP] ?? '']);
-    }
+    const held = labelledAddresses(this.cache);
     for (const { memory, ref, status } of this.workers.values()) if (!isTerminalPhase(status?.phase)) held.push([ref.uid, memory.ip ?? '']);
     this.addresses.use(cidr, held);
     this.monitor.setPodCIDR(cidr);
@@ -358,25 +368,14 @@ export class Agent implements WorkerHost {
   }
 
   private refOf(uid: string): PodRef {
-    const labels = this.cache.ofPod(uid)[0]?.labels ?? {};
-    return { uid: labels[LABEL_POD_UID] ?? uid, namespace: labels[LABEL_POD_NAMESPACE] ?? '', name: labels[LABEL_POD_NAME] ?? '' };
+    return refFromLabels(uid, this.cache.ofPod(uid)[0]?.labels ?? {});
   }
 
   // --- state ---
 
   private restore(): void {
-    const text = this.options.state.load();
-    if (text === undefined) return;
-    const now = { wall: this.system.clock.now(), monotonic: this.system.clock.monotonic() };
-    const state = decodeState(text, now);
-    if (state === undefined) {
-      this.options.state.setAside();
-      return;
-    }
-    if (state.nodeName !== this.nodeName) {
-      this.log.warn({ was: state.nodeName, is: this.nodeName }, 'the state file is of another node name and is not used');
-      return;
-    }
+    const state = loadState(this.options.state, this.nodeName, this.system.clock, this.log);
+    if (state === undefined) return;
     this.clusterCIDR = state.clusterCIDR;
     this.clusterId = state.clusterId;
     for (const uid of state.terminated) this.terminated.add(uid);
@@ -392,7 +391,8 @@ export class Agent implements WorkerHost {
 
   private stateText(): string {
     const { nodeName, clusterCIDR, clusterId, references, workers, terminated } = this;
-    const now = { wall: this.system.clock.now(), monotonic: this.system.clock.monotonic() };
+    const { clock } = this.system;
+    const now = { wall: clock.now(), monotonic: clock.monotonic() };
     return encodeState(stateOf({ nodeName, podCIDR: this.addresses.cidr, clusterCIDR, clusterId, references, workers, terminated }), now);
   }
 }

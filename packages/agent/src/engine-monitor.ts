@@ -13,6 +13,8 @@ export interface EngineHandlers {
   down(error: RuntimeError): void;
   /** After each full list. */
   listed(): void;
+  /** Something happened to a container of this node, also one that belongs to no pod. */
+  hint(containerId: string): void;
 }
 
 export interface EngineMonitorOptions {
@@ -133,6 +135,7 @@ export class EngineMonitor {
         if (hint.done === true) break;
         // Our own creations are known already.
         if (hint.value.action !== 'create') this.refresh(hint.value.containerId);
+        handlers.hint(hint.value.containerId);
         next = hints.next();
       }
     } finally {

@@ -5,10 +5,11 @@ import { readFileSync } from 'node:fs';
 import { arch, cpus, hostname, networkInterfaces, release, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Taint } from '@podplane/api/gen/podplane/core/v1/node';
-import { realSystem } from '@podplane/api/system';
+import { realSystem, suspendCountingClock } from '@podplane/api/system';
 import { pino } from 'pino';
 import { Agent } from './agent.js';
 import { lockDataDirectory } from './data-lock.js';
+import { DockerWatchdog } from './fencing/docker-watchdog.js';
 import { IdentityError, isTransient } from './identity/errors.js';
 import { IdentityStore, type StoredIdentity } from './identity/identity-store.js';
 import { joinCluster, splitAddress } from './identity/join.js';
@@ -125,6 +126,8 @@ async function begin(
     system,
     runtime,
     log,
+    watchdog: new DockerWatchdog({ nodeName, dataDir: resolve(options.dataDir), runtime }),
+    leaseClock: suspendCountingClock(),
     files: new PodFiles({ dataDir: resolve(options.dataDir), runtime, clock: system.clock, log }),
     connect: (handlers) => {
       // A connection that was dead for the session is dead for tunnels too, and they would find out later.

@@ -10,6 +10,7 @@ import { type Deciders, startDeciders } from './deciders.js';
 import { Registry } from './registry/registry.js';
 import type { ReleaseStack } from './release-stack.js';
 import type { Cidr } from './sessions/cidr.js';
+import { LeaseGrants } from './sessions/leases.js';
 import { NodeSessions, type SessionTimings } from './sessions/sessions.js';
 
 export interface CoreParts {
@@ -38,6 +39,7 @@ export async function startCore(parts: CoreParts, stack: ReleaseStack): Promise<
   const { store, system, log } = parts;
   const clusterId = await clusterIdOf(store, system);
   await bootstrap(store);
+  const leases = await LeaseGrants.open(store.meta, system, parts.sessions.leaseMs);
 
   // Sessions and deciders need each other: a decider judges by what sessions hear, sessions tell deciders when to look.
   let deciders: Deciders | undefined;
@@ -48,6 +50,7 @@ export async function startCore(parts: CoreParts, stack: ReleaseStack): Promise<
     clusterCidr: parts.clusterCidr,
     nodeCidrBits: parts.nodeCidrBits,
     timings: parts.sessions,
+    leases,
     recordEvents: (node, events) => deciders?.recordNodeEvents(node, events),
     tunnelRefused: parts.tunnelRefused,
     changed: (node) => {

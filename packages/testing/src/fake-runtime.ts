@@ -165,8 +165,9 @@ export class FakeRuntime implements ContainerRuntime {
     return id;
   }
 
-  async start(containerId: string): Promise<void> {
+  async start(containerId: string, permitted?: () => boolean): Promise<void> {
     await this.call('start', containerId);
+    if (permitted?.() === false) throw new RuntimeError('conflict', 'not permitted any more when it was its turn');
     const one = this.find(containerId);
     if (one.info.state === 'running') return;
     if ('pauseId' in one.spec) {

@@ -7,6 +7,7 @@ import { isBeingDeleted, isPodLost, isPodReady, isPodTerminal } from '@podplane/
 import { type Deciders, startDeciders } from '@podplane/server/deciders';
 import { admitNew } from '@podplane/server/registry/admission';
 import { parseCidr } from '@podplane/server/sessions/cidr';
+import { LeaseGrants } from '@podplane/server/sessions/leases';
 import { DEFAULT_SESSION_TIMINGS, NodeSessions } from '@podplane/server/sessions/sessions';
 import { catalogueCodecs } from '@podplane/store/catalogue-codecs';
 import { memoryJournal } from '@podplane/store/journals/memory';
@@ -61,6 +62,8 @@ export class SimulatedCluster {
     if (clusterCidr === undefined) throw new Error('programmer error: no range');
     let deciders: Deciders | undefined;
     const faults: string[] = [];
+    const opening = LeaseGrants.open(store.meta, system, DEFAULT_SESSION_TIMINGS.leaseMs);
+    await system.advance(10);
     const sessions = new NodeSessions({
       store,
       system,
@@ -68,6 +71,7 @@ export class SimulatedCluster {
       clusterCidr,
       nodeCidrBits: 24,
       timings: DEFAULT_SESSION_TIMINGS,
+      leases: await opening,
       recordEvents: (node, events) => deciders?.recordNodeEvents(node, events),
       tunnelRefused: () => undefined,
       changed: (node) => deciders?.nodeChanged(node),

@@ -1,9 +1,18 @@
 // The addresses of the node's pods, once the node's CIDR is known. Which addresses there are is ip-pool.ts.
 import type { Clock } from '@podplane/api/system';
 import type { Log } from '../log.js';
+import type { ContainerCache } from '../pods/container-cache.js';
+import { LABEL_POD_IP } from '../pods/planner/types.js';
 import { IpPool, IpPoolExhausted } from './ip-pool.js';
 
 const AVOID_MS = 60_000;
+
+/** Who has which address, as the containers' labels tell; empty: nobody knows which. */
+export function labelledAddresses(cache: Pick<ContainerCache, 'podUids' | 'ofPod'>): [owner: string, ip: string][] {
+  const ipOf = (uid: string): string =>
+    cache.ofPod(uid).find(({ labels }) => labels[LABEL_POD_IP] !== undefined)?.labels[LABEL_POD_IP] ?? '';
+  return cache.podUids().map((uid) => [uid, ipOf(uid)]);
+}
 
 export class PodAddresses {
   private pool: IpPool | undefined;

@@ -118,6 +118,7 @@ function same(a: ContainerInfo, b: ContainerInfo): boolean {
     a.oomKilled === b.oomKilled &&
     a.error === b.error &&
     a.message === b.message &&
+    a.fenced === b.fenced &&
     a.pid === b.pid &&
     a.imageId === b.imageId
   );

@@ -1,5 +1,6 @@
 // The environment of a container: values, references to fields, resources, ConfigMaps and Secrets, expansion. Pure. Files made
 // from ConfigMaps and Secrets are not here.
+import { EPOCH_ANNOTATION, EPOCH_VARIABLE, isFenced } from '@podplane/api/fencing';
 import type { ConfigMap } from '@podplane/api/gen/podplane/core/v1/config_map';
 import type { Container } from '@podplane/api/gen/podplane/core/v1/container';
 import type { EnvVar } from '@podplane/api/gen/podplane/core/v1/env';
@@ -50,6 +51,8 @@ const VARIABLE_NAME = /^[-._a-zA-Z][-._a-zA-Z0-9]*$/;
 export function containerEnv(container: Container, context: EnvContext): EnvResult {
   const values = new Map<string, string>();
   const skipped: string[] = [];
+  const epoch = context.pod.metadata?.annotations[EPOCH_ANNOTATION];
+  if (epoch !== undefined && isFenced(context.pod)) values.set(EPOCH_VARIABLE, epoch);
   const lookup = (name: string): string | undefined => values.get(name);
   try {
     for (const from of container.envFrom) {

@@ -24,6 +24,11 @@ export function podRef(pod: Pod): PodRef {
   return { uid: pod.metadata?.uid ?? '', namespace: pod.metadata?.namespace ?? '', name: pod.metadata?.name ?? '' };
 }
 
+/** What a container's labels say of the pod that it is of. */
+export function refFromLabels(uid: string, labels: Readonly<Record<string, string>>): PodRef {
+  return { uid: labels[LABEL_POD_UID] ?? uid, namespace: labels[LABEL_POD_NAMESPACE] ?? '', name: labels[LABEL_POD_NAME] ?? '' };
+}
+
 /** Uids are UUIDs; another text is hashed so that the engine takes it and two pods never share a name. */
 function uid8(uid: string): string {
   return /^[0-9a-f]{8}-/.test(uid) ? uid.slice(0, 8) : createHash('sha256').update(uid).digest('hex').slice(0, 8);

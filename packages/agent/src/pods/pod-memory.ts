@@ -7,6 +7,7 @@ import { MAX_DELAY_MS } from './planner/back-off.js';
 import { FRESH_CONTAINER } from './planner/containers.js';
 import { alive, attemptOf, exitCodeOf, group, runOf } from './planner/observed.js';
 
+import { FENCED_MESSAGE } from './planner/plan-fence.js';
 import { type ContainerMemory, LABEL_POD_IP, type LastRun, type PodMemory } from './planner/types.js';
 
 export const FRESH_POD: PodMemory = {
@@ -25,6 +26,7 @@ export function exitReason(info: ContainerInfo): string {
   if (runOf(info) === 'failed') return 'StartError';
   const code = exitCodeOf(info);
   if (code === 0) return 'Completed';
+  if (info.fenced === true) return 'Fenced';
   return code === 137 && info.oomKilled ? 'OOMKilled' : 'Error';
 }
 
@@ -34,7 +36,7 @@ export function lastRunOf(info: ContainerInfo): LastRun {
     containerId: info.id,
     exitCode: exitCodeOf(info),
     reason: exitReason(info),
-    message: info.message ?? info.error,
+    message: info.message ?? (info.fenced === true && exitCodeOf(info) !== 0 ? FENCED_MESSAGE : info.error),
     startedAt: info.startedAt ?? 0,
     finishedAt: info.finishedAt ?? 0,
   };
@@ -109,6 +111,8 @@ function noteRuns(memory: ContainerMemory, list: readonly ContainerInfo[], now: 
     if (next.exit?.containerId === newest.id) return next;
     const age = adopting && newest.finishedAt !== undefined ? Math.min(Math.max(0, now.wall - newest.finishedAt), MAX_DELAY_MS) : 0;
     next = { ...next, exit: { containerId: newest.id, at: now.monotonic - age }, lastRun: lastRunOf(newest) };
+    // It was not the container's fault: it starts again as soon as it may.
+    if (newest.fenced === true) next = { ...next, backOff: undefined };
   } else if (!list.some((info) => attemptOf(info) === started) && next.lastRun?.attempt !== started) {
     const lost: LastRun = {
       attempt: started,

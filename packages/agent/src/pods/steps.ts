@@ -1,5 +1,6 @@
 // Carries out the planner's steps through the container runtime, and turns what goes wrong into reasons, events and back-off.
-// What to do next is never decided here. Containers' steps are here, those of the sandbox and volumes in pod-steps.ts.
+// What to do next is never decided here. Containers' steps are here, their ends in stop-steps.ts,
+// those of the sandbox and volumes in pod-steps.ts.
 import type { Container } from '@podplane/api/gen/podplane/core/v1/container';
 import { pullPolicyFor } from '@podplane/api/kinds/pod-spec/defaults';
 import type { RuntimeError } from '../runtime/errors.js';
@@ -17,15 +18,15 @@ import { noteStarting, withContainer } from './pod-memory.js';
 import { createSandbox, prepareVolumes, removeSandbox, removeVolumes, startSandbox } from './pod-steps.js';
 import { needsImageUser } from './security.js';
 import { emit, type StepOf } from './step-words.js';
+import { guarded, killContainer, stopContainer } from './stop-steps.js';
 import type { StepContext } from './worker-types.js';
 
 /** How long a target rests after a step that failed for no reason of the pod's own. */
 export const COOL_MS = 1_000;
-const KILL_AGAIN_MS = 2_000;
-/** Kubernetes gives a container this long even when its preStop hook used up the grace. */
-const LEAST_AFTER_HOOK_MS = 2_000;
 const CREATE_RETRY_MS = 1_000;
 const SANDBOX_SOON_MS = 20;
+/** When a container that nobody could guard is tried again. */
+const GUARD_AGAIN_MS = 1_000;
 
 /** Does one step. Resolves with the ms for which its target shall rest. Never rejects for what the engine says. */
 export async function runStep(step: Step, context: StepContext, signal: AbortSignal): Promise<number> {
@@ -208,10 +209,12 @@ async function startContainer(step: StepOf<'start-container'>, context: StepCont
     host.cache.forget(step.id);
     return 0;
   }
+  if (context.fence !== undefined && !(await guarded(step.id, context))) return GUARD_AGAIN_MS;
   context.memory = noteStarting(context.memory, step.container, step.attempt, undefined);
   host.changed();
   try {
-    await host.runtime.start(step.id);
+    // The call may have to wait for its turn, and the lease does not wait.
+    await host.runtime.start(step.id, () => context.fence === undefined || context.fence.stage === 'open');
   } catch (thrown) {
     const error = toRuntimeError(thrown);
     if (isEngineDown(error)) throw error;
@@ -260,49 +263,4 @@ async function startFailed(step: StepOf<'start-container'>, context: StepContext
     host.cache.put({ ...info, error: error.message, exitCode: error.exitCode ?? 128, finishedAt: host.system.clock.now() });
   }
   return 0;
-}
-
-async function stopContainer(step: StepOf<'stop-container'>, context: StepContext): Promise<number> {
-  const { host, pod } = context;
-  const { clock } = host.system;
-  const endsAt = clock.monotonic() + step.graceSeconds * 1000;
-  context.stopping.set(step.id, endsAt);
-  context.dropProbes(step.id);
-  emit(context, step.container, 'Normal', 'Killing', killingMessage(step));
-  try {
-    const container = context.container(step.container);
-    const hook = container?.lifecycle?.preStop;
-    let graceMs = step.graceSeconds * 1000;
-    if (hook !== undefined && container !== undefined && pod !== undefined && graceMs > 0) {
-      const target = { container, containerId: step.id, podIP: context.memory.ip ?? '' };
-      const outcome = await runHook(hook, target, { limitMs: graceMs }, host);
-      if (outcome !== undefined) emit(context, step.container, 'Warning', 'FailedPreStopHook', outcome);
-      graceMs = Math.max(LEAST_AFTER_HOOK_MS, endsAt - clock.monotonic());
-    }
-    await host.runtime.stop(step.id, Math.ceil(graceMs / 1000));
-    await host.cache.refresh(step.id);
-    return 0;
-  } catch (thrown) {
-    const error = toRuntimeError(thrown);
-    if (error.code !== 'not-found' && error.code !== 'conflict') throw error;
-    await host.cache.refresh(step.id);
-    return 100;
-  } finally {
-    context.stopping.delete(step.id);
-  }
-}
-
-function killingMessage(step: StepOf<'stop-container'>): string {
-  return step.message === '' ? `Stopping container ${step.container}` : step.message;
-}
-
-async function killContainer(id: string, context: StepContext): Promise<number> {
-  try {
-    await context.host.runtime.kill(id, 'SIGKILL');
-  } catch (thrown) {
-    const error = toRuntimeError(thrown);
-    if (error.code !== 'not-found' && error.code !== 'conflict') throw error;
-  }
-  await context.host.cache.refresh(id);
-  return KILL_AGAIN_MS;
 }

@@ -2,6 +2,8 @@
 import type { Container } from '@podplane/api/gen/podplane/core/v1/container';
 import type { Pod, PodStatus } from '@podplane/api/gen/podplane/core/v1/pod';
 import type { System } from '@podplane/api/system';
+import type { Fence } from '../fencing/fence.js';
+import type { FenceKeeper } from '../fencing/keeper.js';
 import type { Log } from '../log.js';
 import type { PodAddresses } from '../network/pod-addresses.js';
 import type { ProbeExecutor } from '../probes/executor.js';
@@ -36,6 +38,7 @@ export interface WorkerHost {
   readonly files: PodFiles | undefined;
   readonly pulls: ImagePulls;
   readonly probes: ProbeExecutor;
+  readonly fence: Pick<FenceKeeper, 'fence' | 'guard' | 'adopt'>;
   /** undefined: containers cannot leave messages here. */
   readonly messages: TerminationMessages | undefined;
   readonly event: PodEventSink;
@@ -71,6 +74,8 @@ export interface StepContext {
   readonly ref: PodRef;
   readonly pod: Pod | undefined;
   memory: PodMemory;
+  /** undefined: the pod does not depend on the node's lease. */
+  readonly fence: Fence | undefined;
   /** When the grace of a stop under way is over, by container id; monotonic ms. */
   readonly stopping: Map<string, number>;
   container(name: string): Container | undefined;

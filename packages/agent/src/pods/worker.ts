@@ -1,15 +1,18 @@
 // One worker for each pod. Keeps only the newest desired state, asks the planner, starts the steps that it answers with, and asks
 // again when anything has changed. Idle it costs nothing: no polling, one timer at most besides those of probes. What to do is
 // decided by planner/, how it is done is in steps.ts, what is reported in status.ts.
+
+import { isFenced } from '@podplane/api/fencing';
 import type { Container } from '@podplane/api/gen/podplane/core/v1/container';
 import type { Pod, PodStatus } from '@podplane/api/gen/podplane/core/v1/pod';
 import type { Timer } from '@podplane/api/system';
+import type { Fence } from '../fencing/fence.js';
 import { type ContainerInfo, PAUSE_CONTAINER } from '../runtime/types.js';
 import { activeMsLeft, DEADLINE_EXCEEDED } from './deadline.js';
 import { type PodRef, podRef } from './names.js';
 import { nodeVerdict } from './node-verdict.js';
 import { allDone, findContainer } from './planner/containers.js';
-import { containerNameOf } from './planner/observed.js';
+import { alive, containerNameOf } from './planner/observed.js';
 import { isTerminalPhase, plan } from './planner/plan.js';
 import { containerTarget, DEFAULT_GRACE_SECONDS, EVICTED, LABEL_GRACE, type Plan, type PodMemory, type Step } from './planner/types.js';
 import { memoryFor, noteObserved, withContainer } from './pod-memory.js';
@@ -73,6 +76,10 @@ export class PodWorker implements StepContext, PodReportSource {
 
   get terminated(): boolean {
     return this.memory.phase === 'terminated';
+  }
+
+  get fence(): Fence | undefined {
+    return this.pod !== undefined && isFenced(this.pod) ? this.host.fence.fence : undefined;
   }
 
   get idle(): boolean {
@@ -204,6 +211,7 @@ export class PodWorker implements StepContext, PodReportSource {
     const seeing = this.host.network() !== undefined;
     if (seeing) {
       this.memory = noteObserved(this.memory, observed, now, this.adopting);
+      this.adoptByFence(observed);
       this.address();
       this.checkNode();
       this.checkDeadline(observed, now);
@@ -226,6 +234,7 @@ export class PodWorker implements StepContext, PodReportSource {
       busy: new Set(this.busy.keys()),
       stopping: this.stopping,
       hold: this.host.holding(),
+      fence: this.fence,
       now: now.monotonic,
     });
     for (const step of next.steps) this.begin(step);
@@ -298,6 +307,11 @@ export class PodWorker implements StepContext, PodReportSource {
         );
         this.soon();
       });
+  }
+
+  private adoptByFence(observed: readonly ContainerInfo[]): void {
+    if (this.pod === undefined || !isFenced(this.pod)) return;
+    this.host.fence.adopt(observed.filter((info) => alive(info) && containerNameOf(info) !== PAUSE_CONTAINER).map(({ id }) => id));
   }
 
   /** A pod that shall run has an address before anything is made. */

@@ -38,6 +38,8 @@ export interface ContainerInfo {
   readonly error: string;
   /** What it left to say why it ended; added by ../pods/termination-messages.ts. */
   readonly message?: string | undefined;
+  /** It had to end because the node's lease ran out; added by the agent. */
+  readonly fenced?: boolean | undefined;
   /** Process id on the host of the container's first process; 0 when it does not run. */
   readonly pid: number;
 }
@@ -207,9 +209,10 @@ export interface ContainerRuntime {
   inspect(containerId: string): Promise<ContainerInfo | undefined>;
   createPause(spec: PauseSpec): Promise<string>;
   createContainer(spec: ContainerSpec): Promise<string>;
-  start(containerId: string): Promise<void>;
-  /** SIGTERM (or the image's signal), then SIGKILL after graceSeconds. Resolves when it has ended. */
-  stop(containerId: string, graceSeconds: number): Promise<void>;
+  /** permitted: asked right before the engine is; where it says false nothing is started, and the call rejects as conflict. */
+  start(containerId: string, permitted?: () => boolean): Promise<void>;
+  /** SIGTERM (or the image's signal), then SIGKILL after graceSeconds. Resolves when it has ended. urgent: passes the limit on engine calls. */
+  stop(containerId: string, graceSeconds: number, options?: { readonly urgent?: boolean }): Promise<void>;
   kill(containerId: string, signal: string): Promise<void>;
   /** Also a running one. Not there: no error. */
   remove(containerId: string): Promise<void>;

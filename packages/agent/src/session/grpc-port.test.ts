@@ -37,7 +37,7 @@ describe('gRPC port', () => {
 
   const heartbeat = (seq: number): ConnectRequest => ({ message: { $case: 'heartbeat', value: { seq } } });
   const ack = (seq: number): ConnectResponse => ({
-    message: { $case: 'heartbeatAck', value: { seq, leaseMillis: 1, heartbeatPeriodMillis: 1 } },
+    message: { $case: 'heartbeatAck', value: { seq, leaseMillis: 1, heartbeatPeriodMillis: 1, term: 1 } },
   });
   const quiet: PortHandlers = { message: () => undefined, closed: () => undefined };
 
@@ -132,12 +132,20 @@ describe('gRPC port', () => {
     onCall = (call) => {
       call.on('error', () => undefined);
       call.on('data', ({ message }: ConnectRequest) => {
-        const value = { sessionId: 's', heartbeatPeriodMillis: 200, leaseMillis: 15_000, podCIDR: '', clusterCIDR: '', clusterId: '' };
+        const value = {
+          sessionId: 's',
+          heartbeatPeriodMillis: 200,
+          leaseMillis: 15_000,
+          podCIDR: '',
+          clusterCIDR: '',
+          clusterId: '',
+          term: 1,
+        };
         if (message?.$case === 'hello') call.write({ message: { $case: 'welcome', value } });
         if (message?.$case === 'heartbeat' && message.value.seq === 3) third.resolve();
         if (message?.$case === 'heartbeat')
           call.write({
-            message: { $case: 'heartbeatAck', value: { seq: message.value.seq, leaseMillis: 15_000, heartbeatPeriodMillis: 200 } },
+            message: { $case: 'heartbeatAck', value: { seq: message.value.seq, leaseMillis: 15_000, heartbeatPeriodMillis: 200, term: 1 } },
           });
       });
     };
@@ -167,6 +175,7 @@ describe('gRPC port', () => {
         },
         assignments: () => true,
         openTunnel: () => undefined,
+        leased: () => undefined,
         acknowledged: () => undefined,
         refused: () => 'retry',
         disconnected: (reason) => lost.resolve(reason),

@@ -28,6 +28,8 @@ export interface SessionHandlers {
   /** Returns false where a difference is missing. */
   assignments(assignments: Assignments): boolean;
   openTunnel(request: OpenTunnel): void;
+  /** A heartbeat was acknowledged: the lease ends then (clock of leases), having been granted for leaseMs. */
+  leased(until: number, leaseMs: number): void;
   /** The server has made these reports durable. */
   acknowledged(reports: readonly PodReport[]): void;
   /** The server does not want this agent. */
@@ -41,12 +43,18 @@ export interface SessionOptions {
   readonly connect: SessionPortFactory;
   readonly handlers: SessionHandlers;
   readonly log: Log;
+  /** ms; counts suspend exactly. Default: the system's monotonic clock. */
+  readonly leaseClock?: (() => number) | undefined;
 }
 
 /** No answer to a heartbeat or to Hello for this long: the connection is dead, whatever TCP says. */
 const DEAD_MS = 3_000;
-/** For dialing, TLS and Hello together; a busy server takes its time with handshakes. */
-const CONNECT_MS = 10_000;
+/**
+ * For dialing, TLS and Hello together. A connection that only hangs must not cost the lease, so the first try is short; a busy server takes
+ * its time with handshakes, so each gets longer.
+ */
+const CONNECT_FIRST_MS = 4_000;
+const CONNECT_MAX_MS = 10_000;
 const STATUS_DELAY_MS = 200;
 const EVENT_DELAY_MS = 500;
 const RETRY_FIRST_MS = 200;
@@ -74,6 +82,7 @@ export class SessionClient {
   private readonly refusals: { tunnelId: string; reason: string; message: string }[] = [];
   private periodMs = DEFAULT_PERIOD_MS;
   private retryMs = RETRY_FIRST_MS;
+  private connectMs = CONNECT_FIRST_MS;
   private readonly timers = new Map<'heartbeat' | 'dead' | 'status' | 'events', Timer>();
   private sending = false;
   private readonly fastUntil: number;
@@ -88,7 +97,7 @@ export class SessionClient {
     return this.state.kind === 'live';
   }
 
-  /** Monotonic ms until which the server promised to replace nothing of this node; 0: never had a lease. */
+  /** Until when the server promised to replace nothing of this node, by the clock of leases; 0: never had a lease. */
   get leaseUntil(): number {
     return this.lease.until;
   }
@@ -163,9 +172,11 @@ export class SessionClient {
       return;
     }
     holder.port = port;
-    const timer = system.timers.after(CONNECT_MS, () => {
+    const patienceMs = this.connectMs;
+    this.connectMs = Math.min(this.connectMs * 1.5, CONNECT_MAX_MS);
+    const timer = system.timers.after(patienceMs, () => {
       if (mine() && this.state.kind === 'connecting')
-        this.lost({ code: 'unreachable', message: `no answer within ${CONNECT_MS / 1000} s` });
+        this.lost({ code: 'unreachable', message: `no answer within ${patienceMs / 1000} s` });
     });
     this.state = { kind: 'connecting', port, timer };
     port.send({ message: { $case: 'hello', value: handlers.hello() } }).catch(() => undefined);
@@ -213,7 +224,7 @@ export class SessionClient {
     const { clock, random } = this.options.system;
     const now = clock.monotonic();
     const jitter = 0.75 + random.next() / 2;
-    if (now >= this.lease.until && now >= this.fastUntil) return RETRY_SLOW_MS * jitter;
+    if (this.leaseNow() >= this.lease.until && now >= this.fastUntil) return RETRY_SLOW_MS * jitter;
     const delay = this.retryMs * jitter;
     this.retryMs = Math.min(this.retryMs * 1.5, RETRY_MAX_MS);
     return delay;
@@ -228,8 +239,9 @@ export class SessionClient {
         this.welcomed(message.value);
         return;
       case 'heartbeatAck': {
-        const { seq, leaseMillis, heartbeatPeriodMillis } = message.value;
-        this.lease.acknowledged(seq, leaseMillis);
+        const { seq, leaseMillis, heartbeatPeriodMillis, term } = message.value;
+        this.lease.acknowledged(seq, leaseMillis, term);
+        handlers.leased(this.lease.until, leaseMillis);
         if (heartbeatPeriodMillis > 0) this.periodMs = heartbeatPeriodMillis;
         this.watchForDeath();
         return;
@@ -265,11 +277,20 @@ export class SessionClient {
     }
   }
 
+  private leaseNow(): number {
+    return (this.options.leaseClock ?? (() => this.options.system.clock.monotonic()))();
+  }
+
   private welcomed(welcome: Welcome): void {
     if (this.state.kind !== 'connecting') return;
+    if (!this.lease.inTerm(welcome.term)) {
+      this.lost({ code: 'ended', message: 'this server has been followed by another one' }, RETRY_SLOW_MS);
+      return;
+    }
     this.state.timer.cancel();
     this.state = { kind: 'live', port: this.state.port };
     this.retryMs = RETRY_FIRST_MS;
+    this.connectMs = CONNECT_FIRST_MS;
     this.periodMs = welcome.heartbeatPeriodMillis > 0 ? welcome.heartbeatPeriodMillis : DEFAULT_PERIOD_MS;
     this.lease.connected();
     this.heartbeat();
@@ -341,7 +362,7 @@ export class SessionClient {
   private pick(): ConnectRequest | undefined {
     if (this.heartbeatDue !== undefined) {
       this.heartbeatDue = undefined;
-      const seq = this.lease.sent(this.options.system.clock.monotonic());
+      const seq = this.lease.sent(this.options.system.clock.monotonic(), this.leaseNow());
       return { message: { $case: 'heartbeat', value: { seq } } };
     }
     if (this.resync) {

@@ -1,6 +1,7 @@
 // What workloads have in common: a template of pods, the selector that finds them, columns about both. No workload itself.
 
 import { type FieldError, forbidden, invalid, notSupported, type Path, required } from '../errors.js';
+import { validateFencing } from '../fencing.js';
 import type { PodTemplateSpec } from '../gen/podplane/core/v1/pod.js';
 import type { LabelSelector } from '../gen/podplane/meta/v1/meta.js';
 import { NONE, orNone } from '../print.js';
@@ -64,7 +65,9 @@ export function validateLastingTemplate(template: Template, path: Path, kind: st
 /** Faults of a template itself. */
 export function validateTemplate(template: Template, path: Path): FieldError[] {
   const out = validateLabels(template.metadata?.labels ?? {}, path.child('metadata', 'labels'));
-  out.push(...validateAnnotations(template.metadata?.annotations ?? {}, path.child('metadata', 'annotations')));
+  const annotations = template.metadata?.annotations ?? {};
+  out.push(...validateAnnotations(annotations, path.child('metadata', 'annotations')));
+  out.push(...validateFencing(annotations, path.child('metadata', 'annotations'), 'template'));
   const specPath = path.child('spec');
   if (template.spec === undefined) return [...out, required(specPath.child('containers'))];
   return [...out, ...validatePodSpec(template.spec, specPath)];

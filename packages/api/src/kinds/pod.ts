@@ -1,6 +1,7 @@
 // Pods: names, defaults, what may be written when, validation. Fields of the spec are in pod-spec/, columns in pod-columns.ts.
 
 import { Path, required } from '../errors.js';
+import { EPOCH_ANNOTATION, validateFencing, validateFencingUpdate } from '../fencing.js';
 import { PodSpec, PodStatus } from '../gen/podplane/core/v1/pod.js';
 import { defineKind } from './define.js';
 import { podColumns } from './pod-columns.js';
@@ -12,6 +13,7 @@ import { podSpecWarnings } from './pod-spec/warnings.js';
 import { validatePodStatusUpdate } from './pod-status.js';
 
 const SPEC = Path.of('spec');
+const ANNOTATIONS = Path.of('metadata', 'annotations');
 
 export const podKind = defineKind<'Pod'>({
   kind: 'Pod',
@@ -35,16 +37,23 @@ export const podKind = defineKind<'Pod'>({
     spec.serviceAccount = spec.serviceAccountName;
     pod.status = PodStatus.create({ phase: 'Pending', qosClass: qosClass(spec) });
   },
-  prepareForUpdate({ spec }, previous) {
+  prepareForUpdate({ metadata, spec }, previous) {
+    const epoch = previous.metadata?.annotations[EPOCH_ANNOTATION];
+    if (metadata !== undefined && epoch !== undefined) metadata.annotations[EPOCH_ANNOTATION] ??= epoch;
     if (spec === undefined || previous.spec === undefined) return;
     // What the server has set is not unset by sending the manifest again.
     spec.nodeName ||= previous.spec.nodeName;
     spec.serviceAccountName ||= previous.spec.serviceAccountName;
     spec.serviceAccount ||= previous.spec.serviceAccount;
   },
-  validate: (pod) => (pod.spec === undefined ? [required(SPEC.child('containers'))] : validatePodSpec(pod.spec, SPEC, true)),
-  validateUpdate: (next, previous) =>
-    next.spec === undefined || previous.spec === undefined ? [] : validatePodSpecUpdate(next.spec, previous.spec, SPEC),
+  validate: (pod) => [
+    ...validateFencing(pod.metadata?.annotations ?? {}, ANNOTATIONS, 'pod'),
+    ...(pod.spec === undefined ? [required(SPEC.child('containers'))] : validatePodSpec(pod.spec, SPEC, true)),
+  ],
+  validateUpdate: (next, previous) => [
+    ...validateFencingUpdate(next, previous, ANNOTATIONS),
+    ...(next.spec === undefined || previous.spec === undefined ? [] : validatePodSpecUpdate(next.spec, previous.spec, SPEC)),
+  ],
   validateStatusUpdate: validatePodStatusUpdate,
   warnings: ({ spec }) => podSpecWarnings(spec, SPEC),
 });

@@ -6,6 +6,7 @@ import { availableAt, isBeingDeleted, isPodReady } from '@podplane/api/pod-state
 import type { Change, ReadView } from '@podplane/store/types';
 import type { ReconcileContext, ReconcileResult, Reconciler } from '../runtime/types.js';
 import { claimPods, ownerKeys } from '../shared/claim-pods.js';
+import { createPod } from '../shared/create-pod.js';
 import { deletePod } from '../shared/delete-pod.js';
 import { keyOf, nameOf, namespaceOf, namesText, parseKey, regarding } from '../shared/objects.js';
 import { mouldOf, podFrom } from '../shared/pod-mould.js';
@@ -137,7 +138,7 @@ export class DaemonSetController implements Reconciler {
       do name = `${base}${random.suffix(SUFFIX)}`;
       while (tx.get('Pod', namespaceOf(set), name) !== undefined);
       const spec = mould.spec === undefined ? undefined : specFor(mould.spec, node);
-      tx.create('Pod', podFrom('DaemonSet', set, { ...mould, labels, spec }, name));
+      createPod(tx, podFrom('DaemonSet', set, { ...mould, labels, spec }, name));
       names.push(name);
     }
     context.because(`create ${names.length} pod${names.length === 1 ? '' : 's'} of ${nameOf(set)}`);

@@ -9,6 +9,7 @@ import type { Change, ReadView, Tx } from '@podplane/store/types';
 import { chooseForDeletion } from '../replicaset/ranking.js';
 import type { ReconcileContext, ReconcileResult, Reconciler } from '../runtime/types.js';
 import { claimPods, ownerKeys } from '../shared/claim-pods.js';
+import { createPod } from '../shared/create-pod.js';
 import { deletePod } from '../shared/delete-pod.js';
 import { keyOf, nameOf, namespaceOf, namesText, parseKey, regarding, uidOf } from '../shared/objects.js';
 import { timeOf, timeText } from '../shared/time.js';
@@ -260,7 +261,7 @@ class Pass {
     const make = (index: number | undefined, failures: number): void => {
       const isFree = (name: string): boolean => tx.get('Pod', namespaceOf(job), name) === undefined;
       const pod = newPod(job, { index, failures }, this.#now, isFree, (length) => random.suffix(length));
-      tx.create('Pod', pod);
+      createPod(tx, pod);
       names.push(nameOf(pod));
       this.#active++;
     };

@@ -5,6 +5,7 @@ import type { Obj } from '@podplane/api/kinds/kind-map';
 import { controllerOf, isBeingDeleted, isPodReady, isPodTerminal } from '@podplane/api/pod-state';
 import type { Change, ReadView, Tx } from '@podplane/store/types';
 import type { ReconcileContext, ReconcileResult, Reconciler } from '../runtime/types.js';
+import { createPod } from '../shared/create-pod.js';
 import { deletePod } from '../shared/delete-pod.js';
 import { controllerReference, keyOf, nameOf, namespaceOf, namesText, parseKey, regarding, uidOf } from '../shared/objects.js';
 import { selectorOf } from '../shared/selectors.js';
@@ -116,7 +117,7 @@ function createPods(context: ReconcileContext, set: ReplicaSet, count: number): 
   const created: Obj<'Pod'>[] = [];
   while (created.length < count) {
     const name = `${base}${random.suffix(SUFFIX)}`;
-    if (tx.get('Pod', namespaceOf(set), name) === undefined) created.push(tx.create('Pod', newPod(set, name, now)));
+    if (tx.get('Pod', namespaceOf(set), name) === undefined) created.push(createPod(tx, newPod(set, name, now)));
   }
   context.because(`create ${count} pod${count === 1 ? '' : 's'} of ${nameOf(set)}`);
   tell(context, set, 'SuccessfulCreate', 'Created', created.map(nameOf));

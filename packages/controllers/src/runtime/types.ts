@@ -51,6 +51,11 @@ export interface NodeLiveness {
   connected(nodeName: string): boolean;
   /** The node said that its host shuts down. */
   saidGoodbye(nodeName: string): boolean;
+  /**
+   * From when on the node surely has no lease: all of its fenced pods have ended. Never earlier than the longest lease that a server before
+   * this one may have granted.
+   */
+  leaseOver(nodeName: string): number;
   /** When this server began to accept sessions. */
   readonly servingSince: number;
   /** Ms that our own loop was stalled recently, credited to every deadline; 0 when all is well. */

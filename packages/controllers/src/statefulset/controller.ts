@@ -10,6 +10,7 @@ import { availableAt, controllerOf, isBeingDeleted } from '@podplane/api/pod-sta
 import type { Change, ReadView } from '@podplane/store/types';
 import type { ReconcileContext, ReconcileResult, Reconciler } from '../runtime/types.js';
 import { claimPods, ownerKeys } from '../shared/claim-pods.js';
+import { createPod } from '../shared/create-pod.js';
 import { deletePod } from '../shared/delete-pod.js';
 import { keyOf, nameOf, namespaceOf, parseKey, regarding } from '../shared/objects.js';
 import { clearRevisions, newestRevision, type Revision, templateOf } from '../shared/revisions.js';
@@ -92,7 +93,7 @@ export class StatefulSetController implements Reconciler {
     const kept = all.find((one) => nameOf(one) === revision);
     const template = (kept && templateOf(kept)) ?? set.spec?.template;
     if (template === undefined) return false;
-    tx.create('Pod', newPod(set, ordinal, template, revision, now));
+    createPod(tx, newPod(set, ordinal, template, revision, now));
     tell(context, set, 'Normal', 'SuccessfulCreate', `${about} successful`);
     return true;
   }

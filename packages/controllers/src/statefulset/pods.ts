@@ -1,4 +1,5 @@
 // The pods of a StatefulSet: their numbers and names, what a new one looks like, which state each is in. Pure.
+import { FENCING_ANNOTATION } from '@podplane/api/fencing';
 import type { Obj } from '@podplane/api/kinds/kind-map';
 import { availableAt, isBeingDeleted, isPodReady, isPodTerminal } from '@podplane/api/pod-state';
 import { nameOf } from '../shared/objects.js';
@@ -26,7 +27,9 @@ export function newPod(set: StatefulSet, ordinal: number, template: Template, re
   const name = podName(set, ordinal);
   const labels = { ...mould.labels, [POD_NAME_LABEL]: name, [POD_INDEX_LABEL]: String(ordinal), [REVISION_LABEL]: revision };
   const spec = mould.spec === undefined ? undefined : { ...mould.spec, hostname: name };
-  return podFrom('StatefulSet', set, { ...mould, labels, spec }, name);
+  // At most one of a number, unless the template says otherwise.
+  const annotations = { [FENCING_ANNOTATION]: 'strict', ...mould.annotations };
+  return podFrom('StatefulSet', set, { ...mould, labels, annotations, spec }, name);
 }
 
 export const revisionOf = (pod: Pod): string => pod.metadata?.labels[REVISION_LABEL] ?? '';

@@ -28,6 +28,9 @@ export class FakeLiveness implements NodeLiveness {
   lastHeardWall = (name: string): number | undefined => this.heard.get(name)?.wall;
   connected = (name: string): boolean => this.sessions.has(name);
   saidGoodbye = (name: string): boolean => this.goodbyes.has(name);
+  /** As sessions count it: every time that a node is heard its lease is renewed. */
+  leaseMs = 15_000;
+  leaseOver = (name: string): number => (this.heard.get(name)?.mono ?? this.servingSince) + this.leaseMs;
 }
 
 export interface ToldEvent extends EventInput {

@@ -1,6 +1,7 @@
 // The one way to read and write objects, for every face: admission, preconditions, causes, durability. A rule that only one face
 // enforces would be a bug, so all rules are here or in what this calls. Lists and watches are in lists.ts and watches.ts.
 import { ApiError, alreadyExists, badRequest, conflict, notFound, serviceUnavailable } from '@podplane/api/errors';
+import { withEpoch } from '@podplane/api/fencing';
 import { kindInfo } from '@podplane/api/kinds/catalogue';
 import { setJobSelector } from '@podplane/api/kinds/job';
 import type { Kind, KindMap, Obj } from '@podplane/api/kinds/kind-map';
@@ -233,7 +234,7 @@ function place(tx: Tx, { kind, object }: Given): Obj {
   checkNamespace(tx, kind, namespace, name || (object.metadata?.generateName ?? ''));
   // Asked before, not caught after: in a batch a throw inside of create must leave nothing behind.
   if (name !== '' && tx.get(kind, namespace, name) !== undefined) throw alreadyExists(kind, namespace, name);
-  const made = tx.create<Kind>(kind, object);
+  const made = tx.create<Kind>(kind, kind === 'Pod' ? withEpoch(object as Obj<'Pod'>, tx.revision) : object);
   // Only now it has the uid by which its pods will be found.
   return kind === 'Job' ? tx.edit('Job', namespace, made.metadata?.name ?? '', setJobSelector) : made;
 }

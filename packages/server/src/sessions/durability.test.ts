@@ -12,6 +12,7 @@ import type { Store } from '@podplane/store/types';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Given, Registry, type Writer } from '../registry/registry.js';
 import { watch } from '../registry/watches.js';
+import { LeaseGrants } from './leases.js';
 import type { AgentMessage, ServerMessage, SessionInput } from './port.js';
 import { DEFAULT_SESSION_TIMINGS, NodeSessions } from './sessions.js';
 
@@ -26,6 +27,8 @@ beforeEach(async () => {
   store = await createStore({ system, journal, codecs: catalogueCodecs });
   store.transact({ actor: 'test', reason: 'start' }, (tx) => createDefaultNamespaces(tx));
   problems = [];
+  const opening = LeaseGrants.open(store.meta, system, DEFAULT_SESSION_TIMINGS.leaseMs);
+  await system.advance(0);
   sessions = new NodeSessions({
     store,
     system,
@@ -33,6 +36,7 @@ beforeEach(async () => {
     clusterCidr: { base: 10 * 2 ** 24, bits: 8 },
     nodeCidrBits: 24,
     timings: DEFAULT_SESSION_TIMINGS,
+    leases: await opening,
     recordEvents: () => undefined,
     tunnelRefused: () => undefined,
     changed: () => undefined,

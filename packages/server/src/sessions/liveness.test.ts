@@ -5,7 +5,7 @@ import { Liveness } from './liveness.js';
 describe('liveness', () => {
   it('knows when a node was heard, whether it is connected, and its goodbye', async () => {
     const system = new HandSystem();
-    const liveness = new Liveness(system, () => 1000);
+    const liveness = new Liveness(system, () => 1000, { over: () => 0 });
     expect([liveness.lastHeard('n1'), liveness.connected('n1'), liveness.saidGoodbye('n1')]).toEqual([undefined, false, false]);
     await system.advance(500);
     liveness.opened('n1');
@@ -33,7 +33,7 @@ describe('liveness', () => {
       random: system.random,
       clock: { ...system.clock, monotonic: () => system.clock.monotonic() + stalled },
     };
-    const liveness = new Liveness(slow, () => 1000);
+    const liveness = new Liveness(slow, () => 1000, { over: () => 0 });
     await system.advance(1000);
     expect(liveness.stallCredit).toBe(0);
     stalled = 2000; // nothing ran for two seconds

@@ -2,6 +2,7 @@
 // is the node lifecycle controller's business.
 import type { System, Timer } from '@podplane/api/system';
 import type { NodeLiveness } from '@podplane/controllers/runtime/types';
+import type { LeaseGrants } from './leases.js';
 
 /** How often the loop is looked at, and how late it may be before that counts as a stall, ms. */
 const TICK_MS = 100;
@@ -27,6 +28,7 @@ export class Liveness implements NodeLiveness, Disposable {
   constructor(
     private readonly system: System,
     readonly heartbeatPeriodMs: () => number,
+    private readonly leases: Pick<LeaseGrants, 'over'>,
   ) {
     this.servingSince = system.clock.monotonic();
     this.expected = this.servingSince + TICK_MS;
@@ -47,6 +49,10 @@ export class Liveness implements NodeLiveness, Disposable {
 
   saidGoodbye(nodeName: string): boolean {
     return this.nodes.get(nodeName)?.goodbye ?? false;
+  }
+
+  leaseOver(nodeName: string): number {
+    return this.leases.over(nodeName);
   }
 
   get stallCredit(): number {

@@ -8,6 +8,7 @@ import { StoreError } from '@podplane/store/errors';
 import type { Store } from '@podplane/store/types';
 import { type Cidr, formatCidr } from './cidr.js';
 import type { AssignmentFeed, FeedPort } from './feed.js';
+import type { LeaseGrants } from './leases.js';
 import { Liveness } from './liveness.js';
 import { NodeRegistrar } from './node-object.js';
 import type { ServerMessage, SessionInput, SessionPort } from './port.js';
@@ -35,6 +36,7 @@ export interface SessionsOptions {
   /** Size of one node's range: 24 is 256 addresses. */
   readonly nodeCidrBits: number;
   readonly timings: SessionTimings;
+  readonly leases: LeaseGrants;
   /** What a node says has happened. */
   readonly recordEvents: (nodeName: string, events: readonly NodeEvent[]) => void;
   readonly tunnelRefused: (nodeName: string, refusal: TunnelRefused) => void;
@@ -62,7 +64,7 @@ export class NodeSessions implements SessionHost {
 
   constructor(private readonly options: SessionsOptions) {
     this.system = options.system;
-    this.liveness = new Liveness(options.system, () => this.heartbeatPeriod);
+    this.liveness = new Liveness(options.system, () => this.heartbeatPeriod, options.leases);
     this.router = new AssignmentRouter(options.store, options.system);
     this.registrar = new NodeRegistrar(options.store, options.clusterCidr, options.nodeCidrBits);
   }
@@ -105,6 +107,7 @@ export class NodeSessions implements SessionHost {
     this.router[Symbol.dispose]();
     this.registrar[Symbol.dispose]();
     this.liveness[Symbol.dispose]();
+    this.options.leases[Symbol.dispose]();
   }
 
   // ------------------------------------------------------------------------------------------------- what sessions call
@@ -151,6 +154,7 @@ export class NodeSessions implements SessionHost {
           podCIDR,
           clusterCIDR: formatCidr(clusterCidr),
           clusterId,
+          term: this.options.leases.term,
         },
       },
     };
@@ -171,7 +175,9 @@ export class NodeSessions implements SessionHost {
   beat(session: Session, { seq }: { readonly seq: number }): ServerMessage {
     if (session.unwritten !== undefined) this.nodeStatus(session, session.unwritten);
     else this.restore(session);
-    return { $case: 'heartbeatAck', value: { seq, leaseMillis: this.lease, heartbeatPeriodMillis: this.heartbeatPeriod } };
+    const { leases } = this.options;
+    const leaseMillis = leases.grant(session.nodeName, this.lease);
+    return { $case: 'heartbeatAck', value: { seq, leaseMillis, heartbeatPeriodMillis: this.heartbeatPeriod, term: leases.term } };
   }
 
   statuses(session: Session, batch: PodStatuses): Promise<void> {

@@ -132,12 +132,13 @@ export class FakeServer {
             podCIDR: this.podCIDR,
             clusterCIDR: '10.244.0.0/16',
             clusterId: 'c',
+            term: 1,
           },
         });
         this.complete();
         return;
       case 'heartbeat':
-        this.say({ $case: 'heartbeatAck', value: { seq: message.value.seq, leaseMillis: 15_000, heartbeatPeriodMillis: 1000 } });
+        this.say({ $case: 'heartbeatAck', value: { seq: message.value.seq, leaseMillis: 15_000, heartbeatPeriodMillis: 1000, term: 1 } });
         return;
       case 'podStatuses':
         for (const report of message.value.reports) {

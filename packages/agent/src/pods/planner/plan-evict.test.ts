@@ -39,6 +39,7 @@ const next = (observed: readonly ContainerInfo[], memory = evicted): unknown => 
     busy: new Set(),
     stopping: new Map(),
     hold: false,
+    fence: undefined,
     now: 1_000,
   });
   return [made.outcome, ...made.steps.map((step) => (step.kind === 'stop-container' ? `${step.kind} ${step.graceSeconds}` : step.kind))];

@@ -19,6 +19,7 @@ import {
 } from './containers.js';
 import { alive, attemptOf, type Grouped, group, hashOf, runOf, type SandboxView, sandboxOf, viewSandbox } from './observed.js';
 import { planEnd } from './plan-end.js';
+import { planFence } from './plan-fence.js';
 import {
   type ContainerMemory,
   containerTarget,
@@ -36,7 +37,16 @@ export function isTerminalPhase(phase: string | undefined): boolean {
 }
 
 /** The next steps for a pod. Calling it again without a change in between, with the steps' targets as busy, gives no new steps. */
-export function plan(input: PlanInput): Plan {
+export function plan(given: PlanInput): Plan {
+  let input = given;
+  const { fence } = input;
+  if (fence !== undefined && fence.stage !== 'open') {
+    const grace = input.pod?.spec?.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS;
+    const left = input.memory.deadline === undefined ? grace : Math.min(grace, Math.max(0, input.memory.deadline - input.now) / 1000);
+    const ending = planFence(input, fence, left);
+    if (ending !== undefined) return ending;
+    input = { ...input, hold: true };
+  }
   if (input.pod === undefined || input.memory.phase !== 'sync') return planEnd(input, 'terminating');
   if (
     input.memory.failed !== undefined ||

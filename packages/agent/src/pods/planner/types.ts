@@ -1,6 +1,7 @@
 // The words of the planner: what it is told about a pod (desired, observed, remembered) and the steps that it answers with.
 // How the decision is made is in plan.ts, how steps are carried out in ../steps.ts. Times are monotonic ms throughout.
 import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
+import type { Fence } from '../../fencing/fence.js';
 import type { ContainerInfo } from '../../runtime/types.js';
 
 /** Set on pause and app containers: id of the pause container whose network they live in. */
@@ -117,10 +118,12 @@ export interface PlanInput {
   readonly stopping: ReadonlyMap<string, number>;
   /** Nothing is made or started now: what shall run here is not certain yet. */
   readonly hold: boolean;
+  /** Whether the node's lease lets the pod run; undefined: the pod does not depend on it. */
+  readonly fence: Fence | undefined;
   readonly now: number;
 }
 
-export type StopCause = 'terminating' | 'sandbox-changed' | 'probe' | 'hook' | 'spec-changed' | 'superseded';
+export type StopCause = 'terminating' | 'sandbox-changed' | 'probe' | 'hook' | 'spec-changed' | 'superseded' | 'fenced';
 
 /** One thing to do. Steps of one plan may be done at the same time; each has a target and there is never more than one step under way for a target. */
 export type Step =

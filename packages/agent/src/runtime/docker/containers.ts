@@ -151,10 +151,10 @@ export class Containers {
     }
   }
 
-  async start(id: string): Promise<void> {
+  async start(id: string, permitted?: () => boolean): Promise<void> {
     const rank = this.#newPauses.delete(id) ? CallRank.startPause : CallRank.startApp;
     try {
-      await this.#engine.heavy(rank, { method: 'POST', path: `${path(id)}/start` });
+      await this.#engine.heavy(rank, { method: 'POST', path: `${path(id)}/start` }, undefined, permitted);
     } catch (error) {
       if (statusOf(error) === 304) return; // it runs
       const found = toRuntimeError(error, `start container ${short(id)}`);
@@ -166,11 +166,11 @@ export class Containers {
   }
 
   /** Grace 0 is a kill and does not wait for a place. A container that has ended or is gone: no error. */
-  async stop(id: string, graceSeconds: number): Promise<void> {
+  async stop(id: string, graceSeconds: number, urgent = false): Promise<void> {
     const seconds = Math.max(0, Math.ceil(graceSeconds));
     try {
       await this.#engine.heavy(
-        seconds === 0 ? CallRank.fence : CallRank.stop,
+        seconds === 0 || urgent ? CallRank.fence : CallRank.stop,
         { method: 'POST', path: `${path(id)}/stop`, query: { t: seconds } },
         { waitMs: seconds * 1000, holdMs: STOP_HOLDS_MS },
       );

@@ -26,6 +26,7 @@ import { checkClaim, ensureNetwork, removeNetwork } from './network.js';
 import { ensurePauseImage } from './pause-image.js';
 import { isRunnerVolume } from './runner-volume.js';
 import { createVolume, listVolumes, removeVolume, volumePath } from './volumes.js';
+import { ensureWatchdog } from './watchdog-container.js';
 
 export interface DockerRuntimeOptions extends EngineOptions {
   /** Of the agent's data directory: what is under the node's name but belongs to another one is not touched. undefined: no such check. */
@@ -108,12 +109,12 @@ export class DockerRuntime implements ContainerRuntime {
     return this.#containers.createContainer(spec);
   }
 
-  start(containerId: string): Promise<void> {
-    return this.#containers.start(containerId);
+  start(containerId: string, permitted?: () => boolean): Promise<void> {
+    return this.#containers.start(containerId, permitted);
   }
 
-  stop(containerId: string, graceSeconds: number): Promise<void> {
-    return this.#containers.stop(containerId, graceSeconds);
+  stop(containerId: string, graceSeconds: number, options: { readonly urgent?: boolean } = {}): Promise<void> {
+    return this.#containers.stop(containerId, graceSeconds, options.urgent === true);
   }
 
   kill(containerId: string, signal: string): Promise<void> {
@@ -225,6 +226,12 @@ export class DockerRuntime implements ContainerRuntime {
       this.#containers.note(hint);
       yield hint;
     }
+  }
+
+  /** Beyond the contract: the node's watchdog runs and goes by the lease file in this folder. Resolves with its container's id. */
+  async ensureWatchdog(nodeName: string, folder: string): Promise<string> {
+    await this.#checkClaim(nodeName);
+    return await ensureWatchdog(this.#engine, nodeName, folder, async () => (await this.info()).architecture);
   }
 
   async removeNode(nodeName: string): Promise<void> {

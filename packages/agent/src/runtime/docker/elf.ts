@@ -1,4 +1,4 @@
-// What stands around the machine code of a program in its file: a static ELF executable. The code is made elsewhere (pause-code.ts, runner-code.ts).
+// What stands around the machine code of a program in its file: a static ELF executable. The code is made elsewhere (pause-code.ts, runner-code.ts, watchdog-code.ts).
 import type { Architecture } from './machine.js';
 
 const ELF_HEADER_BYTES = 64;

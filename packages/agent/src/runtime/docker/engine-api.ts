@@ -25,6 +25,7 @@ export interface HostConfig {
   readonly NetworkMode?: string;
   readonly IpcMode?: string;
   readonly PidMode?: string;
+  readonly UsernsMode?: string;
   readonly RestartPolicy?: { readonly Name: string };
   readonly LogConfig?: { readonly Type: string; readonly Config: Readonly<Record<string, string>> };
   readonly PortBindings?: Readonly<Record<string, readonly { readonly HostIp: string; readonly HostPort: string }[]>>;

@@ -52,10 +52,20 @@ export class Engine {
 
   /**
    * A call that takes part in the limit. Rejects with what the HTTP client throws, as callers look at the status. waitMs: how long the
-   * engine may wait by itself within the call (a grace period); after holdMs the call does not count any more.
+   * engine may wait by itself within the call (a grace period); after holdMs the call does not count any more. permitted: asked when it is the
+   * call's turn; false: it is not made, and rejects with RuntimeError conflict.
    */
-  heavy<T>(rank: CallRank, request: EngineRequest, wait?: { readonly waitMs: number; readonly holdMs: number }): Promise<T> {
-    return this.limit.run(rank, () => this.#inTime<T>(request, CALL_TIMEOUT_MS + (wait?.waitMs ?? 0)), wait?.holdMs);
+  heavy<T>(
+    rank: CallRank,
+    request: EngineRequest,
+    wait?: { readonly waitMs: number; readonly holdMs: number },
+    permitted?: () => boolean,
+  ): Promise<T> {
+    const call = async (): Promise<T> => {
+      if (permitted?.() === false) throw new RuntimeError('conflict', 'not permitted any more when it was its turn');
+      return await this.#inTime<T>(request, CALL_TIMEOUT_MS + (wait?.waitMs ?? 0));
+    };
+    return this.limit.run(rank, call, wait?.holdMs);
   }
 
   async #inTime<T>(request: EngineRequest, ms: number): Promise<T> {

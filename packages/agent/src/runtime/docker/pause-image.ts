@@ -4,6 +4,7 @@ import { tarFile } from '../../images/tar.js';
 import { RuntimeError } from '../errors.js';
 import type { Engine } from './engine.js';
 import { loadImage, presentImage } from './images.js';
+import type { Architecture } from './machine.js';
 import { type PauseArchitecture, pauseProgram } from './pause-code.js';
 
 /** Goes up whenever program or configuration change: nodes of two versions may share one engine. */
@@ -21,11 +22,21 @@ export function pauseArchive(architecture: PauseArchitecture): AsyncIterable<Uin
 
 /** Makes sure that the engine has the image, and that it is ours and not one of the same name. */
 export async function ensurePauseImage(engine: Engine, engineArchitecture: string): Promise<void> {
+  await ensureOwnImage(engine, engineArchitecture, PAUSE_IMAGE, pauseArchive);
+}
+
+/** The same for any image that the agent makes itself. Returns its id. */
+export async function ensureOwnImage(
+  engine: Engine,
+  engineArchitecture: string,
+  name: string,
+  archive: (architecture: Architecture) => AsyncIterable<Uint8Array>,
+): Promise<string> {
   const architecture = pauseArchitecture(engineArchitecture);
-  const [expected] = await readArchive(pauseArchive(architecture));
-  const present = await presentImage(engine, PAUSE_IMAGE);
-  if (present && present.id === expected?.id) return;
-  await loadImage(engine, pauseArchive(architecture));
+  const [expected] = await readArchive(archive(architecture));
+  const present = await presentImage(engine, name);
+  if (present === undefined || present.id !== expected?.id) await loadImage(engine, archive(architecture));
+  return expected?.id ?? '';
 }
 
 /** The engine's word for its architecture (uname -m) as ours. Throws RuntimeError invalid for others. */

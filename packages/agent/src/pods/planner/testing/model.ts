@@ -55,7 +55,18 @@ export class Model {
 
   input(): PlanInput {
     const { pod, memory, containers, verdicts, stopping, now, started } = this;
-    return { pod, memory, observed: containers, verdicts, stopping, started, busy: new Set(this.busy.keys()), hold: false, now };
+    return {
+      pod,
+      memory,
+      observed: containers,
+      verdicts,
+      stopping,
+      started,
+      busy: new Set(this.busy.keys()),
+      hold: false,
+      fence: undefined,
+      now,
+    };
   }
 
   get inits(): readonly string[] {

@@ -1,0 +1,211 @@
+// The keeper of the lease: knows until when it holds, which containers must not outlive it, tells the watchdog both, and says when the
+// fence closes and opens. Arithmetic is in fence.ts; what pods do about it is planned in ../pods/planner/plan-fence.ts.
+import type { System, Timer } from '@podplane/api/system';
+import type { Log } from '../log.js';
+import { type Fence, type FenceTimings, fenceAt, fenceTimings } from './fence.js';
+import type { Watchdog } from './watchdog.js';
+
+export interface FenceKeeperOptions {
+  readonly system: System;
+  /** ms; counts suspend, and is the same in every process of this machine. Default: the system's monotonic clock. */
+  readonly clock?: (() => number) | undefined;
+  /** Without it nobody ends fenced pods when the agent is gone. Only for tests. */
+  readonly watchdog?: Watchdog | undefined;
+  readonly log: Log;
+  /** The fence closed, closed further, or opened: look at fenced pods now. */
+  readonly changed: () => void;
+}
+
+const WORDS: Readonly<Record<Fence['stage'], string>> = {
+  open: 'the node has a lease: fenced pods may run',
+  stop: 'the lease is about to end without an answer from the server: fenced pods stop',
+  kill: 'the lease ends: what is left of fenced pods is killed',
+};
+/** How often it is made sure that the watchdog runs, ms. */
+const CHECK_MS = 10_000;
+/** Before the first answer to a heartbeat after a restart the length of the lease is not known; the usual one. */
+const USUAL_LEASE_MS = 15_000;
+
+export class FenceKeeper {
+  readonly now: () => number;
+  private until = 0;
+  private timings: FenceTimings = fenceTimings(USUAL_LEASE_MS);
+  /** Containers of fenced pods that run, or may run in a moment. */
+  private readonly guarded = new Set<string>();
+  /** Those that were guarded when the fence closed. */
+  private readonly fenced = new Set<string>();
+  private stage: Fence['stage'] = 'kill';
+  private timer: Timer | undefined;
+  private checker: Timer | undefined;
+  private checkedAt: number | undefined;
+  private ensuring: Promise<void> | undefined;
+  private stopped = false;
+  private failing = '';
+
+  constructor(private readonly options: FenceKeeperOptions) {
+    this.now = options.clock ?? (() => options.system.clock.monotonic());
+  }
+
+  /** A lease outlives the agent: what the one before told the watchdog still holds. */
+  start(): void {
+    const word = this.options.watchdog?.last();
+    if (word !== undefined) {
+      for (const id of word.containerIds) this.guarded.add(id);
+      this.until = word.until === 0 ? 0 : word.until + this.timings.watchdogMs;
+    }
+    // They may have been killed while there was no agent.
+    if (this.fence.stage !== 'open') for (const id of this.guarded) this.fenced.add(id);
+    this.look();
+    this.check();
+  }
+
+  stop(): void {
+    this.stopped = true;
+    this.timer?.cancel();
+    this.checker?.cancel();
+  }
+
+  get fence(): Fence {
+    return fenceAt(this.now(), this.until, this.timings);
+  }
+
+  /** When the lease ends; 0: there never was one. */
+  get leaseUntil(): number {
+    return this.until;
+  }
+
+  /** A heartbeat was acknowledged. until: when the lease ends that it brought. */
+  renewed(until: number, leaseMs: number): void {
+    if (this.stopped) return;
+    this.timings = fenceTimings(leaseMs);
+    if (until > this.until) {
+      this.until = until;
+      if (this.guarded.size > 0) this.tell();
+    }
+    this.look();
+  }
+
+  /**
+   * Must be called, and have said true, right before a container of a fenced pod is started: from then on it is killed when the lease is
+   * over, whatever happens to the agent. false: not now, the fence is closed. Rejects where nobody would kill it.
+   */
+  async guard(containerId: string): Promise<boolean> {
+    if (this.fence.stage !== 'open') return false;
+    await this.ensure();
+    if (this.stopped || this.fence.stage !== 'open') return false;
+    this.guarded.add(containerId);
+    this.fenced.delete(containerId);
+    this.options.watchdog?.tell(this.word());
+    return true;
+  }
+
+  /** Containers of fenced pods that run already, though perhaps nobody guards them yet: an agent of an older version started them. */
+  adopt(containerIds: readonly string[]): void {
+    const news = containerIds.filter((id) => !this.guarded.has(id));
+    if (news.length === 0 || this.stopped) return;
+    for (const id of news) {
+      this.guarded.add(id);
+      if (this.stage !== 'open') this.fenced.add(id);
+    }
+    this.tell();
+    this.ensure().catch((error: unknown) => this.problem(error));
+  }
+
+  /** Forgets containers that have ended or are gone. known: what the engine has, just listed. */
+  prune(known: { get(id: string): { readonly state: string } | undefined }): void {
+    for (const id of this.guarded) {
+      const state = known.get(id)?.state;
+      if (state === undefined || state === 'exited' || state === 'dead') this.guarded.delete(id);
+    }
+    for (const id of this.fenced) if (known.get(id) === undefined) this.fenced.delete(id);
+  }
+
+  get guardedIds(): readonly string[] {
+    return [...this.guarded];
+  }
+
+  /** The container had to end because of the lease. */
+  wasFenced(containerId: string): boolean {
+    return this.fenced.has(containerId);
+  }
+
+  /** Something happened to a container: if it was the watchdog, it is started again. */
+  hint(containerId: string): void {
+    if (this.options.watchdog?.is(containerId) !== true || this.guarded.size === 0) return;
+    this.checkedAt = undefined;
+    this.ensure().catch((error: unknown) => this.problem(error));
+  }
+
+  /** The engine was away: what was known of the watchdog does not count. */
+  engineUp(): void {
+    this.checkedAt = undefined;
+    if (this.guarded.size > 0) this.ensure().catch((error: unknown) => this.problem(error));
+  }
+
+  /** The word that stands. The watchdog is told an end that leaves it time to kill. */
+  private word(): { readonly until: number; readonly containerIds: readonly string[] } {
+    return { until: this.until === 0 ? 0 : Math.max(1, this.until - this.timings.watchdogMs), containerIds: [...this.guarded] };
+  }
+
+  private tell(): void {
+    try {
+      this.options.watchdog?.tell(this.word());
+      this.failing = '';
+    } catch (error) {
+      this.problem(error); // it goes by the word before: sooner than needed, never later
+    }
+  }
+
+  private ensure(): Promise<void> {
+    const { watchdog } = this.options;
+    if (watchdog === undefined) return Promise.resolve();
+    const fresh = this.checkedAt !== undefined && this.options.system.clock.monotonic() - this.checkedAt < CHECK_MS;
+    if (fresh && this.ensuring === undefined) return Promise.resolve();
+    this.ensuring ??= watchdog
+      .ensure()
+      .then(() => {
+        this.checkedAt = this.options.system.clock.monotonic();
+      })
+      .finally(() => {
+        this.ensuring = undefined;
+      });
+    return this.ensuring;
+  }
+
+  private check(): void {
+    this.checker = this.options.system.timers.after(
+      CHECK_MS,
+      () => {
+        if (this.stopped) return;
+        this.checkedAt = undefined;
+        if (this.guarded.size > 0) this.ensure().catch((error: unknown) => this.problem(error));
+        this.check();
+      },
+      { background: true },
+    );
+  }
+
+  /** Says what the fence is now where that is news, and looks again when it will change. */
+  private look(): void {
+    this.timer?.cancel();
+    this.timer = undefined;
+    const { fence } = this;
+    if (fence.stage !== this.stage) {
+      if (fence.stage !== 'open') for (const id of this.guarded) this.fenced.add(id);
+      this.stage = fence.stage;
+      if (this.guarded.size > 0) this.options.log.warn({ containers: this.guarded.size, fence: fence.stage }, WORDS[fence.stage]);
+      this.options.changed();
+    }
+    const at = fence.stage === 'open' ? fence.until : fence.stage === 'stop' ? fence.killAt : undefined;
+    if (at === undefined || this.stopped) return;
+    // Timers do not count suspend; the fence is asked by the clock that does whenever something is started.
+    this.timer = this.options.system.timers.after(Math.max(1, at - this.now()), () => this.look(), { background: true });
+  }
+
+  private problem(error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
+    if (message === this.failing) return;
+    this.failing = message;
+    this.options.log.error({ err: message }, 'the watchdog of fenced pods is not as it should be');
+  }
+}

@@ -1,0 +1,217 @@
+// Fenced pods of an agent whose server falls silent, that hangs, or that is gone: dead before the lease is over, whatever happens, and back
+// when there is one again. On a virtual clock, with a watchdog that outlives the agent.
+import { FENCING_ANNOTATION } from '@podplane/api/fencing';
+import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { FakeWatchdog } from '../fake-watchdog.js';
+import { condition, testPod, type World, world } from './harness.js';
+
+let w: World;
+let watchdog: FakeWatchdog;
+
+/** A world whose agent has a watchdog. */
+function fencedWorld(): void {
+  const holder: { watchdog?: FakeWatchdog } = {};
+  // The watchdog is of the same world as the agent that needs it to begin with.
+  w = world(1, {
+    watchdog: {
+      last: () => holder.watchdog?.last(),
+      tell: (word) => holder.watchdog?.tell(word),
+      ensure: () => holder.watchdog?.ensure() ?? Promise.resolve(),
+      is: (id) => holder.watchdog?.is(id) ?? false,
+    },
+  });
+  const { system, runtime } = w;
+  watchdog = holder.watchdog = new FakeWatchdog({ system, kill: (id) => runtime.crash(id, 137) });
+}
+
+beforeEach(() => fencedWorld());
+afterEach(async () => {
+  watchdog.end();
+  await w.agent.stop();
+});
+
+const uidOf = (pod: Pod): string => pod.metadata?.uid ?? '';
+const strict = (name: string, change: (pod: Pod) => void = () => undefined): Pod =>
+  testPod(name, (pod) => {
+    if (pod.metadata !== undefined) pod.metadata.annotations = { [FENCING_ANNOTATION]: 'strict' };
+    change(pod);
+  });
+const now = (): number => w.system.clock.monotonic();
+const runs = (pod: Pod): boolean => w.runtime.running(uidOf(pod), 'a') !== undefined;
+
+async function ready(...pods: readonly Pod[]): Promise<void> {
+  await w.system.advance(100);
+  for (const pod of pods) w.server.assign(pod);
+  expect(await w.system.advance(10_000, () => pods.every((pod) => condition(w.server.status(uidOf(pod)), 'Ready') === 'True'))).toBe(true);
+}
+
+/** Ms before the end of the lease at which no process of the pod ran any more. */
+async function deadBefore(pod: Pod): Promise<number> {
+  expect(await w.system.advance(60_000, () => !runs(pod))).toBe(true);
+  return (watchdog.last()?.until ?? 0) + 1000 - now();
+}
+
+describe('a node that the server does not answer', () => {
+  it('stops its fenced pods 5 s before its lease is over, lets the others run, and starts them again with the next answer', async () => {
+    const [fenced, other] = [strict('db'), testPod('web')];
+    await ready(fenced, other);
+    expect(watchdog.running).toBe(true);
+    w.server.mode = 'silent';
+    w.server.drop();
+    const left = await deadBefore(fenced);
+    expect(left).toBeGreaterThan(4_900);
+    expect(left).toBeLessThanOrEqual(5_000);
+    const before = w.runtime.calls.filter((call) => call.startsWith('start')).length;
+    await w.system.advance(120_000);
+    expect(runs(fenced)).toBe(false);
+    expect(runs(other)).toBe(true);
+    expect(w.runtime.running(uidOf(fenced), 'POD')).toBeDefined();
+    expect(w.runtime.calls.filter((call) => call.startsWith('start'))).toHaveLength(before);
+    w.server.mode = 'up';
+    expect(await w.system.advance(20_000, () => runs(fenced))).toBe(true);
+    expect(await w.system.advance(5_000, () => condition(w.server.status(uidOf(fenced)), 'Ready') === 'True')).toBe(true);
+    const status = w.server.status(uidOf(fenced))?.containerStatuses[0];
+    expect(status).toMatchObject({ restartCount: 1 });
+    expect(w.server.events.filter(({ reason }) => reason === 'Killing')).toMatchObject([
+      { podUid: uidOf(fenced), message: expect.stringContaining('lease') },
+    ]);
+  });
+
+  it('kills what does not end by itself 2 s before, says so in its status, and does not count it for the back-off', async () => {
+    w.runtime.addImage('app:1', { stopMs: undefined });
+    const pod = strict('db');
+    await ready(pod);
+    for (let round = 1; round <= 4; round++) {
+      w.server.mode = 'silent';
+      w.server.drop();
+      const left = await deadBefore(pod);
+      expect(left).toBeGreaterThan(1_900);
+      expect(left).toBeLessThanOrEqual(2_000);
+      await w.system.advance(5_000);
+      w.server.mode = 'up';
+      expect(await w.system.advance(20_000, () => runs(pod)), `round ${round}`).toBe(true);
+      expect(await w.system.advance(5_000, () => condition(w.server.status(uidOf(pod)), 'Ready') === 'True')).toBe(true);
+      expect(w.server.status(uidOf(pod))?.containerStatuses[0]).toMatchObject({
+        restartCount: round,
+        lastState: { terminated: { reason: 'Fenced', exitCode: 137, message: expect.stringContaining('lease') } },
+      });
+    }
+  });
+
+  it('does not wait for the grace of a pod that is on its way out', async () => {
+    w.runtime.addImage('app:1', { stopMs: undefined });
+    const pod = strict('db', (it) => {
+      if (it.spec !== undefined) it.spec.terminationGracePeriodSeconds = 3600;
+    });
+    await ready(pod);
+    pod.metadata = { ...pod.metadata!, deletionTimestamp: '2026-01-01T00:00:30Z', deletionGracePeriodSeconds: 3600 };
+    w.server.assign(pod);
+    await w.system.advance(2_000);
+    expect(runs(pod)).toBe(true);
+    w.server.mode = 'silent';
+    w.server.drop();
+    expect(await deadBefore(pod)).toBeGreaterThan(1_900);
+  });
+
+  it('a pod that must not restart has failed', async () => {
+    w.runtime.addImage('app:1', { stopMs: undefined });
+    const pod = strict('job', (it) => {
+      if (it.spec !== undefined) it.spec.restartPolicy = 'Never';
+    });
+    await ready(pod);
+    w.server.mode = 'silent';
+    w.server.drop();
+    await deadBefore(pod);
+    w.server.mode = 'up';
+    expect(await w.system.advance(20_000, () => w.server.status(uidOf(pod))?.phase === 'Failed')).toBe(true);
+    expect(runs(pod)).toBe(false);
+  });
+
+  it('an answer that comes just in time costs nothing', async () => {
+    const pod = strict('db');
+    await ready(pod);
+    const id = w.runtime.running(uidOf(pod), 'a')?.info.id;
+    for (let round = 0; round < 6; round++) {
+      // Connections are refused, or hang.
+      w.server.mode = round % 2 === 0 ? 'down' : 'silent';
+      w.server.drop();
+      await w.system.advance(round % 2 === 0 ? 8_000 : 4_000);
+      w.server.mode = 'up';
+      await w.system.advance(5_000);
+      expect(w.runtime.running(uidOf(pod), 'a')?.info.id).toBe(id);
+    }
+  });
+});
+
+describe('the watchdog', () => {
+  it('kills before the lease is over where the engine does not answer', async () => {
+    w.runtime.addImage('app:1', { stopMs: undefined });
+    const pod = strict('db');
+    await ready(pod);
+    w.runtime.latency.stop = 3_600_000;
+    w.runtime.latency.kill = 3_600_000;
+    w.server.mode = 'silent';
+    w.server.drop();
+    const left = await deadBefore(pod);
+    expect(left).toBeGreaterThan(900);
+    expect(left).toBeLessThanOrEqual(1_000);
+  });
+
+  it('kills before the lease is over where the agent is gone; the next one leaves the pod alone until it has a lease', async () => {
+    const [fenced, other] = [strict('db'), testPod('web')];
+    await ready(fenced, other);
+    await w.agent.stop();
+    expect(await deadBefore(fenced)).toBeGreaterThan(900);
+    await w.system.advance(30_000);
+    expect(runs(other)).toBe(true);
+    w.server.mode = 'down';
+    w.restart();
+    await w.system.advance(60_000);
+    expect(runs(fenced)).toBe(false);
+    w.server.mode = 'up';
+    expect(await w.system.advance(10_000, () => runs(fenced))).toBe(true);
+    await w.system.advance(2_000);
+    expect(w.server.status(uidOf(fenced))?.containerStatuses[0]?.lastState?.terminated).toMatchObject({ reason: 'Fenced', exitCode: 137 });
+  });
+
+  it('lets pods run over a restart of the agent within the lease', async () => {
+    const pod = strict('db');
+    await ready(pod);
+    const id = w.runtime.running(uidOf(pod), 'a')?.info.id;
+    for (let round = 0; round < 3; round++) {
+      await w.agent.stop();
+      await w.system.advance(8_000);
+      w.restart();
+      await w.system.advance(5_000);
+    }
+    expect(w.runtime.running(uidOf(pod), 'a')?.info.id).toBe(id);
+    expect(watchdog.starts).toBe(1);
+  });
+
+  it('is there before a fenced pod starts, and started again when it ends', async () => {
+    watchdog.broken = new Error('no such image');
+    const pod = strict('db');
+    await w.system.advance(100);
+    w.server.assign(pod);
+    await w.system.advance(20_000);
+    expect(runs(pod)).toBe(false);
+    expect(w.server.events.find(({ reason }) => reason === 'FailedFencing')?.message).toMatch(/if this agent were gone: no such image$/);
+    watchdog.broken = undefined;
+    expect(await w.system.advance(5_000, () => runs(pod))).toBe(true);
+    watchdog.end();
+    expect(await w.system.advance(11_000, () => watchdog.running)).toBe(true);
+  });
+
+  it('has nothing to do with pods that are not fenced', async () => {
+    await ready(
+      testPod('web'),
+      strict('none', (pod) => (pod.metadata!.annotations[FENCING_ANNOTATION] = 'none')),
+    );
+    expect(watchdog.starts).toBe(0);
+    w.server.mode = 'silent';
+    w.server.drop();
+    await w.system.advance(300_000);
+    expect(w.runtime.calls.some((call) => call.startsWith('stop') || call.startsWith('kill'))).toBe(false);
+  });
+});
