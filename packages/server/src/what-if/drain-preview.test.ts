@@ -37,6 +37,7 @@ const liveness: NodeLiveness = {
   lastHeardWall: () => 0,
   connected: () => true,
   saidGoodbye: () => false,
+  leaseOver: () => 15_000,
   servingSince: 0,
   stallCredit: 0,
 };

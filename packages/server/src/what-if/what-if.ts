@@ -100,6 +100,7 @@ function thoughtLiveness({ liveness, lost = new Set() }: WhatIfParts, { clock }:
     lastHeardWall: (name) => (lives(name) ? clock.now() : liveness.lastHeardWall(name)),
     connected: lives,
     saidGoodbye: (name) => liveness.saidGoodbye(name),
+    leaseOver: (name) => (lives(name) ? Number.POSITIVE_INFINITY : liveness.leaseOver(name)),
     servingSince: liveness.servingSince,
     stallCredit: 0,
     heartbeatPeriodMs: () => liveness.heartbeatPeriodMs?.() ?? 0,
