@@ -1,13 +1,13 @@
 // What agents report of their pods, into the store: one transaction for each batch. Which batches are taken is session.ts's decision.
-import type { PodStatus } from '@podplane/api/gen/podplane/core/v1/pod';
+import type { PodCondition, PodStatus } from '@podplane/api/gen/podplane/core/v1/pod';
 import type { PodReport } from '@podplane/api/gen/podplane/node/v1/session';
 import type { DeepReadonly, Obj } from '@podplane/api/kinds/kind-map';
 import { isPodTerminal } from '@podplane/api/pod-state';
 import type { Store, Tx } from '@podplane/store/types';
 import { reportedPodStatus } from './reported.js';
 
-/** Conditions that the agent does not own; kept where it does not report them. */
-const FOREIGN_CONDITIONS = new Set(['PodScheduled', 'DisruptionTarget']);
+/** Conditions of which the agent alone knows. All others (the scheduler's, the node lifecycle's, readiness gates) are the server's. */
+const AGENT_CONDITIONS = new Set(['PodReadyToStartContainers', 'Initialized', 'ContainersReady', 'Ready']);
 
 export interface Intake {
   /** Wait for it before the answer. */
@@ -63,15 +63,20 @@ function write(tx: Tx, pod: Obj<'Pod'>, said: PodStatus, fault: Fault): void {
     return;
   }
   const reported = held.value;
-  const kept = (before?.conditions ?? []).filter(({ type }) => FOREIGN_CONDITIONS.has(type));
-  const foreign = new Set(kept.map(({ type }) => type));
+  const kept = (before?.conditions ?? []).filter(({ type }) => !AGENT_CONDITIONS.has(type));
+  const known = new Set(kept.map(({ type }) => type));
   const status: DeepReadonly<PodStatus> = {
     ...reported,
-    // PodScheduled is the scheduler's word, even where the agent repeats it.
-    conditions: [...reported.conditions.filter(({ type }) => !foreign.has(type)), ...kept],
+    // What an agent repeats of others' conditions is as old as the last assignment it got: it would bring back what was taken off since.
+    conditions: [...reported.conditions.filter((one) => AGENT_CONDITIONS.has(one.type) || (!known.has(one.type) && isOwnWord(one))), ...kept],
     qosClass: reported.qosClass ?? before?.qosClass,
     startTime: reported.startTime ?? before?.startTime,
   };
   // Not an edit: everything but the status is shared with the old object, so nothing is copied nor compared.
   tx.update('Pod', { ...pod, status }, 'any');
+}
+
+/** Conditions that others may set and the agent, too: it evicts a pod itself, or runs one that was never scheduled. */
+function isOwnWord({ type, reason }: PodCondition): boolean {
+  return type === 'PodScheduled' || (type === 'DisruptionTarget' && reason === 'TerminationByKubelet');
 }

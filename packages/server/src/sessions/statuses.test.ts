@@ -1,0 +1,54 @@
+// Whose word each condition of a pod is, when its agent reports.
+import { Pod, PodStatus } from '@podplane/api/gen/podplane/core/v1/pod';
+import { HandSystem } from '@podplane/store/testkit/hand-system';
+import { catalogueCodecs } from '@podplane/store/catalogue-codecs';
+import { memoryJournal } from '@podplane/store/journals/memory';
+import { createStore } from '@podplane/store/store';
+import { describe, expect, it } from 'vitest';
+import { takeStatuses } from './statuses.js';
+
+const LOST = { type: 'DisruptionTarget', status: 'True', reason: 'NodeLost' };
+
+async function afterReport(before: object[], reported: object[]): Promise<string[]> {
+  const store = await createStore({ system: new HandSystem(), journal: memoryJournal(), codecs: catalogueCodecs });
+  const pod = Pod.fromJSON({
+    metadata: { name: 'p', namespace: 'default' },
+    spec: { nodeName: 'n1', containers: [{ name: 'c', image: 'i' }] },
+    status: { phase: 'Running', conditions: before },
+  });
+  const { result: made } = store.transact({ actor: 'test', reason: 'a pod' }, (tx) => tx.create('Pod', pod));
+  const status = PodStatus.fromJSON({ phase: 'Running', conditions: reported });
+  takeStatuses(store, 'n1', [{ uid: made.metadata?.uid ?? '', namespace: 'default', name: 'p', status, terminated: false }]);
+  const conditions = store.get('Pod', 'default', 'p')?.status?.conditions ?? [];
+  return conditions.map(({ type, status: is, reason }) => `${type}=${is}${reason === undefined ? '' : ` ${reason}`}`).sort();
+}
+
+describe('takeStatuses', () => {
+  it.each<[string, object[], object[], string[]]>([
+    ['the agent knows readiness', [{ type: 'Ready', status: 'False' }], [{ type: 'Ready', status: 'True' }], ['Ready=True']],
+    ['a mark of loss that was taken off does not come back', [], [{ type: 'Ready', status: 'True' }, LOST], ['Ready=True']],
+    ['a mark of loss that stands is kept', [LOST], [{ type: 'Ready', status: 'True' }], ['DisruptionTarget=True NodeLost', 'Ready=True']],
+    [
+      'a readiness gate is kept as it is, whatever older value the agent repeats',
+      [{ type: 'example.com/gate', status: 'True' }],
+      [{ type: 'example.com/gate', status: 'False' }],
+      ['example.com/gate=True'],
+    ],
+    ['a gate that the agent does not repeat stays', [{ type: 'example.com/gate', status: 'True' }], [], ['example.com/gate=True']],
+    [
+      'the scheduler has the last word on scheduling',
+      [{ type: 'PodScheduled', status: 'True', reason: 'a' }],
+      [{ type: 'PodScheduled', status: 'True', reason: 'b' }],
+      ['PodScheduled=True a'],
+    ],
+    ['of a pod that never was scheduled the agent says so', [], [{ type: 'PodScheduled', status: 'True' }], ['PodScheduled=True']],
+    [
+      'an agent that evicts says so',
+      [],
+      [{ type: 'DisruptionTarget', status: 'True', reason: 'TerminationByKubelet' }],
+      ['DisruptionTarget=True TerminationByKubelet'],
+    ],
+  ])('%s', async (_what, before, reported, after) => {
+    expect(await afterReport(before, reported)).toEqual(after);
+  });
+});
