@@ -8,6 +8,7 @@ import { controllerOf, isBeingDeleted } from '@podplane/api/pod-state';
 import type { Change, ReadView, Tx } from '@podplane/store/types';
 import { chooseForDeletion } from '../replicaset/ranking.js';
 import type { ReconcileContext, ReconcileResult, Reconciler } from '../runtime/types.js';
+import { Ages } from '../shared/ages.js';
 import { claimPods, ownerKeys } from '../shared/claim-pods.js';
 import { createPod } from '../shared/create-pod.js';
 import { deletePod } from '../shared/delete-pod.js';
@@ -29,6 +30,7 @@ const ORPHAN = 'orphan:';
 
 export class JobController implements Reconciler {
   readonly name = 'job';
+  readonly #ages = new Ages();
 
   *keysFor(change: Change, view: ReadView): Iterable<string> {
     if (change.kind === 'Job') {
@@ -59,8 +61,8 @@ export class JobController implements Reconciler {
     if (job?.spec?.template === undefined) return undefined;
     if (job.spec.selector === undefined) job = tx.edit('Job', namespace, name, setJobSelector);
     const pods = claimPods(tx, 'Job', job);
-    if (holds(job, 'Complete') || holds(job, 'Failed')) return afterEnd(context, job, pods);
-    return new Pass(context, job, trackAll(tx, pods), now).run();
+    if (holds(job, 'Complete') || holds(job, 'Failed')) return afterEnd(context, job, pods, this.#ages);
+    return new Pass(context, job, trackAll(tx, pods), now, this.#ages).run();
   }
 }
 
@@ -91,13 +93,13 @@ const holds = (job: Job, type: string): boolean =>
   job.status?.conditions.some((one) => one.type === type && one.status === 'True') === true;
 
 /** An ended job lets its pods go, and itself when its time is up. */
-function afterEnd(context: ReconcileContext, job: Job, pods: readonly Pod[]): ReconcileResult {
+function afterEnd(context: ReconcileContext, job: Job, pods: readonly Pod[], ages: Ages): ReconcileResult {
   const { tx, now } = context;
   for (const pod of pods) release(tx, pod);
   const ttl = job.spec?.ttlSecondsAfterFinished;
   if (ttl === undefined || isBeingDeleted(job)) return undefined;
   const end = job.status?.conditions.find(({ type, status }) => (type === 'Complete' || type === 'Failed') && status === 'True');
-  const left = (timeOf(end?.lastTransitionTime) || now) + ttl * 1000 - now;
+  const left = ttl * 1000 - ages.of(`end ${uidOf(job)}`, timeOf(end?.lastTransitionTime) || now, now, context.monotonic);
   if (left > 0) return { requeueAfterMs: left };
   context.because(`ended more than ${ttl} s ago`);
   tx.markDeleted('Job', namespaceOf(job), nameOf(job), 0);
@@ -115,6 +117,7 @@ class Pass {
   readonly #job: Job;
   readonly #now: number;
   readonly #pods: readonly Pod[];
+  readonly #ages: Ages;
   #conditions: JobCondition[];
   #wait = Number.POSITIVE_INFINITY;
   /** Numbers that this pass changes after the count. */
@@ -122,8 +125,9 @@ class Pass {
   #terminating = 0;
   #failed = 0;
 
-  constructor(context: ReconcileContext, job: Job, pods: readonly Pod[], now: number) {
+  constructor(context: ReconcileContext, job: Job, pods: readonly Pod[], now: number, ages: Ages) {
     this.#context = context;
+    this.#ages = ages;
     this.#job = job;
     this.#pods = pods;
     this.#now = now;
@@ -252,7 +256,7 @@ class Pass {
     const { tx, random } = this.#context;
     const job = this.#job;
     const perIndex = job.spec?.backoffLimitPerIndex !== undefined;
-    const common = perIndex ? 0 : backOffLeft(lastFailures(this.#pods, job), this.#now);
+    const common = perIndex ? 0 : this.#backOffLeft('', lastFailures(this.#pods, job));
     if (common > 0) {
       this.#wait = Math.min(this.#wait, common);
       return;
@@ -274,7 +278,7 @@ class Pass {
         const ignored = before !== undefined && meaningOf(job, before).action === 'Ignore';
         const failures = before === undefined ? 0 : failuresBefore(before) + (ignored ? 0 : 1);
         if (before !== undefined) {
-          const left = backOffLeft({ count: failures, at: endedAt(before) ?? 0 }, this.#now);
+          const left = this.#backOffLeft(String(index), { count: failures, at: endedAt(before) ?? 0 });
           if (left > 0) {
             this.#wait = Math.min(this.#wait, left);
             continue;
@@ -289,6 +293,13 @@ class Pass {
     if (names.length === 0) return;
     this.#context.because(`create ${names.length} pod${names.length === 1 ? '' : 's'} of ${nameOf(job)}`);
     this.#tellPods('SuccessfulCreate', 'Created', names);
+  }
+
+  /** Ms until the next try, of an index or ("") of the job. */
+  #backOffLeft(index: string, { count, at }: { readonly count: number; readonly at: number }): number {
+    if (count === 0) return 0;
+    const delay = Math.min(BACK_OFF_MOST, BACK_OFF_FIRST * 2 ** Math.min(count - 1, 20));
+    return delay - this.#ages.of(`failure ${uidOf(this.#job)} ${index}`, at, this.#now, this.#context.monotonic);
   }
 
   #finish(verdict: Verdict): void {
@@ -362,12 +373,4 @@ function lastFailures(pods: readonly Obj<'Pod'>[], job: Job): { readonly count: 
   }
   const since = failures.filter((at) => at > success);
   return { count: since.length, at: Math.max(0, ...since) };
-}
-
-/** Ms until the next try. */
-function backOffLeft({ count, at }: { readonly count: number; readonly at: number }, now: number): number {
-  if (count === 0) return 0;
-  const delay = Math.min(BACK_OFF_MOST, BACK_OFF_FIRST * 2 ** Math.min(count - 1, 20));
-  // A clock that was set back must not hold a job for longer than the delay itself.
-  return Math.min(delay, at + delay - now);
 }
