@@ -28,6 +28,8 @@ export interface FakeImage {
   readonly exitAfterMs?: number;
   readonly exitCode?: number;
   readonly oomKilled?: boolean;
+  /** How one container ends, asked when it starts; instead of the two above. */
+  readonly ends?: () => { readonly afterMs: number; readonly exitCode: number };
   /** Cannot be started. */
   readonly startError?: { readonly message: string; readonly exitCode: number };
   /** From SIGTERM to the end; undefined: ignores it. Default 10. */
@@ -53,4 +55,6 @@ export interface FakeRuntimeOptions {
   readonly latency?: Partial<Record<FakeCall, number>>;
   readonly cpus?: number;
   readonly memoryBytes?: number;
+  /** Whether `calls` is kept; default true. */
+  readonly recordCalls?: boolean;
 }

@@ -46,6 +46,8 @@ export class FakeRuntime implements ContainerRuntime {
   /** Every call in order: "start web". */
   readonly calls: string[] = [];
   readonly latency: Partial<Record<FakeCall, number>>;
+  /** Told of each container that begins or ceases to run. */
+  onChange: (container: FakeContainer, change: 'started' | 'ended') => void = () => undefined;
   /** No hints are given while true, as when they are lost. */
   muted = false;
   private readonly failures = new Map<FakeCall, Failure[]>();
@@ -68,6 +70,11 @@ export class FakeRuntime implements ContainerRuntime {
     const list = this.failures.get(call) ?? [];
     list.push({ error, times, where });
     this.failures.set(call, list);
+  }
+
+  /** Takes back what fail ordered. */
+  failNothing(): void {
+    this.failures.clear();
   }
 
   /** The engine stops answering; containers end (as without live-restore) or go on. */
@@ -181,7 +188,9 @@ export class FakeRuntime implements ContainerRuntime {
     }
     one.info = { ...one.info, state: 'running', startedAt: this.options.system.clock.now(), pid: this.nextPid++ };
     this.hint(one.info, 'start');
-    if (exitAfterMs !== undefined) one.timer = this.options.system.timers.after(exitAfterMs, () => this.end(one, exitCode, oomKilled));
+    this.onChange(one, 'started');
+    const ends = one.image.ends?.() ?? (exitAfterMs === undefined ? undefined : { afterMs: exitAfterMs, exitCode });
+    if (ends !== undefined) one.timer = this.options.system.timers.after(ends.afterMs, () => this.end(one, ends.exitCode, oomKilled));
   }
 
   async stop(containerId: string, graceSeconds: number): Promise<void> {
@@ -340,7 +349,7 @@ export class FakeRuntime implements ContainerRuntime {
   private async call(kind: FakeCall, subject: string): Promise<void> {
     this.check();
     const name = this.containers.get(subject)?.info.name ?? subject;
-    this.calls.push(subject === '' ? kind : `${kind} ${name}`);
+    if (this.options.recordCalls !== false) this.calls.push(subject === '' ? kind : `${kind} ${name}`);
     await new Promise<void>((resolve) => this.options.system.timers.after(this.latency[kind] ?? DEFAULT_LATENCY_MS, resolve));
     this.check();
     const failure = this.failures.get(kind)?.find((one) => one.times > 0 && (one.where?.(name) ?? true));
@@ -368,6 +377,7 @@ export class FakeRuntime implements ContainerRuntime {
     one.info = { ...one.info, state: 'exited', exitCode, oomKilled, finishedAt: this.options.system.clock.now(), pid: 0 };
     one.ended.resolve();
     this.hint(one.info, 'die');
+    this.onChange(one, 'ended');
   }
 
   private hint(info: ContainerInfo, action: string): void {

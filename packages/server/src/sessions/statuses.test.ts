@@ -1,9 +1,9 @@
 // Whose word each condition of a pod is, when its agent reports.
 import { Pod, PodStatus } from '@podplane/api/gen/podplane/core/v1/pod';
-import { HandSystem } from '@podplane/store/testkit/hand-system';
 import { catalogueCodecs } from '@podplane/store/catalogue-codecs';
 import { memoryJournal } from '@podplane/store/journals/memory';
 import { createStore } from '@podplane/store/store';
+import { HandSystem } from '@podplane/store/testkit/hand-system';
 import { describe, expect, it } from 'vitest';
 import { takeStatuses } from './statuses.js';
 

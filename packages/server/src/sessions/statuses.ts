@@ -68,7 +68,10 @@ function write(tx: Tx, pod: Obj<'Pod'>, said: PodStatus, fault: Fault): void {
   const status: DeepReadonly<PodStatus> = {
     ...reported,
     // What an agent repeats of others' conditions is as old as the last assignment it got: it would bring back what was taken off since.
-    conditions: [...reported.conditions.filter((one) => AGENT_CONDITIONS.has(one.type) || (!known.has(one.type) && isOwnWord(one))), ...kept],
+    conditions: [
+      ...reported.conditions.filter((one) => AGENT_CONDITIONS.has(one.type) || (!known.has(one.type) && isOwnWord(one))),
+      ...kept,
+    ],
     qosClass: reported.qosClass ?? before?.qosClass,
     startTime: reported.startTime ?? before?.startTime,
   };

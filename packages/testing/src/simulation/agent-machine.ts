@@ -1,0 +1,150 @@
+// A node's machine: an engine with its containers, a disk for the agent's state, and the real agent in a process that can be killed, stopped
+// and started again. What goes wrong when is in faults.ts.
+import { Agent } from '@podplane/agent/agent';
+import { type LogFields, silentLog } from '@podplane/agent/log';
+import type { ContainerRuntime } from '@podplane/agent/runtime/types';
+import type { StateStore } from '@podplane/agent/state/state-store';
+import { FakeRuntime } from '../fake-runtime.js';
+import type { FakeImage } from '../fake-runtime-types.js';
+import type { SimulatedNetwork } from './network.js';
+import { Machine, type MachineClock, SimulatedProcess, seenFrom } from './process.js';
+
+export interface AgentMachineOptions {
+  readonly name: string;
+  readonly network: SimulatedNetwork;
+  readonly clock: MachineClock;
+  readonly images: Readonly<Record<string, FakeImage>>;
+  /** The agent meets something that it was not made for. */
+  readonly problem: (what: string, error: unknown) => void;
+  /** What is done to the state file's text when an agent reads it; for planted bugs. */
+  readonly corruptState?: (text: string) => string;
+}
+
+const SURPRISES = ['a step failed in an unexpected way', 'the server said something that this agent cannot follow'];
+
+/** From the call to the moment at which a new state file would survive, ms. */
+const SAVE_MS = 3;
+const ENGINE_MS = { start: 60, createPause: 15, createContainer: 15, stop: 5, remove: 10, kill: 5 } as const;
+
+export class AgentMachine {
+  readonly name: string;
+  readonly machine: Machine;
+  readonly runtime: FakeRuntime;
+  /** The state file. */
+  disk: string | undefined;
+  agent: Agent | undefined;
+  process: SimulatedProcess | undefined;
+  private readonly machineId: string;
+  /** Since when everything about it has been in order, ms of the world; undefined: something is not. Set by the faults. */
+  wellSince: number | undefined;
+
+  constructor(private readonly options: AgentMachineOptions) {
+    this.name = options.name;
+    this.machine = new Machine(options.network.world, options.clock);
+    this.machineId = this.machine.random.uid();
+    this.runtime = new FakeRuntime({ system: this.machine, latency: ENGINE_MS, cpus: 8, memoryBytes: 32 * 1024 ** 3, recordCalls: false });
+    for (const [image, behaviour] of Object.entries(options.images)) this.runtime.addImage(image, behaviour);
+  }
+
+  get alive(): boolean {
+    return this.process?.alive ?? false;
+  }
+
+  get hung(): boolean {
+    return this.alive && this.process?.running === false;
+  }
+
+  start(): void {
+    if (this.alive) return;
+    const process = new SimulatedProcess(this.machine);
+    this.process = process;
+    const { network } = this.options;
+    const agent = new Agent({
+      system: process,
+      runtime: seenFrom<ContainerRuntime>(process, this.runtime),
+      connect: (handlers) => network.dial(this.name, process, handlers),
+      state: this.stateStore(process),
+      log: { ...silentLog, error: (fields, message) => this.logged(fields, message) },
+      flags: {
+        nodeName: this.name,
+        nodeIP: '192.0.2.1',
+        maxPods: 110,
+        cpuMillis: undefined,
+        memoryBytes: undefined,
+        reservedCpuMillis: 0,
+        reservedMemoryBytes: 0,
+        agentVersion: 'simulated',
+        machineId: this.machineId,
+        bootId: this.machine.random.uid(),
+      },
+      labels: {},
+      taints: [],
+      fallback: { cpus: 8, memoryBytes: 32 * 1024 ** 3, kernelVersion: '0', architecture: 'x64' },
+      readHost: () => ({
+        memoryAvailableBytes: undefined,
+        diskTotalBytes: undefined,
+        diskAvailableBytes: undefined,
+        pidsUsed: undefined,
+        pidsMax: undefined,
+      }),
+      probes: { run: () => Promise.resolve({ result: 'success', message: 'simulated' }) },
+    });
+    this.agent = agent;
+    agent.start();
+  }
+
+  /** The agent's process ends in the middle of whatever it does; containers go on. */
+  kill(): void {
+    this.process?.kill();
+    this.agent = undefined;
+  }
+
+  hang(): void {
+    this.process?.hang();
+  }
+
+  resume(): void {
+    this.process?.resume();
+  }
+
+  /** As systemd asks it to: it says goodbye where the host shuts down, writes its state, and ends. */
+  async stop(goodbye?: string): Promise<void> {
+    const { agent, process } = this;
+    if (agent === undefined || process === undefined) return;
+    await agent.stop(goodbye);
+    if (this.process === process) this.kill();
+  }
+
+  /** No power: nobody hears anything, all containers are gone at once. */
+  powerOff(): void {
+    this.options.network.nodeGone(this.name);
+    this.kill();
+    for (const id of this.runtime.containers.keys()) this.runtime.crash(id, 255);
+  }
+
+  /** The agent's disk is lost, or somebody deleted its state. */
+  forget(): void {
+    this.disk = undefined;
+  }
+
+  /** An engine that does not answer is no surprise here; what stands for a bug of the agent is. */
+  private logged(fields: LogFields, message: string): void {
+    if (SURPRISES.some((text) => message.includes(text))) this.options.problem(message, fields.err);
+  }
+
+  private stateStore(process: SimulatedProcess): StateStore {
+    return {
+      load: () => (this.disk === undefined ? undefined : (this.options.corruptState?.(this.disk) ?? this.disk)),
+      save: (text) =>
+        new Promise((resolve) => {
+          process.timers.after(SAVE_MS, () => {
+            this.disk = text;
+            resolve();
+          });
+        }),
+      setAside: () => {
+        this.disk = undefined;
+      },
+    };
+  }
+}

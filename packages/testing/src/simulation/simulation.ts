@@ -1,0 +1,258 @@
+// One run of the whole system from a seed: a real control plane, real agents on engines that are not there, a network, a virtual clock; people
+// who do things and things that go wrong; what always holds is checked at every step. Equal options give equal runs, to the last event.
+import { seededNumbers, VirtualSystem } from '../virtual-system.js';
+import { AgentMachine } from './agent-machine.js';
+import { ContainerChecks } from './container-checks.js';
+import { ControlPlane, type RunningCore } from './control-plane.js';
+import { Dice } from './dice.js';
+import { type FaultKind, Faults, WELL_MS } from './faults.js';
+import { SimulatedNetwork } from './network.js';
+import type { Plant } from './plants.js';
+import { unsettled } from './settled.js';
+import { StoreChecks } from './store-checks.js';
+import { Trace } from './trace.js';
+import { type Violation, Violations } from './violations.js';
+import { Watcher } from './watcher.js';
+import { images, People } from './workload.js';
+
+export interface SimulationOptions {
+  readonly seed: number;
+  readonly nodes: number;
+  /** How long people and faults are at it, ms of the simulated world. */
+  readonly troubleMs: number;
+  /** Mean time between two faults, ms; undefined: none. */
+  readonly faultEveryMs: number | undefined;
+  /** Mean time between two things that people do, ms. */
+  readonly actEveryMs: number;
+  readonly plant?: Plant | undefined;
+}
+
+export interface SimulationResult {
+  readonly seed: number;
+  readonly violation: Violation | undefined;
+  /** Equal for equal runs. */
+  readonly hash: string;
+  readonly simulatedMs: number;
+  /** From the end of the last fault until all was well, ms. */
+  readonly settledMs: number | undefined;
+  readonly events: number;
+  readonly transactions: number;
+  readonly containers: number;
+  readonly messages: number;
+  readonly acknowledged: number;
+  readonly faults: Readonly<Partial<Record<FaultKind, number>>>;
+  /** The last steps, oldest first. */
+  readonly steps: readonly string[];
+}
+
+/** After the last fault all has to be as people want it within this time: jobs' and containers' back-offs take minutes. */
+const SETTLE_MS = 25 * 60_000;
+const SLICE_MS = 1_000;
+/** A server that has just started evicts nobody of a node not heard yet for twice the silence; less what clocks may differ. */
+const START_GRACE_MS = 5_900;
+const STEPS = 120;
+
+export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
+  // Loaded with the first write otherwise, in a time that is not simulated.
+  await Promise.all([import('@podplane/server/registry/strict'), import('@podplane/server/registry/patching')]);
+  const simulation = new Simulation(options);
+  return simulation.run();
+}
+
+class Simulation {
+  private readonly world: VirtualSystem;
+  private readonly trace: Trace;
+  private readonly violations: Violations;
+  private readonly network: SimulatedNetwork;
+  private readonly nodes: readonly AgentMachine[];
+  private readonly containers: ContainerChecks;
+  private readonly store: StoreChecks;
+  private readonly server: ControlPlane;
+  private readonly faults: Faults;
+  private readonly people: People;
+  private readonly watcher = new Watcher();
+  private readonly dice: Dice;
+  private serverStartedAt = 0;
+
+  constructor(private readonly options: SimulationOptions) {
+    const { seed, plant } = options;
+    const world = new VirtualSystem(seed);
+    this.world = world;
+    const now = (): number => world.elapsed;
+    const stream = (nth: number): (() => number) => seededNumbers(Math.imul(seed, 0x9e3779b1) + nth * 7919);
+    this.trace = new Trace(now);
+    this.violations = new Violations(now, (text) => this.trace.note(text));
+    this.dice = new Dice(stream(1));
+    this.network = new SimulatedNetwork(world, stream(2));
+    this.containers = new ContainerChecks(this.violations, this.trace);
+    const clocks = new Dice(stream(3));
+    const clock = (): { skewMs: number; rate: number } => ({
+      skewMs: clocks.chance(0.3) ? (clocks.number() - 0.5) * 600_000 : (clocks.number() - 0.5) * 200,
+      rate: 1 + (clocks.number() - 0.5) * 4e-4,
+    });
+    const appearance = images(stream(4));
+    this.nodes = Array.from({ length: options.nodes }, (_, i) => {
+      const name = `n${String(i).padStart(3, '0')}`;
+      const node = new AgentMachine({
+        name,
+        network: this.network,
+        clock: clock(),
+        images: appearance,
+        problem: (what, error) => this.problem(name, what, error, true),
+        ...(plant?.corruptState === undefined ? {} : { corruptState: plant.corruptState }),
+      });
+      node.runtime.onChange = (container, change) => this.containers.changed(name, container, change);
+      return node;
+    });
+    this.server = new ControlPlane({
+      network: this.network,
+      clock: clock(),
+      problem: (what, error, bad) => this.problem('server', what, error, bad),
+      opened: (store) => {
+        this.trace.note(`server: starts with revision ${store.revision}`);
+        this.serverStartedAt = world.elapsed;
+        this.store.opened(store);
+      },
+      started: (core) => this.watcher.connect(core),
+      leaves: ({ message }, node) => {
+        if (message?.$case !== 'assignments') return;
+        for (const { metadata } of message.value.pods) this.store.tell(Number(metadata?.resourceVersion ?? 0), `what ${node} shall run`);
+      },
+      ...(plant?.instead === undefined ? {} : { instead: plant.instead }),
+    });
+    const disk = new Dice(stream(5));
+    this.server.disk.latencyMs = () => 1 + disk.number() * 8;
+    this.store = new StoreChecks({
+      violations: this.violations,
+      trace: this.trace,
+      containers: this.containers,
+      disk: this.server.disk,
+      now,
+      eviction: (node) => this.evictionWrong(node),
+    });
+    this.faults = new Faults(new Dice(stream(6)), this.trace, this.network, this.nodes, this.server);
+    this.people = new People(
+      new Dice(stream(7)),
+      this.trace,
+      () => (this.server.running?.process.running === true ? this.server.running : undefined),
+      (revision) => this.store.tell(revision, 'an answer'),
+      (error) => this.violations.report('no-errors', `people: ${String(error)}`),
+    );
+  }
+
+  async run(): Promise<SimulationResult> {
+    const { world, options } = this;
+    let settledMs: number | undefined;
+    this.server.start();
+    for (const node of this.nodes) node.start();
+    await this.until(30_000, () => this.core !== undefined && this.core.store.count('Node') === options.nodes);
+    for (const node of this.nodes) node.wellSince = world.elapsed;
+    this.faults.serverWellSince = world.elapsed;
+    if (!this.broken) {
+      if (options.faultEveryMs !== undefined) this.again(options.faultEveryMs, () => this.faults.strike());
+      this.again(options.actEveryMs, () => this.people.act());
+      await this.until(options.troubleMs, () => false);
+    }
+    if (!this.broken) settledMs = await this.settle();
+    const result = this.result(settledMs);
+    // Nothing of it may go on.
+    this.server.crash('silent', false);
+    for (const node of this.nodes) node.kill();
+    return result;
+  }
+
+  private get core(): RunningCore | undefined {
+    return this.server.running;
+  }
+
+  private get broken(): boolean {
+    return this.violations.first !== undefined;
+  }
+
+  /** Again and again until the time of trouble is over. */
+  private again(meanMs: number, fn: () => void): void {
+    const { world } = this;
+    const end = world.elapsed + this.options.troubleMs;
+    const next = (): void => {
+      const wait = this.dice.wait(meanMs);
+      if (world.elapsed + wait >= end) return;
+      world.timers.after(wait, () => {
+        fn();
+        next();
+      });
+    };
+    next();
+  }
+
+  private async until(ms: number, done: () => boolean): Promise<boolean> {
+    const { world } = this;
+    const end = world.elapsed + ms;
+    while (world.elapsed < end && !this.broken) {
+      await world.advance(Math.min(SLICE_MS, end - world.elapsed), () => this.broken);
+      if (!this.broken && done()) return true;
+    }
+    return false;
+  }
+
+  /** All faults end, people put right what they did; then everything has to come right by itself. */
+  private async settle(): Promise<number | undefined> {
+    const { world } = this;
+    this.trace.note('all faults end');
+    this.faults.stop();
+    for (const { name } of this.nodes) this.network.reset(name);
+    const began = world.elapsed;
+    await this.until(60_000, () => this.core?.store.health.state === 'ok');
+    let mended = Number.NEGATIVE_INFINITY;
+    let left: string | undefined = 'the server does not run';
+    const settled = await this.until(SETTLE_MS, () => {
+      if (this.core === undefined) return false;
+      if (world.elapsed - mended > 60_000) {
+        mended = world.elapsed;
+        this.people.mend();
+      }
+      left = unsettled(this.core.store.durableView, this.nodes, this.containers) ?? this.watcher.difference(this.core);
+      return left === undefined;
+    });
+    if (this.broken) return undefined;
+    if (!settled) {
+      this.violations.report('converges', `after ${SETTLE_MS / 60_000} minutes without faults: ${left ?? ''}`);
+      return undefined;
+    }
+    return world.elapsed - began;
+  }
+
+  private evictionWrong(name: string): string | undefined {
+    const { elapsed } = this.world;
+    if (this.faults.massSilent.has(name)) return `${this.faults.massSilent.size} of ${this.nodes.length} nodes fell silent together`;
+    const heard = this.core?.sessions.liveness.lastHeard(name) !== undefined;
+    if (!heard && elapsed - this.serverStartedAt < START_GRACE_MS)
+      return `the server started ${Math.round(elapsed - this.serverStartedAt)} ms ago`;
+    const node = this.nodes.find((one) => one.name === name);
+    const wellFor = elapsed - Math.max(node?.wellSince ?? elapsed, this.faults.serverWellSince ?? elapsed);
+    return wellFor > WELL_MS ? `nothing was wrong with it for ${Math.round(wellFor / 1000)} s` : undefined;
+  }
+
+  private problem(who: string, what: string, error: unknown, bad: boolean): void {
+    const message = error instanceof Error ? error.message : '';
+    const text = `${who}: ${what}${message === '' ? '' : `: ${message}`}`;
+    this.trace.note(text);
+    if (bad) this.violations.report('no-errors', text, error instanceof Error ? error.stack : '');
+  }
+
+  private result(settledMs: number | undefined): SimulationResult {
+    return {
+      seed: this.options.seed,
+      violation: this.violations.first,
+      hash: this.trace.hash,
+      simulatedMs: this.world.elapsed,
+      settledMs,
+      events: this.world.fired,
+      transactions: this.store.transactions,
+      containers: this.containers.started,
+      messages: this.network.stats.messages,
+      acknowledged: this.people.stats.acknowledged,
+      faults: Object.fromEntries(this.faults.injected),
+      steps: this.violations.first === undefined ? [] : this.trace.last(STEPS),
+    };
+  }
+}
