@@ -3,6 +3,7 @@
 import type { Obj } from '@podplane/api/kinds/kind-map';
 import { kindNames } from '@podplane/api/kinds/kind-names';
 import { controllerOf, isBeingDeleted, isPodLost, isPodTerminal, podCondition } from '@podplane/api/pod-state';
+import { TAINT_UNREACHABLE } from '@podplane/api/taints';
 import { StoreError } from '@podplane/store/errors';
 import type { ObjectStore } from '@podplane/store/store';
 import type { ChangeBatch, Cursor, ReadView } from '@podplane/store/types';
@@ -196,9 +197,11 @@ function wasDeleted(disk: JournalDisk, key: string, after: number): boolean {
   );
 }
 
-/** Sent away because its node is not heard. */
+/** Sent away because its node is not heard; not because the node itself said that it shuts down, or is not ready. */
 function evicted(pod: Obj<'Pod'>): boolean {
-  return isPodLost(pod) || (isBeingDeleted(pod) && podCondition(pod, 'DisruptionTarget')?.reason === 'DeletionByTaintManager');
+  if (isPodLost(pod)) return true;
+  const { reason, message } = podCondition(pod, 'DisruptionTarget') ?? {};
+  return isBeingDeleted(pod) && reason === 'DeletionByTaintManager' && message?.includes(TAINT_UNREACHABLE) === true;
 }
 
 function textOf({ kind, type, object }: ChangeBatch['changes'][number]): string {
