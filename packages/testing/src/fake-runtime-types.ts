@@ -1,5 +1,6 @@
 // What can be set and seen of the fake container runtime. Only types; the runtime itself is fake-runtime.ts.
-import type { ContainerInfo, ContainerSpec, PauseSpec } from '@podplane/agent/runtime/types';
+import type { RuntimeError } from '@podplane/agent/runtime/errors';
+import type { ContainerHint, ContainerInfo, ContainerSpec, PauseSpec } from '@podplane/agent/runtime/types';
 import type { System, Timer } from '@podplane/api/system';
 
 export type FakeCall =
@@ -57,4 +58,19 @@ export interface FakeRuntimeOptions {
   readonly memoryBytes?: number;
   /** Whether `calls` is kept; default true. */
   readonly recordCalls?: boolean;
+}
+
+/** Somebody who is told of changes. */
+export interface HintWatcher {
+  readonly node: string;
+  readonly queue: ContainerHint[];
+  wake: (() => void) | undefined;
+  closed: boolean;
+}
+
+/** What shall go wrong with coming calls. */
+export interface OrderedFailure {
+  readonly error: RuntimeError;
+  times: number;
+  readonly where: ((subject: string) => boolean) | undefined;
 }

@@ -18,21 +18,8 @@ import {
   type RegistryAuth,
   type StreamsHandle,
 } from '@podplane/agent/runtime/types';
-import type { FakeCall, FakeContainer, FakeImage, FakeRuntimeOptions } from './fake-runtime-types.js';
+import type { FakeCall, FakeContainer, FakeImage, FakeRuntimeOptions, HintWatcher, OrderedFailure } from './fake-runtime-types.js';
 import { fakeAttach, fakeExec, noFiles } from './fake-streams.js';
-
-interface Watcher {
-  readonly node: string;
-  readonly queue: ContainerHint[];
-  wake: (() => void) | undefined;
-  closed: boolean;
-}
-
-interface Failure {
-  readonly error: RuntimeError;
-  times: number;
-  readonly where: ((subject: string) => boolean) | undefined;
-}
 
 const DEFAULT_LATENCY_MS = 1;
 
@@ -50,8 +37,8 @@ export class FakeRuntime implements ContainerRuntime {
   onChange: (container: FakeContainer, change: 'started' | 'ended') => void = () => undefined;
   /** No hints are given while true, as when they are lost. */
   muted = false;
-  private readonly failures = new Map<FakeCall, Failure[]>();
-  private readonly watchers = new Set<Watcher>();
+  private readonly failures = new Map<FakeCall, OrderedFailure[]>();
+  private readonly watchers = new Set<HintWatcher>();
   private down: RuntimeError | undefined;
   private nextPid = 1000;
 
@@ -309,7 +296,7 @@ export class FakeRuntime implements ContainerRuntime {
 
   async *watch(nodeName: string, signal: AbortSignal): AsyncGenerator<ContainerHint> {
     this.check();
-    const watcher: Watcher = { node: nodeName, queue: [], wake: undefined, closed: false };
+    const watcher: HintWatcher = { node: nodeName, queue: [], wake: undefined, closed: false };
     this.watchers.add(watcher);
     const onAbort = (): void => close(watcher);
     signal.addEventListener('abort', onAbort, { once: true });
@@ -399,7 +386,7 @@ export class FakeRuntime implements ContainerRuntime {
   }
 }
 
-function close(watcher: Watcher): void {
+function close(watcher: HintWatcher): void {
   watcher.closed = true;
   watcher.wake?.();
 }
