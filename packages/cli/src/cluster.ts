@@ -82,7 +82,13 @@ export interface Cluster {
   ): AsyncIterable<Change<K>>;
   create(object: KindMap[Kind], options?: { readonly dryRun?: boolean }): Promise<Written>;
   /** RFC 7386. */
-  mergePatch(kind: Kind, namespace: string, name: string, patch: unknown, options?: { readonly dryRun?: boolean }): Promise<Written>;
+  mergePatch(
+    kind: Kind,
+    namespace: string,
+    name: string,
+    patch: unknown,
+    options?: { readonly dryRun?: boolean; readonly subresource?: 'ephemeralcontainers' },
+  ): Promise<Written>;
   /** gone: there is nothing to wait for. */
   delete(
     kind: Kind,

@@ -22,6 +22,7 @@ const TARGET_COMMANDS = new Map<string, readonly Kind[]>([
   ['logs', ['Pod', 'Deployment', 'ReplicaSet', 'ReplicationController', 'DaemonSet', 'StatefulSet', 'Job', 'CronJob']],
   ['exec', ['Pod', 'Deployment', 'ReplicaSet', 'ReplicationController', 'DaemonSet', 'StatefulSet', 'Job', 'CronJob']],
   ['attach', ['Pod', 'Deployment', 'ReplicaSet', 'ReplicationController', 'DaemonSet', 'StatefulSet', 'Job', 'CronJob']],
+  ['debug', ['Pod', 'Deployment', 'ReplicaSet', 'ReplicationController', 'DaemonSet', 'StatefulSet', 'Job', 'CronJob']],
   ['port-forward', ['Pod', 'Deployment', 'ReplicaSet', 'ReplicationController', 'DaemonSet', 'StatefulSet', 'Job', 'CronJob']],
   ['scale', ['Deployment', 'ReplicaSet', 'ReplicationController', 'StatefulSet']],
 ]);

@@ -72,3 +72,8 @@ export function isUnreachable(error: unknown): boolean {
 export function isNotFound(error: unknown): boolean {
   return error instanceof ApiError && error.reason === 'NotFound';
 }
+
+/** Whether somebody else has changed the object meanwhile. */
+export function isConflict(error: unknown): boolean {
+  return error instanceof ApiError && error.reason === 'Conflict';
+}

@@ -7,6 +7,7 @@ import { registerAttach } from './commands/attach.js';
 import { registerCompletion } from './commands/completion.js';
 import { registerContext } from './commands/context.js';
 import { registerCp } from './commands/cp.js';
+import { registerDebug } from './commands/debug.js';
 import { registerDelete } from './commands/delete.js';
 import { registerDescribe } from './commands/describe.js';
 import { registerDrain } from './commands/drain.js';
@@ -64,6 +65,7 @@ export function makeProgram(session: Session): Command {
   registerLogs(program, session);
   registerExec(program, session);
   registerAttach(program, session);
+  registerDebug(program, session);
   registerCp(program, session);
   registerPortForward(program, session);
   program.commandsGroup('Nodes and servers:');

@@ -66,8 +66,8 @@ export interface Written<K extends Kind> {
 
 export interface WriteOptions {
   readonly dryRun?: boolean;
-  /** "status", or the object itself. */
-  readonly subresource?: '' | 'status';
+  /** "status", "ephemeralcontainers" (of pods), or the object itself. */
+  readonly subresource?: '' | 'status' | 'ephemeralcontainers';
 }
 
 export interface DeleteOptions {

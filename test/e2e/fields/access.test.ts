@@ -12,6 +12,8 @@ const answers = await engineAnswers();
 
 interface PodStatus {
   readonly status: {
+    readonly phase?: string;
+    readonly ephemeralContainerStatuses?: readonly { readonly state?: { readonly terminated?: { readonly exitCode: number } } }[];
     readonly containerStatuses?: readonly {
       readonly name: string;
       readonly ready: boolean;
@@ -131,5 +133,36 @@ describe.skipIf(!answers)('access', () => {
     }
     stop.abort();
     expect(seen.replaceAll('\r', '')).toMatch(/^31 97\nsaid$/m);
+  });
+
+  it('PodSpec ephemeralContainers: one is added to a pod that runs, sees the processes that it targets, and changes nothing else', async () => {
+    await apply('looked', { containers: [container('app', 'exec sleep 54321'), container('other', STAY)] });
+    const pull = ['--image', image.name, '--image-pull-policy', 'IfNotPresent'];
+    const look = 'tr "\\0" " " < /proc/1/cmdline; echo; hostname; exit 3';
+    const targeted = await play.cli(['debug', 'looked', ...pull, '--target', 'app', '-c', 'tools', '--attach', '--', 'sh', '-c', look]);
+    expect(targeted).toMatchObject({ code: 0, stdout: 'sleep 54321 \nlooked\n' });
+    const typed = await play.cli(['debug', '-i', 'looked', ...pull, '-c', 'typed', '--', 'sh', '-c', 'read word; echo "$word"'], 'hello\n');
+    expect(typed).toMatchObject({ code: 0, stdout: 'hello\n' });
+    const after = await eventually(
+      'both have ended',
+      () => play.json<PodStatus>('get', 'pod', 'looked'),
+      ({ status: { ephemeralContainerStatuses = [] } }) => ephemeralContainerStatuses.filter(({ state }) => state?.terminated).length === 2,
+    );
+    expect(after.status.ephemeralContainerStatuses?.[0]?.state?.terminated?.exitCode).toBe(3);
+    expect(after.status.phase).toBe('Running');
+    expect(after.status.containerStatuses?.map(({ ready, restartCount }) => [ready, restartCount])).toEqual([
+      [true, 0],
+      [true, 0],
+    ]);
+    expect(await play.must('logs', 'looked', '-c', 'tools')).toBe('sleep 54321 \nlooked\n');
+    using client = new PodplaneClient(await readContext(path.join(play.data, 'context.json')));
+    const write = (ephemeralContainers: unknown): Promise<unknown> =>
+      client.mergePatch('Pod', 'default', 'looked', { spec: { ephemeralContainers } }, { subresource: 'ephemeralcontainers' });
+    await expect(write([])).rejects.toThrow('existing ephemeral containers "tools" may not be removed');
+    await expect(
+      write([...((await client.get('Pod', 'default', 'looked')).spec?.ephemeralContainers ?? []), { name: 'x' }]),
+    ).rejects.toThrow('spec.ephemeralContainers[2].image: Required value');
+    const missing = await play.cli(['debug', 'looked', ...pull, '--target', 'nobody']);
+    expect(missing.stderr).toContain('container nobody is not valid for pod looked');
   });
 });

@@ -9,6 +9,8 @@ import type { RunRef } from '../volumes/pod-files.js';
 import type { SpecResult } from './container-spec.js';
 import { resolveUser } from './image-users.js';
 import { findMounts } from './mounts.js';
+import { findContainer } from './planner/containers.js';
+import { alive, containerNameOf } from './planner/observed.js';
 import { needsImageAccounts } from './security.js';
 import type { StepContext } from './worker-types.js';
 
@@ -17,7 +19,17 @@ type Made = Extract<SpecResult, { ok: true }>;
 /** Rejects with what the engine says, or with an Error whose message says what is missing on this node. */
 export async function completeSpec(made: Made, pod: Pod, container: Container, run: RunRef, context: StepContext): Promise<ContainerSpec> {
   const mounts = await findMounts(made.spec.mounts, made.find, pod, container, run, context);
-  return withAccounts(withProfile({ ...made.spec, mounts }, made.seccompProfile, context), pod, container, context);
+  const spec = withTarget({ ...made.spec, mounts }, pod, container, context);
+  return withAccounts(withProfile(spec, made.seccompProfile, context), pod, container, context);
+}
+
+/** An ephemeral container that joins the processes of another one: of that one's run of now. */
+function withTarget(spec: ContainerSpec, pod: Pod, { name }: Container, { host, ref }: StepContext): ContainerSpec {
+  const target = findContainer(pod, name)?.target;
+  if (target === undefined) return spec;
+  const found = host.cache.ofPod(ref.uid).find((info) => alive(info) && containerNameOf(info) === target);
+  if (found === undefined) throw new Error(`unable to find target container "${target}"`);
+  return { ...spec, processes: { of: found.id } };
 }
 
 function withProfile(spec: ContainerSpec, name: string | undefined, { host }: StepContext): ContainerSpec {

@@ -14,7 +14,9 @@ export interface PodEvent {
 export type PodEventSink = (event: PodEvent) => void;
 
 export function containerField(pod: Pod | undefined, container: string): string {
-  const list = pod?.spec?.initContainers.some(({ name }) => name === container) === true ? 'initContainers' : 'containers';
+  const has = (list: 'initContainers' | 'ephemeralContainers'): boolean =>
+    pod?.spec?.[list].some(({ name }) => name === container) === true;
+  const list = has('initContainers') ? 'initContainers' : has('ephemeralContainers') ? 'ephemeralContainers' : 'containers';
   return `spec.${list}{${container}}`;
 }
 

@@ -45,7 +45,8 @@ export function lastRunOf(info: ContainerInfo): LastRun {
 /** Memory for a pod that this agent has not seen before; what the server knows of earlier runs is taken over. */
 export function memoryFor(pod: Pod | undefined): PodMemory {
   const containers = new Map<string, ContainerMemory>();
-  for (const status of [...(pod?.status?.initContainerStatuses ?? []), ...(pod?.status?.containerStatuses ?? [])]) {
+  const { initContainerStatuses = [], containerStatuses = [], ephemeralContainerStatuses = [] } = pod?.status ?? {};
+  for (const status of [...initContainerStatuses, ...containerStatuses, ...ephemeralContainerStatuses]) {
     const terminated = status.state?.terminated ?? status.lastState?.terminated;
     if (status.state?.running === undefined && terminated === undefined) continue;
     const attempt = status.restartCount;

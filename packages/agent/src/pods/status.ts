@@ -49,14 +49,14 @@ export function podStatus(input: StatusInput): PodStatus {
       memory: memory.containers.get(container.name),
       list,
       restartable: memory.phase === 'sync' && !done && !isTerminalPhase(pod.status?.phase),
-      ready: list.some((info) => input.ready.has(info.id)),
+      ready: role !== 'ephemeral' && list.some((info) => input.ready.has(info.id)),
       started: list.some((info) => input.started.has(info.id)),
       now: input.now.monotonic,
     });
     return { ...view, role };
   });
   const views = all.filter(({ role }) => role === 'main');
-  const inits = all.filter(({ role }) => role !== 'main');
+  const inits = all.filter(({ role }) => role === 'init' || role === 'sidecar');
   const phase = podPhase(input, { views, inits, initializing, done });
   const sandboxReady = viewSandbox(sandboxes, memory.sandbox).state === 'ready';
   const ip = memory.ip;
@@ -73,7 +73,7 @@ export function podStatus(input: StatusInput): PodStatus {
     initContainerStatuses: inits.map((view) => view.status),
     containerStatuses: views.map((view) => view.status),
     ...(pod.spec === undefined ? {} : { qosClass: pod.status?.qosClass || qosClass(pod.spec) }),
-    ephemeralContainerStatuses: [],
+    ephemeralContainerStatuses: all.filter(({ role }) => role === 'ephemeral').map((view) => view.status),
     resourceClaimStatuses: [],
   };
 }

@@ -25,6 +25,8 @@ export interface KindParts<K extends Kind> {
   readonly prepareForUpdate?: (next: KindMap[K], previous: Readable<K>) => void;
   /** Without metadata and refused fields. */
   readonly validate?: (object: Readable<K>) => FieldError[];
+  /** Only what a new object must not say; validate is called besides. */
+  readonly validateNew?: (object: Readable<K>) => FieldError[];
   /** Only what must not change; validate is called besides. */
   readonly validateUpdate?: (next: Readable<K>, previous: Readable<K>) => FieldError[];
   readonly validateStatusUpdate?: (next: Readable<K>, previous: Readable<K>) => FieldError[];
@@ -101,6 +103,7 @@ export function defineKind<K extends Kind>(parts: KindParts<K>): KindInfo<K> {
         ...validateMeta(object.metadata, META, { namespaced: names.namespaced, nameRule: parts.nameRule ?? 'subdomain' }),
         ...refusedFields(kind, object),
         ...(parts.validate?.(object) ?? []),
+        ...(parts.validateNew?.(object) ?? []),
       ];
     },
     validateUpdate(next, previous) {

@@ -28,6 +28,7 @@ export function validatePodStatusUpdate(next: Obj<'Pod'>, previous: Obj<'Pod'>):
   for (const [statuses, containers] of [
     ['initContainerStatuses', 'initContainers'],
     ['containerStatuses', 'containers'],
+    ['ephemeralContainerStatuses', 'ephemeralContainers'],
   ] as const) {
     for (const [i, container] of status[statuses].entries()) {
       const at = STATUS.child(statuses).index(i);

@@ -1,6 +1,6 @@
 // Pods: names, defaults, what may be written when, validation. Fields of the spec are in pod-spec/, columns in pod-columns.ts.
 
-import { Path, required } from '../errors.js';
+import { forbidden, Path, required } from '../errors.js';
 import { EPOCH_ANNOTATION, validateFencing, validateFencingUpdate } from '../fencing.js';
 import { PodSpec, PodStatus } from '../gen/podplane/core/v1/pod.js';
 import { defineKind } from './define.js';
@@ -50,6 +50,8 @@ export const podKind = defineKind<'Pod'>({
     ...validateFencing(pod.metadata?.annotations ?? {}, ANNOTATIONS, 'pod'),
     ...(pod.spec === undefined ? [required(SPEC.child('containers'))] : validatePodSpec(pod.spec, SPEC, true)),
   ],
+  validateNew: ({ spec }) =>
+    (spec?.ephemeralContainers.length ?? 0) > 0 ? [forbidden(SPEC.child('ephemeralContainers'), 'cannot be set on create')] : [],
   validateUpdate: (next, previous) => [
     ...validateFencingUpdate(next, previous, ANNOTATIONS),
     ...(next.spec === undefined || previous.spec === undefined ? [] : validatePodSpecUpdate(next.spec, previous.spec, SPEC)),

@@ -15,7 +15,7 @@ interface Node {
 
 const newNode = (): Node => ({ fields: new Map(), list: false, keys: false, rule: undefined });
 
-const CONTAINER_LISTS = ['containers', 'initContainers'] as const;
+const CONTAINER_LISTS = ['containers', 'initContainers', 'ephemeralContainers'] as const;
 
 /** The lines that hold for a kind, with paths from its top. */
 export function rulesOf(kind: Kind): SupportRule[] {

@@ -89,7 +89,7 @@ test.each(refusals.map((rule) => [rule.scope, rule.path, rule] as const))(
 );
 
 test.each<[JsonObject, string]>([
-  [podWith({ ephemeralContainers: [{ name: 'i', image: 'x' }] }), 'spec.ephemeralContainers: Forbidden: not supported yet'],
+  [podWith({ ephemeralContainers: [{ name: 'i', image: 'x' }] }), 'spec.ephemeralContainers: Forbidden: cannot be set on create'],
   [
     podWith({ volumes: [{ name: 'v', projected: { sources: [{ serviceAccountToken: { path: 't' } }] } }] }),
     'spec.volumes[0].projected.sources[0].serviceAccountToken: Forbidden: not supported yet',

@@ -40,7 +40,7 @@ const NEEDS_APPARMOR = 'where the engine has AppArmor; a node without it fails t
 const SECCOMP_FOLDER = "a file below seccomp/ of the agent's data directory";
 
 const podSpec: readonly SupportRule[] = [
-  ...no('PodSpec', ['ephemeralContainers']),
+  ...yes('PodSpec', ['ephemeralContainers'], 'added to pods that are there, by the subresource ephemeralcontainers (podplane debug)'),
   ...yes('PodSpec', ['restartPolicy', 'terminationGracePeriodSeconds', 'nodeSelector', 'nodeName', 'hostname', 'tolerations']),
   ...yes('PodSpec', ['hostAliases'], 'in /etc/hosts, which the agent keeps as Kubernetes does'),
   ...yes(

@@ -4,10 +4,12 @@ import { ApiError, badRequest, conflict, forbiddenCall, invalidObject, notFound 
 import { kindInfo } from '@podplane/api/kinds/catalogue';
 import type { Kind, KindMap, Obj } from '@podplane/api/kinds/kind-map';
 import { kindNames, qualifiedResource } from '@podplane/api/kinds/kind-names';
+import { keepOnlyEphemeral, validateEphemeralWrite } from '@podplane/api/kinds/pod-spec/ephemeral';
+import { refusedFields } from '@podplane/api/kinds/support-check';
 import { CONTENT_FINALIZER, SPEC_FINALIZER } from '@podplane/controllers/namespace/bootstrap';
 import type { ReadView } from '@podplane/store/types';
 
-export type Subresource = '' | 'status';
+export type Subresource = '' | 'status' | 'ephemeralcontainers';
 
 const WITH_STATUS: ReadonlySet<Kind> = new Set<Kind>([
   'Pod',
@@ -30,6 +32,7 @@ const WITH_STATUS: ReadonlySet<Kind> = new Set<Kind>([
 export function parseSubresource(kind: Kind, text: string): Subresource {
   if (text === '') return '';
   if (text === 'status' && WITH_STATUS.has(kind)) return 'status';
+  if (text === 'ephemeralcontainers' && kind === 'Pod') return 'ephemeralcontainers';
   throw badRequest(`${qualifiedResource(kind)} have no subresource ${JSON.stringify(text.slice(0, 50))}`, { target: { kind } });
 }
 
@@ -90,9 +93,18 @@ export function admitChange<K extends Kind>(kind: K, next: KindMap[K], previous:
     if (old?.generation !== undefined) metadata.generation = old.generation;
   }
   info.setDefaults(next);
+  if (subresource === 'ephemeralcontainers') return admitEphemeral(next as KindMap['Pod'], previous as Obj<'Pod'>);
   if (subresource === 'status') info.prepareForStatusUpdate(next, previous);
   else info.prepareForUpdate(next, previous);
   const changed = next as Obj<K>;
   const errors = subresource === 'status' ? info.validateStatusUpdate(changed, previous) : info.validateUpdate(changed, previous);
   if (errors.length > 0) throw invalidObject(kind, namespace, name, errors);
+}
+
+/** A write to a pod's ephemeral containers adds some and changes nothing else. Throws ApiError Invalid. */
+function admitEphemeral(next: KindMap['Pod'], previous: Obj<'Pod'>): void {
+  keepOnlyEphemeral(next, previous);
+  const pod: Obj<'Pod'> = next;
+  const errors = [...refusedFields('Pod', pod), ...validateEphemeralWrite(pod, previous)];
+  if (errors.length > 0) throw invalidObject('Pod', previous.metadata?.namespace ?? '', previous.metadata?.name ?? '', errors);
 }

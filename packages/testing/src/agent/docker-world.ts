@@ -94,8 +94,8 @@ export class DockerWorld {
 
   /** Id of a container of any kind. */
   id(pod: Pod, container: string): string {
-    const { initContainerStatuses = [], containerStatuses = [] } = this.status(pod) ?? {};
-    const found = [...initContainerStatuses, ...containerStatuses].find(({ name }) => name === container);
+    const { initContainerStatuses = [], containerStatuses = [], ephemeralContainerStatuses = [] } = this.status(pod) ?? {};
+    const found = [...initContainerStatuses, ...containerStatuses, ...ephemeralContainerStatuses].find(({ name }) => name === container);
     return found?.containerID?.replace('docker://', '') ?? '';
   }
 

@@ -6,25 +6,34 @@ import type { ContainerInfo } from '../../runtime/types.js';
 import { alive, attemptOf, exitCodeOf, type Grouped, group, runOf, sandboxOf } from './observed.js';
 import type { ContainerMemory } from './types.js';
 
-/** init: runs to completion before the next. sidecar: an init container that stays beside the main ones. */
-export type Role = 'init' | 'sidecar' | 'main';
+/**
+ * init: runs to completion before the next. sidecar: an init container that stays beside the main ones. ephemeral: added to look around;
+ * runs once, beside whatever there is, and nothing depends on it.
+ */
+export type Role = 'init' | 'sidecar' | 'main' | 'ephemeral';
 
 export interface PodContainer {
   readonly container: Container;
   readonly role: Role;
+  /** Of an ephemeral one: the container whose processes it joins, which must run. */
+  readonly target?: string | undefined;
 }
 
 export function isSidecar(container: Pick<Container, 'restartPolicy'>): boolean {
   return container.restartPolicy === 'Always';
 }
 
-/** All containers of a pod, in the order of their start. */
+/** All containers of a pod, in the order of their start; ephemeral ones wait for nothing. */
 export function podContainers(pod: Pod | undefined): readonly PodContainer[] {
   const inits = (pod?.spec?.initContainers ?? []).map(
     (container) => ({ container, role: isSidecar(container) ? 'sidecar' : 'init' }) as const,
   );
   const mains = (pod?.spec?.containers ?? []).map((container) => ({ container, role: 'main' }) as const);
-  return [...inits, ...mains];
+  const joins = pod?.spec?.hostPID !== true && pod?.spec?.shareProcessNamespace !== true;
+  const ephemerals = (pod?.spec?.ephemeralContainers ?? []).map(
+    (container) => ({ container, role: 'ephemeral', target: joins ? container.targetContainerName || undefined : undefined }) as const,
+  );
+  return [...inits, ...mains, ...ephemerals];
 }
 
 export function findContainer(pod: Pod | undefined, name: string): PodContainer | undefined {
@@ -34,7 +43,7 @@ export function findContainer(pod: Pod | undefined, name: string): PodContainer 
 /** The restart policy that holds for a container. Init containers of a pod that runs always are done when they succeed. */
 export function policyOf(role: Role, podPolicy: string | undefined): 'Always' | 'OnFailure' | 'Never' {
   if (role === 'sidecar') return 'Always';
-  if (podPolicy === 'Never') return 'Never';
+  if (podPolicy === 'Never' || role === 'ephemeral') return 'Never';
   return role === 'init' || podPolicy === 'OnFailure' ? 'OnFailure' : 'Always';
 }
 

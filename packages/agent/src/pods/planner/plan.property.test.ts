@@ -6,7 +6,7 @@ import { type ContainerInfo, PAUSE_CONTAINER } from '../../runtime/types.js';
 import { memoryFor } from '../pod-memory.js';
 import { containerNameOf } from './observed.js';
 import { plan } from './plan.js';
-import { alive, INITS, Model, NAMES, podOf } from './testing/model.js';
+import { alive, EPHEMERALS, INITS, Model, NAMES, podOf } from './testing/model.js';
 import type { Step } from './types.js';
 
 type Mischief =
@@ -107,8 +107,9 @@ describe('planner', () => {
         fc.infiniteStream(fc.nat({ max: 50 })),
         fc.infiniteStream(fc.boolean()),
         fc.constantFrom(...INITS),
-        (steps, delays, failures, inits) => {
-          const model = new Model(podOf('Always', inits));
+        fc.boolean(),
+        (steps, delays, failures, inits, ephemeral) => {
+          const model = new Model(podOf('Always', inits, ephemeral));
           const latency = (): number => delays.next().value ?? 1;
           for (const [what, turns] of steps) {
             for (let i = 0; i < turns; i++) {
@@ -125,7 +126,7 @@ describe('planner', () => {
           for (const name of NAMES)
             expect(model.containers.filter((info) => containerNameOf(info) === name && alive(info))).toHaveLength(1);
           // not more than the previous run is kept besides
-          expect(model.containers.length).toBeLessThanOrEqual(1 + 2 * (NAMES.length + inits.length));
+          expect(model.containers.length).toBeLessThanOrEqual(1 + 2 * (NAMES.length + inits.length + EPHEMERALS.length));
         },
       ),
       runs,
@@ -140,8 +141,9 @@ describe('planner', () => {
         fc.array(fc.tuple(mischief, fc.nat({ max: 2 })), { maxLength: 8 }),
         fc.infiniteStream(fc.nat({ max: 50 })),
         fc.constantFrom(...INITS),
-        (policy, before, after, delays, inits) => {
-          const model = new Model(podOf(policy, inits));
+        fc.boolean(),
+        (policy, before, after, delays, inits, ephemeral) => {
+          const model = new Model(podOf(policy, inits, ephemeral));
           // Stops may hang for 20 s.
           const latency = (step: Step): number => (delays.next().value ?? 1) * (step.kind === 'stop-container' ? 400 : 1);
           const play = (steps: readonly (readonly [Mischief, number])[]): void => {

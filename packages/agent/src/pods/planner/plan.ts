@@ -85,7 +85,10 @@ class Sync {
     const { sandboxes, apps } = grouped;
     const sandbox = viewSandbox(sandboxes, this.input.memory.sandbox);
     // What runs already has its volumes.
-    const complete = this.all.every(({ container, role }) => role === 'init' || (apps.get(container.name) ?? []).some(alive));
+    const complete = this.all.every(({ container, role }) => {
+      if (role === 'ephemeral') return (this.input.memory.containers.get(container.name)?.started ?? -1) >= 0;
+      return role === 'init' || (apps.get(container.name) ?? []).some(alive);
+    });
     if (!complete) this.volumes();
     this.sandbox(sandbox, sandboxes);
     this.containers(grouped, sandbox);
@@ -156,10 +159,19 @@ class Sync {
     let open = true;
     for (const one of this.all) {
       const list = grouped.apps.get(one.container.name) ?? [];
+      if (one.role === 'ephemeral') {
+        this.container(one, list, sandbox, this.targetRuns(one, grouped, sandboxId));
+        continue;
+      }
       const done = initialized || this.passed(one, list, sandboxId);
       this.container(one, list, sandbox, open && !(one.role === 'init' && done));
       open &&= one.role === 'main' || done;
     }
+  }
+
+  /** True where an ephemeral container may start: it may join one that runs, at any time of the pod's life. */
+  private targetRuns({ target }: PodContainer, { apps }: Grouped, sandboxId: string | undefined): boolean {
+    return target === undefined || (apps.get(target) ?? []).some((info) => alive(info) && sandboxOf(info) === sandboxId);
   }
 
   /** True where what comes after this container may start. */

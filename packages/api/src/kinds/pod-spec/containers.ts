@@ -22,7 +22,8 @@ export interface ContainerContext {
   readonly taken: Set<string>;
 }
 
-function validateContainer(
+/** Faults of one container of any kind. */
+export function validateContainer(
   container: DeepReadonly<Container>,
   path: Path,
   { volumes, graceSeconds, taken }: ContainerContext,

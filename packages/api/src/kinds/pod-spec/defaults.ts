@@ -25,6 +25,7 @@ export function setPodSpecDefaults(spec: PodSpec): void {
   }
   for (const container of spec.containers) setContainerDefaults(container);
   for (const container of spec.initContainers) setContainerDefaults(container);
+  for (const container of spec.ephemeralContainers) setContainerDefaults(container);
   for (const volume of spec.volumes) setVolumeDefaults(volume);
 }
 

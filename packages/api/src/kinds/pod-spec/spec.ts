@@ -1,12 +1,13 @@
 // Faults of a whole pod spec. Its parts are in the files beside; refused fields are in ../support.ts.
 
-import { type FieldError, invalid, notSupported, type Path, required } from '../../errors.js';
+import { type FieldError, forbidden, invalid, notSupported, type Path, required } from '../../errors.js';
 import type { PodSpec } from '../../gen/podplane/core/v1/pod.js';
 import { dnsLabelProblems, dnsSubdomainProblems, ipProblems, qualifiedNameProblems } from '../../names.js';
 import type { DeepReadonly } from '../kind-map.js';
 import { validateLabels } from '../object-meta.js';
 import { type ContainerContext, validateContainers, validateInitContainers } from './containers.js';
 import { validateDns } from './dns.js';
+import { validateEphemeralContainers } from './ephemeral.js';
 import { validateHostNetworkPorts, validateHostPorts } from './ports.js';
 import { validateNodeSelector, validatePreferences, validateTolerations } from './scheduling.js';
 import { validatePodSecurity } from './security.js';
@@ -64,6 +65,10 @@ export function validatePodSpec(spec: Spec, path: Path, ofPod = false): FieldErr
   out.push(...validateHostPorts(spec.containers, path.child('containers')));
   if (spec.hostNetwork === true) out.push(...validateHostNetworkPorts(spec.containers, path.child('containers'), ofPod));
   out.push(...validateInitContainers(spec.initContainers, path.child('initContainers'), context));
+  out.push(...validateEphemeralContainers(spec, path));
+  // A template is for pods that are not there yet.
+  if (!ofPod && spec.ephemeralContainers.length > 0)
+    out.push(forbidden(path.child('ephemeralContainers'), 'ephemeral containers not allowed in pod template'));
   out.push(...validatePodSecurity(spec, path.child('securityContext')));
   if (spec.hostPID === true && spec.shareProcessNamespace === true) {
     const at = path.child('securityContext', 'shareProcessNamespace'); // Kubernetes' path, though the field is not in there

@@ -12,15 +12,22 @@ import { LABEL_SANDBOX, type PlanInput, type PodMemory, type ProbeVerdict, type 
 export const NAMES = ['a', 'b'];
 /** In their order; those in upper case are sidecars. */
 export const INITS: readonly (readonly string[])[] = [[], ['i'], ['S'], ['i', 'S', 'j'], ['S', 'i', 'T'], ['S', 'T', 'i']];
+/** Added to a pod to look around; the second one joins the processes of "a". */
+export const EPHEMERALS = ['look', 'join'];
 export const isSidecarName = (name: string): boolean => name === name.toUpperCase();
 const INIT_MS = 30;
 
-export function podOf(restartPolicy: string, inits: readonly string[] = []): Pod {
+export function podOf(restartPolicy: string, inits: readonly string[] = [], ephemeral = false): Pod {
   const containers = NAMES.map((name) => ({ name, image: 'i:1' }));
   const initContainers = inits.map((name) => ({ name, image: 'i:1', ...(isSidecarName(name) ? { restartPolicy: 'Always' } : {}) }));
+  const ephemeralContainers = EPHEMERALS.filter(() => ephemeral).map((name) => ({
+    name,
+    image: 'i:1',
+    ...(name === 'join' ? { targetContainerName: 'a' } : {}),
+  }));
   return Pod.fromJSON({
     metadata: { name: 'p', namespace: 'd', uid: 'u' },
-    spec: { restartPolicy, initContainers, containers, terminationGracePeriodSeconds: 5 },
+    spec: { restartPolicy, initContainers, containers, ephemeralContainers, terminationGracePeriodSeconds: 5 },
   });
 }
 
@@ -129,6 +136,11 @@ export class Model {
 
   /** What is before a container in the pod's order has done its part, in the same sandbox, unless the main ones were begun there already. */
   private checkOrder(name: string, sandboxId: string): void {
+    if (EPHEMERALS.includes(name)) {
+      if ((this.memory.containers.get(name)?.started ?? -1) >= 0) this.broken.push(`${name} runs a second time`);
+      if (name === 'join' && !this.running('a')) this.broken.push(`${name} without the container that it joins`);
+      return;
+    }
     const here = (one: string): readonly ContainerInfo[] =>
       this.containers.filter((info) => containerNameOf(info) === one && info.labels[LABEL_SANDBOX] === sandboxId);
     if (NAMES.some((main) => here(main).length > 0)) {
@@ -147,7 +159,7 @@ export class Model {
   /** At the end sidecars outlive what needs them, in reverse order, unless there is no time left. */
   private checkStop(step: Extract<Step, { kind: 'stop-container' }>): void {
     if (step.cause !== 'terminating' || !isSidecarName(step.container) || step.graceSeconds === 0) return;
-    const later = [...NAMES, ...this.inits.filter((name) => !isSidecarName(name))];
+    const later = [...NAMES, ...EPHEMERALS, ...this.inits.filter((name) => !isSidecarName(name))];
     later.push(...this.inits.slice(this.inits.indexOf(step.container) + 1));
     for (const name of later) if (this.running(name)) this.broken.push(`${step.container} stopped before ${name}`);
   }
