@@ -19,7 +19,7 @@ import { networkProbeExecutor, type ProbeExecutor } from './probes/executor.js';
 import type { ContainerRuntime } from './runtime/types.js';
 import { AssignmentStore } from './session/assignments.js';
 import type { PortClosed } from './session/port.js';
-import { FINAL_REFUSALS } from './session/refusals.js';
+import { type AfterRefusal, Refusals } from './session/refusals.js';
 import { SessionClient } from './session/session.js';
 import { loadState } from './state/load-state.js';
 import { encodeState } from './state/records.js';
@@ -247,7 +247,7 @@ export class Agent implements WorkerHost {
 
   // --- session ---
 
-  private hello(): Hello {
+  private hello(): Omit<Hello, 'dial'> {
     const { flags, taints } = this.options;
     const refs = new Map<string, PodRef>();
     for (const uid of this.cache.podUids()) refs.set(uid, this.refOf(uid));
@@ -328,11 +328,12 @@ export class Agent implements WorkerHost {
     else this.tunnels.open(request);
   }
 
-  private refused(refused: Refused): 'retry' | 'stop' {
+  private readonly refusals = new Refusals();
+  private refused(refused: Refused): AfterRefusal {
     this.log.error({ reason: refused.reason }, `the server refuses this node: ${refused.message}`);
-    if (!FINAL_REFUSALS.has(refused.reason)) return 'retry';
-    this.options.onRefused?.(refused);
-    return 'stop';
+    const then = this.refusals.judge(refused.reason, this.system.clock.monotonic());
+    if (then === 'stop') this.options.onRefused?.(refused);
+    return then;
   }
 
   private lastDisconnect = ''; // the same words every second help nobody

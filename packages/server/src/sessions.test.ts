@@ -232,6 +232,19 @@ describe('a session', () => {
     expect(server.running.sessions.liveness.connected('n1')).toBe(true);
   });
 
+  it('is not superseded by an older connection of its own boot that arrives late', async () => {
+    const agent = await agentOf('n1');
+    const said = agent.connect({ dial: 2 });
+    await expectNext(said, 'welcome');
+    await expectNext(said, 'assignments');
+    const late = new FakeAgent(server, 'n1', agent.identity);
+    agents.push(late);
+    expect((await expectNext(late.connect({ dial: 1 }), 'refused')).reason).toBe('Superseded');
+    expect(server.running.sessions.liveness.connected('n1')).toBe(true);
+    agent.say({ $case: 'heartbeat', value: { seq: 1 } });
+    await expectNext(said, 'heartbeatAck');
+  });
+
   it('is refused to a second machine, until the node is deleted', async () => {
     const agent = await agentOf('n1', 'machine-a');
     const said = agent.connect();
@@ -270,7 +283,7 @@ describe('a session', () => {
     await expectNext(said, 'assignments');
     agent.say({
       $case: 'hello',
-      value: { nodeName: 'n1', bootId: 'x', machineId: 'y', agentVersion: '', labels: {}, inventory: [], podCIDR: '', taints: [] },
+      value: { nodeName: 'n1', bootId: 'x', machineId: 'y', agentVersion: '', labels: {}, inventory: [], podCIDR: '', taints: [], dial: 0 },
     });
     expect((await expectNext(said, 'refused')).reason).toBe('BadRequest');
     expect(await said.next()).toBeUndefined();

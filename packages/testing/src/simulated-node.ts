@@ -165,6 +165,7 @@ export class SimulatedNode {
       })),
       podCIDR: this.podCIDR,
       taints: [],
+      dial: 0,
     };
   }
 

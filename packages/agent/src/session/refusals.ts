@@ -1,4 +1,22 @@
-// Which refusals of the server are its last word. What an agent does then is agent.ts.
+// What an agent does when the server refuses it. Who asks is agent.ts.
 
 /** Trying again is of no use after these. */
-export const FINAL_REFUSALS: ReadonlySet<string> = new Set(['CertificateRevoked', 'WrongCluster', 'Superseded']);
+const FINAL = new Set(['CertificateRevoked', 'WrongCluster']);
+/** Two agents of one node supersede each other again and again; what a dead one said that arrives late does so once. */
+const RIVAL_MS = 300_000;
+
+/** soon: in a moment; retry: after a while; stop: never again. */
+export type AfterRefusal = 'soon' | 'retry' | 'stop';
+
+export class Refusals {
+  private supersededAt: number | undefined;
+
+  /** now: monotonic ms. */
+  judge(reason: string, now: number): AfterRefusal {
+    if (FINAL.has(reason)) return 'stop';
+    if (reason !== 'Superseded') return 'retry';
+    const before = this.supersededAt;
+    this.supersededAt = now;
+    return before !== undefined && now - before < RIVAL_MS ? 'stop' : 'soon';
+  }
+}

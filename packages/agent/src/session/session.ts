@@ -19,10 +19,11 @@ import type { PodEvent } from '../pods/pod-events.js';
 import { Lease } from './lease.js';
 import { EventOutbox, StatusOutbox } from './outbox.js';
 import type { PortClosed, SessionPort, SessionPortFactory } from './port.js';
+import type { AfterRefusal } from './refusals.js';
 
 export interface SessionHandlers {
   /** The first message of each session. */
-  hello(): Hello;
+  hello(): Omit<Hello, 'dial'>;
   /** A session stands; everything has to be reported again (by report). */
   welcome(welcome: Welcome): void;
   /** Returns false where a difference is missing. */
@@ -33,7 +34,7 @@ export interface SessionHandlers {
   /** The server has made these reports durable. */
   acknowledged(reports: readonly PodReport[]): void;
   /** The server does not want this agent. */
-  refused(refused: Refused): 'retry' | 'stop';
+  refused(refused: Refused): AfterRefusal;
   /** The connection could not be made or was lost. */
   disconnected(reason: PortClosed): void;
 }
@@ -85,6 +86,7 @@ export class SessionClient {
   private connectMs = CONNECT_FIRST_MS;
   private readonly timers = new Map<'heartbeat' | 'dead' | 'status' | 'events', Timer>();
   private sending = false;
+  private dials = 0;
   private readonly fastUntil: number;
 
   constructor(private readonly options: SessionOptions) {
@@ -179,7 +181,7 @@ export class SessionClient {
         this.lost({ code: 'unreachable', message: `no answer within ${patienceMs / 1000} s` });
     });
     this.state = { kind: 'connecting', port, timer };
-    port.send({ message: { $case: 'hello', value: handlers.hello() } }).catch(() => undefined);
+    port.send({ message: { $case: 'hello', value: { ...handlers.hello(), dial: ++this.dials } } }).catch(() => undefined);
   }
 
   private failedToDial(error: unknown): void {
@@ -270,10 +272,15 @@ export class SessionClient {
         this.lost({ code: 'ended', message: `the server asked to connect again: ${reason}` }, spread);
         return;
       }
-      case 'refused':
-        if (handlers.refused(message.value) === 'stop') this.stop();
-        else
-          this.lost({ code: 'ended', message: `refused: ${message.value.reason}` }, RETRY_REFUSED_MS * (0.75 + system.random.next() / 2));
+      case 'refused': {
+        const then = handlers.refused(message.value);
+        if (then === 'stop') {
+          this.stop();
+          return;
+        }
+        const delay = (then === 'soon' ? RETRY_MAX_MS : RETRY_REFUSED_MS) * (0.75 + system.random.next() / 2);
+        this.lost({ code: 'ended', message: `refused: ${message.value.reason}` }, delay);
+      }
     }
   }
 

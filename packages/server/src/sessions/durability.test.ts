@@ -96,6 +96,7 @@ function agent(nodeName = 'n1', bootId = 'boot-1'): Agent {
       inventory: [],
       podCIDR: '',
       taints: [],
+      dial: 0,
     },
   });
   return made;

@@ -44,6 +44,8 @@ export class Session implements SessionInput {
   /** Set by the hello. */
   bootId = '';
   machineId = '';
+  /** The how many-th connection of its boot. */
+  dial = 0;
   /** The node's status as last reported; set by the host once it was held against what a status may be. */
   reported: NodeStatus | undefined;
   /** A reported status that is still to be written: the store was sealed, or the one before it has only just been. */
@@ -164,6 +166,7 @@ export class Session implements SessionInput {
     timeout.cancel();
     this.bootId = hello.bootId;
     this.machineId = hello.machineId;
+    this.dial = hello.dial;
     this.state = { name: 'registering' };
     this.host.registered(this, hello).then(
       (answer) => {

@@ -129,11 +129,13 @@ export class NodeSessions implements SessionHost {
     const taints = reportedTaints(hello.taints);
     if (!taints.ok) return refusal('BadRequest', `the hello's ${taints.problem}`);
     session.reported = status?.value;
+    const older = this.byNode.get(nodeName);
+    if (older?.bootId === hello.bootId && older.dial > hello.dial)
+      return refusal('Superseded', 'the agent has given this connection up and has made another one since');
     const registration = this.registrar.register({ ...hello, status: status?.value, taints: taints.value });
     if (registration.state === 'refused') return refusal(registration.reason, registration.message);
     const { revision, podCIDR } = registration;
     // From here on this is the node's session: what an older one still says is not listened to.
-    const older = this.byNode.get(nodeName);
     this.byNode.set(nodeName, session);
     older?.end({
       reason: 'Superseded',

@@ -182,6 +182,7 @@ export class FakeAgent implements Disposable {
         inventory: [],
         podCIDR: '',
         taints: [],
+        dial: 0,
         ...hello,
       },
     });
