@@ -5,8 +5,9 @@ import { conflict, invalid } from './errors.js';
 import { type AnyObject, type Metadata, metadataOf } from './object.js';
 import { equalPlain } from './plain.js';
 
-// As in Kubernetes 1.32: the other kinds have no generation there.
+// As in Kubernetes (pods since 1.33): the other kinds have no generation there.
 const kindsWithGeneration: ReadonlySet<Kind> = new Set<Kind>([
+  'Pod',
   'Deployment',
   'ReplicaSet',
   'DaemonSet',

@@ -34,7 +34,7 @@ describe('create', () => {
     });
     expect(made1.metadata?.uid).toMatch(/^uid-/);
     expect(store.get('Deployment', 'default', 'web')).toBe(made1);
-    expect(write((tx) => tx.create('Pod', pod('a'))).metadata?.generation).toBeUndefined();
+    expect(write((tx) => tx.create('Pod', pod('a'))).metadata?.generation).toBe(1);
     expect(write((tx) => tx.create('ConfigMap', configMap('a'))).metadata?.generation).toBeUndefined();
     expect(Object.isFrozen(made1.metadata?.labels)).toBe(true);
   });

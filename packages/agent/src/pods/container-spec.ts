@@ -112,6 +112,7 @@ export function containerSpec(container: Container, attempt: number, sandboxId: 
       tty: container.tty === true,
       stdin: container.stdin === true,
       stdinOnce: container.stdinOnce === true,
+      stopSignal: container.lifecycle?.stopSignal,
       security: security.security,
       processes: processesOf(pod, sandboxId),
       hostIPC: pod.spec?.hostIPC === true,

@@ -4,7 +4,7 @@ import type { ContainerState, ContainerStatus } from '@podplane/api/gen/podplane
 import type { ContainerInfo } from '../runtime/types.js';
 import { rfc3339 } from '../time.js';
 import { notBefore, PULL_ERROR_SHOWN_MS } from './planner/back-off.js';
-import { FRESH_CONTAINER, policyOf, type Role, type RunView, restarts, viewRun } from './planner/containers.js';
+import { FRESH_CONTAINER, type Role, type RunView, restarts, viewRun } from './planner/containers.js';
 import { attemptOf, runOf } from './planner/observed.js';
 
 import type { ContainerMemory, LastRun } from './planner/types.js';
@@ -71,6 +71,7 @@ export function containerStatus(input: ContainerStatusInput): ContainerView {
     allocatedResources: {},
     volumeMounts: [],
     allocatedResourcesStatus: [],
+    ...(current?.stopSignal === undefined ? {} : { stopSignal: current.stopSignal }),
   };
   const before = previousRun(input.list, memory, view);
   const lastState = before === undefined ? {} : { lastState: terminatedState(before) };
@@ -80,7 +81,7 @@ export function containerStatus(input: ContainerStatusInput): ContainerView {
     const running = { startedAt: rfc3339(view.info.startedAt ?? view.info.createdAt) };
     return { status: { ...base, state: { running }, ...lastState }, counts: 'running' };
   }
-  const willRestart = view.run !== 'ended' || (input.restartable && restarts(policyOf(input.role, input.restartPolicy), view.exitCode));
+  const willRestart = view.run !== 'ended' || (input.restartable && restarts(input, input.restartPolicy, view.exitCode));
   if (!willRestart || (!input.restartable && ended !== undefined)) {
     const run = ended ?? before;
     const state = run === undefined ? waitingState(input, memory, view) : terminatedState(run);

@@ -63,6 +63,7 @@ export function podStatus(input: StatusInput): PodStatus {
   const shownIP = ip !== undefined && (sandboxReady || isTerminalPhase(phase) || input.previous?.podIP === ip) ? ip : undefined;
   return {
     phase,
+    ...(pod.metadata?.generation === undefined ? {} : { observedGeneration: pod.metadata.generation }),
     conditions: conditions(input, phase, { views, inits, initializing, done }, sandboxReady),
     ...reasonOf(pod, memory, phase),
     ...(input.hostIP === '' ? {} : { hostIP: input.hostIP }),
@@ -115,8 +116,9 @@ function podPhase({ pod, memory, ended }: StatusInput, { views, inits, initializ
   if (initializing || count('waiting') > 0) return done && !late ? 'Failed' : 'Pending';
   if (count('running') > 0 || count('restarting') > 0) return 'Running';
   if (views.length === 0) return 'Pending';
-  if (pod.spec?.restartPolicy === 'Always' || pod.spec?.restartPolicy === undefined || late) return 'Running';
-  return failed === 0 ? 'Succeeded' : pod.spec.restartPolicy === 'Never' ? 'Failed' : 'Running';
+  // Containers may have policies of their own: what counts is that nothing starts again.
+  if (!done || late) return 'Running';
+  return failed === 0 ? 'Succeeded' : 'Failed';
 }
 
 interface Verdict {
@@ -139,7 +141,9 @@ function conditions(input: StatusInput, phase: string, all: Views, sandboxReady:
   const result = own.map(([type, verdict]): PodCondition => {
     const old = before.get(type);
     const kept = old?.status === verdict.status ? old.lastTransitionTime : undefined;
-    return { type, ...verdict, lastTransitionTime: kept ?? rfc3339(input.now.wall) };
+    const { generation } = input.pod.metadata ?? {};
+    const observed = generation === undefined ? {} : { observedGeneration: generation };
+    return { type, ...verdict, lastTransitionTime: kept ?? rfc3339(input.now.wall), ...observed };
   });
   for (const condition of before.values()) if (!OWN_CONDITIONS.has(condition.type)) result.push(condition);
   const { failed } = input.memory;

@@ -40,6 +40,8 @@ export interface ContainerInfo {
   readonly message?: string | undefined;
   /** It had to end because the node's lease ran out; added by the agent. */
   readonly fenced?: boolean | undefined;
+  /** What asks it to end. */
+  readonly stopSignal?: string | undefined;
   /** Process id on the host of the container's first process; 0 when it does not run. */
   readonly pid: number;
 }

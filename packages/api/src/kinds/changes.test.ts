@@ -32,6 +32,13 @@ describe('changes', () => {
       { spec: { tolerations: [] } },
       ['spec.tolerations: Forbidden: existing toleration can not be modified except its tolerationSeconds'],
     ],
+    ['Pod', podWith({ schedulingGates: [{ name: 'a' }, { name: 'b' }] }), { spec: { schedulingGates: [{ name: 'b' }] } }, []],
+    [
+      'Pod',
+      podWith({ schedulingGates: [{ name: 'a' }] }),
+      { spec: { schedulingGates: [{ name: 'b' }] } },
+      ['spec.schedulingGates: Forbidden: only deletion is allowed, but found new scheduling gates'],
+    ],
     [
       'Pod',
       goodPod,

@@ -1,12 +1,14 @@
 // Pods: names, defaults, what may be written when, validation. Fields of the spec are in pod-spec/, columns in pod-columns.ts.
 
-import { forbidden, Path, required } from '../errors.js';
+import { type FieldError, forbidden, Path, required } from '../errors.js';
 import { EPOCH_ANNOTATION, validateFencing, validateFencingUpdate } from '../fencing.js';
 import { PodSpec, PodStatus } from '../gen/podplane/core/v1/pod.js';
 import { defineKind } from './define.js';
+import type { Obj } from './kind-map.js';
 import { podColumns } from './pod-columns.js';
 import { setPodDefaults } from './pod-spec/defaults.js';
 import { qosClass } from './pod-spec/qos.js';
+import { validateBackOff } from './pod-spec/restart-rules.js';
 import { validatePodSpec } from './pod-spec/spec.js';
 import { validatePodSpecUpdate } from './pod-spec/update.js';
 import { podSpecWarnings } from './pod-spec/warnings.js';
@@ -14,6 +16,24 @@ import { validatePodStatusUpdate } from './pod-status.js';
 
 const SPEC = Path.of('spec');
 const ANNOTATIONS = Path.of('metadata', 'annotations');
+
+const GATED = {
+  type: 'PodScheduled',
+  status: 'False',
+  reason: 'SchedulingGated',
+  message: 'Scheduling is blocked due to non-empty scheduling gates',
+};
+
+function validatePod(pod: Obj<'Pod'>): FieldError[] {
+  const annotations = validateBackOff(pod.metadata?.annotations ?? {}, pod.spec, ANNOTATIONS);
+  if (pod.spec === undefined) return [...annotations, required(SPEC.child('containers'))];
+  return [...annotations, ...validatePodSpec(pod.spec, SPEC, true)];
+}
+
+function validateGates({ spec }: Obj<'Pod'>): FieldError[] {
+  if (spec === undefined || !spec.nodeName || spec.schedulingGates.length === 0) return [];
+  return [forbidden(SPEC.child('nodeName'), 'cannot be set until all schedulingGates have been cleared')];
+}
 
 export const podKind = defineKind<'Pod'>({
   kind: 'Pod',
@@ -31,11 +51,12 @@ export const podKind = defineKind<'Pod'>({
     'status.nominatedNodeName': (pod) => pod.status?.nominatedNodeName ?? '',
   },
   setDefaults: setPodDefaults,
-  prepareForCreate(pod) {
+  prepareForCreate(pod, now) {
     const spec = (pod.spec ??= PodSpec.create());
     spec.serviceAccountName ||= 'default';
     spec.serviceAccount = spec.serviceAccountName;
-    pod.status = PodStatus.create({ phase: 'Pending', qosClass: qosClass(spec) });
+    const conditions = spec.schedulingGates.length === 0 ? [] : [{ ...GATED, lastTransitionTime: new Date(now).toISOString() }];
+    pod.status = PodStatus.create({ phase: 'Pending', qosClass: qosClass(spec), conditions });
   },
   prepareForUpdate({ metadata, spec }, previous) {
     const epoch = previous.metadata?.annotations[EPOCH_ANNOTATION];
@@ -46,10 +67,7 @@ export const podKind = defineKind<'Pod'>({
     spec.serviceAccountName ||= previous.spec.serviceAccountName;
     spec.serviceAccount ||= previous.spec.serviceAccount;
   },
-  validate: (pod) => [
-    ...validateFencing(pod.metadata?.annotations ?? {}, ANNOTATIONS, 'pod'),
-    ...(pod.spec === undefined ? [required(SPEC.child('containers'))] : validatePodSpec(pod.spec, SPEC, true)),
-  ],
+  validate: (pod) => [...validateFencing(pod.metadata?.annotations ?? {}, ANNOTATIONS, 'pod'), ...validatePod(pod), ...validateGates(pod)],
   validateNew: ({ spec }) =>
     (spec?.ephemeralContainers.length ?? 0) > 0 ? [forbidden(SPEC.child('ephemeralContainers'), 'cannot be set on create')] : [],
   validateUpdate: (next, previous) => [

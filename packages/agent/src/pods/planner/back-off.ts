@@ -1,8 +1,9 @@
 // Back-off arithmetic as Kubernetes has it: 10 s doubling to 5 min, forgotten after 10 min. Pure; where it is kept is not known here.
+import { type BackOffLimits, DEFAULT_BACK_OFF } from '@podplane/api/kinds/pod-spec/restart-rules';
 import type { BackOff } from './types.js';
 
-export const INITIAL_DELAY_MS = 10_000;
-export const MAX_DELAY_MS = 300_000;
+export const INITIAL_DELAY_MS = DEFAULT_BACK_OFF.initialMs;
+export const MAX_DELAY_MS = DEFAULT_BACK_OFF.maxMs;
 /** A container that ran this long since its last restart starts again with the smallest delay. */
 export const FORGET_MS = 2 * MAX_DELAY_MS;
 
@@ -18,8 +19,13 @@ export function notBefore(entry: BackOff | undefined, exitedAt: number): number 
 }
 
 /** The entry to keep when a container that ended at `exitedAt` is started again at `now`. */
-export function afterRestart(entry: BackOff | undefined, exitedAt: number, now: number): BackOff {
-  const delayMs = entry === undefined || expired(entry, exitedAt) ? INITIAL_DELAY_MS : Math.min(entry.delayMs * 2, MAX_DELAY_MS);
+export function afterRestart(
+  entry: BackOff | undefined,
+  exitedAt: number,
+  now: number,
+  { initialMs, maxMs }: BackOffLimits = DEFAULT_BACK_OFF,
+): BackOff {
+  const delayMs = entry === undefined || expired(entry, exitedAt) ? initialMs : Math.min(entry.delayMs * 2, maxMs);
   return { delayMs, updatedAt: now };
 }
 

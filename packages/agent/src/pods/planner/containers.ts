@@ -2,6 +2,7 @@
 // has come. Pure. What is done about it is decided in plan.ts.
 import type { Container } from '@podplane/api/gen/podplane/core/v1/container';
 import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
+import { restartsAfter } from '@podplane/api/kinds/pod-spec/restart-rules';
 import type { ContainerInfo } from '../../runtime/types.js';
 import { alive, attemptOf, exitCodeOf, type Grouped, group, runOf, sandboxOf } from './observed.js';
 import type { ContainerMemory } from './types.js';
@@ -40,16 +41,11 @@ export function findContainer(pod: Pod | undefined, name: string): PodContainer 
   return podContainers(pod).find(({ container }) => container.name === name);
 }
 
-/** The restart policy that holds for a container. Init containers of a pod that runs always are done when they succeed. */
-export function policyOf(role: Role, podPolicy: string | undefined): 'Always' | 'OnFailure' | 'Never' {
-  if (role === 'sidecar') return 'Always';
-  if (podPolicy === 'Never' || role === 'ephemeral') return 'Never';
-  return role === 'init' || podPolicy === 'OnFailure' ? 'OnFailure' : 'Always';
-}
-
-export function restarts(policy: string | undefined, exitCode: number): boolean {
-  if (policy === 'Never') return false;
-  return policy === 'OnFailure' ? exitCode !== 0 : true;
+/** Whether a container that ended with this code starts again. Init containers of a pod that runs always are done when they succeed, ephemeral ones are done in any case. */
+export function restarts({ container, role }: PodContainer, podPolicy: string | undefined, exitCode: number): boolean {
+  if (role === 'ephemeral') return false;
+  const ofPod = podPolicy ?? 'Always';
+  return restartsAfter(container, role === 'init' && ofPod === 'Always' ? 'OnFailure' : ofPod, exitCode);
 }
 
 export const FRESH_CONTAINER: ContainerMemory = {
@@ -102,9 +98,10 @@ export function succeededIn(list: readonly ContainerInfo[], sandboxId: string | 
  */
 export function allDone(pod: Pod, observed: readonly ContainerInfo[], memories: ReadonlyMap<string, ContainerMemory>): boolean {
   const grouped = group(observed);
-  const doneWith = ({ container, role }: PodContainer): 'succeeded' | 'failed' | undefined => {
-    const view = viewRun(grouped.apps.get(container.name) ?? [], memories.get(container.name) ?? FRESH_CONTAINER, 0);
-    if (view.run !== 'ended' || restarts(policyOf(role, pod.spec?.restartPolicy), view.exitCode)) return undefined;
+  const doneWith = (one: PodContainer): 'succeeded' | 'failed' | undefined => {
+    const { name } = one.container;
+    const view = viewRun(grouped.apps.get(name) ?? [], memories.get(name) ?? FRESH_CONTAINER, 0);
+    if (view.run !== 'ended' || restarts(one, pod.spec?.restartPolicy, view.exitCode)) return undefined;
     return view.exitCode === 0 ? 'succeeded' : 'failed';
   };
   const all = podContainers(pod);

@@ -2,6 +2,7 @@
 // no engine, no state of its own. The ending of pods is in plan-end.ts; carrying out steps is ../steps.ts.
 import type { Container } from '@podplane/api/gen/podplane/core/v1/container';
 import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
+import { type BackOffLimits, backOffLimits } from '@podplane/api/kinds/pod-spec/restart-rules';
 import type { ContainerInfo } from '../../runtime/types.js';
 import { containerHash } from '../container-hash.js';
 import { afterRestart, notBefore, PULL_ERROR_SHOWN_MS } from './back-off.js';
@@ -11,7 +12,6 @@ import {
   initializedIn,
   type PodContainer,
   podContainers,
-  policyOf,
   type RunView,
   restarts,
   succeededIn,
@@ -203,7 +203,8 @@ class Sync {
         return;
       case 'ended': {
         // An init container that succeeded is wanted again only in a new sandbox, as what it did to the old one is gone.
-        const again = (role === 'init' && view.exitCode === 0) || restarts(policyOf(role, this.pod.spec?.restartPolicy), view.exitCode);
+        const again =
+          (role === 'init' && view.exitCode === 0) || restarts({ container, role }, this.pod.spec?.restartPolicy, view.exitCode);
         if (wanted && again) this.create(container, memory, sandbox, view.at);
       }
     }
@@ -275,8 +276,12 @@ class Sync {
       container: container.name,
       attempt: memory.started + 1,
       sandboxId: sandbox.info.id,
-      backOff: endedAt === undefined ? undefined : afterRestart(memory.backOff, endedAt, now),
+      backOff: endedAt === undefined ? undefined : afterRestart(memory.backOff, endedAt, now, this.backOffOf(container)),
     });
+  }
+
+  private backOffOf({ name }: Container): BackOffLimits {
+    return backOffLimits(this.pod.metadata?.annotations, name);
   }
 
   /** Of the ended runs only the newest two are kept (status and logs of the previous run). */

@@ -291,6 +291,7 @@ export function containerInfo(container: ContainerInspect, sawOom: boolean): Con
     // The flag is also set where only a child was killed, or another container of the pod's cgroup; the exit code tells these apart.
     oomKilled: ended && (state.OOMKilled || sawOom) && state.ExitCode === 137,
     error: state.Error ?? '',
+    stopSignal: container.Config.StopSignal || 'SIGTERM',
     pid: state.Pid ?? 0,
   };
 }

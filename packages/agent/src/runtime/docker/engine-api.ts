@@ -71,6 +71,7 @@ export interface ContainerInspect {
     readonly Tty: boolean;
     readonly User?: string;
     readonly Env?: readonly string[] | null;
+    readonly StopSignal?: string;
   };
   readonly State: {
     readonly Status: string;

@@ -1,9 +1,12 @@
 import { test } from 'vitest';
-import { containerWith, expectFaults, type FaultRow, podWith } from '../testing/pods.js';
+import type { JsonObject } from '../../decode/tree.js';
+import { containerWith, expectFaults, type FaultRow, goodPod, podWith } from '../testing/pods.js';
 
 const C = 'spec.containers[0]';
 const LABEL = /^Invalid value: .*RFC 1123 label/;
 const httpGet = { path: '/', port: 80 };
+
+const rule = (other: JsonObject = {}): JsonObject => ({ action: 'Restart', exitCodes: { operator: 'In', values: [1] }, ...other });
 
 const rows: readonly FaultRow[] = [
   // ---------------------------------------------------------------------------------------------------------- containers
@@ -43,10 +46,11 @@ const rows: readonly FaultRow[] = [
     podWith({ initContainers: [{ name: 'a', image: 'x' }] }),
     'spec.initContainers[0].name: Duplicate value: "a"',
   ],
+  ['an init container with a restart policy of its own', podWith({ initContainers: [{ name: 'i', image: 'x', restartPolicy: 'Never' }] })],
   [
-    'an init container with a restart policy of its own',
-    podWith({ initContainers: [{ name: 'i', image: 'x', restartPolicy: 'Never' }] }),
-    'spec.initContainers[0].restartPolicy: Unsupported value: "Never": supported values: "Always"',
+    'an init container with an unknown restart policy',
+    podWith({ initContainers: [{ name: 'i', image: 'x', restartPolicy: 'Sometimes' }] }),
+    'spec.initContainers[0].restartPolicy: Unsupported value: "Sometimes": supported values: "Always", "OnFailure", "Never"',
   ],
   ...(['livenessProbe', 'readinessProbe', 'startupProbe'] as const).map(
     (probe): FaultRow => [
@@ -61,10 +65,75 @@ const rows: readonly FaultRow[] = [
     'spec.initContainers[0].lifecycle: Forbidden: may not be set for init containers without restartPolicy=Always',
   ],
   [
-    'a restart policy of a main container',
-    containerWith({ restartPolicy: 'Always' }),
-    `${C}.restartPolicy: Forbidden: may not be set for non-init containers`,
+    'a restart policy and rules of a main container',
+    containerWith({
+      restartPolicy: 'Never',
+      restartPolicyRules: [
+        { action: 'Restart', exitCodes: { operator: 'In', values: [42] } },
+        { action: 'Restart', exitCodes: { operator: 'NotIn', values: [0, 1] } },
+      ],
+    }),
   ],
+  [
+    'rules without a policy',
+    containerWith({ restartPolicyRules: [rule()] }),
+    `${C}.restartPolicy: Required value: must specify restartPolicy when restart rules are used`,
+  ],
+  [
+    'a rule that does something else',
+    containerWith({ restartPolicy: 'Never', restartPolicyRules: [rule({ action: 'Dance' })] }),
+    `${C}.restartPolicyRules[0].action: Unsupported value: "Dance": supported values: "Restart"`,
+  ],
+  [
+    'a rule for nothing',
+    containerWith({ restartPolicy: 'Never', restartPolicyRules: [{ action: 'Restart' }] }),
+    `${C}.restartPolicyRules[0].exitCodes: Required value: must be specified`,
+  ],
+  [
+    'a rule with an unknown operator',
+    containerWith({ restartPolicy: 'Never', restartPolicyRules: [rule({ exitCodes: { operator: 'Gt', values: [1] } })] }),
+    `${C}.restartPolicyRules[0].exitCodes.operator: Unsupported value: "Gt": supported values: "In", "NotIn"`,
+  ],
+  [
+    'too many rules',
+    containerWith({ restartPolicy: 'Never', restartPolicyRules: Array.from({ length: 21 }, () => rule()) }),
+    [`${C}.restartPolicyRules`, /^Too many: 21: must have at most 20 items$/],
+  ],
+  [
+    'a rule with too many codes',
+    containerWith({
+      restartPolicy: 'Never',
+      restartPolicyRules: [rule({ exitCodes: { operator: 'In', values: Array.from({ length: 256 }, (_, i) => i) } })],
+    }),
+    [`${C}.restartPolicyRules[0].exitCodes.values`, /^Too many: 256: must have at most 255 items$/],
+  ],
+  ['a stop signal', podWith({ os: { name: 'linux' }, containers: [{ name: 'a', image: 'i:1', lifecycle: { stopSignal: 'SIGRTMIN+3' } }] })],
+  [
+    'a stop signal on any system',
+    containerWith({ lifecycle: { stopSignal: 'SIGUSR1' } }),
+    `${C}.lifecycle.stopSignal: Forbidden: may not be set for containers with empty \`spec.os.name\``,
+  ],
+  [
+    'a stop signal that is none',
+    podWith({ os: { name: 'linux' }, containers: [{ name: 'a', image: 'i:1', lifecycle: { stopSignal: 'USR1' } }] }),
+    [`${C}.lifecycle.stopSignal`, /^Unsupported value: "USR1": supported values: "SIGABRT", /],
+  ],
+  [
+    'back-off of its own',
+    { ...goodPod, metadata: { name: 'web', namespace: 'default', annotations: { 'podplane.dev/backoff.a': 'initial=1s, max=2m' } } },
+  ],
+  [
+    'back-off of a container that is not there',
+    { ...goodPod, metadata: { name: 'web', namespace: 'default', annotations: { 'podplane.dev/backoff.b': 'initial=1s' } } },
+    'metadata.annotations[podplane.dev/backoff.b]: Invalid value: "b": container not found',
+  ],
+  ...['', 'initial=0s', 'max=6m', 'initial=1m,max=30s', 'initial=1', 'fast', 'max=1s,max=2s', '1s,30s'].map(
+    (text): FaultRow => [
+      `back-off of ${JSON.stringify(text)}`,
+      { ...goodPod, metadata: { name: 'web', namespace: 'default', annotations: { 'podplane.dev/backoff.a': text } } },
+      `metadata.annotations[podplane.dev/backoff.a]: Invalid value: ${JSON.stringify(text)}: must be as in 'initial=1s,max=30s', from 1s to 5m, initial not above max`,
+    ],
+  ),
   // ----------------------------------------------------------------------------------------------------- security context
   [
     'a security context in which everything is said',

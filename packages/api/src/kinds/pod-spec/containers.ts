@@ -8,6 +8,7 @@ import { validateEnv, validateEnvFrom } from './env.js';
 import { validatePorts } from './ports.js';
 import { validateLifecycle, validateProbe } from './probes.js';
 import { validateResources } from './resources.js';
+import { validateRestartRules, validateStopSignal } from './restart-rules.js';
 import { validateSecurity } from './security.js';
 import { validateMounts } from './volumes.js';
 
@@ -18,6 +19,8 @@ export interface ContainerContext {
   /** Names of the pod's volumes. */
   readonly volumes: ReadonlySet<string>;
   readonly graceSeconds: number;
+  /** spec.os.name */
+  readonly os?: string | undefined;
   /** Names that containers of the pod have so far; grows. */
   readonly taken: Set<string>;
 }
@@ -26,7 +29,7 @@ export interface ContainerContext {
 export function validateContainer(
   container: DeepReadonly<Container>,
   path: Path,
-  { volumes, graceSeconds, taken }: ContainerContext,
+  { volumes, graceSeconds, os, taken }: ContainerContext,
 ): FieldError[] {
   const out: FieldError[] = [];
   const { name, image } = container;
@@ -54,6 +57,8 @@ export function validateContainer(
   out.push(...validateResources(container.resources, path.child('resources')));
   out.push(...validateSecurity(container.securityContext, path.child('securityContext')));
   out.push(...validateLifecycle(container.lifecycle, path.child('lifecycle'), graceSeconds));
+  out.push(...validateStopSignal(container.lifecycle?.stopSignal, os, path.child('lifecycle')));
+  out.push(...validateRestartRules(container, path));
   out.push(...validateProbe(container.livenessProbe, 'liveness', path.child('livenessProbe'), graceSeconds));
   out.push(...validateProbe(container.readinessProbe, 'readiness', path.child('readinessProbe'), graceSeconds));
   out.push(...validateProbe(container.startupProbe, 'startup', path.child('startupProbe'), graceSeconds));
@@ -71,7 +76,6 @@ export function validateContainers(containers: readonly DeepReadonly<Container>[
   return containers.flatMap((container, i) => {
     const at = path.index(i);
     const out = validateContainer(container, at, context);
-    if (container.restartPolicy !== undefined) out.push(forbidden(at.child('restartPolicy'), 'may not be set for non-init containers'));
     return out;
   });
 }
@@ -89,7 +93,6 @@ export function validateInitContainers(
     const out = validateContainer(container, at, context);
     const { restartPolicy } = container;
     if (restartPolicy === 'Always') return out;
-    if (restartPolicy !== undefined) out.push(notSupported(at.child('restartPolicy'), restartPolicy, ['Always']));
     for (const field of NOT_FOR_INIT) {
       if (container[field] !== undefined)
         out.push(forbidden(at.child(field), 'may not be set for init containers without restartPolicy=Always'));

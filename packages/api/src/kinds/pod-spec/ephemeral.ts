@@ -15,6 +15,7 @@ const FORBIDDEN = [
   'ports',
   'resizePolicy',
   'restartPolicy',
+  'restartPolicyRules',
   'livenessProbe',
   'readinessProbe',
   'startupProbe',
@@ -31,7 +32,14 @@ export function validateEphemeralContainers(spec: Spec, path: Path): FieldError[
   return spec.ephemeralContainers.flatMap((container, i) => {
     const at = path.child('ephemeralContainers').index(i);
     // Those whose presence is the fault are not looked at any further; a name that is taken is told below.
-    const bare = { ...container, ports: [], restartPolicy: undefined, livenessProbe: undefined, readinessProbe: undefined };
+    const bare = {
+      ...container,
+      ports: [],
+      restartPolicy: undefined,
+      restartPolicyRules: [],
+      livenessProbe: undefined,
+      readinessProbe: undefined,
+    };
     const looked = { ...bare, startupProbe: undefined, lifecycle: undefined };
     const context = { volumes, graceSeconds: 0, taken: new Set<string>() };
     const out = validateContainer(looked, at, context);

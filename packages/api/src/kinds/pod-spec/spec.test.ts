@@ -369,6 +369,19 @@ const rows: readonly FaultRow[] = [
     podWith({ restartPolicy: 'always' }),
     'spec.restartPolicy: Unsupported value: "always": supported values: "Always", "OnFailure", "Never"',
   ],
+  // ------------------------------------------------------------------------------------------------------------ gates
+  ['gates before scheduling', podWith({ schedulingGates: [{ name: 'example.com/quota' }, { name: 'ready' }] })],
+  [
+    'a gate that is no name at all',
+    podWith({ schedulingGates: [{ name: 'not a name' }] }),
+    ['spec.schedulingGates[0]', /^Invalid value: "not a name": name part must consist of/],
+  ],
+  ['a gate twice', podWith({ schedulingGates: [{ name: 'a' }, { name: 'a' }] }), 'spec.schedulingGates[1]: Duplicate value: "a"'],
+  [
+    'a node in spite of a gate',
+    podWith({ nodeName: 'n1', schedulingGates: [{ name: 'a' }] }),
+    'spec.nodeName: Forbidden: cannot be set until all schedulingGates have been cleared',
+  ],
   // ------------------------------------------------------------------------------------------------------------ profiles
   [
     'profiles of the node',

@@ -1,6 +1,6 @@
 // Faults of a whole pod spec. Its parts are in the files beside; refused fields are in ../support.ts.
 
-import { type FieldError, forbidden, invalid, notSupported, type Path, required } from '../../errors.js';
+import { duplicate, type FieldError, forbidden, invalid, notSupported, type Path, required } from '../../errors.js';
 import type { PodSpec } from '../../gen/podplane/core/v1/pod.js';
 import { dnsLabelProblems, dnsSubdomainProblems, ipProblems, qualifiedNameProblems } from '../../names.js';
 import type { DeepReadonly } from '../kind-map.js';
@@ -9,11 +9,11 @@ import { type ContainerContext, validateContainers, validateInitContainers } fro
 import { validateDns } from './dns.js';
 import { validateEphemeralContainers } from './ephemeral.js';
 import { validateHostNetworkPorts, validateHostPorts } from './ports.js';
+import { RESTART_POLICIES } from './restart-rules.js';
 import { validateNodeSelector, validatePreferences, validateTolerations } from './scheduling.js';
 import { validatePodSecurity } from './security.js';
 import { validateVolumes } from './volumes.js';
 
-const RESTART_POLICIES = ['Always', 'OnFailure', 'Never'] as const;
 const MAX_INT32 = 2 ** 31 - 1;
 
 type Spec = DeepReadonly<PodSpec>;
@@ -58,6 +58,7 @@ export function validatePodSpec(spec: Spec, path: Path, ofPod = false): FieldErr
   const context: ContainerContext = {
     volumes: new Set(spec.volumes.map((one) => one.name)),
     graceSeconds: spec.terminationGracePeriodSeconds ?? 30,
+    os: spec.os?.name,
     taken: new Set(),
   };
   if (spec.containers.length === 0) out.push(required(path.child('containers')));
@@ -86,6 +87,13 @@ export function validatePodSpec(spec: Spec, path: Path, ofPod = false): FieldErr
   const active = spec.activeDeadlineSeconds;
   if (active !== undefined && (active < 1 || active > MAX_INT32))
     out.push(invalid(path.child('activeDeadlineSeconds'), active, `must be between 1 and ${MAX_INT32}, inclusive`));
+  const gates = new Set<string>();
+  for (const [i, { name }] of spec.schedulingGates.entries()) {
+    const at = path.child('schedulingGates').index(i);
+    for (const problem of qualifiedNameProblems(name)) out.push(invalid(at, name, problem));
+    if (gates.has(name)) out.push(duplicate(at, name));
+    gates.add(name);
+  }
   for (const [i, { conditionType }] of spec.readinessGates.entries()) {
     const at = path.child('readinessGates').index(i).child('conditionType');
     for (const problem of qualifiedNameProblems(conditionType)) out.push(invalid(at, conditionType, problem));

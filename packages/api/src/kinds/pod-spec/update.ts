@@ -1,4 +1,4 @@
-// What may change in the spec of a pod that exists: images, a shorter life, more tolerations. Everything else is fixed.
+// What may change in the spec of a pod that exists: images, a shorter life, more tolerations, fewer gates. Everything else is fixed.
 
 import { type FieldError, forbidden, invalid, type Path } from '../../errors.js';
 import type { PodSpec } from '../../gen/podplane/core/v1/pod.js';
@@ -27,6 +27,10 @@ export function validatePodSpecUpdate(next: Spec, previous: Spec, path: Path): F
   const kept = previous.tolerations.every((old) => next.tolerations.some((one) => sameToleration(one, old)));
   if (!kept) out.push(forbidden(path.child('tolerations'), 'existing toleration can not be modified except its tolerationSeconds'));
 
+  const gates = new Set(previous.schedulingGates.map(({ name }) => name));
+  if (next.schedulingGates.some(({ name }) => !gates.has(name)))
+    out.push(forbidden(path.child('schedulingGates'), 'only deletion is allowed, but found new scheduling gates'));
+
   // With all that may change set to what it was, nothing may differ.
   const grace = next.terminationGracePeriodSeconds === 1 && (previous.terminationGracePeriodSeconds ?? 0) < 0;
   const masked: Spec = {
@@ -35,6 +39,7 @@ export function validatePodSpecUpdate(next: Spec, previous: Spec, path: Path): F
     initContainers: withImagesOf(next.initContainers, previous.initContainers),
     activeDeadlineSeconds: previous.activeDeadlineSeconds,
     tolerations: previous.tolerations,
+    schedulingGates: previous.schedulingGates,
     terminationGracePeriodSeconds: grace ? previous.terminationGracePeriodSeconds : next.terminationGracePeriodSeconds,
   };
   if (!deepEqual(masked, previous)) {
