@@ -11,6 +11,8 @@ export interface FleetOptions {
   readonly address: string;
   readonly nodes: number;
   readonly startMs: number;
+  /** Ms that pods of jobs run; undefined: for ever. */
+  readonly runMs?: number | undefined;
 }
 
 /** For processes that stand for thousands of machines. */
@@ -79,6 +81,7 @@ async function runFleet(options: FleetOptions): Promise<void> {
       const node = new SimulatedNode(system, {
         name,
         startMs: options.startMs,
+        runMs: options.runMs,
         connect: grpcLink(options.address, { caCertificate: pki.caCertificate, certificate, key }),
       });
       nodes.push(node);

@@ -44,6 +44,23 @@ export function isPodLost(pod: Obj<'Pod'>): boolean {
   return condition?.status === 'True' && condition.reason === REASON_NODE_LOST;
 }
 
+/** A pod of a Job carries this finalizer until it has been counted; so none is lost, whoever deletes it. */
+export const JOB_TRACKING = 'batch.kubernetes.io/job-tracking';
+
+/**
+ * How a pod stands towards the workload that controls it. ready, unready: it counts. lost: on a lost node, replaced. leaving: being
+ * deleted and not over. uncounted: over, and its Job has not counted it. over: nothing is to be done about it.
+ */
+export type PodStanding = 'ready' | 'unready' | 'lost' | 'leaving' | 'uncounted' | 'over';
+
+export function podStanding(pod: Obj<'Pod'>): PodStanding {
+  if (isPodTerminal(pod)) return pod.metadata?.finalizers.includes(JOB_TRACKING) === true ? 'uncounted' : 'over';
+  if (isBeingDeleted(pod)) return 'leaving';
+  // Only a lost pod has a reason; asked first, it spares a look through the conditions of all others.
+  if (pod.status?.reason === REASON_NODE_LOST && isPodLost(pod)) return 'lost';
+  return isPodReady(pod) ? 'ready' : 'unready';
+}
+
 /** The owner that manages an object, if there is one. */
 export function controllerOf(object: Obj): { readonly kind: string; readonly name: string; readonly uid: string } | undefined {
   return object.metadata?.ownerReferences.find((owner) => owner.controller === true);

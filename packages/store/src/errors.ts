@@ -74,6 +74,11 @@ export function closed(): StoreError {
   return new StoreError('closed', 'the store is closed');
 }
 
+/** An error's own words. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 export type JournalErrorCode =
   | 'locked' // another server uses the data directory
   | 'unusable-directory' // cannot be made, is no directory, or cannot be written

@@ -1,5 +1,6 @@
 // Under which values each kind's objects can be found, besides their names. How the entries are kept is in state.ts.
 import type { Kind, Obj } from '@podplane/api/kinds/kind-map';
+import { isPodTerminal, type PodStanding, podStanding } from '@podplane/api/pod-state';
 import { DATA_PROTECTION, RECLAIM_NODE } from '@podplane/api/storage/words';
 import { type AnyObject, metadataOf } from './object.js';
 
@@ -43,6 +44,9 @@ function claimsOf(pod: Obj<'Pod'>): readonly string[] {
   return found === undefined ? none : [...found];
 }
 
+/** The value of a pod's index "standing". uid: of the controller. */
+export const standingKey = (uid: string, standing: PodStanding): string => `${uid} ${standing}`;
+
 const own: IndexDefinitions = {
   ReplicaSet: { uncontrolled },
   ControllerRevision: { uncontrolled },
@@ -52,8 +56,13 @@ const own: IndexDefinitions = {
     node: (pod) => [pod.spec?.nodeName ?? ''],
     /** "namespace/name" of each claim that it uses. */
     claim: claimsOf,
-    /** status.phase; a pod without status is under "Pending". */
-    phase: (pod) => [pod.status?.phase || 'Pending'],
+    /** Pods that are over, by status.phase; others are under none. */
+    over: (pod) => (isPodTerminal(pod) ? [pod.status?.phase ?? ''] : none),
+    /** How the pods of a workload stand: "uid standing", see standingKey. Its numbers are asked for with countIndex at every change. */
+    standing: (pod) => {
+      const [uid] = controller(pod as AnyObject);
+      return uid === undefined ? none : [standingKey(uid, podStanding(pod))];
+    },
   },
   PersistentVolume: {
     /** "namespace/name" of the claim that it is for. */

@@ -90,4 +90,17 @@ export abstract class OverlayView<E extends OverlayEntry> implements ReadView {
     }
     return out;
   }
+
+  countIndex(kind: Kind, index: string, value: string): number {
+    let count = this.state.countIndex(kind, index, value);
+    const ofKind = this.entries.get(kind);
+    if (ofKind === undefined || ofKind.size === 0) return count;
+    const valuesOf = this.state.indexValues(kind, index);
+    for (const { namespace, name, object } of ofKind.values()) {
+      const base = this.state.get(kind, namespace, name);
+      if (base !== undefined && valuesOf(base).includes(value)) count--;
+      if (object !== undefined && valuesOf(object).includes(value)) count++;
+    }
+    return count;
+  }
 }

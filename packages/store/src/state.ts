@@ -87,6 +87,10 @@ export class State implements ReadView {
     return out as Obj<K>[];
   }
 
+  countIndex(kind: Kind, index: string, value: string): number {
+    return this.#index(kind, index).entries.get(value)?.size ?? 0;
+  }
+
   /** The function behind an index, for objects that are not in this state. */
   indexValues(kind: Kind, index: string): IndexValues {
     return this.#index(kind, index).valuesOf;

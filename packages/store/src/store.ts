@@ -4,7 +4,7 @@ import type { Kind, Obj } from '@podplane/api/kinds/kind-map';
 import type { System } from '@podplane/api/system';
 import type { CursorMode } from './cursor.js';
 import { DurableView } from './durable-view.js';
-import { closed, gone, invalid, StoreError, sealed } from './errors.js';
+import { closed, gone, invalid, reasonOf, StoreError, sealed } from './errors.js';
 import { MetaValues } from './meta.js';
 import { type Codecs, encode, encodedBody, nameOf, namespaceOf, rememberBody, uidOf } from './object.js';
 import { type Pending, Pipeline } from './pipeline.js';
@@ -147,6 +147,8 @@ export class ObjectStore implements Store {
   index<K extends Kind>(kind: K, index: string, value: string): Iterable<Obj<K>> {
     return this.#state.index(kind, index, value);
   }
+
+  countIndex = (kind: Kind, index: string, value: string): number => this.#state.countIndex(kind, index, value);
 
   causes = (key: Key, limit: number): readonly CauseRecord[] => this.#journal.causes(key, limit);
   causesAt = (revision: number, limit: number): readonly CausedChange[] => this.#journal.causesAt(revision, limit);
@@ -389,8 +391,4 @@ export class ObjectStore implements Store {
 
 function isThenable(value: unknown): boolean {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

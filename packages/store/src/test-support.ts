@@ -134,6 +134,8 @@ export function indexFaults(view: ReadView): string[] {
       for (const object of objects) for (const value of valuesOf(object)) expected.set(value, [...(expected.get(value) ?? []), object]);
       for (const [value, wanted] of expected) {
         if (!sameSet([...view.index(kind, name, value)], wanted)) faults.push(`${name} index of ${kind}, "${value}"`);
+        const count = view.countIndex(kind, name, value);
+        if (count !== wanted.length) faults.push(`count of ${name} index of ${kind}, "${value}": ${count}, not ${wanted.length}`);
       }
     }
   }

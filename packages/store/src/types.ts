@@ -34,6 +34,8 @@ export interface ReadView {
   count(kind: Kind): number;
   /** Objects whose index entry equals value; see indexes.ts for the names ("owner", "node", ...). Unknown index names throw. */
   index<K extends Kind>(kind: K, index: string, value: string): Iterable<Obj<K>>;
+  /** How many index would return, without a look at them. */
+  countIndex(kind: Kind, index: string, value: string): number;
   /** The revision of the newest durable or head change of an object's own is metadata.resourceVersion. */
 }
 

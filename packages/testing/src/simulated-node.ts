@@ -26,6 +26,8 @@ export interface SimulatedNodeOptions {
   readonly labels?: Readonly<Record<string, string>>;
   /** Ms from an assignment to a pod's Ready; jittered by a quarter. */
   readonly startMs?: number;
+  /** Ms from a pod's Ready to its success, where it is one that shall end (restartPolicy other than Always); undefined: it runs for ever. */
+  readonly runMs?: number | undefined;
   /** Ms from a deletion to the report that the pod ended. */
   readonly stopMs?: number;
   readonly connect: (events: NodeLinkEvents) => NodeLink;
@@ -34,7 +36,7 @@ export interface SimulatedNodeOptions {
 interface SimulatedPod {
   pod: Pod;
   status: PodStatus | undefined;
-  phase: 'starting' | 'running' | 'stopping';
+  phase: 'starting' | 'running' | 'over' | 'stopping';
   timer: Timer | undefined;
 }
 
@@ -268,7 +270,32 @@ export class SimulatedNode {
       started.phase = 'running';
       started.status = this.runningStatus(pod);
       this.report(uid, started);
+      const { runMs } = this.options;
+      if (runMs !== undefined && pod.spec?.restartPolicy !== 'Always')
+        started.timer = this.system.timers.after(this.jitter(runMs), () => this.succeed(uid, started));
     });
+  }
+
+  private succeed(uid: string, pod: SimulatedPod): void {
+    if (pod.status === undefined) return;
+    const finishedAt = `${new Date(this.system.clock.now()).toISOString().slice(0, 19)}Z`;
+    pod.phase = 'over';
+    pod.status = PodStatus.fromPartial({
+      ...pod.status,
+      phase: 'Succeeded',
+      conditions: pod.status.conditions.map((one) =>
+        one.type === 'Ready' || one.type === 'ContainersReady'
+          ? { ...one, status: 'False', reason: 'PodCompleted', lastTransitionTime: finishedAt }
+          : one,
+      ),
+      containerStatuses: pod.status.containerStatuses.map((one) => ({
+        ...one,
+        ready: false,
+        started: false,
+        state: { terminated: { exitCode: 0, reason: 'Completed', startedAt: one.state?.running?.startedAt, finishedAt } },
+      })),
+    });
+    this.report(uid, pod);
   }
 
   private ended(uid: string): void {
@@ -279,7 +306,7 @@ export class SimulatedNode {
       uid,
       namespace: pod.pod.metadata?.namespace ?? '',
       name: pod.pod.metadata?.name ?? '',
-      status: PodStatus.fromPartial({ phase: 'Failed' }),
+      status: pod.status?.phase === 'Succeeded' ? pod.status : PodStatus.fromPartial({ phase: 'Failed' }),
       terminated: true,
     });
   }

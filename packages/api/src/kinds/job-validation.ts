@@ -5,7 +5,7 @@ import type { JobSpec, PodFailurePolicyRule } from '../gen/podplane/batch/v1/job
 import { qualifiedNameProblems } from '../names.js';
 import { compileLabelSelector } from '../selectors.js';
 import { deepEqual } from './equal.js';
-import { parseIndexes } from './job-indexes.js';
+import { IndexSet } from './job-indexes.js';
 import type { Readable } from './kind-info.js';
 import type { DeepReadonly } from './kind-map.js';
 import { mustNotChange } from './object-meta.js';
@@ -175,7 +175,7 @@ function validateSuccessPolicy(spec: Spec, path: Path): FieldError[] {
     }
     let most = completions;
     if (succeededIndexes !== undefined) {
-      const indexes = parseIndexes(succeededIndexes, completions);
+      const indexes = IndexSet.parse(succeededIndexes, completions);
       if (indexes === undefined) out.push(invalid(rule.child('succeededIndexes'), succeededIndexes, 'error parsing succeededIndexes'));
       else most = indexes.size;
     }

@@ -4,7 +4,6 @@ import type { JsonObject } from '../decode/tree.js';
 import { applyMergePatch } from '../patch.js';
 import { kindInfo } from './catalogue.js';
 import { setJobSelector } from './job.js';
-import { indexesText, parseIndexes } from './job-indexes.js';
 import type { Kind } from './kind-names.js';
 import { admitted, createFaults, decoded, goodJob, goodWorkload, NOW, texts, updateFaults } from './testing/pods.js';
 
@@ -324,19 +323,4 @@ test('columns', () => {
     Active: '1',
     'Last Schedule': '5m',
   });
-});
-
-test.each<[string, number[] | undefined]>([
-  ['', []],
-  ['0,2-4', [0, 2, 3, 4]],
-  ['7', [7]],
-  ['3,2', undefined],
-  ['1-', undefined],
-  ['4-2', undefined],
-  ['0-99', undefined],
-  ['a', undefined],
-])('indexes %j', (text, indexes) => {
-  const parsed = parseIndexes(text, 10);
-  expect(parsed && [...parsed]).toEqual(indexes);
-  if (indexes !== undefined) expect(indexesText(indexes)).toBe(text);
 });

@@ -23,7 +23,7 @@ export function isRolling(deployment: Obj<'Deployment'>): boolean {
   return deployment.spec?.strategy?.type !== 'Recreate';
 }
 
-/** Size that a new set gets. all: replicas asked for by all sets, current: by the new one. */
+/** Size that a new set gets. all: pods that all sets have or are asked for, current: asked for of the new one. */
 export function newSetSize(bounds: Bounds, rolling: boolean, all: number, current: number): number {
   if (!rolling) return bounds.replicas;
   const room = bounds.replicas + bounds.maxSurge - all;

@@ -290,3 +290,32 @@ describe('a Deployment', () => {
     expect(new Set(world.pods().map((pod) => pod.spec)).size).toBe(1);
   });
 });
+
+it('does not grow the new set before the old one has acted on its smaller size', async () => {
+  world.start(() => [new DeploymentController()]);
+  world.create('Deployment', makeDeployment('web', { replicas: 4, maxSurge: 1, maxUnavailable: 0 }));
+  await world.settle();
+  /** As its controller would: what the set has now. */
+  const observed = async (image: string, replicas: number): Promise<void> => {
+    const set = world.sets().find(({ spec }) => spec?.template?.spec?.containers[0]?.image === image);
+    world.edit('ReplicaSet', set?.metadata?.name ?? '', (draft) => {
+      draft.status = {
+        replicas,
+        readyReplicas: replicas,
+        availableReplicas: replicas,
+        observedGeneration: draft.metadata?.generation,
+        conditions: [],
+      };
+    });
+    await world.settle();
+  };
+  const sizes = (): Record<string, number | undefined> =>
+    Object.fromEntries(world.sets().map(({ spec }) => [spec?.template?.spec?.containers[0]?.image ?? '', spec?.replicas]));
+  await observed('v1', 4);
+  setImage('v2');
+  await world.settle();
+  await observed('v2', 1);
+  expect(sizes()).toEqual({ v1: 3, v2: 1 });
+  await observed('v1', 3);
+  expect(sizes()).toEqual({ v1: 3, v2: 2 });
+});

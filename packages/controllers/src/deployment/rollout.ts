@@ -21,7 +21,7 @@ import {
   setName,
   templateHash,
 } from './sets.js';
-import { actualReplicas, isComplete, lastingReplicas, specReplicas } from './status.js';
+import { actualReplicas, heldReplicas, isComplete, lastingReplicas, specReplicas } from './status.js';
 
 type ReplicaSet = Obj<'ReplicaSet'>;
 type Deployment = Obj<'Deployment'>;
@@ -125,7 +125,7 @@ export class Rollout {
         this.collisionCount++;
         continue;
       }
-      const size = newSetSize(this.#bounds, isRolling(this.deployment), specReplicas(this.#sets), 0);
+      const size = newSetSize(this.#bounds, isRolling(this.deployment), heldReplicas(this.#sets), 0);
       const made = createNewSet(tx, this.deployment, hash, size, revision, this.#sizes);
       this.#sets = [...this.#sets, made].sort(byCreation);
       this.#newUid = uidOf(made);
@@ -204,7 +204,7 @@ export class Rollout {
     if (newSet === undefined) return;
     const current = newSet.spec?.replicas ?? 1;
     const { replicas } = this.#bounds;
-    const target = current > replicas ? replicas : newSetSize(this.#bounds, true, specReplicas(this.#sets), current);
+    const target = current > replicas ? replicas : newSetSize(this.#bounds, true, heldReplicas(this.#sets), current);
     if (this.#resize(newSet, target)) return;
     if (this.#shrinkOld()) return;
     this.#clear();

@@ -12,6 +12,9 @@ const sum = (sets: readonly Obj<'ReplicaSet'>[], of: (set: Obj<'ReplicaSet'>) =>
   sets.reduce((total, set) => total + (of(set) ?? 0), 0);
 
 export const specReplicas = (sets: readonly Obj<'ReplicaSet'>[]): number => sum(sets, (set) => set.spec?.replicas ?? 1);
+/** As specReplicas, but of a set that has not acted on a smaller size yet, those that it still has. */
+export const heldReplicas = (sets: readonly Obj<'ReplicaSet'>[]): number =>
+  sum(sets, (set) => Math.max(set.spec?.replicas ?? 1, set.status?.replicas ?? 0));
 export const availableReplicas = (sets: readonly Obj<'ReplicaSet'>[]): number => sum(sets, (set) => set.status?.availableReplicas);
 /** As availableReplicas, but of pods that are about to be deleted none is counted: a set may not have acted on its new size yet. */
 export const lastingReplicas = (sets: readonly Obj<'ReplicaSet'>[]): number =>

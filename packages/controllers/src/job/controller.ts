@@ -1,68 +1,114 @@
-// Jobs: pods until enough have succeeded. Which changes concern which job, what a pass writes, how a job ends. How pods are counted is in
-// tally.ts, what failures mean in policies.ts, what a pod looks like in pods.ts.
-import type { JobCondition, JobStatus } from '@podplane/api/gen/podplane/batch/v1/job';
-import { deepEqual } from '@podplane/api/kinds/equal';
+// Jobs: pods until enough have succeeded. Which changes concern which job, which pods a look at one needs, and what becomes of a job that has
+// ended. What a look decides is in pass.ts, how pods are counted in tally.ts, what failures mean in policies.ts, what a pod looks like in pods.ts.
+//
+// A look costs what a job has running and what has ended since the last one, not what it ever had: pods that are over and counted are found
+// by no index that is read here.
 import { setJobSelector } from '@podplane/api/kinds/job';
-import type { Obj } from '@podplane/api/kinds/kind-map';
-import { controllerOf, isBeingDeleted } from '@podplane/api/pod-state';
+import { controllerOf, isBeingDeleted, type PodStanding } from '@podplane/api/pod-state';
+import { standingKey } from '@podplane/store/indexes';
 import type { Change, ReadView, Tx } from '@podplane/store/types';
-import { chooseForDeletion } from '../replicaset/ranking.js';
 import type { ReconcileContext, ReconcileResult, Reconciler } from '../runtime/types.js';
 import { Ages } from '../shared/ages.js';
 import { claimPods, ownerKeys } from '../shared/claim-pods.js';
-import { createPod } from '../shared/create-pod.js';
-import { deletePod } from '../shared/delete-pod.js';
-import { keyOf, nameOf, namespaceOf, namesText, parseKey, regarding, uidOf } from '../shared/objects.js';
-import { timeOf, timeText } from '../shared/time.js';
-import { judge, type Verdict } from './end.js';
-import { endedAt, failuresBefore, indexOf, isIndexed, isTracked, type Job, newPod, type Pod, TRACKING } from './pods.js';
-import { meaningOf } from './policies.js';
-import { indexesText, type Tally, tallyOf } from './tally.js';
+import { keyOf, nameOf, namespaceOf, parseKey, uidOf } from '../shared/objects.js';
+import { timeOf } from '../shared/time.js';
+import { Failures } from './back-off.js';
+import { holds, Pass, release } from './pass.js';
+import { isTracked, type Job, type Pod, TRACKING } from './pods.js';
 
-/** Most pods made or let go in one reconcile. */
-const BURST = 500;
-const EVENTS_EACH = 20;
-/** After so many ms a failed pod is replaced; doubled with each further failure. */
-const BACK_OFF_FIRST = 10_000;
-const BACK_OFF_MOST = 600_000;
 /** Keys of pods that carry our finalizer and have no job. */
 const ORPHAN = 'orphan:';
+/** Keys of jobs that may have pods to take or to let go. */
+const CLAIM = 'claim:';
+/** All that a look is about. */
+const OPEN: readonly PodStanding[] = ['ready', 'unready', 'lost', 'leaving', 'uncounted'];
+
+/** What is known of a job since the start of this controller. */
+interface Known {
+  readonly uid: string;
+  readonly failures: Failures;
+}
 
 export class JobController implements Reconciler {
   readonly name = 'job';
   readonly #ages = new Ages();
+  /** By key. Losing it costs one look at all pods of a job. */
+  readonly #known = new Map<string, Known>();
 
   *keysFor(change: Change, view: ReadView): Iterable<string> {
     if (change.kind === 'Job') {
-      if (change.type !== 'deleted') yield keyOf(change.object);
-      else for (const pod of view.index('Pod', 'controller', uidOf(change.object))) if (isTracked(pod)) yield `${ORPHAN}${keyOf(pod)}`;
+      const job = change.object as Job;
+      const before = change.previous as Job | undefined;
+      if (change.type !== 'deleted' && before?.spec?.selector !== job.spec?.selector) yield `${CLAIM}${keyOf(job)}`;
+      yield keyOf(job);
+      if (change.type !== 'deleted') return;
+      for (const pod of view.index('Pod', 'controller', uidOf(job))) if (isTracked(pod)) yield `${ORPHAN}${keyOf(pod)}`;
     } else if (change.kind === 'Pod') {
-      yield* ownerKeys(change, view, 'Job');
       const pod = change.object as Pod;
+      const before = change.previous;
+      const { labels, ownerReferences } = pod.metadata ?? {};
+      const isOther =
+        change.type === 'modified' && (before?.metadata?.labels !== labels || before?.metadata?.ownerReferences !== ownerReferences);
+      for (const key of ownerKeys(change, view, 'Job')) {
+        if (isOther || controllerOf(pod) === undefined) yield `${CLAIM}${key}`;
+        yield key;
+      }
       if (change.type !== 'deleted' && isTracked(pod) && jobOf(view, pod) === undefined) yield `${ORPHAN}${keyOf(pod)}`;
     }
   }
 
   *allKeys(view: ReadView): Iterable<string> {
-    for (const job of view.list('Job')) yield keyOf(job);
+    for (const job of view.list('Job')) {
+      yield `${CLAIM}${keyOf(job)}`;
+      yield keyOf(job);
+    }
     for (const pod of view.list('Pod')) if (isTracked(pod) && jobOf(view, pod) === undefined) yield `${ORPHAN}${keyOf(pod)}`;
   }
 
   reconcile(key: string, context: ReconcileContext): ReconcileResult {
-    const { tx, now } = context;
+    const { tx } = context;
     if (key.startsWith(ORPHAN)) {
       const { namespace, name } = parseKey(key.slice(ORPHAN.length));
       const pod = tx.get('Pod', namespace, name);
       if (pod !== undefined && jobOf(tx, pod) === undefined) release(tx, pod);
       return undefined;
     }
+    if (key.startsWith(CLAIM)) {
+      // Forgotten, so that the next look is one at all.
+      this.#known.delete(key.slice(CLAIM.length));
+      return undefined;
+    }
     const { namespace, name } = parseKey(key);
     let job = tx.get('Job', namespace, name);
-    if (job?.spec?.template === undefined) return undefined;
+    if (job?.spec?.template === undefined) {
+      this.#known.delete(key);
+      return undefined;
+    }
     if (job.spec.selector === undefined) job = tx.edit('Job', namespace, name, setJobSelector);
-    const pods = claimPods(tx, 'Job', job);
-    if (holds(job, 'Complete') || holds(job, 'Failed')) return afterEnd(context, job, pods, this.#ages);
-    return new Pass(context, job, trackAll(tx, pods), now, this.#ages).run();
+    try {
+      const { pods, failures } = this.#openPods(key, job, tx);
+      if (holds(job, 'Complete') || holds(job, 'Failed')) return afterEnd(context, job, pods, this.#ages);
+      return new Pass(context, job, trackAll(tx, pods), failures, this.#ages).run();
+    } catch (error) {
+      this.#known.delete(key); // what it took is undone
+      throw error;
+    }
+  }
+
+  /** The job's pods that are not over, or not counted. The first time it looks at all, takes those that are its own and lets others go. */
+  #openPods(key: string, job: Job, tx: Tx): { readonly pods: Pod[]; readonly failures: Failures } {
+    const uid = uidOf(job);
+    const known = this.#known.get(key);
+    if (known?.uid !== uid) {
+      const pods = claimPods(tx, 'Job', job);
+      const failures = new Failures();
+      for (const pod of pods) failures.note(job, pod);
+      this.#known.set(key, { uid, failures });
+      return { pods, failures };
+    }
+    const pods = OPEN.flatMap((standing) => [...tx.index('Pod', 'standing', standingKey(uid, standing))]);
+    for (const pod of pods) known.failures.note(job, pod);
+    return { pods, failures: known.failures };
   }
 }
 
@@ -73,13 +119,6 @@ function jobOf(view: ReadView, pod: Pod): Job | undefined {
   return job !== undefined && uidOf(job) === owner?.uid ? job : undefined;
 }
 
-/** Lets a pod go: it has been counted, or need not be. */
-function release(tx: Tx, pod: Pod): void {
-  if (pod.metadata === undefined || !isTracked(pod)) return;
-  const finalizers = pod.metadata.finalizers.filter((one) => one !== TRACKING);
-  tx.update('Pod', { ...pod, metadata: { ...pod.metadata, finalizers } }, 'any');
-}
-
 /** Pods that were adopted while they run are counted like all others. */
 function trackAll(tx: Tx, pods: readonly Pod[]): Pod[] {
   return pods.map((pod) => {
@@ -88,9 +127,6 @@ function trackAll(tx: Tx, pods: readonly Pod[]): Pod[] {
     return tx.update('Pod', { ...pod, metadata: { ...pod.metadata, finalizers: [...pod.metadata.finalizers, TRACKING] } }, 'any');
   });
 }
-
-const holds = (job: Job, type: string): boolean =>
-  job.status?.conditions.some((one) => one.type === type && one.status === 'True') === true;
 
 /** An ended job lets its pods go, and itself when its time is up. */
 function afterEnd(context: ReconcileContext, job: Job, pods: readonly Pod[], ages: Ages): ReconcileResult {
@@ -104,273 +140,4 @@ function afterEnd(context: ReconcileContext, job: Job, pods: readonly Pod[], age
   context.because(`ended more than ${ttl} s ago`);
   tx.markDeleted('Job', namespaceOf(job), nameOf(job), 0);
   return undefined;
-}
-
-function endingOf(verdict: Verdict | undefined): 'no' | 'failed' | 'succeeded' {
-  if (verdict === undefined) return 'no';
-  return verdict.succeeds ? 'succeeded' : 'failed';
-}
-
-/** One look at one job that has not ended. */
-class Pass {
-  readonly #context: ReconcileContext;
-  readonly #job: Job;
-  readonly #now: number;
-  readonly #pods: readonly Pod[];
-  readonly #ages: Ages;
-  #conditions: JobCondition[];
-  #wait = Number.POSITIVE_INFINITY;
-  /** Numbers that this pass changes after the count. */
-  #active = 0;
-  #terminating = 0;
-  #failed = 0;
-
-  constructor(context: ReconcileContext, job: Job, pods: readonly Pod[], now: number, ages: Ages) {
-    this.#context = context;
-    this.#ages = ages;
-    this.#job = job;
-    this.#pods = pods;
-    this.#now = now;
-    this.#conditions = (job.status?.conditions ?? []).map((one) => ({ ...one }));
-  }
-
-  run(): ReconcileResult {
-    const job = this.#job;
-    const suspended = job.spec?.suspend === true;
-    let startTime = job.status?.startTime;
-    if (this.#suspension(suspended) || (startTime === undefined && !suspended)) startTime = suspended ? startTime : timeText(this.#now);
-    let verdict = this.#standingVerdict();
-    let tally = tallyOf(job, this.#pods, endingOf(verdict));
-    if (verdict === undefined) {
-      const judged = judge(job, tally, this.#pods, startTime, this.#now);
-      verdict = judged.verdict;
-      if (judged.againInMs !== undefined) this.#wait = Math.min(this.#wait, judged.againInMs);
-      if (verdict !== undefined) {
-        this.#setCondition(verdict.succeeds ? 'SuccessCriteriaMet' : 'FailureTarget', verdict);
-        tally = tallyOf(job, this.#pods, endingOf(verdict));
-      }
-    }
-    for (const pod of tally.release.slice(0, BURST)) release(this.#context.tx, pod);
-    if (tally.release.length > BURST) {
-      // The rest is counted in the next pass: here only what was let go may be.
-      return this.#partly(startTime, tally, endingOf(verdict));
-    }
-    this.#active = tally.active.length;
-    this.#terminating = tally.terminating;
-    this.#failed = tally.failed;
-    if (verdict !== undefined) this.#endPods(tally, verdict);
-    else if (suspended) this.#letGo(tally.active, 'Suspended');
-    else if (!isBeingDeleted(job)) this.#manage(tally);
-    const over = verdict !== undefined && this.#active === 0 && this.#terminating === 0;
-    if (over && verdict !== undefined) this.#finish(verdict);
-    this.#write(tally, startTime, over && verdict?.succeeds === true);
-    return Number.isFinite(this.#wait) ? { requeueAfterMs: Math.max(0, this.#wait) } : undefined;
-  }
-
-  /** Counts as many of the ended pods as one pass may. */
-  #partly(startTime: string | undefined, tally: Tally, finishing: 'no' | 'failed' | 'succeeded'): ReconcileResult {
-    const some = new Set(tally.release.slice(0, BURST));
-    const rest = new Set(tally.release);
-    const counted = tallyOf(
-      this.#job,
-      this.#pods.filter((pod) => some.has(pod) || !rest.has(pod)),
-      finishing,
-    );
-    this.#active = counted.active.length;
-    this.#terminating = counted.terminating;
-    this.#failed = counted.failed;
-    this.#write(counted, startTime, false);
-    return { requeueAfterMs: 0 };
-  }
-
-  /** Returns whether the job was resumed in this pass. */
-  #suspension(suspended: boolean): boolean {
-    const was = holds(this.#job, 'Suspended');
-    if (suspended === was) return false;
-    const [reason, message] = suspended ? (['JobSuspended', 'Job suspended'] as const) : (['JobResumed', 'Job resumed'] as const);
-    this.#setCondition('Suspended', { reason, message, succeeds: false }, suspended ? 'True' : 'False');
-    this.#tell('Normal', suspended ? 'Suspended' : 'Resumed', message);
-    return !suspended;
-  }
-
-  /** Decided already, and waiting for its pods to end. */
-  #standingVerdict(): Verdict | undefined {
-    for (const { type, status, reason, message } of this.#conditions) {
-      if (status !== 'True' || (type !== 'FailureTarget' && type !== 'SuccessCriteriaMet')) continue;
-      return { reason: reason ?? '', message: message ?? '', succeeds: type === 'SuccessCriteriaMet' };
-    }
-    return undefined;
-  }
-
-  #endPods(tally: Tally, verdict: Verdict): void {
-    if (tally.active.length === 0) return;
-    const replaceLate = this.#job.spec?.podReplacementPolicy === 'Failed';
-    const names: string[] = [];
-    for (const pod of tally.active) {
-      names.push(nameOf(pod));
-      // Ended by us: it is counted here, unless it shall be seen to its end first.
-      if (!replaceLate || verdict.succeeds) {
-        this.#letGoOne(pod);
-        if (!verdict.succeeds) this.#failed++;
-      } else {
-        const left = deletePod(this.#context.tx, pod);
-        this.#active--;
-        if (left !== undefined) this.#terminating++;
-      }
-    }
-    this.#tellPods('SuccessfulDelete', 'Deleted', names);
-  }
-
-  /** Deletes a pod without counting it. */
-  #letGoOne(pod: Pod): void {
-    const { tx } = this.#context;
-    const left = deletePod(tx, pod);
-    if (left !== undefined) release(tx, left);
-    this.#active--;
-    if (tx.get('Pod', namespaceOf(pod), nameOf(pod)) !== undefined) this.#terminating++;
-  }
-
-  #letGo(pods: readonly Pod[], why: string): void {
-    if (pods.length === 0) return;
-    for (const pod of pods) this.#letGoOne(pod);
-    this.#context.because(`${why}: delete ${pods.length} pod${pods.length === 1 ? '' : 's'} of ${nameOf(this.#job)}`);
-    this.#tellPods('SuccessfulDelete', 'Deleted', pods.map(nameOf));
-  }
-
-  #manage(tally: Tally): void {
-    const { spec } = this.#job;
-    const parallelism = spec?.parallelism ?? 1;
-    const surplus = isIndexed(this.#job) ? surplusIndexes(this.#job, tally) : [];
-    const active = tally.active.filter((pod) => !surplus.includes(pod));
-    const open = spec?.completions === undefined ? undefined : spec.completions - tally.succeeded - tally.failedIndexes.size;
-    let want = open === undefined ? (tally.succeeded > 0 ? active.length : parallelism) : Math.min(parallelism, Math.max(0, open));
-    want = Math.min(want, parallelism);
-    if (active.length > want) surplus.push(...chooseForDeletion(active, active.length - want, new Map()));
-    this.#letGo(surplus, 'too many');
-    const leaving = spec?.podReplacementPolicy === 'Failed' ? tally.terminating : 0;
-    const missing = want - active.length - leaving;
-    if (missing > 0) this.#create(tally, active, missing);
-  }
-
-  #create(tally: Tally, active: readonly Pod[], missing: number): void {
-    const { tx, random } = this.#context;
-    const job = this.#job;
-    const perIndex = job.spec?.backoffLimitPerIndex !== undefined;
-    const common = perIndex ? 0 : this.#backOffLeft('', lastFailures(this.#pods, job));
-    if (common > 0) {
-      this.#wait = Math.min(this.#wait, common);
-      return;
-    }
-    const names: string[] = [];
-    const make = (index: number | undefined, failures: number): void => {
-      const isFree = (name: string): boolean => tx.get('Pod', namespaceOf(job), name) === undefined;
-      const pod = newPod(job, { index, failures }, this.#now, isFree, (length) => random.suffix(length));
-      createPod(tx, pod);
-      names.push(nameOf(pod));
-      this.#active++;
-    };
-    const count = Math.min(missing, BURST);
-    if (isIndexed(job)) {
-      const taken = new Set(active.map(indexOf));
-      for (let index = 0; index < (job.spec?.completions ?? 0) && names.length < count; index++) {
-        if (taken.has(index) || tally.succeededIndexes.has(index) || tally.failedIndexes.has(index)) continue;
-        const before = tally.held.get(index);
-        const ignored = before !== undefined && meaningOf(job, before).action === 'Ignore';
-        const failures = before === undefined ? 0 : failuresBefore(before) + (ignored ? 0 : 1);
-        if (before !== undefined) {
-          const left = this.#backOffLeft(String(index), { count: failures, at: endedAt(before) ?? 0 });
-          if (left > 0) {
-            this.#wait = Math.min(this.#wait, left);
-            continue;
-          }
-          release(tx, before);
-          if (!ignored) this.#failed++;
-        }
-        make(index, failures);
-      }
-    } else while (names.length < count) make(undefined, 0);
-    if (missing > BURST) this.#wait = 0;
-    if (names.length === 0) return;
-    this.#context.because(`create ${names.length} pod${names.length === 1 ? '' : 's'} of ${nameOf(job)}`);
-    this.#tellPods('SuccessfulCreate', 'Created', names);
-  }
-
-  /** Ms until the next try, of an index or ("") of the job. */
-  #backOffLeft(index: string, { count, at }: { readonly count: number; readonly at: number }): number {
-    if (count === 0) return 0;
-    const delay = Math.min(BACK_OFF_MOST, BACK_OFF_FIRST * 2 ** Math.min(count - 1, 20));
-    return delay - this.#ages.of(`failure ${uidOf(this.#job)} ${index}`, at, this.#now, this.#context.monotonic);
-  }
-
-  #finish(verdict: Verdict): void {
-    this.#setCondition(verdict.succeeds ? 'Complete' : 'Failed', verdict);
-    if (verdict.succeeds) this.#tell('Normal', 'Completed', 'Job completed');
-    else this.#tell('Warning', verdict.reason, verdict.message);
-    const ttl = this.#job.spec?.ttlSecondsAfterFinished;
-    if (ttl !== undefined) this.#wait = ttl * 1000;
-  }
-
-  #setCondition(type: string, { reason, message }: Verdict, status: 'True' | 'False' = 'True'): void {
-    const time = timeText(this.#now);
-    const condition = { type, status, reason, message, lastProbeTime: time, lastTransitionTime: time };
-    const at = this.#conditions.findIndex((one) => one.type === type);
-    if (at >= 0) this.#conditions[at] = condition;
-    else this.#conditions.push(condition);
-  }
-
-  #write(tally: Tally, startTime: string | undefined, complete: boolean): void {
-    const job = this.#job;
-    const byIndex = isIndexed(job);
-    const failedIndexes = job.spec?.backoffLimitPerIndex === undefined ? undefined : indexesText(tally.failedIndexes);
-    const status: JobStatus = {
-      conditions: this.#conditions,
-      startTime,
-      completionTime: complete ? timeText(this.#now) : undefined,
-      active: this.#active,
-      ready: Math.min(tally.ready, this.#active),
-      terminating: this.#terminating,
-      succeeded: tally.succeeded,
-      failed: this.#failed,
-      completedIndexes: byIndex ? indexesText(tally.succeededIndexes) : undefined,
-      failedIndexes,
-      uncountedTerminatedPods: { succeeded: [], failed: [] },
-    };
-    if (!deepEqual(job.status, status)) this.#context.tx.update('Job', { ...job, status }, 'any');
-  }
-
-  #tell(type: 'Normal' | 'Warning', reason: string, message: string): void {
-    this.#context.event({ regarding: regarding('Job', this.#job), type, reason, message });
-  }
-
-  #tellPods(reason: string, verb: string, names: readonly string[]): void {
-    if (names.length > EVENTS_EACH) this.#tell('Normal', reason, `${verb} ${names.length} pods: ${namesText(names)}`);
-    else for (const name of names) this.#tell('Normal', reason, `${verb} pod: ${name}`);
-  }
-}
-
-/** Pods of indexes that are done or do not exist, and all but the first of an index. */
-function surplusIndexes(job: Job, tally: Tally): Pod[] {
-  const seen = new Set<number>();
-  const surplus: Pod[] = [];
-  for (const pod of tally.active) {
-    const index = indexOf(pod);
-    const idle = index === undefined || index >= (job.spec?.completions ?? 0);
-    if (idle || seen.has(index) || tally.succeededIndexes.has(index) || tally.failedIndexes.has(index)) surplus.push(pod);
-    else seen.add(index);
-  }
-  return surplus;
-}
-
-/** How many pods failed since one last succeeded, and when the newest did. */
-function lastFailures(pods: readonly Obj<'Pod'>[], job: Job): { readonly count: number; readonly at: number } {
-  let success = Number.NEGATIVE_INFINITY;
-  const failures: number[] = [];
-  for (const pod of pods) {
-    const at = endedAt(pod);
-    if (at === undefined) continue;
-    if (pod.status?.phase === 'Succeeded') success = Math.max(success, at);
-    else if (meaningOf(job, pod).action !== 'Ignore') failures.push(at);
-  }
-  const since = failures.filter((at) => at > success);
-  return { count: since.length, at: Math.max(0, ...since) };
 }

@@ -1,7 +1,7 @@
 // The pods of a Job: which index one has, how it ended, what a new one looks like. Pure.
 import { EnvVar } from '@podplane/api/gen/podplane/core/v1/env';
 import type { Obj } from '@podplane/api/kinds/kind-map';
-import { isBeingDeleted, isPodTerminal, podCondition } from '@podplane/api/pod-state';
+import { isBeingDeleted, isPodTerminal, JOB_TRACKING, podCondition } from '@podplane/api/pod-state';
 import { nameOf } from '../shared/objects.js';
 import { type Mould, mouldOf, podFrom, type Template } from '../shared/pod-mould.js';
 import { timeOf } from '../shared/time.js';
@@ -9,8 +9,7 @@ import { timeOf } from '../shared/time.js';
 export type Job = Obj<'Job'>;
 export type Pod = Obj<'Pod'>;
 
-/** A pod carries it until it has been counted; so none is lost, whoever deletes it. */
-export const TRACKING = 'batch.kubernetes.io/job-tracking';
+export const TRACKING = JOB_TRACKING;
 export const INDEX = 'batch.kubernetes.io/job-completion-index';
 export const FAILURES = 'batch.kubernetes.io/job-index-failure-count';
 const INDEX_ENV = 'JOB_COMPLETION_INDEX';

@@ -1,5 +1,5 @@
 // What failures of pods mean by a job's podFailurePolicy, and when its successPolicy is met. Pure.
-import { parseIndexes } from '@podplane/api/kinds/job-indexes';
+import { IndexSet } from '@podplane/api/kinds/job-indexes';
 import type { Obj } from '@podplane/api/kinds/kind-map';
 import type { Job, Pod } from './pods.js';
 
@@ -44,11 +44,11 @@ const has = (pod: Obj<'Pod'>, type: string, status: string): boolean =>
   pod.status?.conditions.some((one) => one.type === type && one.status === status) === true;
 
 /** The message of the rule of the successPolicy that is met; undefined: none is. */
-export function metSuccessRule(job: Job, succeeded: ReadonlySet<number>): string | undefined {
+export function metSuccessRule(job: Job, succeeded: IndexSet): string | undefined {
   const completions = job.spec?.completions ?? 0;
   for (const [i, { succeededIndexes, succeededCount }] of (job.spec?.successPolicy?.rules ?? []).entries()) {
-    const of = succeededIndexes === undefined ? undefined : parseIndexes(succeededIndexes, completions);
-    const done = of === undefined ? succeeded.size : [...of].filter((index) => succeeded.has(index)).length;
+    const of = succeededIndexes === undefined ? undefined : IndexSet.parse(succeededIndexes, completions);
+    const done = of === undefined ? succeeded.size : of.common(succeeded);
     const needed = succeededCount ?? of?.size ?? completions;
     if (done >= needed) return `Matched rules at index ${i}`;
   }

@@ -1,6 +1,6 @@
 // Counting a job's pods, each exactly once: one that ended is counted and let go in the same transaction, so nothing has to be
 // remembered in between (status.uncountedTerminatedPods stays empty). Decides only; controller.ts writes.
-import { indexesText, parseIndexes } from '@podplane/api/kinds/job-indexes';
+import { IndexSet } from '@podplane/api/kinds/job-indexes';
 import { isBeingDeleted, isPodReady } from '@podplane/api/pod-state';
 import { failuresBefore, indexOf, isIndexed, isTracked, type Job, type Pod, standingOf } from './pods.js';
 import { meaningOf } from './policies.js';
@@ -17,14 +17,14 @@ export interface Tally {
   readonly held: ReadonlyMap<number, Pod>;
   readonly succeeded: number;
   readonly failed: number;
-  readonly succeededIndexes: ReadonlySet<number>;
-  readonly failedIndexes: ReadonlySet<number>;
+  readonly succeededIndexes: IndexSet;
+  readonly failedIndexes: IndexSet;
   /** A rule of the podFailurePolicy ends the job. */
   readonly verdict: string | undefined;
 }
 
-export const indexesOf = (text: string | undefined): Set<number> => new Set(parseIndexes(text ?? '', Number.MAX_SAFE_INTEGER));
-export { indexesText };
+/** What a status says; nothing where it is no such text. */
+const indexesOf = (text: string | undefined): IndexSet => IndexSet.parse(text ?? '', Number.MAX_SAFE_INTEGER) ?? new IndexSet();
 
 /** finishing: the job is to end, so every pod that it still has counts as failed, or not at all where it succeeds. */
 export function tallyOf(job: Job, pods: readonly Pod[], finishing: 'no' | 'failed' | 'succeeded'): Tally {

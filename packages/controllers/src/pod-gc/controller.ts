@@ -16,6 +16,8 @@ export interface PodGcConfig {
 export const defaultPodGcConfig: PodGcConfig = { terminatedThreshold: 12_500, orphanGraceMs: 5000 };
 
 const TERMINATED = '#terminated';
+const OVER = ['Succeeded', 'Failed'] as const;
+const CLEAR_EVERY_MS = 1000;
 /** Most pods removed in one reconcile. */
 const BURST = 500;
 
@@ -24,6 +26,8 @@ export class PodGcController implements Reconciler {
   readonly #config: PodGcConfig;
   /** Since when a pod is seen without its node, monotonic. */
   readonly #orphanedSince = new Map<string, number>();
+  /** Monotonic. */
+  #nextClearing = 0;
 
   constructor(config: Partial<PodGcConfig> = {}) {
     this.#config = { ...defaultPodGcConfig, ...config };
@@ -37,7 +41,7 @@ export class PodGcController implements Reconciler {
       const pod = change.object as Obj<'Pod'>;
       if (change.type === 'deleted') this.#orphanedSince.delete(keyOf(pod));
       else if (isCandidate(pod, view)) yield keyOf(pod);
-      else if (isPodTerminal(pod) && view.count('Pod') > this.#config.terminatedThreshold) yield TERMINATED;
+      else if (isPodTerminal(pod) && countOver(view) > this.#config.terminatedThreshold) yield TERMINATED;
     }
   }
 
@@ -73,17 +77,24 @@ export class PodGcController implements Reconciler {
   }
 
   #clearTerminated(context: ReconcileContext): ReconcileResult {
-    const { tx } = context;
-    if (tx.count('Pod') <= this.#config.terminatedThreshold) return undefined;
-    const over = [...tx.index('Pod', 'phase', 'Succeeded'), ...tx.index('Pod', 'phase', 'Failed')].filter((pod) => !isBeingDeleted(pod));
+    const { tx, monotonic } = context;
+    if (countOver(tx) <= this.#config.terminatedThreshold) return undefined;
+    // To find the oldest, all are looked at: once a second at most, whatever ends meanwhile.
+    const wait = this.#nextClearing - monotonic;
+    if (wait > 0) return { requeueAfterMs: wait };
+    const over = OVER.flatMap((phase) => [...tx.index('Pod', 'over', phase)]).filter((pod) => !isBeingDeleted(pod));
     const excess = over.length - this.#config.terminatedThreshold;
     if (excess <= 0) return undefined;
     context.because(`${over.length} pods are over`);
     over.sort((a, b) => ((a.metadata?.creationTimestamp ?? '') < (b.metadata?.creationTimestamp ?? '') ? -1 : 1));
     for (const pod of over.slice(0, Math.min(excess, BURST))) tx.markDeleted('Pod', namespaceOf(pod), nameOf(pod), 0);
-    return excess > BURST ? { requeueAfterMs: 0 } : undefined;
+    if (excess > BURST) return { requeueAfterMs: 0 };
+    this.#nextClearing = monotonic + CLEAR_EVERY_MS;
+    return undefined;
   }
 }
+
+const countOver = (view: ReadView): number => OVER.reduce((sum, phase) => sum + view.countIndex('Pod', 'over', phase), 0);
 
 function isCandidate(pod: Obj<'Pod'>, view: ReadView): boolean {
   const nodeName = pod.spec?.nodeName;

@@ -2,14 +2,26 @@
 // status that says how many. Rollouts are the Deployment's business.
 import type { ReplicaSetStatus } from '@podplane/api/gen/podplane/apps/v1/replica_set';
 import type { Obj } from '@podplane/api/kinds/kind-map';
-import { controllerOf, isBeingDeleted, isPodReady, isPodTerminal } from '@podplane/api/pod-state';
+import { controllerOf, isBeingDeleted, isPodTerminal } from '@podplane/api/pod-state';
 import type { Change, ReadView, Tx } from '@podplane/store/types';
 import type { ReconcileContext, ReconcileResult, Reconciler } from '../runtime/types.js';
 import { createPod } from '../shared/create-pod.js';
 import { deletePod } from '../shared/delete-pod.js';
 import { controllerReference, keyOf, nameOf, namespaceOf, namesText, parseKey, regarding, uidOf } from '../shared/objects.js';
 import { selectorOf } from '../shared/selectors.js';
-import { type Counts, countPods, kindOf, newPod, type ReplicaKind, type ReplicaSet, sortPods } from './pods.js';
+import {
+  activePods,
+  type Counts,
+  countActive,
+  countPods,
+  countReady,
+  isFullyLabeled,
+  kindOf,
+  newPod,
+  podsOf,
+  type ReplicaKind,
+  type ReplicaSet,
+} from './pods.js';
 import { chooseForDeletion } from './ranking.js';
 
 /** Most pods made or deleted in one reconcile; the rest follows in the next, so that no turn is long. */
@@ -18,100 +30,139 @@ const BURST = 250;
 const EVENTS_EACH = 20;
 const SUFFIX = 5;
 const LONGEST_BASE = 63 - SUFFIX;
-const ADOPT = 'adopt:';
+/** Keys of sets that may have pods to take or to let go. */
+const CLAIM = 'claim:';
+
+/** What is known of a set's pods since the start of this controller. */
+interface Known {
+  readonly uid: string;
+  /** All that count have all labels of the template, so that nobody has to look. */
+  readonly allLabeled: boolean;
+}
 
 export class ReplicaSetController implements Reconciler {
   readonly name: string;
   readonly #kind: ReplicaKind;
+  /** By key. Losing it costs one look at all pods of a set. */
+  readonly #known = new Map<string, Known>();
 
   constructor(kind: ReplicaKind = 'ReplicaSet') {
     this.#kind = kind;
     this.name = kind.toLowerCase();
   }
 
-  // A key with "adopt:" also looks for pods that nobody controls; that look is made only where there may be some.
   *keysFor(change: Change, view: ReadView): Iterable<string> {
     if (change.kind === this.#kind) {
       const set = change.object as ReplicaSet;
       const before = change.previous as ReplicaSet | undefined;
-      yield `${before?.spec?.selector === set.spec?.selector ? '' : ADOPT}${keyOf(set)}`;
+      const isOther = before?.spec?.selector !== set.spec?.selector || before?.spec?.template !== set.spec?.template;
+      if (isOther && change.type !== 'deleted') yield `${CLAIM}${keyOf(set)}`;
+      yield keyOf(set);
     } else if (change.kind === 'Pod') {
       const pod = change.object as Obj<'Pod'>;
       const owner = controllerOf(pod);
       const before = change.previous && controllerOf(change.previous);
-      if (owner?.kind === this.#kind) yield `${namespaceOf(pod)}/${owner.name}`;
+      if (owner?.kind === this.#kind) {
+        const key = `${namespaceOf(pod)}/${owner.name}`;
+        if (this.#isOdd(change, pod, view)) yield `${CLAIM}${key}`;
+        yield key;
+      }
       if (before?.kind === this.#kind && before.uid !== owner?.uid) yield `${namespaceOf(pod)}/${before.name}`;
       if (owner === undefined && change.type !== 'deleted' && mayBeAdopted(pod)) {
         const labels = pod.metadata?.labels ?? {};
-        for (const set of view.list(this.#kind, namespaceOf(pod))) if (selectorOf(set)(labels)) yield `${ADOPT}${keyOf(set)}`;
+        for (const set of view.list(this.#kind, namespaceOf(pod))) {
+          if (!selectorOf(set)(labels)) continue;
+          yield `${CLAIM}${keyOf(set)}`;
+          yield keyOf(set);
+        }
       }
     }
+  }
+
+  /** Whether a change of a set's pod may mean that not all of its pods are as its template makes them any more, or again. */
+  #isOdd({ type, previous }: Change, pod: Obj<'Pod'>, view: ReadView): boolean {
+    if (type === 'deleted') return false;
+    const { labels, ownerReferences } = pod.metadata ?? {};
+    if (type === 'modified') return previous?.metadata?.labels !== labels || previous?.metadata?.ownerReferences !== ownerReferences;
+    const set = view.get(this.#kind, namespaceOf(pod), controllerOf(pod)?.name ?? '');
+    return set !== undefined && !(selectorOf(set)(labels ?? {}) && isFullyLabeled(pod, set));
   }
 
   *allKeys(view: ReadView): Iterable<string> {
-    for (const set of view.list(this.#kind)) yield `${ADOPT}${keyOf(set)}`;
+    for (const set of view.list(this.#kind)) {
+      yield `${CLAIM}${keyOf(set)}`;
+      yield keyOf(set);
+    }
   }
 
   reconcile(key: string, context: ReconcileContext): ReconcileResult {
-    const adopt = key.startsWith(ADOPT);
-    const { namespace, name } = parseKey(adopt ? key.slice(ADOPT.length) : key);
+    if (key.startsWith(CLAIM)) {
+      // Forgotten, so that the next look is one at all pods.
+      this.#known.delete(key.slice(CLAIM.length));
+      return undefined;
+    }
+    const { namespace, name } = parseKey(key);
     const { tx } = context;
     const set = tx.get(this.#kind, namespace, name);
-    if (set?.spec === undefined) return undefined;
-    const { active, lost } = sortPods(claimPods(tx, set, adopt));
-    let current = active;
+    if (set?.spec === undefined) {
+      this.#known.delete(key);
+      return undefined;
+    }
+    try {
+      return this.#look(context, set, this.#claim(key, set, tx));
+    } catch (error) {
+      this.#known.delete(key); // what it took is undone
+      throw error;
+    }
+  }
+
+  #look(context: ReconcileContext, set: ReplicaSet, { allLabeled }: Known): ReconcileResult {
+    const { tx } = context;
     let rest = 0;
     if (!isBeingDeleted(set)) {
-      const wanted = set.spec.replicas ?? 1;
-      const missing = wanted - active.length;
-      if (missing > 0) {
-        current = [...active, ...createPods(context, set, Math.min(missing, BURST))];
-        rest = missing - BURST;
-      } else if (missing < 0) {
-        const gone = deletePods(context, set, active, Math.min(-missing, BURST));
-        current = active.filter((pod) => !gone.has(uidOf(pod)));
-        rest = -missing - BURST;
-      }
-      dropLost(context, set, current, lost);
+      const missing = (set.spec?.replicas ?? 1) - countActive(tx, set);
+      if (missing > 0) createPods(context, set, Math.min(missing, BURST));
+      else if (missing < 0) deletePods(context, set, Math.min(-missing, BURST));
+      rest = Math.abs(missing) - BURST;
+      dropLost(context, set);
     }
-    const counts = countPods(current, set, context.now);
+    const counts = countPods(tx, set, allLabeled, context.now);
     writeStatus(tx, set, counts);
     if (rest > 0) return { requeueAfterMs: 0 };
     return counts.nextInMs === undefined ? undefined : { requeueAfterMs: counts.nextInMs };
+  }
+
+  /** The first time, and whenever it may have changed, looks at all pods: takes those that are the set's and lets others go. */
+  #claim(key: string, set: ReplicaSet, tx: Tx): Known {
+    const known = this.#known.get(key);
+    if (known?.uid === uidOf(set)) return known;
+    claimPods(tx, set);
+    const fresh = { uid: uidOf(set), allLabeled: activePods(tx, set).every((pod) => isFullyLabeled(pod, set)) };
+    this.#known.set(key, fresh);
+    return fresh;
   }
 }
 
 const mayBeAdopted = (pod: Obj<'Pod'>): boolean => !isPodTerminal(pod) && !isBeingDeleted(pod);
 
-/** The pods that the set controls, after letting go of those that its selector no longer matches and taking those that it does. */
-function claimPods(tx: Tx, set: ReplicaSet, adopt: boolean): Obj<'Pod'>[] {
+/** Lets go of pods that the set's selector no longer matches, and takes those that it does. */
+function claimPods(tx: Tx, set: ReplicaSet): void {
+  if (isBeingDeleted(set)) return;
   const matches = selectorOf(set);
   const uid = uidOf(set);
-  const claimed: Obj<'Pod'>[] = [];
-  let known: Readonly<Record<string, string>> | undefined;
-  let fits = false;
   for (const pod of Array.from(tx.index('Pod', 'controller', uid))) {
-    const labels = pod.metadata?.labels ?? {};
-    if (labels !== known) {
-      known = labels;
-      fits = matches(labels);
-    }
-    if (fits) claimed.push(pod);
-    else if (pod.metadata !== undefined && !isBeingDeleted(set) && !isBeingDeleted(pod)) {
-      const ownerReferences = pod.metadata.ownerReferences.filter((owner) => owner.uid !== uid);
-      tx.update('Pod', { ...pod, metadata: { ...pod.metadata, ownerReferences } }, 'any');
-    }
+    if (pod.metadata === undefined || isBeingDeleted(pod) || matches(pod.metadata.labels)) continue;
+    const ownerReferences = pod.metadata.ownerReferences.filter((owner) => owner.uid !== uid);
+    tx.update('Pod', { ...pod, metadata: { ...pod.metadata, ownerReferences } }, 'any');
   }
-  if (!adopt || isBeingDeleted(set)) return claimed;
   for (const pod of Array.from(tx.index('Pod', 'uncontrolled', namespaceOf(set)))) {
     if (pod.metadata === undefined || !mayBeAdopted(pod) || !matches(pod.metadata.labels)) continue;
     const ownerReferences = [...pod.metadata.ownerReferences.filter((owner) => owner.uid !== uid), controllerReference(kindOf(set), set)];
-    claimed.push(tx.update('Pod', { ...pod, metadata: { ...pod.metadata, ownerReferences } }, 'any'));
+    tx.update('Pod', { ...pod, metadata: { ...pod.metadata, ownerReferences } }, 'any');
   }
-  return claimed;
 }
 
-function createPods(context: ReconcileContext, set: ReplicaSet, count: number): Obj<'Pod'>[] {
+function createPods(context: ReconcileContext, set: ReplicaSet, count: number): void {
   const { tx, random, now } = context;
   const base = `${nameOf(set)}-`.slice(0, LONGEST_BASE);
   const created: Obj<'Pod'>[] = [];
@@ -121,16 +172,14 @@ function createPods(context: ReconcileContext, set: ReplicaSet, count: number): 
   }
   context.because(`create ${count} pod${count === 1 ? '' : 's'} of ${nameOf(set)}`);
   tell(context, set, 'SuccessfulCreate', 'Created', created.map(nameOf));
-  return created;
 }
 
-/** Returns the uids of those deleted. */
-function deletePods(context: ReconcileContext, set: ReplicaSet, active: readonly Obj<'Pod'>[], count: number): Set<string> {
+function deletePods(context: ReconcileContext, set: ReplicaSet, count: number): void {
+  const active = activePods(context.tx, set);
   const chosen = chooseForDeletion(active, count, relatedByNode(context.tx, set, active));
   for (const pod of chosen) deletePod(context.tx, pod);
   context.because(`delete ${count} pod${count === 1 ? '' : 's'} of ${nameOf(set)}`);
   tell(context, set, 'SuccessfulDelete', 'Deleted', chosen.map(nameOf));
-  return new Set(chosen.map(uidOf));
 }
 
 /** How many living pods of the set's owner (all of a Deployment's sets) are on each node. */
@@ -143,16 +192,17 @@ function relatedByNode(tx: Tx, set: ReplicaSet, active: readonly Obj<'Pod'>[]): 
   const owner = controllerOf(set);
   if (owner === undefined) return counts;
   for (const sibling of tx.index('ReplicaSet', 'controller', owner.uid)) {
-    if (uidOf(sibling) !== uidOf(set)) count(sortPods(tx.index('Pod', 'controller', uidOf(sibling))).active);
+    if (uidOf(sibling) !== uidOf(set)) count(activePods(tx, sibling));
   }
   return counts;
 }
 
 /** Pods on lost nodes stay as long as they may still be needed: until as many others are ready as there shall be. */
-function dropLost(context: ReconcileContext, set: ReplicaSet, active: readonly Obj<'Pod'>[], lost: readonly Obj<'Pod'>[]): void {
+function dropLost(context: ReconcileContext, set: ReplicaSet): void {
+  const lost = podsOf(context.tx, set, 'lost');
   if (lost.length === 0) return;
   const wanted = set.spec?.replicas ?? 1;
-  const ready = active.reduce((sum, pod) => sum + Number(isPodReady(pod)), 0);
+  const ready = countReady(context.tx, set);
   const needed = Math.max(0, wanted - ready);
   const surplus = lost.slice(needed);
   if (surplus.length === 0) return;

@@ -1,6 +1,8 @@
 // The pods of a ReplicaSet or ReplicationController: which count, how many are ready, what a new one looks like. When there are too many is in ranking.ts.
 import type { Obj } from '@podplane/api/kinds/kind-map';
-import { availableAt, isBeingDeleted, isPodLost, isPodReady, isPodTerminal, REASON_NODE_LOST } from '@podplane/api/pod-state';
+import { availableAt, type PodStanding } from '@podplane/api/pod-state';
+import { standingKey } from '@podplane/store/indexes';
+import type { ReadView } from '@podplane/store/types';
 import { mouldOf, podFrom } from '../shared/pod-mould.js';
 
 export type ReplicaKind = 'ReplicaSet' | 'ReplicationController';
@@ -9,24 +11,26 @@ export type ReplicaSet = Obj<ReplicaKind>;
 
 export const kindOf = (set: ReplicaSet): ReplicaKind => (set.kind === 'ReplicationController' ? 'ReplicationController' : 'ReplicaSet');
 
-export interface Sorted {
-  /** Those that count as replicas. */
-  readonly active: Obj<'Pod'>[];
-  /** On lost nodes: replaced, but kept in case that the node returns before the replacement is ready. */
-  readonly lost: Obj<'Pod'>[];
+/** How many of a set's pods stand so. */
+const count = (view: ReadView, set: ReplicaSet, standing: PodStanding): number =>
+  view.countIndex('Pod', 'standing', standingKey(set.metadata?.uid ?? '', standing));
+
+/** Those of a set's pods that stand so. */
+export function podsOf(view: ReadView, set: ReplicaSet, ...standings: readonly PodStanding[]): Obj<'Pod'>[] {
+  const uid = set.metadata?.uid ?? '';
+  return standings.flatMap((standing) => [...view.index('Pod', 'standing', standingKey(uid, standing))]);
 }
 
-/** Pods that are over or on their way out are in neither. */
-export function sortPods(pods: Iterable<Obj<'Pod'>>): Sorted {
-  const active: Obj<'Pod'>[] = [];
-  const lost: Obj<'Pod'>[] = [];
-  for (const pod of pods) {
-    if (isBeingDeleted(pod) || isPodTerminal(pod)) continue;
-    // Only a lost pod has a reason; asked first, it spares a look through the conditions of a hundred thousand others.
-    if (pod.status?.reason === REASON_NODE_LOST && isPodLost(pod)) lost.push(pod);
-    else active.push(pod);
-  }
-  return { active, lost };
+/** Those that count as replicas. */
+export const activePods = (view: ReadView, set: ReplicaSet): Obj<'Pod'>[] => podsOf(view, set, 'ready', 'unready');
+export const countActive = (view: ReadView, set: ReplicaSet): number => count(view, set, 'ready') + count(view, set, 'unready');
+export const countReady = (view: ReadView, set: ReplicaSet): number => count(view, set, 'ready');
+
+/** Whether a pod has all labels of the set's template. */
+export function isFullyLabeled(pod: Obj<'Pod'>, set: ReplicaSet): boolean {
+  const own = pod.metadata?.labels ?? {};
+  for (const [key, value] of Object.entries(set.spec?.template?.metadata?.labels ?? {})) if (own[key] !== value) return false;
+  return true;
 }
 
 export interface Counts {
@@ -38,30 +42,22 @@ export interface Counts {
   readonly nextInMs: number | undefined;
 }
 
-/** Counts active pods. now: wall clock, ms. */
-export function countPods(active: readonly Obj<'Pod'>[], set: ReplicaSet, now: number): Counts {
-  const labels = Object.entries(set.spec?.template?.metadata?.labels ?? {});
+/** Counts active pods, by looking at none where it can. allLabeled: it is known that all are fully labelled. now: wall clock, ms. */
+export function countPods(view: ReadView, set: ReplicaSet, allLabeled: boolean, now: number): Counts {
   const minReadySeconds = set.spec?.minReadySeconds ?? 0;
-  let [fullyLabeled, ready, available] = [0, 0, 0];
+  const replicas = countActive(view, set);
+  const ready = countReady(view, set);
+  const fullyLabeled = allLabeled ? replicas : activePods(view, set).reduce((sum, pod) => sum + Number(isFullyLabeled(pod, set)), 0);
+  if (minReadySeconds <= 0) return { replicas, fullyLabeled, ready, available: ready, nextInMs: undefined };
+  let available = 0;
   let next = Number.POSITIVE_INFINITY;
-  // Pods of one mould share their labels, so the answer for one is the answer for the next.
-  let known: Readonly<Record<string, string>> | undefined;
-  let full = false;
-  for (const pod of active) {
-    const own = pod.metadata?.labels ?? {};
-    if (own !== known) {
-      known = own;
-      full = labels.every(([key, value]) => own[key] === value);
-    }
-    if (full) fullyLabeled++;
-    if (!isPodReady(pod)) continue;
-    ready++;
+  for (const pod of podsOf(view, set, 'ready')) {
     const at = availableAt(pod, minReadySeconds);
     if (at === undefined) continue;
     if (at <= now) available++;
     else next = Math.min(next, at - now);
   }
-  return { replicas: active.length, fullyLabeled, ready, available, nextInMs: Number.isFinite(next) ? next : undefined };
+  return { replicas, fullyLabeled, ready, available, nextInMs: Number.isFinite(next) ? next : undefined };
 }
 
 /** A new pod of a set, with defaults and owner, without a node. */
