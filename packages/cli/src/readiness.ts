@@ -46,6 +46,8 @@ export function deploymentVerdict(deployment: KindMap['Deployment'], pods: Itera
   const wanted = spec?.replicas ?? 1;
   if ((status?.observedGeneration ?? 0) < (metadata?.generation ?? 0))
     return { state: 'waiting', text: 'waiting for the change to be observed' };
+  const failed = status?.conditions.find(({ type, status: holds }) => type === 'RolloutFailed' && holds === 'True');
+  if (failed !== undefined) return { state: 'failed', text: `has failed: ${failed.message ?? failed.reason ?? ''}` };
   if (spec?.paused === true) return { state: 'done', text: 'is paused' };
   const progressing = status?.conditions.find(({ type }) => type === 'Progressing');
   if (progressing?.reason === 'ProgressDeadlineExceeded')
@@ -57,6 +59,7 @@ export function deploymentVerdict(deployment: KindMap['Deployment'], pods: Itera
   if (updated < wanted) return { state: 'waiting', text: `${updated} of ${wanted} new pods made, ${ready}${firstTrouble(pods)}` };
   if (total > updated) return { state: 'waiting', text: `${total - updated} old pods still there, ${ready}${firstTrouble(pods)}` };
   if (available < updated) return { state: 'waiting', text: `${available} of ${updated} pods available${firstTrouble(pods)}` };
+  if (progressing?.reason === 'Baking') return { state: 'waiting', text: `${ready}, which have to stay available for a while` };
   return { state: 'done', text: wanted === 0 ? 'has no pods, as wanted' : `is ready (${available} of ${wanted} pods)` };
 }
 

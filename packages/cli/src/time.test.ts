@@ -1,5 +1,6 @@
+import { parseDuration } from '@podplane/api/duration';
 import { describe, expect, it } from 'vitest';
-import { countOption, durationOption, parseDuration, spent } from './time.js';
+import { countOption, durationOption, spent } from './time.js';
 
 describe('parseDuration', () => {
   it.each([

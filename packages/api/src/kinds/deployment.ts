@@ -7,6 +7,7 @@ import { defineKind, intColumn, nameColumn, textColumn } from './define.js';
 import { scaledValue, validateNonNegativeIntOrPercent, validateNotMoreThanHundredPercent } from './int-or-string.js';
 import type { DeepReadonly } from './kind-map.js';
 import { mustNotChange } from './object-meta.js';
+import { validateOnFailure } from './on-failure.js';
 import { setTemplateDefaults } from './pod-spec/defaults.js';
 import { podSpecWarnings } from './pod-spec/warnings.js';
 import { templateColumns, validateSelectorAndTemplate } from './pod-template.js';
@@ -86,7 +87,11 @@ export const deploymentKind = defineKind<'Deployment'>({
   prepareForCreate(deployment) {
     deployment.status = DeploymentStatus.create();
   },
-  validate: ({ spec }) => (spec === undefined ? [required(SPEC.child('selector')), required(SPEC.child('template'))] : validateSpec(spec)),
+  validate: (deployment) => {
+    const { spec } = deployment;
+    const faults = spec === undefined ? [required(SPEC.child('selector')), required(SPEC.child('template'))] : validateSpec(spec);
+    return [...faults, ...validateOnFailure(deployment)];
+  },
   warnings: ({ spec }) => podSpecWarnings(spec?.template?.spec, SPEC.child('template', 'spec')),
   validateUpdate: (next, previous) => mustNotChange(next.spec?.selector, previous.spec?.selector, SPEC.child('selector')),
 });

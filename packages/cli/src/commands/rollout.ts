@@ -8,7 +8,7 @@ import { CliError, usage } from '../exit-codes.js';
 import { fullName, type Named } from '../kinds.js';
 import { startProgress } from '../output/progress.js';
 import { Table } from '../output/table.js';
-import { ROLLOUT_KINDS, type RolloutKind, revisionsOf } from '../revisions.js';
+import { CHANGE_CAUSE, ROLLOUT_KINDS, type RolloutKind, revisionsOf } from '../revisions.js';
 import type { Session } from '../session.js';
 import { countOption, durationOption } from '../time.js';
 import { untilReady, verdictOf } from '../wait.js';
@@ -142,7 +142,9 @@ export function registerRollout(program: Command, session: Session): void {
       const spec = toManifest(kind, (await cluster.get(kind, namespace, name)) as never)['spec'];
       if (!isObject(spec)) throw new CliError(`${fullName(kind, name)} has no template`);
       const change = diffAsMergePatch(isObject(spec['template']) ? spec['template'] : {}, wanted.template);
-      await cluster.mergePatch(kind, namespace, name, { spec: { template: change } });
+      // The cause goes with the template that it is the cause of.
+      const annotations = { [CHANGE_CAUSE]: wanted.cause === '' ? null : wanted.cause };
+      await cluster.mergePatch(kind, namespace, name, { metadata: { annotations }, spec: { template: change } });
       session.io.out(`${fullName(kind, name)} rolled back to revision ${wanted.number}\n`);
     });
 }

@@ -5,6 +5,13 @@ export const REVISION = 'deployment.kubernetes.io/revision';
 export const REVISION_HISTORY = 'deployment.kubernetes.io/revision-history';
 export const DESIRED_REPLICAS = 'deployment.kubernetes.io/desired-replicas';
 export const MAX_REPLICAS = 'deployment.kubernetes.io/max-replicas';
+/** On a set: when its rollout was good, before another one began. */
+export const ROLLED_OUT = 'podplane.dev/rolled-out';
+/** On a set: why its rollout failed. */
+export const FAILED = 'podplane.dev/rollout-failed';
+/** On the newest set: the failed one from which it is the way back. */
+export const ROLLBACK_OF = 'podplane.dev/rollback-of';
+export const CHANGE_CAUSE = 'kubernetes.io/change-cause';
 export const HASH_LABEL = 'pod-template-hash';
 
 const NOT_COPIED: ReadonlySet<string> = new Set([
@@ -14,6 +21,9 @@ const NOT_COPIED: ReadonlySet<string> = new Set([
   REVISION_HISTORY,
   DESIRED_REPLICAS,
   MAX_REPLICAS,
+  ROLLED_OUT,
+  FAILED,
+  ROLLBACK_OF,
 ]);
 
 type Annotations = Readonly<Record<string, string>>;

@@ -1,13 +1,16 @@
 // One pass over one Deployment: its sets made, sized and cleared as its strategy says. Arithmetic is in bounds.ts and proportional.ts,
 // the status in status.ts; when a pass happens is for controller.ts.
 import type { Obj } from '@podplane/api/kinds/kind-map';
+import { onFailureOf } from '@podplane/api/kinds/on-failure';
 import { isBeingDeleted, isPodTerminal } from '@podplane/api/pod-state';
 import type { ReconcileContext } from '../runtime/types.js';
 import { nameOf, namespaceOf, regarding, uidOf } from '../shared/objects.js';
-import { desiredOf, HASH_LABEL, maxOf, REVISION, revisionOf } from './annotations.js';
+import { desiredOf, FAILED, HASH_LABEL, maxOf, REVISION, ROLLBACK_OF, ROLLED_OUT, revisionOf } from './annotations.js';
 import { type Bounds, boundsOf, isRolling, newSetSize } from './bounds.js';
+import { lastGood } from './on-failure.js';
 import { proportionalSizes } from './proportional.js';
 import {
+  annotateSet,
   byCreation,
   claimSets,
   clearHistory,
@@ -21,7 +24,7 @@ import {
   setName,
   templateHash,
 } from './sets.js';
-import { actualReplicas, heldReplicas, isComplete, lastingReplicas, specReplicas } from './status.js';
+import { AVAILABLE, actualReplicas, conditionOf, heldReplicas, isComplete, lastingReplicas, specReplicas } from './status.js';
 
 type ReplicaSet = Obj<'ReplicaSet'>;
 type Deployment = Obj<'Deployment'>;
@@ -40,7 +43,7 @@ export class Rollout {
   /** The revision that the Deployment shows; undefined: as it was. */
   revision: string | undefined;
   /** What happened to the newest set in this pass, for the condition Progressing. */
-  found: 'created' | 'found' | undefined;
+  found: 'created' | 'promoted' | 'found' | undefined;
 
   constructor(context: ReconcileContext, deployment: Deployment) {
     this.deployment = deployment;
@@ -103,7 +106,8 @@ export class Rollout {
       );
       this.#replace(refreshed);
       this.revision = refreshed.metadata?.annotations[REVISION];
-      this.found = 'found';
+      this.found = revisionOf(refreshed) === revisionOf(newSet) ? 'found' : 'promoted';
+      if (this.found === 'promoted') this.#turnTo(refreshed);
     } else if (create) this.#createNewSet(revision);
   }
 
@@ -131,6 +135,7 @@ export class Rollout {
       this.#newUid = uidOf(made);
       this.revision = String(revision);
       this.found = 'created';
+      this.#turnTo(made);
       this.#context.because(`new replica set ${nameOf(made)}`);
       if (size > 0) this.#tellScaled(made, 0, size);
       return;
@@ -138,6 +143,21 @@ export class Rollout {
     throw new Error(
       `no free name for a ReplicaSet of Deployment ${nameOf(this.deployment)} with ${HASH_LABEL} after ${COLLISIONS_MAX} tries`,
     );
+  }
+
+  /** Another set than before is the newest: what was written about how its and their rollouts went is brought up to date. */
+  #turnTo(newest: ReplicaSet): void {
+    const [before] = this.#old.toSorted((a, b) => revisionOf(b) - revisionOf(a));
+    const progress = conditionOf(this.deployment.status, 'Progressing');
+    if (before !== undefined && progress?.reason === AVAILABLE) this.annotate(before, { [ROLLED_OUT]: progress.lastUpdateTime ?? '' });
+    for (const set of this.#old) this.annotate(set, { [ROLLBACK_OF]: undefined });
+    this.annotate(newest, { [FAILED]: undefined });
+  }
+
+  /** Sets annotations of one of the sets; undefined takes one away. */
+  annotate(set: ReplicaSet, changes: Readonly<Record<string, string | undefined>>): void {
+    const now = this.#sets.find((one) => uidOf(one) === uidOf(set)) ?? set;
+    this.#replace(annotateSet(this.#context.tx, now, changes));
   }
 
   #replace(set: ReplicaSet): void {
@@ -263,7 +283,11 @@ export class Rollout {
 
   #clear(): void {
     if (!this.deployment.spec?.paused && !isComplete(this.deployment, this.deployment.status)) return;
-    const gone = clearHistory(this.#context.tx, this.deployment, this.#old);
+    // Until the newest is good, there has to be something to go back to.
+    const open = conditionOf(this.deployment.status, 'Progressing')?.reason !== AVAILABLE;
+    const kept =
+      open && this.newSet !== undefined && onFailureOf(this.deployment) !== undefined ? lastGood(this.#sets, this.newSet) : undefined;
+    const gone = clearHistory(this.#context.tx, this.deployment, this.#old, kept);
     const uids = new Set(gone.map(uidOf));
     this.#sets = this.#sets.filter((set) => !uids.has(uidOf(set)));
   }

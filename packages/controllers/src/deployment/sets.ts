@@ -48,7 +48,8 @@ export function claimSets(tx: Tx, deployment: Deployment): ReplicaSet[] {
   return claimed.sort(byCreation);
 }
 
-function withoutHash(template: Template): unknown {
+/** The template without the label that its set has added. */
+export function withoutHash(template: Template): Template {
   if (template.metadata?.labels[HASH_LABEL] === undefined) return template;
   const { [HASH_LABEL]: _, ...labels } = template.metadata.labels;
   return { ...template, metadata: { ...template.metadata, labels } };
@@ -120,6 +121,17 @@ export function refreshNewSet(tx: Tx, deployment: Deployment, set: ReplicaSet, r
   return tx.update('ReplicaSet', { ...set, metadata: { ...set.metadata, annotations }, spec }, 'any');
 }
 
+/** Sets annotations; undefined takes one away. */
+export function annotateSet(tx: Tx, set: ReplicaSet, changes: Readonly<Record<string, string | undefined>>): ReplicaSet {
+  if (set.metadata === undefined) return set;
+  const annotations: Record<string, string> = { ...set.metadata.annotations };
+  for (const [key, value] of Object.entries(changes)) {
+    if (value === undefined) delete annotations[key];
+    else annotations[key] = value;
+  }
+  return tx.update('ReplicaSet', { ...set, metadata: { ...set.metadata, annotations } }, 'any');
+}
+
 /** Sets a size, and writes down for which size of the Deployment. */
 export function resizeSet(tx: Tx, set: ReplicaSet, replicas: number, sizes: Sizes): ReplicaSet {
   if (set.metadata === undefined || set.spec === undefined) return set;
@@ -127,12 +139,13 @@ export function resizeSet(tx: Tx, set: ReplicaSet, replicas: number, sizes: Size
   return tx.update('ReplicaSet', { ...set, metadata: { ...set.metadata, annotations }, spec: { ...set.spec, replicas } }, 'any');
 }
 
-/** Deletes old sets without pods beyond the history limit, the oldest revisions first. Returns those deleted. */
-export function clearHistory(tx: Tx, deployment: Deployment, old: readonly ReplicaSet[]): ReplicaSet[] {
+/** Deletes old sets without pods beyond the history limit, the oldest revisions first. kept: one that stays. Returns those deleted. */
+export function clearHistory(tx: Tx, deployment: Deployment, old: readonly ReplicaSet[], kept?: ReplicaSet): ReplicaSet[] {
   const limit = deployment.spec?.revisionHistoryLimit;
   if (limit === undefined) return [];
   const idle = old.filter(
     (set) =>
+      set !== kept &&
       !isBeingDeleted(set) &&
       !isActive(set) &&
       (set.status?.replicas ?? 0) === 0 &&

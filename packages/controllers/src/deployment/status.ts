@@ -2,7 +2,7 @@
 import type { DeploymentCondition, DeploymentStatus } from '@podplane/api/gen/podplane/apps/v1/deployment';
 import type { Obj } from '@podplane/api/kinds/kind-map';
 import { nameOf } from '../shared/objects.js';
-import { timeOf, timeText } from '../shared/time.js';
+import { durationText, timeOf, timeText } from '../shared/time.js';
 import { boundsOf } from './bounds.js';
 
 type Status = Obj<'Deployment'>['status'];
@@ -47,6 +47,8 @@ export interface StatusInput {
   readonly newSet: Obj<'ReplicaSet'> | undefined;
   readonly collisionCount: number;
   readonly now: number;
+  /** How long the pods of a complete rollout must stay available before it counts as good, ms. */
+  readonly bakeMs: number;
 }
 
 /** Counts and the condition Available; Progressing as it was. */
@@ -97,6 +99,10 @@ function hasMoved(before: Status, after: DeploymentStatus): boolean {
 
 export const AVAILABLE = 'NewReplicaSetAvailable';
 export const TIMED_OUT = 'ProgressDeadlineExceeded';
+/** Complete, but its pods have to stay available for a time. */
+export const BAKING = 'Baking';
+/** One of them did not; the rollout has to become complete again. */
+export const BAKE_INTERRUPTED = 'BakeInterrupted';
 
 /** Seconds without progress after which a rollout counts as failed; undefined: never. */
 export function deadlineOf(deployment: Obj<'Deployment'>): number | undefined {
@@ -106,7 +112,7 @@ export function deadlineOf(deployment: Obj<'Deployment'>): number | undefined {
 
 /** status with the condition Progressing as the counts say. before: the status as it is stored. */
 export function withProgress(input: StatusInput, status: DeploymentStatus): DeploymentStatus {
-  const { deployment, newSet, now } = input;
+  const { deployment, newSet, now, bakeMs } = input;
   const deadline = deadlineOf(deployment);
   if (deadline === undefined) return { ...status, conditions: status.conditions.filter((c) => c.type !== 'Progressing') };
   const current = conditionOf(status, 'Progressing');
@@ -116,7 +122,13 @@ export function withProgress(input: StatusInput, status: DeploymentStatus): Depl
     ...status,
     conditions: withCondition(from, 'Progressing', value, reason, message, now) as DeploymentCondition[],
   });
-  if (isComplete(deployment, status)) return set('True', AVAILABLE, `${what} has successfully progressed.`);
+  if (isComplete(deployment, status)) {
+    const since = current?.reason === BAKING ? timeOf(current.lastUpdateTime) : now;
+    if (current?.reason !== AVAILABLE && now < since + bakeMs)
+      return set('True', BAKING, `${what} is complete; it is good when its pods have stayed available for ${durationText(bakeMs)}.`);
+    return set('True', AVAILABLE, `${what} has successfully progressed.`);
+  }
+  if (current?.reason === BAKING) return set('True', BAKE_INTERRUPTED, `${what} was complete, but its pods did not stay available.`);
   if (hasMoved(deployment.status, status)) {
     // Progress always moves the time of the last update, from which the deadline counts.
     const moved = set(
@@ -142,16 +154,17 @@ function isTimedOut(current: Condition | undefined, deadlineSeconds: number, now
   return !Number.isNaN(since) && now >= since + deadlineSeconds * 1000;
 }
 
-/** Ms until the deadline has to be looked at; undefined: it does not run. */
-export function deadlineInMs(deployment: Obj<'Deployment'>, status: DeploymentStatus, now: number): number | undefined {
+/** Ms until the deadline, or the end of the bake time, has to be looked at; undefined: it does not run. */
+export function deadlineInMs(deployment: Obj<'Deployment'>, status: DeploymentStatus, bakeMs: number, now: number): number | undefined {
   const deadline = deadlineOf(deployment);
   const current = conditionOf(status, 'Progressing');
   if (deadline === undefined || current === undefined || current.reason === AVAILABLE || current.reason === TIMED_OUT) return undefined;
   if (deployment.spec?.paused) return undefined;
+  if (current.reason === BAKING) return Math.max(1, timeOf(current.lastUpdateTime) + bakeMs - now);
   return Math.max(1, timeOf(current.lastUpdateTime) + deadline * 1000 - now);
 }
 
-/** The condition Progressing set to a reason, where it is not timed out. */
+/** The condition Progressing set to a reason, from which moment the deadline counts anew. */
 export function withReason(
   conditions: readonly Condition[],
   status: 'True' | 'Unknown',
@@ -159,5 +172,15 @@ export function withReason(
   message: string,
   now: number,
 ): Condition[] {
-  return withCondition(conditions, 'Progressing', status, reason, message, now);
+  const before = conditions.find(({ type }) => type === 'Progressing');
+  const fresh = withCondition(
+    conditions.filter((one) => one !== before),
+    'Progressing',
+    status,
+    reason,
+    message,
+    now,
+  );
+  if (before?.status !== status) return fresh;
+  return fresh.map((one) => (one.type === 'Progressing' ? { ...one, lastTransitionTime: before.lastTransitionTime } : one));
 }

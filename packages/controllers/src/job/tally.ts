@@ -24,7 +24,7 @@ export interface Tally {
 }
 
 /** What a status says; nothing where it is no such text. */
-const indexesOf = (text: string | undefined): IndexSet => IndexSet.parse(text ?? '', Number.MAX_SAFE_INTEGER) ?? new IndexSet();
+export const indexesOf = (text: string | undefined): IndexSet => IndexSet.parse(text ?? '', Number.MAX_SAFE_INTEGER) ?? new IndexSet();
 
 /** finishing: the job is to end, so every pod that it still has counts as failed, or not at all where it succeeds. */
 export function tallyOf(job: Job, pods: readonly Pod[], finishing: 'no' | 'failed' | 'succeeded'): Tally {
