@@ -25,10 +25,12 @@ export interface ControllersOptions {
 /** What removes comes before what replaces; Deployments and CronJobs come last because they go by the status of what they own,
  * budgets because they only count. */
 export function createControllers(options: ControllersOptions): Reconciler[] {
+  const fencingMarginMs = options.nodeLifecycle?.fencingMarginMs;
+  const margin = fencingMarginMs === undefined ? {} : { fencingMarginMs };
   return [
     new NodeLifecycleController(options.liveness, options.nodeLifecycle),
     new DrainController(),
-    new PodGcController(options.podGc),
+    new PodGcController(options.liveness, { ...margin, ...options.podGc }),
     new NamespaceController(),
     new OwnerGcController(),
     new VolumesController(),

@@ -4,6 +4,7 @@ import type { TunnelRefused } from '@podplane/api/gen/podplane/node/v1/session';
 import type { System } from '@podplane/api/system';
 import { createDefaultNamespaces } from '@podplane/controllers/namespace/bootstrap';
 import { createDefaultClass } from '@podplane/controllers/volumes/bootstrap';
+import type { NodeLifecycleConfig } from '@podplane/controllers/node-lifecycle/config';
 import type { Store } from '@podplane/store/types';
 import type { Logger } from 'pino';
 import { type Deciders, startDeciders } from './deciders.js';
@@ -20,6 +21,8 @@ export interface CoreParts {
   readonly clusterCidr: Cidr;
   readonly nodeCidrBits: number;
   readonly sessions: SessionTimings;
+  /** What differs from the defaults. */
+  readonly nodeLifecycle?: Partial<NodeLifecycleConfig>;
   /** Whether controllers and scheduler run; off only for tests of the rest. */
   readonly deciders: boolean;
   /** A node cannot, or does not want to, open a tunnel. */
@@ -64,7 +67,7 @@ export async function startCore(parts: CoreParts, stack: ReleaseStack): Promise<
   stack.push('node deletions', () => watcher[Symbol.dispose]());
 
   if (parts.deciders) {
-    deciders = startDeciders({ store, system, liveness: sessions.liveness, log });
+    deciders = startDeciders({ store, system, liveness: sessions.liveness, nodeLifecycle: parts.nodeLifecycle ?? {}, log });
     stack.push('controllers and scheduler', () => deciders?.stop());
   }
   return { clusterId, registry: new Registry(store, system), sessions };

@@ -3,6 +3,7 @@ import type { NodeEvent } from '@podplane/api/gen/podplane/node/v1/session';
 import { dnsSubdomainProblems } from '@podplane/api/names';
 import type { System } from '@podplane/api/system';
 import { createControllers } from '@podplane/controllers/controllers';
+import type { NodeLifecycleConfig } from '@podplane/controllers/node-lifecycle/config';
 import { EventRecorder } from '@podplane/controllers/runtime/events';
 import { ControllerPump } from '@podplane/controllers/runtime/pump';
 import type { EventInput, NodeLiveness } from '@podplane/controllers/runtime/types';
@@ -14,6 +15,7 @@ export interface DeciderParts {
   readonly store: Store;
   readonly system: System;
   readonly liveness: NodeLiveness;
+  readonly nodeLifecycle?: Partial<NodeLifecycleConfig>;
   readonly log: Logger;
 }
 
@@ -28,12 +30,12 @@ export interface Deciders {
 /** The controller that judges nodes, by its name. */
 const NODE_LIFECYCLE = 'node-lifecycle';
 
-export function startDeciders({ store, system, liveness, log }: DeciderParts): Deciders {
+export function startDeciders({ store, system, liveness, nodeLifecycle = {}, log }: DeciderParts): Deciders {
   const recorder = new EventRecorder({ store, system, onError: (error) => log.warn({ err: error }, 'events could not be written') });
   const pump = new ControllerPump({
     store,
     system,
-    reconcilers: createControllers({ liveness }),
+    reconcilers: createControllers({ liveness, nodeLifecycle }),
     event: (input, controller) => recorder.record(input, undefined, { component: `${controller}-controller` }),
     onError: (controller, key, error) => log.error({ controller, key, err: error }, 'a reconcile failed'),
   });

@@ -94,6 +94,7 @@ async function compose(
       clusterCidr: settings.clusterCidr,
       nodeCidrBits: settings.nodeCidrBits,
       sessions: settings.sessions,
+      nodeLifecycle: settings.nodeLifecycle,
       deciders: options.deciders ?? true,
       tunnelRefused: (node, refusal) => tunnels.refused(node, refusal),
       disconnected: (node) => tunnels.disconnected(node),

@@ -1,6 +1,7 @@
 // What a server is started with, checked, and why it may not start. What it then does is in main.ts.
 import { hostname, networkInterfaces } from 'node:os';
 import type { System } from '@podplane/api/system';
+import type { NodeLifecycleConfig } from '@podplane/controllers/node-lifecycle/config';
 import { JournalError } from '@podplane/store/errors';
 import type { Logger } from 'pino';
 import { AuthorityError, DEFAULT_NODE_LIFETIME_MS } from './auth/pki.js';
@@ -24,6 +25,8 @@ export interface ServerOptions {
   /** sqlite (default), or memory: nothing outlives the process but the certificate authority. */
   readonly journal?: 'sqlite' | 'memory';
   readonly sessions?: Partial<SessionTimings>;
+  /** How nodes are judged and given up. */
+  readonly nodeLifecycle?: Partial<NodeLifecycleConfig>;
   /** How long a node's certificate is valid, ms; default a day. */
   readonly nodeCertificateMs?: number;
   /** Whether controllers and scheduler run; default true. Off: only for tests of the rest. */
@@ -43,6 +46,7 @@ export interface Settings {
   readonly nodeCidrBits: number;
   readonly journal: 'sqlite' | 'memory';
   readonly sessions: SessionTimings;
+  readonly nodeLifecycle: Partial<NodeLifecycleConfig>;
   readonly nodeCertificateMs: number;
 }
 
@@ -95,6 +99,7 @@ export function settingsOf(options: ServerOptions): Settings {
     nodeCidrBits,
     journal: options.journal ?? 'sqlite',
     sessions: { ...DEFAULT_SESSION_TIMINGS, ...options.sessions },
+    nodeLifecycle: options.nodeLifecycle ?? {},
     nodeCertificateMs: options.nodeCertificateMs ?? DEFAULT_NODE_LIFETIME_MS,
   };
 }

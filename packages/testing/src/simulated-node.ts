@@ -1,6 +1,7 @@
 // A node without an engine: it speaks the real session protocol over any link and pretends to run what it is assigned. For simulations
 // and benchmarks with thousands of nodes. What a real agent does with containers is not repeated here (see fake-runtime.ts for that).
 
+import { isFenced } from '@podplane/api/fencing';
 import { NodeStatus } from '@podplane/api/gen/podplane/core/v1/node';
 import { type Pod, PodStatus } from '@podplane/api/gen/podplane/core/v1/pod';
 import { ConnectRequest, type ConnectResponse, type PodReport } from '@podplane/api/gen/podplane/node/v1/session';
@@ -43,6 +44,8 @@ interface SimulatedPod {
 const STATUS_BATCH_MS = 20;
 const REDIAL_MS = 500;
 const ACK_TIMEOUT_MS = 3000;
+/** So long before the end of its lease a node has ended its fenced pods. */
+const STOP_BEFORE_MS = 2000;
 
 export class SimulatedNode {
   readonly name: string;
@@ -57,6 +60,8 @@ export class SimulatedNode {
   private redial: Timer | undefined;
   private flush: Timer | undefined;
   private heartbeatSeq = 0;
+  private beatSentAt = 0;
+  private fence: Timer | undefined;
   private statusSeq = 0;
   private awaiting: number | undefined;
   private readonly dirty = new Map<string, PodReport>();
@@ -182,7 +187,10 @@ export class SimulatedNode {
         this.lost();
         return;
       }
-      if (this.revision >= 0) this.send({ $case: 'heartbeat', value: { seq: ++this.heartbeatSeq } });
+      if (this.revision >= 0) {
+        this.beatSentAt = this.system.clock.monotonic();
+        this.send({ $case: 'heartbeat', value: { seq: ++this.heartbeatSeq } });
+      }
       this.schedule();
     });
   }
@@ -198,6 +206,7 @@ export class SimulatedNode {
         return;
       case 'heartbeatAck':
         this.period = body.value.heartbeatPeriodMillis || this.period;
+        if (body.value.seq === this.heartbeatSeq) this.leased(this.beatSentAt + body.value.leaseMillis);
         return;
       case 'assignments':
         this.assign(body.value);
@@ -240,6 +249,18 @@ export class SimulatedNode {
     for (const uid of message.removedPodUids) this.drop(uid);
     for (const pod of message.pods) this.want(pod);
     if (first) for (const [uid, pod] of this.pods) if (pod.status !== undefined) this.report(uid, pod);
+  }
+
+  /** Fenced pods are stopped before the lease is over, connected or not; the next complete assignment starts them again. */
+  private leased(until: number): void {
+    this.fence?.cancel();
+    this.fence = this.system.timers.after(
+      until - STOP_BEFORE_MS - this.system.clock.monotonic(),
+      () => {
+        for (const [uid, { pod }] of this.pods) if (isFenced(pod)) this.drop(uid);
+      },
+      { background: true },
+    );
   }
 
   private drop(uid: string): void {

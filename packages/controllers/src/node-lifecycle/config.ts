@@ -1,5 +1,6 @@
 // The timings of node failure, and what follows from them, in one place.
 import { TAINT_NOT_READY, TAINT_SHUTTING_DOWN, TAINT_UNREACHABLE } from '@podplane/api/taints';
+import type { PaceConfig } from './pacing.js';
 
 export interface NodeLifecycleConfig {
   /** Silence after which a node counts as lost, ms. With slow heartbeats: at least silencePeriods of their periods. */
@@ -15,6 +16,12 @@ export interface NodeLifecycleConfig {
   readonly suspicionMin: number;
   /** How often a node that is silent, suspected or held back is looked at again, ms. */
   readonly recheckMs: number;
+  /** So long after a node's lease is over its fenced pods are replaced, ms: for clocks that run differently, and kernels that take time to kill. */
+  readonly fencingMarginMs: number;
+  /** Whether a pod of a ReplicaSet on a lost node is kept, should the node return before its replacement is Ready. Otherwise it is deleted at once. */
+  readonly keepOriginal: boolean;
+  /** How fast nodes are given up. */
+  readonly pace: PaceConfig;
   /** Seconds that a pod without an own toleration stays under each NoExecute taint; others evict at once. */
   readonly defaultTolerationSeconds: {
     /** Pods that a controller would replace. */
@@ -34,6 +41,11 @@ export const defaultNodeLifecycleConfig: NodeLifecycleConfig = {
   quietShare: 0.5,
   suspicionMin: 3,
   recheckMs: 500,
+  fencingMarginMs: 2000,
+  keepOriginal: true,
+  // Kubernetes gives up a node each 10 s (node-eviction-rate 0.1), and one each 100 s where more than 55 % of a zone of more than 50 nodes
+  // are gone; of smaller zones none.
+  pace: { burstNodes: 3, burstShare: 0.05, nodesPerSecond: 1, sharePerSecond: 0.02 },
   defaultTolerationSeconds: {
     managed: { [TAINT_UNREACHABLE]: 0, [TAINT_SHUTTING_DOWN]: 0, [TAINT_NOT_READY]: 300 },
     bare: { [TAINT_UNREACHABLE]: 300, [TAINT_SHUTTING_DOWN]: 300, [TAINT_NOT_READY]: 300 },

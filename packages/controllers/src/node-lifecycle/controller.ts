@@ -1,10 +1,11 @@
 // Nodes that fall silent, shut down and return: their Ready condition, their taints, and when their pods have to go. Whether a node
-// lives is judged in judge.ts from what its session knows, never from the store; what happens to pods is in pods.ts.
+// lives is judged in judge.ts from what its session knows, never from the store; which pods go is in
+// evictions.ts.
 //
 // Besides the store it remembers only durations (since when a session is gone, a taint stands) and what a node last said of itself.
 // Losing that memory costs time or detail, never correctness.
 import type { Obj } from '@podplane/api/kinds/kind-map';
-import { isBeingDeleted, isPodTerminal } from '@podplane/api/pod-state';
+import { isPodTerminal } from '@podplane/api/pod-state';
 import { TAINT_NOT_READY, TAINT_SHUTTING_DOWN, TAINT_SUSPECT, TAINT_UNREACHABLE } from '@podplane/api/taints';
 import type { Change, ReadView } from '@podplane/store/types';
 import { DRAINED } from '../drain/request.js';
@@ -13,8 +14,9 @@ import { nameOf, regarding } from '../shared/objects.js';
 import { clockText, durationText, timeText } from '../shared/time.js';
 import { defaultNodeLifecycleConfig, type NodeLifecycleConfig, silenceOf } from './config.js';
 import { assessFleet, type Fleet, isLost, judge, type Life } from './judge.js';
-import { evict, markNotReady, restore } from './pods.js';
-import { addedAt, both, type Standing, sentenceOf, type Taint, taintsWith, type Wanted } from './taints.js';
+import { Evictions, type Turn } from './evictions.js';
+import { restore } from './pods.js';
+import { addedAt, both, type Standing, type Taint, taintsWith, type Wanted } from './taints.js';
 
 type Node = Obj<'Node'>;
 type Condition = NonNullable<Node['status']>['conditions'][number];
@@ -40,6 +42,7 @@ interface Memory {
   held: boolean;
   /** Its pods may carry marks of an absence. */
   marked: boolean;
+  turn: Turn;
   /** Since when each NoExecute taint stands, monotonic. */
   readonly standing: Map<string, number>;
 }
@@ -48,6 +51,7 @@ export class NodeLifecycleController implements Reconciler {
   readonly name = 'node-lifecycle';
   readonly #liveness: NodeLiveness;
   readonly #config: NodeLifecycleConfig;
+  readonly #evictions: Evictions;
   readonly #memory = new Map<string, Memory>();
   #fleet: { readonly at: number; readonly fleet: Fleet } | undefined;
   /** When last a node that we knew of was heard for the first time, or one that was held back was heard again, monotonic. */
@@ -58,6 +62,7 @@ export class NodeLifecycleController implements Reconciler {
   constructor(liveness: NodeLiveness, config: Partial<NodeLifecycleConfig> = {}) {
     this.#liveness = liveness;
     this.#config = { ...defaultNodeLifecycleConfig, ...config };
+    this.#evictions = new Evictions(liveness, this.#config);
   }
 
   *keysFor(change: Change, view: ReadView): Iterable<string> {
@@ -106,6 +111,7 @@ export class NodeLifecycleController implements Reconciler {
         told: undefined,
         held: false,
         marked: true,
+        turn: { given: false, told: false },
         standing: new Map(),
       };
       this.#memory.set(name, memory);
@@ -301,23 +307,15 @@ export class NodeLifecycleController implements Reconciler {
       if (memory.marked)
         for (const pod of Array.from(tx.index('Pod', 'node', name))) if (!isPodTerminal(pod)) restore(tx, pod, !memory.sessionLost);
       memory.marked = false;
+      memory.turn = { given: false, told: false };
       if (!isOurs(readyOf(node.status?.conditions ?? []))) memory.sessionLost = false;
     }
     if (silent) memory.marked = true;
     const standing = this.#standing(node, life, memory, context);
     if (!silent && standing.length === 0) return Number.POSITIVE_INFINITY;
-    let next = Number.POSITIVE_INFINITY;
-    const wall = this.#lastHeardText(name, life.state === 'silent' ? life.silentForMs : 0);
-    for (const pod of Array.from(tx.index('Pod', 'node', name))) {
-      if (isPodTerminal(pod)) continue;
-      const marked = silent ? markNotReady(tx, pod, name) : pod;
-      if (isBeingDeleted(pod)) continue;
-      const sentence = sentenceOf(marked, standing, this.#config);
-      if (sentence === undefined) continue;
-      if (sentence.inMs > 0) next = Math.min(next, sentence.inMs);
-      else evict(context, marked, sentence.taint, wall);
-    }
-    return next;
+    const lastHeard = this.#lastHeardText(name, life.state === 'silent' ? life.silentForMs : 0);
+    const shutdown = life.state === 'shutdown';
+    return this.#evictions.move({ node, silent, shutdown, standing, turn: memory.turn, lastHeard }, context);
   }
 
   /** The NoExecute taints that count now, with how long each has stood; of wall clocks only the first sight is used, as they jump. */

@@ -63,13 +63,13 @@ export function restore(tx: Tx, pod: Pod, sameSession: boolean): Pod {
 
 /**
  * Sends a pod away. On a node from which nothing is heard, a pod that its ReplicaSet will replace is only marked as lost: should the node
- * return before the replacement is ready, it goes on. Every other pod is deleted.
+ * return before the replacement is ready, it goes on (keepOriginal). Every other pod is deleted.
  */
-export function evict(context: ReconcileContext, pod: Pod, taint: Taint, lastHeard: string): void {
+export function evict(context: ReconcileContext, pod: Pod, taint: Taint, lastHeard: string, keepOriginal: boolean): void {
   const { tx, now } = context;
   const nodeName = pod.spec?.nodeName ?? '';
   const owner = controllerOf(pod);
-  if (taint.key === TAINT_UNREACHABLE && (owner?.kind === 'ReplicaSet' || owner?.kind === 'ReplicationController')) {
+  if (keepOriginal && taint.key === TAINT_UNREACHABLE && (owner?.kind === 'ReplicaSet' || owner?.kind === 'ReplicationController')) {
     if (isPodLost(pod)) return;
     const message = `Node ${nodeName} is lost (${lastHeard}); ${owner.kind} ${owner.name} replaces the pod`;
     const status = withCondition(pod, { type: DISRUPTION, status: 'True', reason: REASON_NODE_LOST, message }, now);

@@ -1,8 +1,9 @@
 // Pods that nobody else will remove: bound to nodes that are no more, being deleted without ever having had a node, and too many that are over.
+import { isFenced } from '@podplane/api/fencing';
 import type { Obj } from '@podplane/api/kinds/kind-map';
 import { isBeingDeleted, isPodTerminal, podCondition } from '@podplane/api/pod-state';
 import type { Change, ReadView, Tx } from '@podplane/store/types';
-import type { ReconcileContext, ReconcileResult, Reconciler } from '../runtime/types.js';
+import type { NodeLiveness, ReconcileContext, ReconcileResult, Reconciler } from '../runtime/types.js';
 import { keyOf, nameOf, namespaceOf, parseKey, regarding } from '../shared/objects.js';
 import { timeText } from '../shared/time.js';
 
@@ -11,9 +12,11 @@ export interface PodGcConfig {
   readonly terminatedThreshold: number;
   /** A pod stays so long after its node object has gone, ms: an agent that still runs registers again within that. */
   readonly orphanGraceMs: number;
+  /** A fenced one stays so long after its node's lease is over, ms. */
+  readonly fencingMarginMs: number;
 }
 
-export const defaultPodGcConfig: PodGcConfig = { terminatedThreshold: 12_500, orphanGraceMs: 5000 };
+export const defaultPodGcConfig: PodGcConfig = { terminatedThreshold: 12_500, orphanGraceMs: 5000, fencingMarginMs: 2000 };
 
 const TERMINATED = '#terminated';
 const OVER = ['Succeeded', 'Failed'] as const;
@@ -24,12 +27,14 @@ const BURST = 500;
 export class PodGcController implements Reconciler {
   readonly name = 'pod-gc';
   readonly #config: PodGcConfig;
+  readonly #liveness: Pick<NodeLiveness, 'leaseOver'>;
   /** Since when a pod is seen without its node, monotonic. */
   readonly #orphanedSince = new Map<string, number>();
   /** Monotonic. */
   #nextClearing = 0;
 
-  constructor(config: Partial<PodGcConfig> = {}) {
+  constructor(liveness: Pick<NodeLiveness, 'leaseOver'>, config: Partial<PodGcConfig> = {}) {
+    this.#liveness = liveness;
     this.#config = { ...defaultPodGcConfig, ...config };
   }
 
@@ -66,7 +71,9 @@ export class PodGcController implements Reconciler {
     }
     const since = this.#orphanedSince.get(key) ?? context.monotonic;
     this.#orphanedSince.set(key, since);
-    const left = since + this.#config.orphanGraceMs - context.monotonic;
+    // That its object is gone does not say that the machine is.
+    const over = isFenced(pod) ? this.#liveness.leaseOver(pod.spec.nodeName) + this.#config.fencingMarginMs : 0;
+    const left = Math.max(since + this.#config.orphanGraceMs, over) - context.monotonic;
     if (left > 0) return { requeueAfterMs: left };
     this.#orphanedSince.delete(key);
     const message = `node ${pod.spec.nodeName} is no more`;
