@@ -3,8 +3,8 @@
 import type { TunnelRefused } from '@podplane/api/gen/podplane/node/v1/session';
 import type { System } from '@podplane/api/system';
 import { createDefaultNamespaces } from '@podplane/controllers/namespace/bootstrap';
-import { createDefaultClass } from '@podplane/controllers/volumes/bootstrap';
 import type { NodeLifecycleConfig } from '@podplane/controllers/node-lifecycle/config';
+import { createDefaultClass } from '@podplane/controllers/volumes/bootstrap';
 import type { Store } from '@podplane/store/types';
 import type { Logger } from 'pino';
 import { type Deciders, startDeciders } from './deciders.js';

@@ -56,6 +56,12 @@ export class FakeWatchdog implements Watchdog {
     this.timer?.cancel();
   }
 
+  /** The machine goes off: what it was told means nothing in the next boot. */
+  powerOff(): void {
+    this.end();
+    this.word = undefined;
+  }
+
   private look(): void {
     if (!this.running) return;
     const { system, clock = () => system.clock.monotonic() } = this.options;

@@ -62,6 +62,7 @@ export class SimulatedNode {
   private heartbeatSeq = 0;
   private beatSentAt = 0;
   private fence: Timer | undefined;
+  private fenceAt = 0;
   private statusSeq = 0;
   private awaiting: number | undefined;
   private readonly dirty = new Map<string, PodReport>();
@@ -103,6 +104,8 @@ export class SimulatedNode {
   cut(): void {
     this.alive = false;
     this.hangUp('silent');
+    // It has begun with pods before it had a lease; a real agent waits.
+    if (this.system.clock.monotonic() >= this.fenceAt) this.endFenced();
   }
 
   /** The network is back; the same boot dials again. */
@@ -254,13 +257,12 @@ export class SimulatedNode {
   /** Fenced pods are stopped before the lease is over, connected or not; the next complete assignment starts them again. */
   private leased(until: number): void {
     this.fence?.cancel();
-    this.fence = this.system.timers.after(
-      until - STOP_BEFORE_MS - this.system.clock.monotonic(),
-      () => {
-        for (const [uid, { pod }] of this.pods) if (isFenced(pod)) this.drop(uid);
-      },
-      { background: true },
-    );
+    this.fenceAt = until - STOP_BEFORE_MS;
+    this.fence = this.system.timers.after(this.fenceAt - this.system.clock.monotonic(), () => this.endFenced(), { background: true });
+  }
+
+  private endFenced(): void {
+    for (const [uid, { pod }] of this.pods) if (isFenced(pod)) this.drop(uid);
   }
 
   private drop(uid: string): void {

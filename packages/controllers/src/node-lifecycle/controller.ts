@@ -13,8 +13,8 @@ import type { NodeLiveness, ReconcileContext, ReconcileResult, Reconciler } from
 import { nameOf, regarding } from '../shared/objects.js';
 import { clockText, durationText, timeText } from '../shared/time.js';
 import { defaultNodeLifecycleConfig, type NodeLifecycleConfig, silenceOf } from './config.js';
-import { assessFleet, type Fleet, isLost, judge, type Life } from './judge.js';
 import { Evictions, type Turn } from './evictions.js';
+import { assessFleet, type Fleet, isLost, judge, type Life } from './judge.js';
 import { restore } from './pods.js';
 import { addedAt, both, type Standing, type Taint, taintsWith, type Wanted } from './taints.js';
 

@@ -39,20 +39,25 @@ describe('Pace', () => {
 
   it('is never faster than its burst and its rate, and never starves', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 50 }), fc.integer({ min: 1, max: 20 }), fc.array(fc.nat(5_000), { maxLength: 60 }), (burst, rate, gaps) => {
-        const one = new Pace({ burstNodes: burst, burstShare: 0, nodesPerSecond: rate, sharePerSecond: 0 });
-        let now = 0;
-        let given = 0;
-        for (const gap of gaps) {
-          now += gap;
-          const turn = one.take(now, 100);
-          if (turn === true) given++;
-          else expect(turn.inMs).toBeGreaterThan(0);
-          expect(given).toBeLessThanOrEqual(burst + (now * rate) / 1000 + 1e-6);
-        }
-        const last = one.take(now + 1000 / rate, 100);
-        expect(last === true || last.inMs <= 1000 / rate).toBe(true);
-      }),
+      fc.property(
+        fc.integer({ min: 1, max: 50 }),
+        fc.integer({ min: 1, max: 20 }),
+        fc.array(fc.nat(5_000), { maxLength: 60 }),
+        (burst, rate, gaps) => {
+          const one = new Pace({ burstNodes: burst, burstShare: 0, nodesPerSecond: rate, sharePerSecond: 0 });
+          let now = 0;
+          let given = 0;
+          for (const gap of gaps) {
+            now += gap;
+            const turn = one.take(now, 100);
+            if (turn === true) given++;
+            else expect(turn.inMs).toBeGreaterThan(0);
+            expect(given).toBeLessThanOrEqual(burst + (now * rate) / 1000 + 1e-6);
+          }
+          const last = one.take(now + 1000 / rate, 100);
+          expect(last === true || last.inMs <= 1000 / rate).toBe(true);
+        },
+      ),
     );
   });
 });

@@ -6,6 +6,7 @@ import type { ContainerRuntime } from '@podplane/agent/runtime/types';
 import type { StateStore } from '@podplane/agent/state/state-store';
 import { FakeRuntime } from '../fake-runtime.js';
 import type { FakeImage } from '../fake-runtime-types.js';
+import { FakeWatchdog } from '../fake-watchdog.js';
 import type { SimulatedNetwork } from './network.js';
 import { Machine, type MachineClock, SimulatedProcess, seenFrom } from './process.js';
 
@@ -30,6 +31,8 @@ export class AgentMachine {
   readonly name: string;
   readonly machine: Machine;
   readonly runtime: FakeRuntime;
+  /** Runs in the engine: neither a kill of the agent nor a hang stops it. */
+  readonly watchdog: FakeWatchdog;
   /** The state file. */
   disk: string | undefined;
   agent: Agent | undefined;
@@ -43,6 +46,7 @@ export class AgentMachine {
     this.machine = new Machine(options.network.world, options.clock);
     this.machineId = this.machine.random.uid();
     this.runtime = new FakeRuntime({ system: this.machine, latency: ENGINE_MS, cpus: 8, memoryBytes: 32 * 1024 ** 3, recordCalls: false });
+    this.watchdog = new FakeWatchdog({ system: this.machine, kill: (id) => this.runtime.crash(id, 137) });
     for (const [image, behaviour] of Object.entries(options.images)) this.runtime.addImage(image, behaviour);
   }
 
@@ -64,6 +68,7 @@ export class AgentMachine {
       runtime: seenFrom<ContainerRuntime>(process, this.runtime),
       connect: (handlers) => network.dial(this.name, process, handlers),
       state: this.stateStore(process),
+      watchdog: this.watchdog,
       log: { ...silentLog, error: (fields, message) => this.logged(fields, message) },
       flags: {
         nodeName: this.name,
@@ -119,6 +124,7 @@ export class AgentMachine {
   powerOff(): void {
     this.options.network.nodeGone(this.name);
     this.kill();
+    this.watchdog.powerOff();
     for (const id of this.runtime.containers.keys()) this.runtime.crash(id, 255);
   }
 
