@@ -15,6 +15,7 @@ import { IdentityStore, type StoredIdentity } from './identity/identity-store.js
 import { joinCluster, splitAddress } from './identity/join.js';
 import { CertificateRenewal, renewCertificate } from './identity/renewal.js';
 import type { Log } from './log.js';
+import { NodeDevices, type NodeResources } from './node/devices.js';
 import { hostShutsDown } from './node/host-shutdown.js';
 import { readHost } from './node/pressure.js';
 import { TerminationMessages } from './pods/termination-messages.js';
@@ -47,6 +48,10 @@ export interface RunAgentOptions {
   readonly memoryBytes?: number | undefined;
   readonly reservedCpuMillis?: number | undefined;
   readonly reservedMemoryBytes?: number | undefined;
+  /** Extended resources of this node, with the devices behind them. */
+  readonly resources?: NodeResources | undefined;
+  /** Processes that each container may have. Default: any number. */
+  readonly podPidsLimit?: number | undefined;
   readonly version?: string | undefined;
   readonly logLevel?: string | undefined;
   /** Ends the agent as SIGTERM does. */
@@ -143,6 +148,8 @@ async function begin(
       memoryBytes: options.memoryBytes,
       reservedCpuMillis: options.reservedCpuMillis ?? 0,
       reservedMemoryBytes: options.reservedMemoryBytes ?? CHECK_RESERVED_MEMORY,
+      devices: new NodeDevices(options.resources ?? new Map()),
+      pidsLimit: options.podPidsLimit,
       agentVersion: `v${options.version ?? '0.1.0'}`,
       machineId,
       bootId: randomUUID(),

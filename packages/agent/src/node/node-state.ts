@@ -43,7 +43,14 @@ export class NodeState {
   facts(): NodeFacts {
     const { flags, fallback } = this.options;
     const memoryCapacityBytes = flags.memoryBytes ?? (this.engine.info?.memoryBytes || fallback.memoryBytes);
-    return { hostIP: flags.nodeIP, allocatable: this.status.allocatable, memoryCapacityBytes, security: this.engine.info?.security };
+    return {
+      hostIP: flags.nodeIP,
+      allocatable: this.status.allocatable,
+      memoryCapacityBytes,
+      security: this.engine.info?.security,
+      devices: flags.devices,
+      pidsLimit: flags.pidsLimit,
+    };
   }
 
   engineUp(info: EngineInfo, network: string | undefined): void {

@@ -3,6 +3,7 @@
 import type { NodeCondition, NodeStatus } from '@podplane/api/gen/podplane/core/v1/node';
 import type { EngineInfo } from '../runtime/types.js';
 import { rfc3339 } from '../time.js';
+import type { NodeDevices } from './devices.js';
 import type { HostReading } from './pressure.js';
 
 export interface NodeFlags {
@@ -15,6 +16,10 @@ export interface NodeFlags {
   /** Kept for the host itself. */
   readonly reservedCpuMillis: number;
   readonly reservedMemoryBytes: number;
+  /** Extended resources, with the devices behind them. */
+  readonly devices?: NodeDevices | undefined;
+  /** Processes that each container may have; undefined: any number. */
+  readonly pidsLimit?: number | undefined;
   readonly agentVersion: string;
   readonly machineId: string;
   readonly bootId: string;
@@ -73,13 +78,15 @@ export function nodeStatus(input: NodeStatusInput): NodeStatus {
   const diskCapacity = disk === undefined ? {} : { 'ephemeral-storage': kibi(disk) };
   const diskAllocatable = disk === undefined ? {} : { 'ephemeral-storage': kibi(disk * 0.9) };
   const pods = String(flags.maxPods);
+  const extended = Object.fromEntries([...(flags.devices?.resources ?? [])].map(([name, { count }]) => [name, String(count)]));
   return {
-    capacity: { cpu: cores(cpuMillis), memory: kibi(memoryBytes), pods, ...diskCapacity },
+    capacity: { cpu: cores(cpuMillis), memory: kibi(memoryBytes), pods, ...diskCapacity, ...extended },
     allocatable: {
       cpu: cores(Math.max(0, cpuMillis - flags.reservedCpuMillis)),
       memory: kibi(Math.max(0, memoryBytes - flags.reservedMemoryBytes)),
       pods,
       ...diskAllocatable,
+      ...extended,
     },
     conditions: conditions(input),
     addresses: [

@@ -1,9 +1,10 @@
 // What a run's specification still needs from the node before the engine can be asked for it: places of mounts, the pod's own files, seccomp
-// profiles, the groups that an image gives its user. What is asked for was decided in container-spec.ts.
+// profiles, the groups that an image gives its user, devices. What is asked for was decided in container-spec.ts.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Container } from '@podplane/api/gen/podplane/core/v1/container';
 import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
+import { LABEL_DEVICES } from '../node/devices.js';
 import type { ContainerSpec } from '../runtime/types.js';
 import type { RunRef } from '../volumes/pod-files.js';
 import type { SpecResult } from './container-spec.js';
@@ -20,7 +21,14 @@ type Made = Extract<SpecResult, { ok: true }>;
 export async function completeSpec(made: Made, pod: Pod, container: Container, run: RunRef, context: StepContext): Promise<ContainerSpec> {
   const mounts = await findMounts(made.spec.mounts, made.find, pod, container, run, context);
   const spec = withTarget({ ...made.spec, mounts }, pod, container, context);
-  return withAccounts(withProfile(spec, made.seccompProfile, context), pod, container, context);
+  return withDevices(await withAccounts(withProfile(spec, made.seccompProfile, context), pod, container, context), container, context);
+}
+
+/** Last of all, as from then on they are its own. */
+function withDevices(spec: ContainerSpec, container: Container, { host, ref }: StepContext): ContainerSpec {
+  const found = host.facts().devices?.give(ref.uid, container, host.cache);
+  if (found === undefined || found.files.length === 0) return spec;
+  return { ...spec, labels: { ...spec.labels, [LABEL_DEVICES]: JSON.stringify(found.given) }, devices: found.files };
 }
 
 /** An ephemeral container that joins the processes of another one: of that one's run of now. */

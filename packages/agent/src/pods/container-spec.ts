@@ -28,6 +28,8 @@ export type SpecResult =
 
 export interface SpecContext extends EnvContext {
   readonly memoryCapacityBytes: number;
+  /** Processes that each container may have. */
+  readonly pidsLimit?: number | undefined;
   /** The user that the image names; needed only where needsImageUser (security.ts) says so. */
   readonly imageUser?: string | undefined;
   /** File on the host that is mounted at the container's terminationMessagePath. */
@@ -108,7 +110,7 @@ export function containerSpec(container: Container, attempt: number, sandboxId: 
       env: env.env,
       workingDir: container.workingDir || undefined,
       mounts: [...mounts.mounts, ...messageMount(container, context.messageFile)],
-      resources: containerResources(pod, container, context.memoryCapacityBytes),
+      resources: containerResources(pod, container, context),
       tty: container.tty === true,
       stdin: container.stdin === true,
       stdinOnce: container.stdinOnce === true,
@@ -152,7 +154,7 @@ export function podVolumes(pod: Pod): readonly VolumeSpec[] {
   }));
 }
 
-function containerResources(pod: Pod, container: Container, memoryCapacityBytes: number): Resources {
+function containerResources(pod: Pod, container: Container, { memoryCapacityBytes, pidsLimit }: SpecContext): Resources {
   const limits = container.resources?.limits ?? {};
   const requests = container.resources?.requests ?? {};
   const cpuRequest = requests.cpu ?? limits.cpu;
@@ -160,6 +162,7 @@ function containerResources(pod: Pod, container: Container, memoryCapacityBytes:
     cpuLimitMillis: positive(limits.cpu, milliValue),
     cpuRequestMillis: positive(cpuRequest, milliValue),
     memoryLimitBytes: positive(limits.memory, wholeValue),
+    pidsLimit,
     oomScoreAdj: oomScoreAdj(
       pod.spec === undefined ? 'BestEffort' : qosClass(pod.spec),
       requests.memory ?? limits.memory,

@@ -77,8 +77,8 @@ async function createContainer(step: StepOf<'create-container'>, context: StepCo
   // An image that is gone meanwhile is told by the create call.
   const imageUser = needsImageUser(pod, container) ? ((await host.runtime.imagePresent(container.image ?? ''))?.user ?? '') : '';
   const messageFile = prepareMessage(container, step.attempt, context);
-  const { memoryCapacityBytes } = host.facts();
-  const about = { ...envContext(context, pod), memoryCapacityBytes, imageUser, messageFile };
+  const { memoryCapacityBytes, pidsLimit } = host.facts();
+  const about = { ...envContext(context, pod), memoryCapacityBytes, pidsLimit, imageUser, messageFile };
   const made = containerSpec(container, step.attempt, step.sandboxId, about);
   if (!made.ok) {
     createFailed(context, step.container, 'CreateContainerConfigError', made.message, undefined);

@@ -6,6 +6,7 @@ import type { Fence } from '../fencing/fence.js';
 import type { FenceKeeper } from '../fencing/keeper.js';
 import type { Log } from '../log.js';
 import type { PodAddresses } from '../network/pod-addresses.js';
+import type { NodeDevices } from '../node/devices.js';
 import type { ProbeExecutor } from '../probes/executor.js';
 import type { ProbeState } from '../probes/probe-state.js';
 import type { ContainerRuntime } from '../runtime/types.js';
@@ -24,6 +25,10 @@ export interface NodeFacts {
   readonly memoryCapacityBytes: number;
   /** What the engine enforces ("seccomp", "apparmor", "selinux"); undefined: not asked yet. */
   readonly security: readonly string[] | undefined;
+  /** Extended resources that this node offers. */
+  readonly devices: NodeDevices | undefined;
+  /** Processes that each container may have. */
+  readonly pidsLimit: number | undefined;
 }
 
 /** The agent as pod workers see it. */

@@ -136,6 +136,8 @@ export interface ContainerSpec {
   /** Standard input ends when the first who attached leaves. */
   readonly stdinOnce?: boolean | undefined;
   readonly stopSignal?: string | undefined;
+  /** Device files of the engine's host, which it may read, write and make under the same names. */
+  readonly devices?: readonly string[] | undefined;
   readonly cgroupParent?: string | undefined;
   /** undefined: nothing special. */
   readonly security?: Security | undefined;

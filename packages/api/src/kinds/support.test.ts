@@ -95,8 +95,8 @@ test.each<[JsonObject, string]>([
     'spec.volumes[0].projected.sources[0].serviceAccountToken: Forbidden: not supported yet',
   ],
   [
-    containerWith({ resources: { limits: { 'example.com/gpu': '1' } } }),
-    'spec.containers[0].resources.limits[example.com/gpu]: Forbidden: not supported yet; supported: "cpu", "memory"',
+    containerWith({ resources: { limits: { 'hugepages-2Mi': '2Mi' } } }),
+    'spec.containers[0].resources.limits[hugepages-2Mi]: Forbidden: not supported yet',
   ],
 ])('%j: %s', (pod, fault) => {
   expect(createFaults('Pod', pod)).toContain(fault);

@@ -4,7 +4,8 @@ import { X509Certificate } from 'node:crypto';
 import { existsSync, rmSync } from 'node:fs';
 import { homedir, networkInterfaces } from 'node:os';
 import { join, resolve } from 'node:path';
-import type { Command } from 'commander';
+import { type NodeResources, parseNodeResource } from '@podplane/agent/node/devices';
+import { type Command, InvalidArgumentError } from 'commander';
 import { dialFile } from '../connect.js';
 import { CliError, usage } from '../exit-codes.js';
 import { goOnWithoutReaders, type Io, untilAborted } from '../io.js';
@@ -196,6 +197,21 @@ interface AgentCommandOptions {
   readonly name?: string;
   readonly nodeIp?: string;
   readonly labels?: Readonly<Record<string, string>>;
+  readonly resource: NodeResources;
+  readonly podPidsLimit?: number;
+}
+
+function addResource(text: string, before: NodeResources): NodeResources {
+  const found = parseNodeResource(text);
+  if (found === undefined) throw new InvalidArgumentError('it must be as in example.com/gpu=/dev/gpu0,/dev/gpu1 or example.com/seat=5');
+  if (before.has(found[0])) throw new InvalidArgumentError(`${found[0]} is given twice`);
+  return new Map([...before, found]);
+}
+
+function parsePids(text: string): number {
+  const pids = Number(text);
+  if (!Number.isInteger(pids) || pids < 1 || pids > 2 ** 22) throw new InvalidArgumentError('it must be a whole number from 1 on');
+  return pids;
 }
 
 function registerAgent(program: Command, io: Io): void {
@@ -211,6 +227,13 @@ function registerAgent(program: Command, io: Io): void {
     .option('--name <name>', "the node's name (default: the name of the machine)")
     .option('--node-ip <address>', 'the address that others reach this machine by')
     .option('--labels <labels>', 'labels of the node: zone=a,disk=fast', parseLabels)
+    .option(
+      '--resource <name=value>',
+      'an extended resource of the node, at each start: example.com/gpu=/dev/gpu0,/dev/gpu1 (devices) or example.com/seat=5 (a number); repeat for more',
+      addResource,
+      new Map(),
+    )
+    .option('--pod-pids-limit <number>', 'processes that each container may have', parsePids)
     .action(async (options: AgentCommandOptions) => {
       goOnWithoutReaders();
       const dataDir = resolve(io.cwd, options.data);
@@ -240,6 +263,8 @@ function registerAgent(program: Command, io: Io): void {
         signal: io.signal,
         ...(token === undefined ? {} : { token }),
         ...(options.nodeIp === undefined ? {} : { nodeIP: options.nodeIp }),
+        resources: options.resource,
+        podPidsLimit: options.podPidsLimit,
       });
     });
 }

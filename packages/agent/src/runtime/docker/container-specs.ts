@@ -82,9 +82,15 @@ export function appOptions(spec: ContainerSpec, oomScoreAdj: number | undefined)
       ...resources(spec.resources),
       ...(oomScoreAdj === undefined ? {} : { OomScoreAdj: oomScoreAdj }),
       ...security(spec.security),
+      ...devices(spec.devices ?? []),
       ...cgroup(spec.cgroupParent),
     },
   };
+}
+
+function devices(files: readonly string[]): HostConfig {
+  if (files.length === 0) return {};
+  return { Devices: files.map((file) => ({ PathOnHost: file, PathInContainer: file, CgroupPermissions: 'rwm' })) };
 }
 
 /** What is not asked for is left out: engines then do as always. */

@@ -49,6 +49,7 @@ export interface HostConfig {
   readonly Privileged?: boolean;
   readonly ReadonlyRootfs?: boolean;
   readonly SecurityOpt?: readonly string[];
+  readonly Devices?: readonly { readonly PathOnHost: string; readonly PathInContainer: string; readonly CgroupPermissions: string }[];
 }
 
 export interface MountConfig {

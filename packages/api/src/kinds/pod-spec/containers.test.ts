@@ -389,10 +389,26 @@ const rows: readonly FaultRow[] = [
     [`${C}.resources.limits[memory]`, /must be at least 1 byte/],
     [`${C}.resources.requests[memory]`, /must be at least 1 byte/],
   ],
+  ['what a node may offer', containerWith({ resources: { limits: { 'example.com/gpu': '2' }, requests: { 'ephemeral-storage': '1Gi' } } })],
+  [
+    'half a device',
+    containerWith({ resources: { limits: { 'example.com/gpu': '500m' } } }),
+    `${C}.resources.limits[example.com/gpu]: Invalid value: "500m": must be an integer`,
+    `${C}.resources.requests[example.com/gpu]: Invalid value: "500m": must be an integer`,
+  ],
+  [
+    'fewer devices than allowed',
+    containerWith({ resources: { limits: { 'example.com/gpu': '2' }, requests: { 'example.com/gpu': '1' } } }),
+    `${C}.resources.requests: Invalid value: "1": must be equal to example.com/gpu limit of 2`,
+  ],
+  [
+    'devices without a limit',
+    containerWith({ resources: { requests: { 'example.com/gpu': '1' } } }),
+    `${C}.resources.limits: Required value: Limit must be set for non overcommitable resources`,
+  ],
   [
     'a resource that does not exist',
     containerWith({ resources: { requests: { ram: '1' } } }),
-    [`${C}.resources.requests[ram]`, /^Forbidden: not supported yet/],
     `${C}.resources.requests[ram]: Invalid value: "ram": must be a standard resource for containers`,
   ],
   // -------------------------------------------------------------------------------------------------------------- probes

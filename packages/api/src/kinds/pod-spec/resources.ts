@@ -1,6 +1,6 @@
 // Resource requests and limits of containers: names, quantities, requests within limits.
 
-import { type FieldError, invalid, type Path } from '../../errors.js';
+import { type FieldError, forbidden, invalid, type Path, required } from '../../errors.js';
 import type { ResourceRequirements } from '../../gen/podplane/core/v1/resources.js';
 import { qualifiedNameProblems } from '../../names.js';
 import { compareQuantities, QuantityError, tryParseQuantity } from '../../quantity.js';
@@ -8,8 +8,10 @@ import type { DeepReadonly } from '../kind-map.js';
 
 const MILLI_NANO = 1_000_000n;
 const UNIT_NANO = 1_000_000_000n;
+const HUGE_PAGES = 'hugepages-';
+const STORAGE = 'ephemeral-storage';
 /** What a container may ask for by a plain name; everything else needs a prefix (example.com/gpu). */
-const STANDARD = new Set(['cpu', 'memory', 'ephemeral-storage']);
+const STANDARD = new Set(['cpu', 'memory', STORAGE]);
 
 /** Faults of a map of quantities that must not be negative. */
 export function validateResourceMap(map: Readonly<Record<string, string>>, path: Path): FieldError[] {
@@ -24,13 +26,15 @@ export function validateResourceMap(map: Readonly<Record<string, string>>, path:
   return out;
 }
 
-function validateContainerResources(map: Readonly<Record<string, string>>, path: Path): FieldError[] {
+/** limits: the map is one of limits. */
+function validateContainerResources(map: Readonly<Record<string, string>>, path: Path, limits: boolean): FieldError[] {
   const out = validateResourceMap(map, path);
   for (const [name, text] of Object.entries(map)) {
     const at = path.key(name);
-    if (!name.includes('/') && !STANDARD.has(name) && !name.startsWith('hugepages-')) {
+    if (!name.includes('/') && !STANDARD.has(name) && !name.startsWith(HUGE_PAGES)) {
       out.push(invalid(at, name, 'must be a standard resource for containers'));
     }
+    if (name.startsWith(HUGE_PAGES) || (name === STORAGE && limits)) out.push(forbidden(at, 'not supported yet'));
     const quantity = tryParseQuantity(text);
     if (quantity === undefined) continue;
     if (name !== 'cpu' && quantity.nano % UNIT_NANO !== 0n && name.includes('/')) out.push(invalid(at, text, 'must be an integer'));
@@ -46,9 +50,13 @@ function validateContainerResources(map: Readonly<Record<string, string>>, path:
 export function validateResources(resources: DeepReadonly<ResourceRequirements> | undefined, path: Path): FieldError[] {
   if (resources === undefined) return [];
   const out = [
-    ...validateContainerResources(resources.limits, path.child('limits')),
-    ...validateContainerResources(resources.requests, path.child('requests')),
+    ...validateContainerResources(resources.limits, path.child('limits'), true),
+    ...validateContainerResources(resources.requests, path.child('requests'), false),
   ];
+  for (const name of Object.keys(resources.requests)) {
+    if (name.includes('/') && !Object.hasOwn(resources.limits, name))
+      out.push(required(path.child('limits'), 'Limit must be set for non overcommitable resources'));
+  }
   for (const [name, text] of Object.entries(resources.requests)) {
     const limitText = Object.hasOwn(resources.limits, name) ? resources.limits[name] : undefined;
     if (limitText === undefined) continue;
