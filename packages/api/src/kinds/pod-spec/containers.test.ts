@@ -336,6 +336,18 @@ const rows: readonly FaultRow[] = [
     [`${C}.env[0].valueFrom.resourceFieldRef.resource`, /^Unsupported value: "limits.gpu"/],
   ],
   [
+    'storage of its own',
+    containerWith({ env: [{ name: 'A', valueFrom: { resourceFieldRef: { resource: 'requests.ephemeral-storage', divisor: '1Mi' } } }] }),
+  ],
+  [
+    'a divisor of storage that makes no sense',
+    containerWith({ env: [{ name: 'A', valueFrom: { resourceFieldRef: { resource: 'limits.ephemeral-storage', divisor: '1m' } } }] }),
+    [
+      `${C}.env[0].valueFrom.resourceFieldRef.divisor`,
+      /only divisor's values 1, 1k, .* are supported with the local ephemeral storage resource/,
+    ],
+  ],
+  [
     'a divisor that makes no sense',
     containerWith({ env: [{ name: 'A', valueFrom: { resourceFieldRef: { resource: 'limits.cpu', divisor: '1Mi' } } }] }),
     [`${C}.env[0].valueFrom.resourceFieldRef.divisor`, /only divisor's values 1m and 1 are supported with the cpu resource/],

@@ -22,7 +22,14 @@ const FIELD_PATHS = [
 const SUBSCRIPT = /^(metadata\.(?:labels|annotations))\['([^']*)'\]$/;
 
 /** Resources of a container that a variable may take its value from. */
-const RESOURCES = ['limits.cpu', 'limits.memory', 'requests.cpu', 'requests.memory'] as const;
+const RESOURCES = [
+  'limits.cpu',
+  'limits.ephemeral-storage',
+  'limits.memory',
+  'requests.cpu',
+  'requests.ephemeral-storage',
+  'requests.memory',
+] as const;
 const CPU_DIVISORS = ['1', '1m'].map(parseQuantity);
 const MEMORY_DIVISORS = ['1', '1k', '1M', '1G', '1T', '1P', '1E', '1Ki', '1Mi', '1Gi', '1Ti', '1Pi', '1Ei'].map(parseQuantity);
 
@@ -66,7 +73,8 @@ export function validateResourceRef(ref: DeepReadonly<ResourceFieldSelector>, pa
   const cpu = ref.resource.endsWith('.cpu');
   if ((cpu ? CPU_DIVISORS : MEMORY_DIVISORS).some((one) => compareQuantities(one, divisor) === 0)) return [];
   const known = cpu ? '1m and 1' : '1, 1k, 1M, 1G, 1T, 1P, 1E, 1Ki, 1Mi, 1Gi, 1Ti, 1Pi, 1Ei';
-  return [invalid(at, text, `only divisor's values ${known} are supported with the ${cpu ? 'cpu' : 'memory'} resource`)];
+  const what = cpu ? 'cpu' : ref.resource.endsWith('.memory') ? 'memory' : 'local ephemeral storage';
+  return [invalid(at, text, `only divisor's values ${known} are supported with the ${what} resource`)];
 }
 
 function validateKeyRef(ref: { readonly name?: string | undefined; readonly key: string }, path: Path): FieldError[] {
