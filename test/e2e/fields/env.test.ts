@@ -131,7 +131,9 @@ describe.skipIf(!answers)('environment', () => {
     });
     expect(found).not.toHaveProperty('MAYBE');
     expect(found).not.toHaveProperty('1st');
-    expect(await play.must('get', 'events')).toContain('Keys [1st] are no names of environment variables and were skipped');
+    expect(await play.must('get', 'events')).toContain(
+      'Keys [1st] from the EnvFrom configMap default/settings were skipped since they are considered invalid environment variable names.',
+    );
     const seen = await play.until('maps', 'told', (pod) => containerSeen(pod, 'missing').state.waiting?.message !== undefined);
     expect(containerSeen(seen, 'missing').state.waiting).toEqual({
       reason: 'CreateContainerConfigError',

@@ -47,7 +47,7 @@ export class MissingReference extends Error {}
 
 const VARIABLE_NAME = /^[-._a-zA-Z][-._a-zA-Z0-9]*$/;
 
-/** The environment of a container, in the order of first appearance; later definitions of a name win. `skipped`: keys of ConfigMaps and Secrets that are no variable names. */
+/** The environment of a container, in the order of first appearance; later definitions of a name win. `skipped`: sentences about keys of ConfigMaps and Secrets that are no variable names. */
 export function containerEnv(container: Container, context: EnvContext): EnvResult {
   const values = new Map<string, string>();
   const skipped: string[] = [];
@@ -56,11 +56,13 @@ export function containerEnv(container: Container, context: EnvContext): EnvResu
   const lookup = (name: string): string | undefined => values.get(name);
   try {
     for (const from of container.envFrom) {
+      const invalid: string[] = [];
       for (const [key, value] of sourceEntries(from, context)) {
         const name = `${from.prefix ?? ''}${key}`;
         if (VARIABLE_NAME.test(name)) values.set(name, value);
-        else skipped.push(name);
+        else invalid.push(name);
       }
+      if (invalid.length > 0) skipped.push(skippedText(invalid.sort(), from, context.pod.metadata?.namespace ?? ''));
     }
     for (const variable of container.env) {
       const value = variable.valueFrom === undefined ? expand(variable.value ?? '', lookup) : valueFrom(variable, container, context);
@@ -72,6 +74,13 @@ export function containerEnv(container: Container, context: EnvContext): EnvResu
   }
   const env = [...values].map(([name, value]) => ({ name, value }));
   return { ok: true, env, lookup, skipped };
+}
+
+/** The kubelet's words. */
+function skippedText(keys: readonly string[], from: Container['envFrom'][number], namespace: string): string {
+  const source =
+    from.configMapRef === undefined ? `secret ${namespace}/${from.secretRef?.name}` : `configMap ${namespace}/${from.configMapRef.name}`;
+  return `Keys [${keys.join(', ')}] from the EnvFrom ${source} were skipped since they are considered invalid environment variable names.`;
 }
 
 function sourceEntries(from: Container['envFrom'][number], context: EnvContext): readonly (readonly [string, string])[] {

@@ -84,15 +84,7 @@ async function createContainer(step: StepOf<'create-container'>, context: StepCo
     createFailed(context, step.container, 'CreateContainerConfigError', made.message, undefined);
     return 0;
   }
-  if (made.skippedEnv.length > 0) {
-    emit(
-      context,
-      step.container,
-      'Warning',
-      'InvalidEnvironmentVariableNames',
-      `Keys [${made.skippedEnv.join(', ')}] are no names of environment variables and were skipped`,
-    );
-  }
+  for (const message of made.skippedEnv) emit(context, step.container, 'Warning', 'InvalidEnvironmentVariableNames', message);
   // The sandbox mounts the volumes, and opens them for everybody, when it starts.
   if (made.find.length > 0 && host.cache.get(step.sandboxId)?.state !== 'running') return SANDBOX_SOON_MS;
   const run = { container: step.container, attempt: step.attempt };
@@ -103,6 +95,8 @@ async function createContainer(step: StepOf<'create-container'>, context: StepCo
     const error = toRuntimeError(thrown);
     if (isEngineDown(error)) throw error;
     await host.files?.release(context.ref.uid, run);
+    // The image went away after it was looked for: it is looked for again.
+    if (error.code === 'image-not-found') context.memory = withContainer(context.memory, step.container, { image: { state: 'unknown' } });
     createFailed(context, step.container, 'CreateContainerConfigError', error.message, nextDelay(memory.failure?.delayMs ?? 0));
     return 0;
   }
