@@ -99,11 +99,24 @@ export interface Leaving {
   readonly name: string;
 }
 
+/** What keeps an object that is being deleted, in a few words; undefined where it just takes its time. */
+function holdText(kind: Kind, object: AnyObject): string | undefined {
+  if (kind === 'Namespace') {
+    const conditions = (object as KindMap['Namespace']).status?.conditions ?? [];
+    const held = conditions.find(({ type, status }) => type === 'NamespaceFinalizersRemaining' && status === 'True');
+    return (held ?? conditions.find(({ type, status }) => type === 'NamespaceContentRemaining' && status === 'True'))?.message;
+  }
+  const finalizers = object.metadata?.finalizers ?? [];
+  return finalizers.length === 0 ? undefined : `held by ${finalizers.join(', ')}`;
+}
+
 /** Until all of these are gone. */
 export async function untilGone(context: Omit<WaitContext, 'namespace'>, leaving: readonly Leaving[]): Promise<void> {
   const { io, cluster, progress } = context;
   const groups = [...Map.groupBy(leaving, ({ kind, namespace }) => `${kind} ${namespace}`).values()];
   const left = new Map<string, Leaving>(leaving.map((one) => [one.uid, one]));
+  /** What holds an object, by its uid. */
+  const held = new Map<string, string>();
   const reported = new Set<number>();
   if (left.size === 0) return;
   await waitFor({
@@ -116,7 +129,9 @@ export async function untilGone(context: Omit<WaitContext, 'namespace'>, leaving
     judge: () => {
       const names = [...left.values()].map(({ kind, name }) => fullName(kind, name));
       if (reported.size === groups.length && names.length === 0) return { state: 'done', text: '' };
-      return { state: 'waiting', text: `${names.length} left: ${names.slice(0, 3).join(', ')}${names.length > 3 ? ', ...' : ''}` };
+      const [why] = [...left.keys()].flatMap((uid) => held.get(uid) ?? []);
+      const list = `${names.length} left: ${names.slice(0, 3).join(', ')}${names.length > 3 ? ', ...' : ''}`;
+      return { state: 'waiting', text: why === undefined ? list : `${list}: ${why}` };
     },
     run: (signal, changed) =>
       groups.map((group, i) => {
@@ -133,7 +148,13 @@ export async function untilGone(context: Omit<WaitContext, 'namespace'>, leaving
           query,
           signal,
           (objects) => {
-            for (const { uid } of group) if (!objects.has(uid)) left.delete(uid);
+            for (const { uid, kind } of group) {
+              const object = objects.get(uid);
+              const why = object && holdText(kind, object);
+              if (object === undefined) left.delete(uid);
+              if (why === undefined) held.delete(uid);
+              else held.set(uid, why);
+            }
             reported.add(i);
             changed();
           },

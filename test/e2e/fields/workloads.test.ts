@@ -83,6 +83,11 @@ spec: {terminationGracePeriodSeconds: 0, containers: [${scriptContainer('main', 
           'par',
           'replicas: 2\n  podManagementPolicy: Parallel\n  minReadySeconds: 500\n  updateStrategy: {type: OnDelete}',
         ),
+        workload(
+          'StatefulSet',
+          'many',
+          'replicas: 3\n  podManagementPolicy: Parallel\n  updateStrategy: {rollingUpdate: {maxUnavailable: 2}}',
+        ),
         `---
 apiVersion: v1
 kind: PodTemplate
@@ -316,5 +321,22 @@ ${template('mould').replaceAll('\n  ', '\n')}
       ['par-0', 'new'],
       ['par-1', 'of par'],
     ]);
+  });
+
+  it('StatefulSet spec.updateStrategy.rollingUpdate.maxUnavailable: so many are replaced at once, and no more', async () => {
+    await ready('many', 3);
+    await change('StatefulSet', 'many', note('new'));
+    let most = 0;
+    await eventually(
+      'all are new',
+      async () => {
+        const pods = await podsOf('many');
+        most = Math.max(most, 3 - pods.filter((pod) => isReady(pod) && pod.metadata?.deletionTimestamp === undefined).length);
+        return pods;
+      },
+      (pods) => pods.length === 3 && pods.every((pod) => noteOf(pod) === 'new' && isReady(pod)),
+      90_000,
+    );
+    expect(most).toBe(2);
   });
 });

@@ -10,6 +10,7 @@ import {
 import { age } from '../print.js';
 import { defineKind, nameColumn, textColumn } from './define.js';
 import { deepEqual } from './equal.js';
+import { scaledValue, validateNonNegativeIntOrPercent, validateNotMoreThanHundredPercent } from './int-or-string.js';
 import type { DeepReadonly } from './kind-map.js';
 import { setTemplateDefaults } from './pod-spec/defaults.js';
 import { podSpecWarnings } from './pod-spec/warnings.js';
@@ -36,8 +37,14 @@ function validateStrategy(strategy: Spec['updateStrategy'], path: Path): FieldEr
         ? []
         : [invalid(path.child('rollingUpdate'), strategy.rollingUpdate, "only allowed for updateStrategy 'RollingUpdate'")];
     case 'RollingUpdate': {
+      const at = path.child('rollingUpdate');
       const partition = strategy.rollingUpdate?.partition ?? 0;
-      return partition < 0 ? [invalid(path.child('rollingUpdate', 'partition'), partition, NOT_NEGATIVE)] : [];
+      const out = partition < 0 ? [invalid(at.child('partition'), partition, NOT_NEGATIVE)] : [];
+      const unavailable = strategy.rollingUpdate?.maxUnavailable;
+      if (unavailable === undefined) return out;
+      out.push(...validateNonNegativeIntOrPercent(unavailable, at.child('maxUnavailable')));
+      if (scaledValue(unavailable, 100, 'up') === 0) out.push(invalid(at.child('maxUnavailable'), unavailable, 'cannot be 0'));
+      return [...out, ...validateNotMoreThanHundredPercent(unavailable, at.child('maxUnavailable'))];
     }
     case undefined:
     case '':

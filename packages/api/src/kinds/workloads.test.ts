@@ -78,8 +78,24 @@ describe('faults', () => {
     ],
     [
       'StatefulSet',
-      { updateStrategy: { rollingUpdate: { maxUnavailable: 2 } } },
-      'spec.updateStrategy.rollingUpdate.maxUnavailable: Forbidden: not supported yet',
+      { updateStrategy: { rollingUpdate: { maxUnavailable: 0 } } },
+      'spec.updateStrategy.rollingUpdate.maxUnavailable: Invalid value: 0: cannot be 0',
+    ],
+    [
+      'StatefulSet',
+      { updateStrategy: { rollingUpdate: { maxUnavailable: '0%' } } },
+      'spec.updateStrategy.rollingUpdate.maxUnavailable: Invalid value: "0%": cannot be 0',
+    ],
+    [
+      'StatefulSet',
+      { updateStrategy: { rollingUpdate: { maxUnavailable: -1 } } },
+      'spec.updateStrategy.rollingUpdate.maxUnavailable: Invalid value: -1: must be greater than or equal to 0',
+    ],
+    ['StatefulSet', { updateStrategy: { rollingUpdate: { maxUnavailable: '50%' } } }],
+    [
+      'StatefulSet',
+      { updateStrategy: { rollingUpdate: { maxUnavailable: '200%' } } },
+      'spec.updateStrategy.rollingUpdate.maxUnavailable: Invalid value: "200%": must not be greater than 100%',
     ],
     [
       'StatefulSet',

@@ -1,14 +1,16 @@
 // `podplane rollout`: how a Deployment, DaemonSet or StatefulSet gets from one template to the next.
 import { toManifest } from '@podplane/api/decode/manifest';
 import { isObject } from '@podplane/api/decode/tree';
+import { PodTemplateSpec } from '@podplane/api/gen/podplane/core/v1/pod';
 import { kindNames } from '@podplane/api/kinds/kind-names';
 import { diffAsMergePatch } from '@podplane/api/patch';
 import type { Command } from 'commander';
 import { CliError, usage } from '../exit-codes.js';
 import { fullName, type Named } from '../kinds.js';
+import { templateText } from '../output/describe.js';
 import { startProgress } from '../output/progress.js';
 import { Table } from '../output/table.js';
-import { CHANGE_CAUSE, ROLLOUT_KINDS, type RolloutKind, revisionsOf } from '../revisions.js';
+import { CHANGE_CAUSE, type Revision, ROLLOUT_KINDS, type RolloutKind, revisionsOf } from '../revisions.js';
 import type { Session } from '../session.js';
 import { countOption, durationOption } from '../time.js';
 import { untilReady, verdictOf } from '../wait.js';
@@ -32,6 +34,14 @@ function workloadOf(words: readonly string[]): Rollable {
     `${fullName(kind, name)} has no rollout; Deployments, DaemonSets and StatefulSets have`,
     'For example: podplane rollout status deploy/web',
   );
+}
+
+const there = (revisions: readonly Revision[]): string => `There are: ${revisions.map(({ number }) => number).join(', ') || 'none'}`;
+
+function revisionOf(revisions: readonly Revision[], number: number): Revision {
+  const found = revisions.find((one) => one.number === number);
+  if (found === undefined) throw new CliError(`unable to find specified revision ${number} in history`, { advice: there(revisions) });
+  return found;
 }
 
 /** Only Deployments can be paused. */
@@ -83,6 +93,8 @@ export function registerRollout(program: Command, session: Session): void {
     .action(async (words: string[], _options: unknown, command: Command) => {
       const { kind, name } = workloadOf(words);
       const { cluster, namespace } = await session.open(command);
+      if (kind === 'Deployment' && (await cluster.get(kind, namespace, name)).spec?.paused === true)
+        throw new CliError(`deployments.apps "${name}" can't restart paused deployment (run rollout resume first)`);
       const now = new Date(session.io.system.clock.now()).toISOString();
       await cluster.mergePatch(kind, namespace, name, { spec: { template: { metadata: { annotations: { [RESTARTED_AT]: now } } } } });
       session.io.out(`${fullName(kind, name)} restarted\n`);
@@ -110,10 +122,18 @@ export function registerRollout(program: Command, session: Session): void {
     .command('history')
     .description('Lists the revisions that can be gone back to.')
     .argument(target, 'deploy/NAME, ds/NAME or sts/NAME')
-    .action(async (words: string[], _options: unknown, command: Command) => {
+    .option('--revision <number>', 'all of this one', countOption, 0)
+    .action(async (words: string[], options: { readonly revision: number }, command: Command) => {
       const { kind, name } = workloadOf(words);
       const { cluster, namespace } = await session.open(command);
       const revisions = await revisionsOf(cluster, namespace, kind, name);
+      if (options.revision !== 0) {
+        const { cause, template } = revisionOf(revisions, options.revision);
+        session.io.out(`${fullName(kind, name)} with revision #${options.revision}\n`);
+        if (cause !== '') session.io.out(`Change-Cause: ${cause}\n`);
+        session.io.out(templateText({ template: PodTemplateSpec.fromJSON(template) }));
+        return;
+      }
       const table = new Table(['Revision', 'Change-Cause', 'Images']);
       session.io.out(`${fullName(kind, name)}\n`);
       session.io.out(table.render(revisions.map(({ number, cause, images }) => [String(number), cause || '<none>', images.join(',')])));
@@ -128,17 +148,9 @@ export function registerRollout(program: Command, session: Session): void {
       const { kind, name } = workloadOf(words);
       const { cluster, namespace } = await session.open(command);
       const revisions = await revisionsOf(cluster, namespace, kind, name);
-      const wanted = options.toRevision === 0 ? revisions.at(-2) : revisions.find(({ number }) => number === options.toRevision);
-      if (wanted === undefined) {
-        throw new CliError(
-          options.toRevision === 0
-            ? `no rollout history found for ${kindNames[kind].singular} "${name}"`
-            : `unable to find specified revision ${options.toRevision} in history`,
-          {
-            advice: `There are: ${revisions.map(({ number }) => number).join(', ') || 'none'}`,
-          },
-        );
-      }
+      const wanted = options.toRevision === 0 ? revisions.at(-2) : revisionOf(revisions, options.toRevision);
+      if (wanted === undefined)
+        throw new CliError(`no rollout history found for ${kindNames[kind].singular} "${name}"`, { advice: there(revisions) });
       const spec = toManifest(kind, (await cluster.get(kind, namespace, name)) as never)['spec'];
       if (!isObject(spec)) throw new CliError(`${fullName(kind, name)} has no template`);
       const change = diffAsMergePatch(isObject(spec['template']) ? spec['template'] : {}, wanted.template);

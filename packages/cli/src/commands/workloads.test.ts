@@ -81,6 +81,70 @@ describe.each(['DaemonSet', 'StatefulSet'] as const)('rollout of a %s', (kind) =
   });
 });
 
+describe('rollout of a Deployment', () => {
+  const set = (number: number, image: string, cause?: string): void => {
+    cluster.put('ReplicaSet', {
+      metadata: {
+        name: `db-${number}`,
+        namespace: 'default',
+        labels: { app: 'db' },
+        annotations: {
+          'deployment.kubernetes.io/revision': String(number),
+          ...(cause === undefined ? {} : { 'kubernetes.io/change-cause': cause }),
+        },
+        ownerReferences: owner('Deployment', 'u1'),
+      },
+      spec: { template: template(image) },
+    });
+  };
+  const deployment = (paused: boolean, conditions: object[] = []): void => {
+    cluster.put('Deployment', {
+      metadata: { name: 'db', namespace: 'default', uid: 'u1', generation: 2, annotations: { 'kubernetes.io/change-cause': 'second' } },
+      spec: { replicas: 1, paused, selector: { matchLabels: { app: 'db' } }, template: template('v2') },
+      status: { observedGeneration: 2, replicas: 1, updatedReplicas: 1, readyReplicas: 1, availableReplicas: 1, conditions },
+    });
+    set(1, 'v1', 'first');
+    set(2, 'v2', 'second');
+  };
+
+  it('history, all of one revision, and back with its change cause', async () => {
+    deployment(false);
+    expect((await run('rollout', 'history', 'deploy/db')).out).toMatch(/^1 +first +v1\n2 +second +v2\n$/m);
+    const { out } = await run('rollout', 'history', 'deploy/db', '--revision=1');
+    expect(out).toMatch(/^deployment\.apps\/db with revision #1\nChange-Cause: first\nPod Template:\n +Labels: +app=db\n[^]*Image: +v1/);
+    expect((await run('rollout', 'history', 'deploy/db', '--revision=7')).err).toMatch(
+      /unable to find specified revision 7 in history[^]*There are: 1, 2/,
+    );
+    expect((await run('rollout', 'undo', 'deploy/db')).code).toBe(0);
+    const undone = await cluster.get('Deployment', 'default', 'db');
+    expect(undone.metadata?.annotations['kubernetes.io/change-cause']).toBe('first');
+    expect(undone.spec?.template?.spec?.containers[0]?.image).toBe('v1');
+  });
+
+  it('a paused one is not restarted; pause and resume say when there is nothing to do', async () => {
+    deployment(true);
+    expect((await run('rollout', 'restart', 'deploy/db')).err).toContain("can't restart paused deployment (run rollout resume first)");
+    expect((await run('rollout', 'pause', 'deploy/db')).err).toContain('is already paused');
+    expect((await run('rollout', 'resume', 'deploy/db')).out).toBe('deployment.apps/db resumed\n');
+    expect((await run('rollout', 'resume', 'deploy/db')).err).toContain('is not paused');
+  });
+
+  it('status fails where the rollout was taken back, and waits while it bakes', async () => {
+    deployment(false, [
+      { type: 'RolloutFailed', status: 'True', reason: 'RolledBack', message: 'Revision 2 made no progress; rolled back to revision 1' },
+    ]);
+    const failed = await run('rollout', 'status', 'deploy/db');
+    expect([failed.code, failed.err]).toEqual([
+      1,
+      expect.stringContaining('has failed: Revision 2 made no progress; rolled back to revision 1'),
+    ]);
+    deployment(false, [{ type: 'Progressing', status: 'True', reason: 'Baking' }]);
+    expect((await run('rollout', 'status', 'deploy/db', '--watch=false')).out).toContain(
+      '1 of 1 pods ready, which have to stay available for a while',
+    );
+  });
+});
+
 describe('others', () => {
   it('a StatefulSet is scaled, a DaemonSet is not', async () => {
     put('StatefulSet');

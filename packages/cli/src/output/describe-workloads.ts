@@ -54,7 +54,11 @@ function statefulSetText(sheet: Sheet, { spec, status }: KindMap['StatefulSet'])
   sheet.field('Service Name', orNone(spec?.serviceName));
   sheet.field('Pod Management Policy', orNone(spec?.podManagementPolicy));
   sheet.field('Update Strategy', orNone(spec?.updateStrategy?.type));
-  if (spec?.updateStrategy?.rollingUpdate !== undefined) sheet.field('Partition', String(spec.updateStrategy.rollingUpdate.partition ?? 0));
+  const rolling = spec?.updateStrategy?.rollingUpdate;
+  if (rolling !== undefined) {
+    sheet.field('Partition', String(rolling.partition ?? 0));
+    if (rolling.maxUnavailable !== undefined) sheet.field('Max Unavailable', countText(rolling.maxUnavailable));
+  }
   if (spec?.ordinals !== undefined) sheet.field('First Ordinal', String(spec.ordinals.start));
   sheet.field('Current Revision', orNone(status?.currentRevision));
   sheet.field('Update Revision', orNone(status?.updateRevision));

@@ -312,6 +312,13 @@ export interface Around {
   readonly now: number;
 }
 
+/** What `rollout history --revision` prints of a template. */
+export function templateText(holder: Parameters<Kit['template']>[1]): string {
+  const sheet = new Sheet();
+  template(sheet, holder);
+  return sheet.text();
+}
+
 /** What `describe` prints for one object. */
 export function describeText(kind: Kind, object: AnyObject, around: Around): string {
   const sheet = new Sheet();

@@ -228,6 +228,15 @@ describe('failures', () => {
     world.reap();
     await world.settle();
     expect(condition('Failed')).toBe('MaxFailedIndexesExceeded');
+    expect(status()).toMatchObject({ failedIndexes: '0' });
+    await world.close();
+    // The last ones end at once: none is forgotten because the job ends by it.
+    await open({ ...spec, completions: 3, parallelism: 3, backoffLimitPerIndex: 0 });
+    const [first, ...others] = active();
+    for (const pod of others) world.end(pod.metadata?.name ?? '', 'Failed');
+    await end(first, 'Succeeded');
+    expect(condition('Failed')).toBe('FailedIndexes');
+    expect(status()).toMatchObject({ failedIndexes: '1,2', completedIndexes: '0', failed: 2, succeeded: 1 });
   });
 
   it.each<[string, number, string | undefined, number]>([

@@ -62,17 +62,25 @@ export function tallyOf(job: Job, pods: readonly Pod[], finishing: 'no' | 'faile
   const held = new Map<number, Pod>();
   const alive = new Set(active.map(indexOf));
   for (const { pod, index } of failures) {
-    const meaning = finishing === 'no' ? meaningOf(job, pod) : { action: 'Count' as const };
-    if (meaning.action === 'FailJob') verdict ??= meaning.message;
+    const meaning = meaningOf(job, pod);
+    if (meaning.action === 'FailJob' && finishing === 'no') verdict ??= meaning.message;
     if (finishing === 'succeeded' && isBeingDeleted(pod) && pod.status?.phase !== 'Failed') {
       release.push(pod);
       continue;
     }
-    if (perIndex !== undefined && index !== undefined && finishing === 'no' && meaning.action !== 'FailJob') {
+    // Pods that are ended because the job ends say nothing about their indexes.
+    const isOwn = finishing === 'no' || pod.status?.phase === 'Failed';
+    if (perIndex !== undefined && index !== undefined && isOwn && meaning.action !== 'FailJob') {
       const ignored = meaning.action === 'Ignore';
       if (meaning.action === 'FailIndex' || (!ignored && failuresBefore(pod) >= perIndex)) {
         if (!succeededIndexes.has(index)) failedIndexes.add(index);
-      } else if (!alive.has(index) && !succeededIndexes.has(index) && !failedIndexes.has(index) && job.spec?.suspend !== true) {
+      } else if (
+        finishing === 'no' &&
+        !alive.has(index) &&
+        !succeededIndexes.has(index) &&
+        !failedIndexes.has(index) &&
+        job.spec?.suspend !== true
+      ) {
         const other = held.get(index);
         if (other === undefined || failuresBefore(other) < failuresBefore(pod)) {
           if (other !== undefined) {

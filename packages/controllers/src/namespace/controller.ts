@@ -5,8 +5,8 @@ import type { Change, ReadView, Tx } from '@podplane/store/types';
 import type { ReconcileContext, ReconcileResult, Reconciler } from '../runtime/types.js';
 import { allKinds, deleteAny, kindNames } from '../shared/kinds.js';
 import { nameOf, namespaceOf } from '../shared/objects.js';
-import { timeText } from '../shared/time.js';
 import { CONTENT_FINALIZER, SPEC_FINALIZER } from './bootstrap.js';
+import { Remains, terminating } from './remains.js';
 
 type Namespace = Obj<'Namespace'>;
 
@@ -63,7 +63,7 @@ function prepare(tx: Tx, namespace: Namespace): void {
 function emptyNamespace(context: ReconcileContext, namespace: Namespace): ReconcileResult {
   const { tx } = context;
   const name = nameOf(namespace);
-  const left = new Map<Kind, number>();
+  const left = new Remains();
   let budget = BURST;
   for (const kind of ORDER) {
     for (const object of Array.from(tx.list(kind, name))) {
@@ -71,33 +71,20 @@ function emptyNamespace(context: ReconcileContext, namespace: Namespace): Reconc
         budget--;
         deleteAny(tx, kind, object);
       }
-      if (tx.get(kind, name, nameOf(object)) !== undefined) left.set(kind, (left.get(kind) ?? 0) + 1);
+      const now = tx.get(kind, name, nameOf(object));
+      if (now !== undefined) left.add(kind, now);
     }
   }
   context.because(`namespace ${name} is deleted`);
   const metadata = namespace.metadata;
   if (metadata === undefined) return undefined;
-  if (left.size > 0) {
+  if (left.some) {
     tx.update('Namespace', { ...namespace, status: terminating(namespace, left, tx.now) }, 'any');
     return budget === 0 ? { requeueAfterMs: 0 } : undefined;
   }
   const spec = { ...namespace.spec, finalizers: (namespace.spec?.finalizers ?? []).filter((finalizer) => finalizer !== SPEC_FINALIZER) };
   const finalizers = metadata.finalizers.filter((finalizer) => finalizer !== CONTENT_FINALIZER);
-  tx.update('Namespace', { ...namespace, metadata: { ...metadata, finalizers }, spec }, 'any');
+  const status = terminating(namespace, left, tx.now);
+  tx.update('Namespace', { ...namespace, metadata: { ...metadata, finalizers }, spec, status }, 'any');
   return undefined;
-}
-
-function terminating(namespace: Namespace, left: ReadonlyMap<Kind, number>, now: number): NonNullable<Namespace['status']> {
-  const what = [...left].map(([kind, count]) => `${kindNames[kind].plural} has ${count} resource instances`).join(', ');
-  const message = `Some resources are remaining: ${what}`;
-  const before = namespace.status?.conditions.find((c) => c.type === 'NamespaceContentRemaining');
-  const condition = {
-    type: 'NamespaceContentRemaining',
-    status: 'True',
-    reason: 'SomeResourcesRemain',
-    message,
-    lastTransitionTime: before?.lastTransitionTime ?? timeText(now),
-  };
-  const others = (namespace.status?.conditions ?? []).filter((c) => c !== before);
-  return { ...namespace.status, phase: 'Terminating', conditions: [...others, condition] };
 }

@@ -50,6 +50,30 @@ describe('deleting a Deployment', () => {
     expect([world.store.count('Deployment'), world.sets().length, world.pods().length]).toEqual([0, 0, 0]);
   });
 
+  it('in the foreground: one that loses its owner and its last finalizer at once is waited for no more', async () => {
+    const [set] = world.sets();
+    const reference = {
+      apiVersion: 'apps/v1',
+      kind: 'ReplicaSet',
+      name: set?.metadata?.name ?? '',
+      uid: set?.metadata?.uid ?? '',
+      blockOwnerDeletion: true,
+    };
+    world.create(
+      'ConfigMap',
+      ConfigMap.fromPartial({ metadata: { name: 'leaf', namespace: 'default', finalizers: ['a.b/c'], ownerReferences: [reference] } }),
+    );
+    await remove('Foreground');
+    world.reap();
+    await world.settle();
+    expect([world.store.count('Deployment'), world.sets().length]).toEqual([1, 1]);
+    world.edit('ConfigMap', 'leaf', (draft) => {
+      if (draft.metadata !== undefined) Object.assign(draft.metadata, { finalizers: [], ownerReferences: [] });
+    });
+    await world.settle();
+    expect([world.store.count('ConfigMap'), world.store.count('Deployment'), world.sets().length]).toEqual([0, 0, 0]);
+  });
+
   it('orphaning: its set and pods go on without it', async () => {
     await remove('Orphan');
     expect(world.store.count('Deployment')).toBe(0);
@@ -81,6 +105,85 @@ it('removes only what has no owner left', async () => {
   expect(world.store.get('ConfigMap', 'default', 'both')?.metadata?.ownerReferences).toHaveLength(1);
 });
 
+describe('rings of owners', () => {
+  /** Config maps of which each is owned by the next one, the last by the first. */
+  async function makeRing(names: readonly string[]): Promise<void> {
+    for (const name of names) world.create('ConfigMap', ConfigMap.fromPartial({ metadata: { name, namespace: 'default' } }));
+    for (const [i, name] of names.entries()) {
+      const owner = world.get('ConfigMap', names[(i + 1) % names.length] ?? '');
+      const reference = {
+        apiVersion: 'v1',
+        kind: 'ConfigMap',
+        name: owner.metadata?.name ?? '',
+        uid: owner.metadata?.uid ?? '',
+        blockOwnerDeletion: true,
+      };
+      world.edit('ConfigMap', name, (draft) => void (draft.metadata && (draft.metadata.ownerReferences = [reference])));
+    }
+    await world.settle();
+  }
+  const removeOne = async (name: string, propagation: Propagation): Promise<void> => {
+    world.store.transact(cause, (tx) => void deleteWithPropagation(tx, 'ConfigMap', world.get('ConfigMap', name), { propagation }));
+    await world.settle();
+  };
+
+  it.each([[['a']], [['a', 'b']], [['a', 'b', 'c', 'd']]])('%j: deleted in the foreground all go, and it is said', async (names) => {
+    await makeRing(names);
+    expect(world.store.count('ConfigMap')).toBe(names.length);
+    await removeOne('a', 'Foreground');
+    expect(world.store.count('ConfigMap')).toBe(0);
+    expect(world.events.map(({ reason }) => reason)).toContain('OwnerReferenceRing');
+  });
+
+  it('in the background all go, one after the other; orphaning lets the others be', async () => {
+    await makeRing(['a', 'b', 'c']);
+    await removeOne('a', 'Background');
+    expect(world.store.count('ConfigMap')).toBe(0);
+    await makeRing(['d', 'e', 'f']);
+    await removeOne('d', 'Orphan');
+    expect([...world.store.list('ConfigMap')].map(({ metadata }) => metadata?.name).sort()).toEqual(['e', 'f']);
+  });
+
+  it('both of two that own each other deleted at once', async () => {
+    await makeRing(['a', 'b']);
+    world.store.transact(cause, (tx) => {
+      for (const name of ['a', 'b'])
+        void deleteWithPropagation(tx, 'ConfigMap', world.get('ConfigMap', name), { propagation: 'Foreground' });
+    });
+    await world.settle();
+    expect(world.store.count('ConfigMap')).toBe(0);
+  });
+
+  it('a ring from which something else hangs takes it along first', async () => {
+    await makeRing(['a', 'b']);
+    const owner = world.get('ConfigMap', 'b');
+    world.create(
+      'ConfigMap',
+      ConfigMap.fromPartial({
+        metadata: {
+          name: 'leaf',
+          namespace: 'default',
+          finalizers: ['example.com/hold'],
+          ownerReferences: [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'b', uid: owner.metadata?.uid ?? '', blockOwnerDeletion: true }],
+        },
+      }),
+    );
+    await removeOne('a', 'Foreground');
+    expect(world.store.get('ConfigMap', 'default', 'b')).toBeDefined();
+    world.edit('ConfigMap', 'leaf', (draft) => void (draft.metadata && (draft.metadata.finalizers = [])));
+    await world.settle();
+    expect(world.store.count('ConfigMap')).toBe(0);
+  });
+});
+
+it('an owner in a namespace is no owner of what is in none, which stays', async () => {
+  world.addNode('n9');
+  const reference = { apiVersion: 'v1', kind: 'ConfigMap', name: 'gone', uid: 'u-gone' };
+  world.edit('Node', 'n9', (draft) => void (draft.metadata && (draft.metadata.ownerReferences = [reference])));
+  await world.settle();
+  expect(world.node('n9').metadata?.name).toBe('n9');
+});
+
 describe('namespaces', () => {
   it('get finalizers, lose their content first, and then go', async () => {
     world.create('Namespace', {
@@ -98,13 +201,62 @@ describe('namespaces', () => {
     const namespace = world.store.get('Namespace', '', 'team');
     expect(namespace?.status).toMatchObject({
       phase: 'Terminating',
-      conditions: [{ type: 'NamespaceContentRemaining', message: 'Some resources are remaining: pods has 1 resource instances' }],
     });
+    expect(namespace?.status?.conditions.map(({ type, status, reason, message }) => [type, status, reason, message])).toEqual([
+      ['NamespaceDeletionDiscoveryFailure', 'False', 'ResourcesDiscovered', 'All resources successfully discovered'],
+      ['NamespaceDeletionGroupVersionParsingFailure', 'False', 'ParsedGroupVersions', 'All legacy kube types successfully parsed'],
+      ['NamespaceDeletionContentFailure', 'False', 'ContentDeleted', 'All content successfully deleted, may be waiting on finalization'],
+      ['NamespaceContentRemaining', 'True', 'SomeResourcesRemain', 'Some resources are remaining: pods. has 1 resource instances'],
+      ['NamespaceFinalizersRemaining', 'False', 'ContentHasNoFinalizers', 'All content-preserving finalizers finished'],
+    ]);
     expect(namespace?.spec?.finalizers).toEqual(['kubernetes']);
     expect(world.store.count('ConfigMap')).toBe(0);
     world.store.transact(cause, (tx) => tx.remove('Pod', 'team', 'p'));
     await world.settle();
     expect(world.store.get('Namespace', '', 'team')).toBeUndefined();
+  });
+
+  it('say what holds them, and go when it lets go', async () => {
+    world.create('Namespace', newNamespace('team'));
+    const held = (name: string): ConfigMap =>
+      ConfigMap.fromPartial({ metadata: { name, namespace: 'team', finalizers: ['example.com/hold'] } });
+    world.create('ConfigMap', held('a'));
+    world.create('ConfigMap', held('b'));
+    await world.settle();
+    world.store.transact(cause, (tx) => void tx.markDeleted('Namespace', '', 'team', 0));
+    await world.settle();
+    const messages = (): (string | undefined)[] =>
+      world.store
+        .get('Namespace', '', 'team')
+        ?.status?.conditions.filter(({ status }) => status === 'True')
+        .map(({ message }) => message) ?? [];
+    expect(messages()).toEqual([
+      'Some resources are remaining: configmaps. has 2 resource instances',
+      'Some content in the namespace has finalizers remaining: example.com/hold in 2 resource instances (configmap/a, configmap/b)',
+    ]);
+    const release = (name: string): void =>
+      void world.store.transact(cause, (tx) =>
+        tx.edit('ConfigMap', 'team', name, (draft) => draft.metadata && (draft.metadata.finalizers = [])),
+      );
+    release('a');
+    await world.settle();
+    expect(messages()[1]).toContain('example.com/hold in 1 resource instances (configmap/b)');
+    release('b');
+    await world.settle();
+    expect(world.store.get('Namespace', '', 'team')).toBeUndefined();
+  });
+
+  it('end whatever is in them: owners, what they own, and what is made meanwhile', async () => {
+    world.create('Namespace', newNamespace('team'));
+    const deployment = makeDeployment('web', { replicas: 5 });
+    if (deployment.metadata !== undefined) deployment.metadata.namespace = 'team';
+    world.create('Deployment', deployment);
+    await world.settle();
+    expect([...world.store.list('Pod', 'team')]).toHaveLength(5);
+    world.store.transact(cause, (tx) => void tx.markDeleted('Namespace', '', 'team', 0));
+    await world.settle();
+    expect(world.store.get('Namespace', '', 'team')).toBeUndefined();
+    expect([world.store.count('Deployment'), world.store.count('ReplicaSet'), world.store.count('Pod')]).toEqual([0, 0, 0]);
   });
 
   it('are made at the first start, and only then', () => {

@@ -5,7 +5,7 @@ import { isBeingDeleted } from '@podplane/api/pod-state';
 import type { Change, ReadView } from '@podplane/store/types';
 import type { ReconcileContext, ReconcileResult, Reconciler } from '../runtime/types.js';
 import { allKinds, anyKeyOf, deleteAny, dependentsOf, isKind, kindNames, parseAnyKey, withMetadata } from '../shared/kinds.js';
-import { nameOf, namespaceOf, uidOf } from '../shared/objects.js';
+import { nameOf, namespaceOf, namesText, regarding, uidOf } from '../shared/objects.js';
 import { FOREGROUND, ORPHAN } from './propagation.js';
 
 type Reference = NonNullable<Obj['metadata']>['ownerReferences'][number];
@@ -21,8 +21,8 @@ export class OwnerGcController implements Reconciler {
     const waits = isBeingDeleted(object) && holds(object);
     if (type === 'deleted') {
       for (const dependent of dependentsOf(view, uidOf(object))) yield anyKeyOf(dependent.kind, dependent.object);
-      // An owner may have waited for this one.
-      for (const owner of waitingOwners(view, object)) yield owner;
+      // An owner may have waited for this one, which may have lost its references with its last change.
+      for (const owner of waitingOwners(view, change.previous ?? object)) yield owner;
     } else {
       if (waits || hasMissingOwner(view, object)) yield anyKeyOf(kind, object);
       if (type === 'modified' && change.previous?.metadata?.ownerReferences !== object.metadata?.ownerReferences) {
@@ -56,11 +56,15 @@ export class OwnerGcController implements Reconciler {
 const holds = (object: Obj): boolean =>
   (object.metadata?.finalizers ?? []).some((finalizer) => finalizer === ORPHAN || finalizer === FOREGROUND);
 
-/** The owner as it is; "foreign" for kinds that this server does not have, of which it can say nothing. */
+/**
+ * The owner as it is; "foreign" for kinds that this server does not have, and for owners in a namespace of objects in none: nothing can be
+ * said of those.
+ */
 function ownerOf(view: ReadView, object: Obj, reference: Reference): Obj | 'foreign' | undefined {
   if (!isKind(reference.kind) || kindNames[reference.kind].apiVersion.split('/')[0] !== reference.apiVersion.split('/')[0])
     return 'foreign';
   const { namespaced } = kindNames[reference.kind];
+  if (namespaced && namespaceOf(object) === '') return 'foreign';
   const owner = view.get(reference.kind, namespaced ? namespaceOf(object) : '', reference.name);
   return owner !== undefined && uidOf(owner) === reference.uid ? owner : undefined;
 }
@@ -107,15 +111,37 @@ function orphanDependents(context: ReconcileContext, kind: Kind, owner: Obj): Re
   return undefined;
 }
 
+/** Whether an object that is being deleted waits, directly or through what it owns, for one of this uid. */
+function waitsFor(view: ReadView, object: Obj, uid: string): boolean {
+  const seen = new Set<string>();
+  const open = [object];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    if (uidOf(next) === uid) return true;
+    if (seen.has(uidOf(next)) || !isBeingDeleted(next) || next.metadata?.finalizers.includes(FOREGROUND) !== true) continue;
+    seen.add(uidOf(next));
+    for (const dependent of dependentsOf(view, uidOf(next))) open.push(dependent.object);
+  }
+  return false;
+}
+
 function deleteDependents(context: ReconcileContext, kind: Kind, owner: Obj): ReconcileResult {
   const { tx } = context;
   const uid = uidOf(owner);
   const dependents = [...dependentsOf(tx, uid)];
-  const blocking = dependents.filter(({ object }) =>
+  const claimed = dependents.filter(({ object }) =>
     object.metadata?.ownerReferences.some((r) => r.uid === uid && r.blockOwnerDeletion === true),
   );
+  // In a ring each would wait for the next one for ever.
+  const ring = claimed.filter(({ object }) => waitsFor(tx, object, uid));
+  const blocking = claimed.filter((one) => !ring.includes(one));
   if (blocking.length === 0) {
     context.because(`all that ${kind} ${nameOf(owner)} owned is gone`);
+    if (ring.length > 0) {
+      const names = namesText(ring.map((one) => `${one.kind} ${nameOf(one.object)}`));
+      const message = `Owner references form a ring with ${names}: deleted without waiting for it`;
+      context.because(message);
+      context.event({ regarding: regarding(kind, owner), type: 'Warning', reason: 'OwnerReferenceRing', message });
+    }
     withMetadata(tx, kind, owner, { finalizers: (owner.metadata?.finalizers ?? []).filter((finalizer) => finalizer !== FOREGROUND) });
     return undefined;
   }

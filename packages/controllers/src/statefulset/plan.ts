@@ -1,8 +1,9 @@
 // What is done next about a StatefulSet's pods: which are made, which are deleted. Kubernetes' order, with one thing more: an outdated
 // pod that is not ready never blocks the rollout that would mend it. Decides only; controller.ts writes.
+import { scaledValue } from '@podplane/api/kinds/int-or-string';
 import type { Obj } from '@podplane/api/kinds/kind-map';
 import { isBeingDeleted, isPodTerminal } from '@podplane/api/pod-state';
-import { isAvailable, ordinalOf, revisionOf } from './pods.js';
+import { isAvailable, ordinalOf, podName, revisionOf } from './pods.js';
 
 type Pod = Obj<'Pod'>;
 
@@ -28,18 +29,24 @@ export interface Slots {
   readonly replicas: number;
   /** Numbers from here on get the newest template. */
   readonly updateFrom: number;
+  /** How many of the pods that there shall be may be missing while they are replaced. */
+  readonly maxUnavailable: number;
 }
 
 export function slotsOf(set: Obj<'StatefulSet'>): Slots {
   const start = set.spec?.ordinals?.start ?? 0;
+  const replicas = set.spec?.replicas ?? 1;
+  const rolling = set.spec?.updateStrategy?.rollingUpdate;
+  // Rounded up, and at least one: else nothing would ever be replaced.
+  const maxUnavailable = Math.max(1, scaledValue(rolling?.maxUnavailable ?? 1, replicas, 'up') ?? 1);
   // As in Kubernetes the partition counts from the lowest number.
-  return { start, replicas: set.spec?.replicas ?? 1, updateFrom: start + (set.spec?.updateStrategy?.rollingUpdate?.partition ?? 0) };
+  return { start, replicas, updateFrom: start + (rolling?.partition ?? 0), maxUnavailable };
 }
 
 /** The next step. An empty one: all is as it shall be, or something is waited for. */
 export function planStep(input: PlanInput): Step {
   const { set, pods, updateRevision, currentRevision, now } = input;
-  const { start, replicas, updateFrom } = slotsOf(set);
+  const { start, replicas, updateFrom, maxUnavailable } = slotsOf(set);
   const ordered = set.spec?.podManagementPolicy !== 'Parallel';
   const rolling = set.spec?.updateStrategy?.type !== 'OnDelete';
   const minReadySeconds = set.spec?.minReadySeconds ?? 0;
@@ -89,18 +96,19 @@ export function planStep(input: PlanInput): Step {
   }
   if (!rolling || create.length > 0) return done();
 
+  const unavailable: string[] = [];
+  for (let ordinal = start; ordinal < start + replicas; ordinal++) {
+    const pod = byOrdinal.get(ordinal);
+    if (pod === undefined || gone.includes(pod) || !isAvailable(pod, minReadySeconds, now)) unavailable.push(podName(set, ordinal));
+  }
   for (let ordinal = start + replicas - 1; ordinal >= updateFrom; ordinal--) {
     const pod = byOrdinal.get(ordinal);
-    if (pod === undefined) return done();
-    if (gone.includes(pod)) return done(`${name(pod)} to end`);
-    if (outdated(pod, ordinal) && !isBeingDeleted(pod)) {
-      // One at a time: nothing else may be missing.
-      const other = [...byOrdinal.values()].find((one) => one !== pod && !isAvailable(one, minReadySeconds, now));
-      if (other !== undefined) return done(`${name(other)} to be available`);
-      gone.push(pod);
-      return done(`${name(pod)} to end`);
-    }
-    if (!isAvailable(pod, minReadySeconds, now)) return done(`${name(pod)} to be available`);
+    if (pod === undefined || gone.includes(pod) || isBeingDeleted(pod) || !outdated(pod, ordinal)) continue;
+    // One that is missing already costs nothing more; of the others as many may go as may be missing.
+    const costs = unavailable.includes(name(pod)) ? 0 : 1;
+    if (unavailable.length + costs > maxUnavailable) return done(`${unavailable[0] ?? ''} to be available`);
+    if (costs > 0) unavailable.push(name(pod));
+    gone.push(pod);
   }
-  return done();
+  return done(unavailable.length > 0 ? `${unavailable[0] ?? ''} to be available` : '');
 }
