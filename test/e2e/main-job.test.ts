@@ -182,6 +182,17 @@ describe.skipIf(!answers)('the main job', () => {
     expect(list.items.map(({ metadata }) => metadata.name)).not.toContain(victim);
   });
 
+  it('says before, by thinking it through, what the loss of a node would do', async () => {
+    const node = play.node(2);
+    const before = live(await pods());
+    const onNode = before.filter(({ spec }) => spec.nodeName === node).map(({ metadata }) => metadata.name);
+    const told = await play.must('sim', 'lose-node', node, '--check');
+    for (const name of onNode)
+      expect(told).toMatch(new RegExp(`^default/${name}\\s+deployment/web\\s+moves\\s+${node}\\s+${play.prefix}-[13]`, 'm'));
+    expect(told).toContain(`${onNode.length} moves, ${before.length - onNode.length} unchanged; settled`);
+    expect(live(await pods()).map(({ metadata }) => metadata.uid)).toEqual(before.map(({ metadata }) => metadata.uid));
+  });
+
   it('runs the pods of a killed node elsewhere within seconds, and says so', async () => {
     const node = play.node(2);
     const count = live(await pods()).length;

@@ -151,14 +151,19 @@ export function patchFor(planned: Planned & { readonly current: AnyObject }): Js
   return Object.keys(patch).length > 0 ? patch : undefined;
 }
 
+/** A new object as it is sent: at its place, with what was applied in its annotation. */
+export function newObject({ decoded, namespace }: Planned): AnyObject {
+  const metadata = annotated(decoded.raw, namespace)['metadata'];
+  const annotations =
+    isObject(metadata) && isObject(metadata['annotations']) ? (metadata['annotations'] as Readonly<Record<string, string>>) : {};
+  return withPlace(decoded, namespace, annotations);
+}
+
 /** Makes or changes one object. */
 export async function applyOne(cluster: Cluster, planned: Planned, dryRun: boolean): Promise<Applied> {
   const { kind, namespace, name, current } = planned;
   if (current === undefined) {
-    const metadata = annotated(planned.decoded.raw, namespace)['metadata'];
-    const annotations =
-      isObject(metadata) && isObject(metadata['annotations']) ? (metadata['annotations'] as Readonly<Record<string, string>>) : {};
-    const { object, warnings } = await cluster.create(withPlace(planned.decoded, namespace, annotations), { dryRun });
+    const { object, warnings } = await cluster.create(newObject(planned), { dryRun });
     return { ...planned, outcome: 'created', object, warnings };
   }
   const patch = patchFor({ ...planned, current });

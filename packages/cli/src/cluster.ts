@@ -8,6 +8,8 @@ import type {
   JoinToken,
   LoadImageRequest,
   LoadImageResponse,
+  SimulateRequest,
+  SimulateResponse,
   WatchDrainResponse,
   WhyResponse,
 } from '@podplane/api/gen/podplane/api/v1/cluster';
@@ -109,6 +111,7 @@ export interface Cluster {
   watchDrain(node: string, id: string, signal: AbortSignal): AsyncIterable<WatchDrainResponse>;
   /** limit 0: 10. */
   why(kind: Kind, namespace: string, name: string, limit: number): Promise<WhyResponse>;
+  simulate(question: NonNullable<SimulateRequest['question']>): Promise<SimulateResponse>;
   createToken(description: string, ttlSeconds: number): Promise<CreateTokenResponse>;
   listTokens(): Promise<readonly JoinToken[]>;
   revokeToken(id: string): Promise<void>;

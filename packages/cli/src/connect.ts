@@ -52,6 +52,7 @@ export function clusterOf(client: PodplaneClient): Cluster {
     drainNode: (request) => client.drainNode(request),
     watchDrain: (node, id, signal) => client.watchDrain(node, id, signal),
     why: (kind, namespace, name, limit) => client.why(kind, namespace, name, limit),
+    simulate: (question) => client.simulate(question),
     createToken: (description, ttlSeconds) => client.createToken(description, ttlSeconds),
     listTokens: () => client.listTokens(),
     revokeToken: (id) => client.revokeToken(id),

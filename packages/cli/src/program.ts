@@ -20,6 +20,7 @@ import { registerLogs } from './commands/logs.js';
 import { registerPortForward } from './commands/port-forward.js';
 import { registerRollout } from './commands/rollout.js';
 import { registerCordon, registerScale } from './commands/scale.js';
+import { registerSim } from './commands/sim.js';
 import { registerToken } from './commands/token.js';
 import { registerWhy } from './commands/why.js';
 import type { Session } from './session.js';
@@ -71,6 +72,7 @@ export function makeProgram(session: Session): Command {
   program.commandsGroup('Nodes and servers:');
   registerCordon(program, session);
   registerDrain(program, session);
+  registerSim(program, session);
   registerImage(program, session);
   registerToken(program, session);
   registerLocal(program, session, 'processes');

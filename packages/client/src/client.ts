@@ -11,6 +11,8 @@ import {
   type JoinToken,
   type LoadImageRequest,
   type LoadImageResponse,
+  type SimulateRequest,
+  type SimulateResponse,
   type WatchDrainResponse,
   type WhyResponse,
 } from '@podplane/api/gen/podplane/api/v1/cluster';
@@ -295,6 +297,11 @@ export class PodplaneClient {
   /** The causes of the newest changes of an object, also of one that is gone. limit 0: 10. */
   why(kind: Kind, namespace: string, name: string, limit = 0): Promise<WhyResponse> {
     return this.calls.unary(ClusterService.why, { kind, namespace, name, limit }, true);
+  }
+
+  /** What would happen; changes nothing. May take as long as the thinking does. */
+  simulate(question: NonNullable<SimulateRequest['question']>): Promise<SimulateResponse> {
+    return this.calls.unary(ClusterService.simulate, { question }, true);
   }
 
   /** ttlSeconds 0: a day. */

@@ -26,6 +26,7 @@ import type { Registry } from './registry/registry.js';
 import type { NodeSessions } from './sessions/sessions.js';
 import type { Tunnels } from './tunnels/tunnels.js';
 import { previewDrain } from './what-if/drain-preview.js';
+import type { WhatIfParts } from './what-if/what-if.js';
 
 export interface FaceParts {
   readonly settings: Settings;
@@ -141,6 +142,7 @@ function grpcServer(parts: FaceParts, gate: Gate, health: Health, address: () =>
     'grpc.keepalive_time_ms': 30_000,
     'grpc.keepalive_timeout_ms': 10_000,
   });
+  const whatIf = (): WhatIfParts => ({ view: store, system, liveness: sessions.liveness });
   const described = lazy(() => describe(Buffer.from(descriptorSetBase64, 'base64')));
   const services = [
     objectsService(registry, gate),
@@ -157,8 +159,9 @@ function grpcServer(parts: FaceParts, gate: Gate, health: Health, address: () =>
         drains: new Drains({
           store,
           system,
-          preview: (node, options) => previewDrain({ view: store, system, liveness: sessions.liveness }, node, options),
+          preview: (node, options) => previewDrain(whatIf(), node, options),
         }),
+        whatIf,
         connectedNodes: () => sessions.connectedNodes,
         publicAddress: address,
       },

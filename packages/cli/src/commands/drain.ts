@@ -99,11 +99,21 @@ function requestOf(node: string, options: Options, dryRun: boolean): Omit<DrainN
 
 const keyOf = ({ namespace, name }: DrainPod): string => `${namespace}/${name}`;
 
-async function preview(cluster: Cluster, io: Io, node: string, options: Options): Promise<void> {
-  const { pods, warnings } = await cluster.drainNode(requestOf(node, options, true));
-  if (options.output === 'json') {
+const preview = (cluster: Cluster, io: Io, node: string, options: Options): Promise<readonly DrainPod[]> =>
+  previewDrain(cluster, io, requestOf(node, options, true), options.output);
+
+/** Prints what a drain would do. The pods that it is about. */
+export async function previewDrain(
+  cluster: Cluster,
+  io: Io,
+  request: Omit<DrainNodeRequest, 'fieldManager'>,
+  output: string | undefined,
+): Promise<readonly DrainPod[]> {
+  const { node } = request;
+  const { pods, warnings } = await cluster.drainNode(request);
+  if (output === 'json') {
     io.out(`${JSON.stringify({ node, pods, warnings }, undefined, 2)}\n`);
-    return;
+    return pods;
   }
   const rows = pods.map((pod) => [
     keyOf(pod),
@@ -118,6 +128,7 @@ async function preview(cluster: Cluster, io: Io, node: string, options: Options)
     count(state) > 0 ? [`${count(state)} ${state}`] : [],
   );
   io.out(`node/${node}: ${pods.length === 0 ? 'no pods' : parts.join(', ')} (dry run)\n`);
+  return pods;
 }
 
 async function drain(cluster: Cluster, io: Io, node: string, options: Options): Promise<void> {

@@ -141,6 +141,7 @@ export class TestCluster implements Cluster {
   loadImage = unused;
   version = unused;
   why = unused;
+  simulate = unused;
   drainNode: Cluster['drainNode'] = unused;
   watchDrain: Cluster['watchDrain'] = unused;
   createToken = unused;

@@ -5,17 +5,23 @@ import { badRequest, notFound } from '@podplane/api/errors';
 import {
   ClusterService,
   type JoinToken,
+  type SimulatedWrites,
+  type SimulateRequest,
+  type SimulateResponse,
   type WhyChange as WhyMessage,
   type WhyRequest,
   type WhyResponse,
 } from '@podplane/api/gen/podplane/api/v1/cluster';
+import { fromObject } from '@podplane/api/kinds/catalogue';
 import type { Store } from '@podplane/store/types';
 import type { JoinTokens, TokenInfo } from '../auth/tokens.js';
 import type { Drains } from '../nodes/drains.js';
 import { parsePlace } from '../registry/kinds.js';
+import { simulateLoss, simulateWrites, type Write } from '../what-if/simulate.js';
+import type { WhatIfParts } from '../what-if/what-if.js';
 import { type WhyChange, whyChanges } from '../why/why.js';
 import { type ImageParts, loadImage } from './load-image.js';
-import { type Gate, ServiceBuilder } from './service.js';
+import { type CallContext, type Gate, ServiceBuilder } from './service.js';
 
 export interface VersionInfo {
   readonly version: string;
@@ -24,6 +30,8 @@ export interface VersionInfo {
 
 export interface ClusterParts extends ImageParts {
   readonly drains: Drains;
+  /** The present, to think from. */
+  readonly whatIf: () => WhatIfParts;
   readonly store: Store;
   readonly tokens: JoinTokens;
   readonly version: VersionInfo;
@@ -66,6 +74,28 @@ function why(store: Store, request: WhyRequest): WhyResponse {
   return { exists, changes };
 }
 
+function writesOf({ writes }: SimulatedWrites): Write[] {
+  return writes.map(({ write }, i): Write => {
+    const refuse = (what: string): never => {
+      throw badRequest(`writes[${i}]: ${what}`);
+    };
+    if (write?.$case === 'patch') return { what: 'patch', place: parsePlace(write.value), patch: write.value.patch };
+    const object = write === undefined ? undefined : fromObject(write.value);
+    return object === undefined ? refuse('create or patch: Required value, of a kind that this server knows') : { what: 'create', object };
+  });
+}
+
+/** Throws ApiError. */
+async function simulate(
+  { whatIf }: ClusterParts,
+  { question }: SimulateRequest,
+  { identity, signal }: CallContext,
+): Promise<SimulateResponse> {
+  if (question === undefined) throw badRequest('question: Required value: loseNodes or writes');
+  if (question.$case === 'loseNodes') return await simulateLoss(whatIf(), question.value.nodes, signal);
+  return await simulateWrites(whatIf(), writesOf(question.value), { identity, fieldManager: '', dryRun: false }, signal);
+}
+
 export function clusterService(parts: ClusterParts, gate: Gate): ServiceBuilder {
   const { tokens, store, version, clusterId } = parts;
   return new ServiceBuilder(gate)
@@ -85,6 +115,7 @@ export function clusterService(parts: ClusterParts, gate: Gate): ServiceBuilder 
       return {};
     })
     .unary(ClusterService.why, (request) => why(store, request))
+    .unary(ClusterService.simulate, (request, context) => simulate(parts, request, context))
     .unary(ClusterService.drainNode, (request, { identity }) => parts.drains.begin(request, identity))
     .serverStream(ClusterService.watchDrain, async ({ node, id }, out, { signal }) => {
       for await (const step of parts.drains.watch(node, id, signal)) await out.write(step);

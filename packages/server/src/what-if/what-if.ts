@@ -24,7 +24,7 @@ export interface WhatIfParts {
 }
 
 /** No decider asks for these, and they may be many. */
-const LEFT_OUT: ReadonlySet<Kind> = new Set<Kind>(['Event', 'Lease', 'Secret', 'ConfigMap']);
+export const LEFT_OUT: ReadonlySet<Kind> = new Set<Kind>(['Event', 'Lease', 'Secret', 'ConfigMap']);
 /** A turn of the pump ends after so many reconciles, as no time passes meanwhile. */
 const SLICE = 100;
 
