@@ -54,7 +54,7 @@ export function registerLogs(program: Command, session: Session): void {
     .option('--prefix', 'each line with its pod and container')
     .option('-l, --selector <labels>', 'of all pods with these labels')
     .option('--limit-bytes <bytes>', 'at most so many bytes of each container', countOption)
-    .option('--max-log-requests <count>', 'with -f: follow at most so many containers at a time', countOption, 5)
+    .option('--max-log-requests <count>', 'with -f: follow at most so many containers at a time', countOption, 100)
     .option('--ignore-errors', 'with -f: go on with the others when the log of one cannot be read')
     .action(async (target: string | undefined, container: string | undefined, options: LogsOptions, command: Command) => {
       if (target === undefined && options.selector === undefined) throw usage('you must say of what: a pod, KIND/NAME, or -l LABELS');
