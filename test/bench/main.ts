@@ -4,6 +4,7 @@ import { bigjobBenchmark } from './bigjob.js';
 import { failoverBenchmark } from './failover.js';
 import { footprintBenchmark } from './footprint.js';
 import { massFailoverBenchmark } from './mass-failover.js';
+import { partitionBenchmark } from './partition.js';
 import { podstartBenchmark } from './podstart.js';
 import { rolloutBenchmark } from './rollout.js';
 import { scheduleBenchmark } from './schedule.js';
@@ -23,6 +24,7 @@ const benchmarks: Readonly<Record<string, (sizes: Sizes) => Promise<void>>> = {
   footprint: footprintBenchmark,
   rollout: rolloutBenchmark,
   bigjob: bigjobBenchmark,
+  partition: partitionBenchmark,
 };
 
 function refuse(why: string): never {

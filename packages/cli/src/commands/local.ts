@@ -19,6 +19,7 @@ import { type UpOptions, up } from '../local/up.js';
 import type { Session } from '../session.js';
 import { countOption } from '../time.js';
 import { VERSION } from '../version.js';
+import { type ServerTimings, timingsOf, withTimings } from './server-timings.js';
 
 function portOption(text: string): number {
   const port = countOption(text);
@@ -126,7 +127,7 @@ async function unpublish(io: Io, file: string): Promise<void> {
 /** A context is used again while its certificate is good for more than this. */
 const CONTEXT_LEFT_MS = 30 * 86_400_000;
 
-interface ServerCommandOptions {
+interface ServerCommandOptions extends ServerTimings {
   readonly data: string;
   readonly port: number;
   readonly address: string;
@@ -136,8 +137,7 @@ interface ServerCommandOptions {
 }
 
 function registerServer(program: Command, io: Io): void {
-  program
-    .command('server')
+  withTimings(program.command('server'))
     .summary('run a control plane')
     .description('Runs a control plane until it is told to stop (SIGTERM, Ctrl-C).')
     .option('--data <folder>', 'where everything is kept', join('data', 'server'))
@@ -157,6 +157,7 @@ function registerServer(program: Command, io: Io): void {
         port: options.port,
         advertise,
         ...(options.clusterCidr === undefined ? {} : { clusterCidr: options.clusterCidr }),
+        ...timingsOf(options),
       });
       try {
         const file = options.contextFile === undefined ? join(dataDir, 'context.json') : resolve(io.cwd, options.contextFile);
