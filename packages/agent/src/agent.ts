@@ -27,7 +27,7 @@ import { stateOf } from './state/state-of.js';
 import { StateWriter } from './state/state-store.js';
 import { atMost } from './time.js';
 import { type TunnelTarget, tunnelTarget } from './tunnel-target.js';
-import { DiskLimits } from './volumes/disk-limits.js';
+import { VolumeKeeper } from './volumes/keeper.js';
 import type { PodFiles } from './volumes/pod-files.js';
 
 const NODE_STATUS_MS = 300_000;
@@ -63,7 +63,7 @@ export class Agent implements WorkerHost {
   private readonly node: NodeState;
   private readonly monitor: EngineMonitor;
   private readonly writer: StateWriter;
-  private readonly limits: DiskLimits;
+  private readonly volumes: VolumeKeeper;
   private readonly tunnels: { open(request: OpenTunnel): void; close(): Promise<void> } | undefined;
   private clusterCIDR = '';
   private clusterId = '';
@@ -134,7 +134,7 @@ export class Agent implements WorkerHost {
       },
     });
     this.writer = new StateWriter(system, options.state, () => this.stateText(), log);
-    this.limits = new DiskLimits({ system, runtime, log, pods: () => this.workers.values() });
+    this.volumes = new VolumeKeeper(this, this.workers);
     this.tunnels = options.tunnels?.(this);
   }
 
@@ -145,7 +145,7 @@ export class Agent implements WorkerHost {
     this.monitor.start();
     this.timers.push(this.system.timers.after(ENGINE_ANSWER_MS, () => this.connect()));
     this.every(HOST_CHECK_MS, () => this.node.check());
-    this.limits.start();
+    this.volumes.start();
     this.every(NODE_STATUS_MS, () => this.session.reportNode(this.node.status));
   }
 
@@ -169,7 +169,7 @@ export class Agent implements WorkerHost {
     if (goodbye !== undefined) await this.session.sayGoodbye(goodbye);
     for (const timer of this.timers) timer.cancel();
     this.fence.stop();
-    this.limits.stop();
+    this.volumes.stop();
     const ending = Promise.all([this.tunnels?.close(), this.monitor.stop()]);
     this.session.stop();
     for (const worker of this.workers.values()) worker.stop();
@@ -298,8 +298,8 @@ export class Agent implements WorkerHost {
       this.synced = true;
       for (const worker of this.workers.values()) worker.soon();
       this.adoptOrphans();
-      void this.files?.sweep(() => [...this.workers.keys(), ...this.cache.podUids()], this.cache);
     }
+    this.volumes.assigned(message);
     this.changed();
     return true;
   }
@@ -380,7 +380,7 @@ export class Agent implements WorkerHost {
     this.clusterCIDR = state.clusterCIDR;
     this.clusterId = state.clusterId;
     for (const uid of state.terminated) this.terminated.add(uid);
-    this.references.restore(state.pods, state.configMaps, state.secrets);
+    this.references.restore(state);
     for (const pod of state.pods) {
       const { uid } = podRef(pod);
       if (!this.terminated.has(uid)) this.workers.set(uid, new PodWorker(this, pod, state.kept.get(uid)));

@@ -2,7 +2,7 @@
 import type { Obj } from '@podplane/api/kinds/kind-map';
 import { isBeingDeleted, isPodLost, isPodTerminal } from '@podplane/api/pod-state';
 import { Ledger, type NodeInfo } from './ledger.js';
-import type { NodeEvent, NodeVerdict, PodClass, Verdict } from './model.js';
+import type { NodeEvent, NodeVerdict, PodClass, Verdict, VolumeModel } from './model.js';
 import { defaultPlugins, type Plugins } from './plugins/registry.js';
 import { roomFor } from './plugins/resources.js';
 import { PodClasses } from './pod-class.js';
@@ -38,8 +38,12 @@ export class SchedulerCore {
   readonly #verdicts = new Map<string, KnownVerdict>();
   readonly #wakers: ReadonlyMap<string, ReadonlySet<NodeEvent>>;
 
-  constructor(plugins: Plugins = defaultPlugins) {
+  readonly #volumes: (pod: Obj<'Pod'>) => VolumeModel | undefined;
+
+  /** volumes: what the claims of a pod that waits for a node ask for. */
+  constructor(plugins: Plugins = defaultPlugins, volumes: (pod: Obj<'Pod'>) => VolumeModel | undefined = () => undefined) {
     this.#plugins = plugins;
+    this.#volumes = volumes;
     this.#stages = stagesOf(plugins);
     this.#rankings = new Rankings(this.ledger, this.#stages);
     this.#wakers = new Map(plugins.filters.map((plugin) => [plugin.name, plugin.wakesOn]));
@@ -70,7 +74,7 @@ export class SchedulerCore {
     } else if (leaving || (pod.spec.schedulerName || DEFAULT_SCHEDULER) !== DEFAULT_SCHEDULER) {
       this.#dequeue(uid, now);
     } else {
-      this.queue.set(pod, this.#classes.of(pod), now);
+      this.queue.set(pod, this.classOf(pod), now);
     }
   }
 
@@ -115,12 +119,12 @@ export class SchedulerCore {
 
   /** What each node says to a pod; no reasons: it would do. For `why` and for people. */
   explain(pod: Obj<'Pod'>): readonly NodeVerdict[] {
-    return explainNodes(this.#plugins, this.#classes.of(pod), this.ledger);
+    return explainNodes(this.#plugins, this.classOf(pod), this.ledger);
   }
 
   /** The class that decides on a pod. */
   classOf(pod: Obj<'Pod'>): PodClass {
-    return this.#classes.of(pod);
+    return this.#classes.of(pod, this.#volumes(pod));
   }
 
   #dequeue(uid: string, now: number): void {

@@ -25,6 +25,21 @@ export interface TolerationModel {
   readonly effect?: string | undefined;
 }
 
+/** What a pod's volumes ask of its node. */
+export interface VolumeModel {
+  /** Equal for pods with equal needs. */
+  readonly key: string;
+  /** Why the pod can go nowhere as its claims are now. */
+  readonly blocked: string | undefined;
+  readonly needs: readonly VolumeNeed[];
+}
+
+export interface VolumeNeed {
+  readonly summary: string;
+  readonly detail: string;
+  readonly holds: NodePredicate;
+}
+
 /** Everything of a pod that the decision depends on. Pods with equal keys get equal decisions. */
 export interface PodClass {
   readonly key: string;
@@ -44,6 +59,8 @@ export interface PodClass {
   readonly required: NodePredicate | undefined;
   readonly preferred: readonly { readonly weight: number; readonly holds: NodePredicate }[];
   readonly tolerations: readonly TolerationModel[];
+  /** undefined: it has no claims. */
+  readonly volumes: VolumeModel | undefined;
   /** Paths of constraints that this scheduler does not know; such a pod goes nowhere rather than anywhere. */
   readonly unsupported: readonly string[];
 }
@@ -53,6 +70,8 @@ export interface Reason {
   readonly plugin: string;
   /** Same for all nodes that fail alike: "Insufficient cpu", "node(s) were unschedulable". */
   readonly summary: string;
+  /** It is the pod's own fault, on whatever node. */
+  readonly everywhere?: boolean | undefined;
   /** With this node's numbers: "wants 2000m, free 350m of 2000m". */
   readonly detail?: string | undefined;
   /** How near the node is to doing, higher is nearer; chooses whose detail stands in the summary. */

@@ -3,7 +3,7 @@ import type { Obj } from '@podplane/api/kinds/kind-map';
 import { controllerOf } from '@podplane/api/pod-state';
 import { milliValue, QuantityError, wholeValue } from '@podplane/api/quantity';
 import { compileNodeSelector, compileNodeSelectorTerm } from '@podplane/api/selectors';
-import type { HostPort, PodClass, Resources } from './model.js';
+import type { HostPort, PodClass, Resources, VolumeModel } from './model.js';
 
 type Spec = NonNullable<Obj<'Pod'>['spec']>;
 type Container = Spec['containers'][number];
@@ -141,11 +141,12 @@ export class PodClasses {
   readonly #parts = new Map<string, PodClass>();
   readonly #classes = new Map<string, PodClass>();
 
-  /** The class of a pod. */
-  of(pod: Obj<'Pod'>): PodClass {
+  /** The class of a pod. volumes: what its claims ask for, where it has any and waits for a node. */
+  of(pod: Obj<'Pod'>, volumes?: VolumeModel): PodClass {
     const spec = pod.spec;
     if (spec === undefined) throw new TypeError('a pod without a spec');
-    const part = this.#bySpec.get(spec) ?? this.#read(spec);
+    const plain = this.#bySpec.get(spec) ?? this.#read(spec);
+    const part = volumes === undefined ? plain : this.#withVolumes(plain, volumes);
     const owner = controllerOf(pod)?.uid ?? '';
     if (owner === '') return part;
     const key = `${owner}|${part.key}`;
@@ -156,6 +157,17 @@ export class PodClasses {
       this.#classes.set(key, known);
     }
     return known;
+  }
+
+  #withVolumes(plain: PodClass, volumes: VolumeModel): PodClass {
+    const key = `${plain.key}|volumes|${volumes.key}`;
+    let part = this.#parts.get(key);
+    if (part === undefined) {
+      part = selfBased({ ...plain, key, fixedKey: `${plain.fixedKey}|volumes|${volumes.key}`, volumes });
+      if (this.#parts.size >= CLASSES_MAX) this.#parts.clear();
+      this.#parts.set(key, part);
+    }
+    return part;
   }
 
   #read(spec: Spec): PodClass {
@@ -190,6 +202,7 @@ export class PodClasses {
           holds: p.preference === undefined ? () => false : compileNodeSelectorTerm(p.preference),
         })),
         tolerations,
+        volumes: undefined,
         unsupported,
       };
       part = selfBased(model);

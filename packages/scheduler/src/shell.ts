@@ -1,6 +1,6 @@
 // The scheduler's place in the process: reads changes from the store's head, lets the core decide for a few milliseconds, commits
 // all decisions of that pass in one transaction, tells why a pod fits nowhere. It decides nothing itself.
-import type { Obj } from '@podplane/api/kinds/kind-map';
+import type { Kind, Obj } from '@podplane/api/kinds/kind-map';
 import { podCondition } from '@podplane/api/pod-state';
 import type { System, Timer } from '@podplane/api/system';
 import { roomForWrites } from '@podplane/store/backlog';
@@ -8,6 +8,8 @@ import type { Change, ChangeBatch, Cursor, Store, Tx } from '@podplane/store/typ
 import { type Decision, SchedulerCore } from './core.js';
 import type { NodeVerdict } from './model.js';
 import { defaultPlugins, type Plugins } from './plugins/registry.js';
+import { podsConcerned } from './volume-changes.js';
+import { reserveVolumes, volumeModel } from './volumes.js';
 
 export interface SchedulerEvent {
   readonly regarding: { readonly kind: string; readonly namespace: string; readonly name: string; readonly uid: string };
@@ -51,6 +53,8 @@ const DRAIN_BATCHES = 500;
 const RETRY_MS = 1000;
 const CLOCK_EVERY = 16;
 
+const KINDS: readonly Kind[] = ['Pod', 'Node', 'PersistentVolumeClaim', 'PersistentVolume', 'StorageClass'];
+
 type State = { readonly kind: 'stopped' } | { readonly kind: 'running'; readonly cursor: Cursor } | { readonly kind: 'sealed' };
 
 /** Starts with start(), ends with stop(). One for each store. */
@@ -76,7 +80,7 @@ export class Scheduler {
     this.#config = { ...defaultSchedulerConfig, ...options.config };
     this.#event = options.event;
     this.#onError = options.onError ?? (() => {});
-    this.#core = new SchedulerCore(this.#config.plugins);
+    this.#core = new SchedulerCore(this.#config.plugins, (pod) => volumeModel(pod, this.#store));
   }
 
   /** Pods that wait, by state of the queue. */
@@ -110,8 +114,8 @@ export class Scheduler {
     this.#close({ kind: 'sealed' });
     this.stats.restarts++;
     const now = this.#system.clock.monotonic();
-    const core = new SchedulerCore(this.#config.plugins);
-    const { cursor } = this.#store.snapshotAndWatch({ kinds: ['Pod', 'Node'] }, 'head', (view) => {
+    const core = new SchedulerCore(this.#config.plugins, (pod) => volumeModel(pod, this.#store));
+    const { cursor } = this.#store.snapshotAndWatch({ kinds: KINDS }, 'head', (view) => {
       for (const node of view.list('Node')) core.nodeChanged(node, now);
       for (const pod of view.list('Pod')) core.podChanged(pod, now);
       this.#revision = view.revision;
@@ -215,6 +219,7 @@ export class Scheduler {
         if (change.type === 'deleted') this.#core.nodeRemoved(change.object.metadata?.name ?? '');
         else this.#core.nodeChanged(change.object, now);
       }
+      if (change.kind !== 'Node') for (const pod of podsConcerned(change, this.#store)) this.#core.podChanged(pod, now);
     }
   }
 
@@ -282,6 +287,7 @@ function write(tx: Tx, decision: Decision): boolean {
   if (pod?.metadata?.uid !== entry.uid || pod.spec === undefined || pod.spec.nodeName || pod.metadata.deletionTimestamp !== undefined)
     return false;
   if (decision.kind === 'place') {
+    if (!reserveVolumes(tx, pod, decision.node)) return false;
     const status = scheduled(pod, 'True', undefined, undefined, tx.now);
     tx.update('Pod', { ...pod, spec: { ...pod.spec, nodeName: decision.node }, status }, 'any');
   } else {

@@ -49,6 +49,7 @@ export function verdictOf(plugins: Plugins, podClass: PodClass, ledger: Ledger):
   const parts = [...groups]
     .sort(([a, x], [b, y]) => y.count - x.count || (a < b ? -1 : 1))
     .map(([summary, { count, best, bestNode }]) => {
+      if (best.everywhere === true) return summary;
       if (best.detail === undefined) return `${count} ${summary}`;
       return `${count} ${summary} (${best.detail}${count > 1 ? ` on ${bestNode}` : ''})`;
     });

@@ -12,6 +12,7 @@ import {
   LABEL_CONTAINER,
   LABEL_NODE,
   LABEL_POD_UID,
+  LABEL_VOLUME_NODE,
   PAUSE_CONTAINER,
   type PauseSpec,
   PROBE_RUNNER,
@@ -315,6 +316,10 @@ export class FakeRuntime implements ContainerRuntime {
       signal.removeEventListener('abort', onAbort);
       this.watchers.delete(watcher);
     }
+  }
+
+  async removeClaimedVolumes(nodeName: string): Promise<void> {
+    for (const [name, labels] of this.volumes) if (labels[LABEL_VOLUME_NODE] === nodeName) this.volumes.delete(name);
   }
 
   async removeNode(nodeName: string): Promise<void> {

@@ -4,6 +4,7 @@ import { EPOCH_ANNOTATION, EPOCH_VARIABLE, isFenced } from '@podplane/api/fencin
 import type { ConfigMap } from '@podplane/api/gen/podplane/core/v1/config_map';
 import type { Container } from '@podplane/api/gen/podplane/core/v1/container';
 import type { EnvVar } from '@podplane/api/gen/podplane/core/v1/env';
+import type { PersistentVolume } from '@podplane/api/gen/podplane/core/v1/persistent_volume';
 import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import type { ResourceFieldSelector } from '@podplane/api/gen/podplane/core/v1/reference';
 import type { Secret } from '@podplane/api/gen/podplane/core/v1/secret';
@@ -15,6 +16,11 @@ import { findContainer } from './planner/containers.js';
 export interface References {
   configMap(namespace: string, name: string): ConfigMap | undefined;
   secret(namespace: string, name: string): Secret | undefined;
+}
+
+/** What claims of pods have. Undefined: no volume yet. */
+export interface Claims {
+  claim(namespace: string, name: string): PersistentVolume | undefined;
 }
 
 export interface EnvContext {

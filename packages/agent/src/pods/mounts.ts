@@ -1,9 +1,11 @@
 // From the mounts of a container to those that the engine is asked for. Which place on the host is behind a volume, and the walk along a
 // subPath, is the work of ../volumes/pod-files.ts; here is what is asked of it.
 import type { Container, VolumeMount } from '@podplane/api/gen/podplane/core/v1/container';
+import type { PersistentVolume } from '@podplane/api/gen/podplane/core/v1/persistent_volume';
 import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import type { Volume } from '@podplane/api/gen/podplane/core/v1/volume';
 import type { Mount } from '../runtime/types.js';
+import { isReadOnly, placeOf } from '../volumes/claim-place.js';
 import { isProjected } from '../volumes/payload.js';
 import type { RunRef } from '../volumes/pod-files.js';
 import { containerEnv, type EnvContext } from './env.js';
@@ -34,7 +36,8 @@ export function isEmptyDir(volume: Volume): boolean {
 
 /** Why this volume cannot be made here; undefined: it can. */
 export function volumeProblem(volume: Volume): string | undefined {
-  if (isEmptyDir(volume) || isProjected(volume) || volume.hostPath !== undefined) return undefined;
+  if (isEmptyDir(volume) || isProjected(volume) || volume.hostPath !== undefined || volume.persistentVolumeClaim !== undefined)
+    return undefined;
   const kind = Object.entries(volume).find(([field, source]) => field !== 'name' && source !== undefined)?.[0];
   return `volume "${volume.name}": ${kind} is not supported`;
 }
@@ -58,13 +61,14 @@ export function containerMounts(pod: Pod, container: Container, lookup: (name: s
     const propagation = PROPAGATION[mount.mountPropagation ?? ''];
     const projected = isProjected(volume);
     // Only the agent writes to what it projects.
-    const common = { target: mount.mountPath, readOnly: mount.readOnly === true || projected };
+    const claim = volume.persistentVolumeClaim;
+    const common = { target: mount.mountPath, readOnly: mount.readOnly === true || projected || claim?.readOnly === true };
     if (isEmptyDir(volume) && path.subPath === '' && propagation === undefined) {
       mounts.push({ ...common, type: 'volume', source: volumeName(pod.metadata?.uid ?? '', mount.name) });
       continue;
     }
     mounts.push({ ...common, type: 'bind', source: volume.hostPath?.path ?? '', propagation });
-    if (projected || path.subPath !== '' || isEmptyDir(volume)) find.push({ index, volume, subPath: path.subPath });
+    if (projected || path.subPath !== '' || isEmptyDir(volume) || claim !== undefined) find.push({ index, volume, subPath: path.subPath });
   }
   return { ok: true, mounts, find };
 }
@@ -109,7 +113,7 @@ export async function findMounts(
   pod: Pod,
   container: Container,
   run: RunRef,
-  { host, memory }: { readonly host: Pick<WorkerHost, 'files'>; readonly memory: Pick<PodMemory, 'ip'> },
+  { host, memory }: { readonly host: Pick<WorkerHost, 'files' | 'references'>; readonly memory: Pick<PodMemory, 'ip'> },
 ): Promise<readonly Mount[]> {
   const etc = memory.ip === undefined ? [] : ((await host.files?.etc(pod, memory.ip, container)) ?? []);
   const found = [...mounts];
@@ -117,14 +121,28 @@ export async function findMounts(
     const mount = found[index];
     if (mount === undefined) continue;
     if (host.files === undefined) throw new Error('this agent keeps no files of volumes');
+    const claimed = claimedVolume(pod, volume, host);
+    const place = claimed === undefined ? undefined : placeOf(claimed);
+    const readOnly = mount.readOnly || (claimed !== undefined && isReadOnly(claimed));
+    // By its name the engine knows that the volume is in use.
+    if (place?.kind === 'engine' && subPath === '' && mount.propagation === undefined) {
+      found[index] = { ...mount, readOnly, type: 'volume', source: place.name };
+      continue;
+    }
     try {
-      found[index] = { ...mount, source: await host.files.source(pod, volume, subPath, run, index) };
+      found[index] = { ...mount, readOnly, source: await host.files.source(pod, volume, subPath, run, index, place) };
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       throw new Error(`failed to prepare the mounts of container "${container.name}": ${message}`, { cause: error });
     }
   }
   return [...found, ...etc];
+}
+
+/** What the claim of a volume has; undefined: it is no claim, or has nothing yet. */
+export function claimedVolume(pod: Pod, volume: Volume, { references }: Pick<WorkerHost, 'references'>): PersistentVolume | undefined {
+  const claim = volume.persistentVolumeClaim;
+  return claim === undefined ? undefined : references.claim(pod.metadata?.namespace ?? '', claim.claimName);
 }
 
 /** What env, files and mounts of a pod may refer to. */

@@ -7,7 +7,7 @@ import { type ContainerInfo, LABEL_POD_UID } from '../runtime/types.js';
 import { nodeResolver } from '../volumes/etc-files.js';
 import { pauseSpec, podVolumes } from './container-spec.js';
 import { isEngineDown, toRuntimeError } from './errors.js';
-import { envContext, isEmptyDir, volumeProblem } from './mounts.js';
+import { claimedVolume, envContext, isEmptyDir, volumeProblem } from './mounts.js';
 import { volumeLabels } from './names.js';
 import { nextDelay } from './planner/back-off.js';
 import { runOf } from './planner/observed.js';
@@ -38,7 +38,10 @@ export async function prepareVolumes(context: StepContext): Promise<number> {
   try {
     const refused = await prepareFiles(context, pod);
     // What is missing may come; what is wrong on the host may be put right without a word to the agent.
-    if (refused !== undefined) return mountFailed(context, refused.message, refused.again ? failure(context, before, '', '') : undefined);
+    if (refused !== undefined) {
+      if (refused.quiet !== true) warn(context, 'FailedMount', refused.message);
+      return mountWaits(context, refused.message, refused.again ? failure(context, before, '', '') : undefined);
+    }
     const labels = volumeLabels(context.ref, host.nodeName);
     await Promise.all(podVolumes(pod).map(({ name, memory, sizeBytes }) => host.runtime.createVolume(name, labels, { memory, sizeBytes })));
     context.memory = { ...context.memory, volumes: { ready: true, failure: undefined } };
@@ -53,20 +56,39 @@ export async function prepareVolumes(context: StepContext): Promise<number> {
 /** again: when it is tried again; undefined: only when something that the pod refers to has changed. */
 function mountFailed(context: StepContext, message: string, again?: Failure): number {
   warn(context, 'FailedMount', message);
+  return mountWaits(context, message, again);
+}
+
+function mountWaits(context: StepContext, message: string, again?: Failure): number {
   const when = { delayMs: again?.delayMs ?? 0, retryAt: again?.retryAt };
   context.memory = { ...context.memory, volumes: { ready: false, failure: { reason: 'FailedMount', message, ...when } } };
   return 0;
 }
 
+/** again: trying again later may help; quiet: nobody need be told. */
+interface Refused {
+  readonly message: string;
+  readonly again: boolean;
+  readonly quiet?: boolean;
+}
+
 /** Volumes that the agent itself provides. The first that cannot be; again: trying again later may help. */
-async function prepareFiles(context: StepContext, pod: Pod): Promise<{ readonly message: string; readonly again: boolean } | undefined> {
+async function prepareFiles(context: StepContext, pod: Pod): Promise<Refused | undefined> {
   for (const volume of pod.spec?.volumes ?? []) {
     if (isEmptyDir(volume)) continue;
     const { files } = context.host;
     if (files === undefined) return { message: `volume "${volume.name}": this agent keeps no files of volumes`, again: false };
-    const problem = await files.prepare(pod, volume, envContext(context, pod));
+    const claimed = claimedVolume(pod, volume, context.host);
+    const claim = volume.persistentVolumeClaim;
+    // It is made in this moment, when the pod has just got its node.
+    if (claim !== undefined && claimed === undefined)
+      return { message: `persistentvolumeclaim "${claim.claimName}" has no volume yet`, again: false, quiet: true };
+    const problem = await files.prepare(pod, volume, envContext(context, pod), claimed);
     if (problem !== undefined)
-      return { message: `MountVolume.SetUp failed for volume "${volume.name}" : ${problem}`, again: volume.hostPath !== undefined };
+      return {
+        message: `MountVolume.SetUp failed for volume "${volume.name}" : ${problem}`,
+        again: volume.hostPath !== undefined || claim !== undefined,
+      };
   }
   return undefined;
 }

@@ -12,7 +12,7 @@ import type { ProbeState } from '../probes/probe-state.js';
 import type { ContainerRuntime } from '../runtime/types.js';
 import type { PodFiles } from '../volumes/pod-files.js';
 import type { ContainerCache } from './container-cache.js';
-import type { References } from './env.js';
+import type { Claims, References } from './env.js';
 import type { ImagePulls } from './image-pulls.js';
 import type { PodRef } from './names.js';
 import type { PodMemory } from './planner/types.js';
@@ -37,7 +37,7 @@ export interface WorkerHost {
   readonly runtime: ContainerRuntime;
   readonly cache: ContainerCache;
   readonly nodeName: string;
-  readonly references: References;
+  readonly references: References & Claims;
   readonly addresses: PodAddresses;
   /** undefined: this agent keeps no files, and runs no pods with volumes other than emptyDir. */
   readonly files: PodFiles | undefined;

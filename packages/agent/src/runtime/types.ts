@@ -7,6 +7,12 @@ export const LABEL_MACHINE = 'podplane.dev/machine';
 export const LABEL_POD_UID = 'podplane.dev/pod-uid';
 export const LABEL_POD_NAME = 'podplane.dev/pod-name';
 export const LABEL_POD_NAMESPACE = 'podplane.dev/pod-namespace';
+/** On volumes of claims, in place of LABEL_NODE: they outlive what the node runs. */
+export const LABEL_VOLUME_NODE = 'podplane.dev/volume-node';
+/** The PersistentVolume that a volume of the engine is. */
+export const LABEL_VOLUME = 'podplane.dev/persistent-volume';
+/** The claim that it was made for: "namespace/name". */
+export const LABEL_CLAIM = 'podplane.dev/claim';
 /** Name of the container in the pod; the pause container has "POD". */
 export const LABEL_CONTAINER = 'podplane.dev/container';
 /** Hash of what the container was made from. */
@@ -277,8 +283,10 @@ export interface ContainerRuntime {
   ): AsyncIterable<{ readonly stream: 'stdout' | 'stderr'; readonly data: Uint8Array }>;
   /** Hints until the signal; ends (without error) when the engine goes away: relist and call again. */
   watch(nodeName: string, signal: AbortSignal): AsyncIterable<ContainerHint>;
-  /** Removes the node's network and everything that carries its label. */
+  /** Removes the node's network and everything that carries its label; not the volumes of claims. */
   removeNode(nodeName: string): Promise<void>;
+  /** Removes the volumes of claims that were made on the node, with their data. */
+  removeClaimedVolumes(nodeName: string): Promise<void>;
 }
 
 export interface RegistryAuth {

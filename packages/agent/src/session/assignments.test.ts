@@ -1,4 +1,5 @@
 import { ConfigMap } from '@podplane/api/gen/podplane/core/v1/config_map';
+import { PersistentVolume } from '@podplane/api/gen/podplane/core/v1/persistent_volume';
 import { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import type { Assignments } from '@podplane/api/gen/podplane/node/v1/session';
 import { describe, expect, it } from 'vitest';
@@ -15,6 +16,8 @@ const message = (change: Partial<Assignments>): Assignments => ({
   configMaps: [],
   secrets: [],
   removedReferences: [],
+  claimedVolumes: [],
+  volumesToRemove: [],
   ...change,
 });
 
@@ -42,10 +45,23 @@ describe('AssignmentStore', () => {
 
   it('what a complete message does not name goes, also what was known before the restart', () => {
     const store = new AssignmentStore();
-    store.restore([pod('old'), pod('kept')], [map('m', '1')], []);
+    const claims = new Map([['d/c', PersistentVolume.fromJSON({ metadata: { name: 'v' } })]]);
+    store.restore({ pods: [pod('old'), pod('kept')], configMaps: [map('m', '1')], secrets: [], claims });
+    expect(store.claim('d', 'c')?.metadata?.name).toBe('v');
     store.begin();
     expect(store.apply(message({ complete: true, to: 1, pods: [pod('kept')] }))).toMatchObject({ removedUids: ['old'] });
     expect(store.configMap('d', 'm')).toBeUndefined();
+    expect(store.claim('d', 'c')).toBeUndefined();
+  });
+
+  it('a claim has its volume until it is taken back', () => {
+    const store = new AssignmentStore();
+    store.begin();
+    const claimedVolumes = [{ namespace: 'd', claim: 'c', volume: PersistentVolume.fromJSON({ metadata: { name: 'v' } }) }];
+    expect(store.apply(message({ complete: true, to: 1, claimedVolumes }))).toMatchObject({ referencesIn: new Set(['d']) });
+    expect(store.claim('d', 'c')?.metadata?.name).toBe('v');
+    store.apply(message({ from: 1, to: 2, removedReferences: ['PersistentVolumeClaim/d/c'] }));
+    expect(store.claim('d', 'c')).toBeUndefined();
   });
 
   it('a new session begins with everything', () => {

@@ -1,10 +1,12 @@
-// What this node shall run, as told by the server: pods and the ConfigMaps and Secrets that they name. Pure bookkeeping.
+// What this node shall run, as told by the server: pods and the ConfigMaps, Secrets and volumes that they name. Pure bookkeeping.
 import type { ConfigMap } from '@podplane/api/gen/podplane/core/v1/config_map';
+import type { PersistentVolume } from '@podplane/api/gen/podplane/core/v1/persistent_volume';
 import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import type { Secret } from '@podplane/api/gen/podplane/core/v1/secret';
 import type { ObjectMeta } from '@podplane/api/gen/podplane/meta/v1/meta';
 import type { Assignments } from '@podplane/api/gen/podplane/node/v1/session';
-import type { References } from '../pods/env.js';
+import { claimKey } from '@podplane/api/storage/words';
+import type { Claims, References } from '../pods/env.js';
 
 export type Applied =
   /** A difference is missing: ask for everything. */
@@ -19,10 +21,20 @@ export type Applied =
 
 const keyOf = (metadata: ObjectMeta | undefined): string => `${metadata?.namespace ?? ''}/${metadata?.name ?? ''}`;
 
-export class AssignmentStore implements References {
+/** What is kept over a restart of the agent. */
+export interface KeptAssignments {
+  readonly pods: readonly Pod[];
+  readonly configMaps: readonly ConfigMap[];
+  readonly secrets: readonly Secret[];
+  readonly claims: ReadonlyMap<string, PersistentVolume>;
+}
+
+export class AssignmentStore implements References, Claims {
   readonly pods = new Map<string, Pod>();
   readonly configMaps = new Map<string, ConfigMap>();
   readonly secrets = new Map<string, Secret>();
+  /** Volumes by the claim that has them. */
+  readonly claims = new Map<string, PersistentVolume>();
   /** Revision of the last assignments taken in this session; undefined: none yet. */
   private revision: number | undefined;
 
@@ -34,11 +46,16 @@ export class AssignmentStore implements References {
     return this.secrets.get(`${namespace}/${name}`);
   }
 
+  claim(namespace: string, name: string): PersistentVolume | undefined {
+    return this.claims.get(claimKey(namespace, name));
+  }
+
   /** What was known before a restart. */
-  restore(pods: readonly Pod[], configMaps: readonly ConfigMap[], secrets: readonly Secret[]): void {
+  restore({ pods, configMaps, secrets, claims }: KeptAssignments): void {
     for (const pod of pods) this.pods.set(pod.metadata?.uid ?? '', pod);
     for (const map of configMaps) this.configMaps.set(keyOf(map.metadata), map);
     for (const secret of secrets) this.secrets.set(keyOf(secret.metadata), secret);
+    for (const [key, volume] of claims) this.claims.set(key, volume);
   }
 
   /** A new session begins: the next assignments must be complete. */
@@ -56,6 +73,7 @@ export class AssignmentStore implements References {
       for (const uid of this.pods.keys()) if (!named.has(uid)) removedUids.add(uid);
       this.configMaps.clear();
       this.secrets.clear();
+      this.claims.clear();
       for (const pod of message.pods) referencesIn.add(pod.metadata?.namespace ?? '');
     }
     for (const uid of removedUids) this.pods.delete(uid);
@@ -67,9 +85,15 @@ export class AssignmentStore implements References {
       this.secrets.set(keyOf(secret.metadata), secret);
       referencesIn.add(secret.metadata?.namespace ?? '');
     }
+    for (const { namespace, claim, volume } of message.claimedVolumes) {
+      if (volume === undefined) continue;
+      this.claims.set(claimKey(namespace, claim), volume);
+      referencesIn.add(namespace);
+    }
     for (const reference of message.removedReferences) {
       const [kind, namespace = '', name = ''] = reference.split('/');
-      (kind === 'Secret' ? this.secrets : this.configMaps).delete(`${namespace}/${name}`);
+      const map = kind === 'Secret' ? this.secrets : kind === 'PersistentVolumeClaim' ? this.claims : this.configMaps;
+      map.delete(`${namespace}/${name}`);
       referencesIn.add(namespace);
     }
     for (const pod of message.pods) this.pods.set(pod.metadata?.uid ?? '', pod);

@@ -3,41 +3,14 @@
 // in grpc-port.ts.
 
 import type { NodeStatus } from '@podplane/api/gen/podplane/core/v1/node';
-import type {
-  Assignments,
-  ConnectRequest,
-  ConnectResponse,
-  Hello,
-  OpenTunnel,
-  PodReport,
-  Refused,
-  Welcome,
-} from '@podplane/api/gen/podplane/node/v1/session';
+import type { ConnectRequest, ConnectResponse, PodReport, Welcome } from '@podplane/api/gen/podplane/node/v1/session';
 import type { System, Timer } from '@podplane/api/system';
 import type { Log } from '../log.js';
 import type { PodEvent } from '../pods/pod-events.js';
+import type { SessionHandlers } from './handlers.js';
 import { Lease } from './lease.js';
 import { EventOutbox, StatusOutbox } from './outbox.js';
 import type { PortClosed, SessionPort, SessionPortFactory } from './port.js';
-import type { AfterRefusal } from './refusals.js';
-
-export interface SessionHandlers {
-  /** The first message of each session. */
-  hello(): Omit<Hello, 'dial'>;
-  /** A session stands; everything has to be reported again (by report). */
-  welcome(welcome: Welcome): void;
-  /** Returns false where a difference is missing. */
-  assignments(assignments: Assignments): boolean;
-  openTunnel(request: OpenTunnel): void;
-  /** A heartbeat was acknowledged: the lease ends then (clock of leases), having been granted for leaseMs. */
-  leased(until: number, leaseMs: number): void;
-  /** The server has made these reports durable. */
-  acknowledged(reports: readonly PodReport[]): void;
-  /** The server does not want this agent. */
-  refused(refused: Refused): AfterRefusal;
-  /** The connection could not be made or was lost. */
-  disconnected(reason: PortClosed): void;
-}
 
 export interface SessionOptions {
   readonly system: System;
@@ -80,7 +53,7 @@ export class SessionClient {
   private resync = false;
   /** Since when a heartbeat waits to be sent. */
   private heartbeatDue: number | undefined;
-  private readonly refusals: { tunnelId: string; reason: string; message: string }[] = [];
+  private readonly posts: NonNullable<ConnectRequest['message']>[] = [];
   private periodMs = DEFAULT_PERIOD_MS;
   private retryMs = RETRY_FIRST_MS;
   private connectMs = CONNECT_FIRST_MS;
@@ -138,7 +111,13 @@ export class SessionClient {
   }
 
   refuseTunnel(tunnelId: string, reason: string, message: string): void {
-    this.refusals.push({ tunnelId, reason, message });
+    this.post({ $case: 'tunnelRefused', value: { tunnelId, reason, message } });
+  }
+
+  /** Says something once. It is lost with the session: what it is about is then asked, or said, again. */
+  post(message: NonNullable<ConnectRequest['message']>): void {
+    if (this.state.kind !== 'live') return;
+    this.posts.push(message);
     this.pump();
   }
 
@@ -212,6 +191,7 @@ export class SessionClient {
     this.lease.disconnected();
     this.statuses.restore();
     this.heartbeatDue = undefined;
+    this.posts.length = 0;
     const delay = delayMs ?? this.nextDelay();
     const timer = this.options.system.timers.after(delay, () => {
       if (this.state.kind === 'waiting') this.dial();
@@ -376,8 +356,8 @@ export class SessionClient {
       this.resync = false;
       return { message: { $case: 'resync', value: true } };
     }
-    const refusal = this.refusals.shift();
-    if (refusal !== undefined) return { message: { $case: 'tunnelRefused', value: refusal } };
+    const post = this.posts.shift();
+    if (post !== undefined) return { message: post };
     if (this.nodeStatus !== undefined) {
       const status = this.nodeStatus;
       this.nodeStatus = undefined;

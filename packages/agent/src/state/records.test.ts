@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PersistentVolume } from '@podplane/api/gen/podplane/core/v1/persistent_volume';
 import { Pod, PodStatus } from '@podplane/api/gen/podplane/core/v1/pod';
 import { Secret } from '@podplane/api/gen/podplane/core/v1/secret';
 import { realSystem } from '@podplane/api/system';
@@ -29,6 +30,7 @@ function stateOf(): AgentState {
     pods: [Pod.fromJSON({ metadata: { name: 'p', uid: 'u' }, spec: { containers: [{ name: 'a' }] } })],
     configMaps: [],
     secrets: [Secret.fromJSON({ metadata: { name: 's' }, data: { k: 'AAEC' } })],
+    claims: new Map([['d/c', PersistentVolume.fromJSON({ metadata: { name: 'v' }, spec: { local: { path: '/v' } } })]]),
     kept: new Map([
       [
         'u',

@@ -1,6 +1,7 @@
 // The agent's state as JSON: written for a restart, read with distrust. Monotonic times are stored as wall-clock times, as the
 // former mean nothing in the next process. Which file it is in is state-store.ts.
 import { ConfigMap } from '@podplane/api/gen/podplane/core/v1/config_map';
+import { PersistentVolume } from '@podplane/api/gen/podplane/core/v1/persistent_volume';
 import { Pod, PodStatus } from '@podplane/api/gen/podplane/core/v1/pod';
 import { Secret } from '@podplane/api/gen/podplane/core/v1/secret';
 import type { BackOff, ContainerMemory, LastRun, PodMemory, PodPhase } from '../pods/planner/types.js';
@@ -19,6 +20,8 @@ export interface AgentState {
   readonly pods: readonly Pod[];
   readonly configMaps: readonly ConfigMap[];
   readonly secrets: readonly Secret[];
+  /** Volumes by "namespace/name" of their claim. */
+  readonly claims: ReadonlyMap<string, PersistentVolume>;
   readonly kept: ReadonlyMap<string, KeptPod>;
   /** Uids of pods that ended here. */
   readonly terminated: readonly string[];
@@ -46,6 +49,7 @@ export function encodeState(state: AgentState, now: Times): string {
     pods: state.pods.map((pod) => Pod.toJSON(pod)),
     configMaps: state.configMaps.map((map) => ConfigMap.toJSON(map)),
     secrets: state.secrets.map((secret) => Secret.toJSON(secret)),
+    claims: Object.fromEntries([...state.claims].map(([key, volume]) => [key, PersistentVolume.toJSON(volume)])),
     kept: Object.fromEntries([...state.kept].map(([uid, kept]) => [uid, encodeKept(kept, now)])),
     terminated: state.terminated,
   });
@@ -67,6 +71,9 @@ export function decodeState(source: string, now: Times): AgentState | undefined 
       pods: list(json.pods).map((pod) => Pod.fromJSON(pod)),
       configMaps: list(json.configMaps).map((map) => ConfigMap.fromJSON(map)),
       secrets: list(json.secrets).map((secret) => Secret.fromJSON(secret)),
+      claims: new Map(
+        Object.entries(isRecord(json.claims) ? json.claims : {}).map(([key, volume]) => [key, PersistentVolume.fromJSON(volume)]),
+      ),
       kept,
       terminated: list(json.terminated).filter((uid) => typeof uid === 'string'),
     };

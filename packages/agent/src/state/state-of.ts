@@ -23,5 +23,6 @@ export function stateOf({ references, workers, terminated, ...rest }: StateSourc
     pods: [...references.pods.values()],
     configMaps: [...references.configMaps.values()],
     secrets: [...references.secrets.values()],
+    claims: references.claims,
   };
 }

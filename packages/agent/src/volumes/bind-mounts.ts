@@ -45,13 +45,18 @@ export async function unbind(target: string): Promise<void> {
   }
 }
 
-/** Mount points at the path and below, by their real names. */
-export function mountsBelow(folder: string): readonly string[] {
-  const path = existsSync(folder) ? realpathSync(folder) : folder;
+/** All places where something is mounted, by their real names. */
+export function mountPoints(): readonly string[] {
   return readFileSync('/proc/self/mountinfo', 'utf8')
     .split('\n')
     .map((line) =>
       (line.split(' ')[4] ?? '').replaceAll(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8))),
     )
-    .filter((point) => point === path || point.startsWith(`${path}/`));
+    .filter((point) => point !== ''); // what is behind the last line feed
+}
+
+/** Mount points at the path and below, by their real names. */
+export function mountsBelow(folder: string): readonly string[] {
+  const path = existsSync(folder) ? realpathSync(folder) : folder;
+  return mountPoints().filter((point) => point === path || point.startsWith(`${path}/`));
 }

@@ -9,6 +9,7 @@ import { existsSync, realpathSync } from 'node:fs';
 import { cp, lchown, lstat, mkdir, open, readdir, realpath, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Container } from '@podplane/api/gen/podplane/core/v1/container';
+import type { PersistentVolume } from '@podplane/api/gen/podplane/core/v1/persistent_volume';
 import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import type { Volume } from '@podplane/api/gen/podplane/core/v1/volume';
 import type { Clock } from '@podplane/api/system';
@@ -19,6 +20,8 @@ import { volumeName } from '../pods/names.js';
 import { attemptOf, containerNameOf, runOf } from '../pods/planner/observed.js';
 import type { ContainerRuntime, Mount } from '../runtime/types.js';
 import { bindHandle, mountsBelow, unbind } from './bind-mounts.js';
+import type { ClaimPlace } from './claim-place.js';
+import { type ClaimContext, pathOf, prepareClaim, removeClaimData } from './claim-volumes.js';
 import { etcMounts } from './etc-files.js';
 import { prepareHostPath } from './host-path.js';
 import { isProjected, type Payload, payloadOf } from './payload.js';
@@ -31,7 +34,7 @@ const UNSEEN_MS = 60_000;
 
 export interface PodFilesOptions {
   readonly dataDir: string;
-  readonly runtime: Pick<ContainerRuntime, 'seesPath' | 'volumePath'>;
+  readonly runtime: Pick<ContainerRuntime, 'seesPath' | 'volumePath' | 'createVolume' | 'removeVolume'>;
   readonly clock: Clock;
   readonly log: Log;
   /** Where secrets are kept in memory. Default: a folder on a tmpfs of the host, if it has one. */
@@ -72,7 +75,8 @@ export class PodFiles {
   }
 
   /** Makes what a volume needs on this host. The problem, in words, where it cannot be; nothing to do for emptyDir. */
-  async prepare(pod: Pod, volume: Volume, context: EnvContext): Promise<string | undefined> {
+  async prepare(pod: Pod, volume: Volume, context: EnvContext, claimed?: PersistentVolume): Promise<string | undefined> {
+    if (claimed !== undefined) return prepareClaim(claimed, pod, this.claimContext(context.nodeName));
     if (volume.hostPath !== undefined) {
       await this.roots.open();
       return prepareHostPath(volume.hostPath);
@@ -85,6 +89,21 @@ export class PodFiles {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     this.write(folder, pod, payload.files);
     return undefined;
+  }
+
+  /** Removes the data of a released volume. Rejects with an Error that says why it cannot be. */
+  removeClaim(volume: PersistentVolume, nodeName: string): Promise<void> {
+    return removeClaimData(volume, this.claimContext(nodeName));
+  }
+
+  /** What the work on volumes of claims needs to know. */
+  private claimContext(nodeName: string): ClaimContext {
+    const sameFiles = (): Promise<boolean> =>
+      this.roots.open().then(
+        () => true,
+        () => false,
+      );
+    return { runtime: this.options.runtime, nodeName, sameFiles };
   }
 
   /** Brings the files of volumes that were prepared up to date. Problems in words; where there is one the old files stay. */
@@ -110,14 +129,18 @@ export class PodFiles {
    * The path on the host that the engine shall mount for mount number `index` of a run. Rejects where subPath leads out of the volume
    * (EscapeError), where the agent may not mount, or where the volume is not there.
    */
-  async source(pod: Pod, volume: Volume, subPath: string, run: RunRef, index: number): Promise<string> {
+  async source(pod: Pod, volume: Volume, subPath: string, run: RunRef, index: number, claimed?: ClaimPlace): Promise<string> {
     if (isProjected(volume)) {
       const folder = this.existing(pod, volume);
       if (folder === undefined) throw new Error(`the files of volume "${volume.name}" are not there`);
       return subPath === '' ? folder : this.copy(folder, subPath, pod, run, index);
     }
     await this.roots.open();
-    const base = volume.hostPath?.path ?? (await this.engineVolume(pod, volume));
+    const base =
+      claimed === undefined
+        ? (volume.hostPath?.path ?? (await this.engineVolume(pod, volume)))
+        : await pathOf(claimed, this.options.runtime);
+    if (base === undefined) throw new Error(`volume "${volume.name}" is not there`);
     if (subPath === '') return base;
     await this.mayMount();
     const handle = await openInside(base, subPath, { create: true });

@@ -3,7 +3,7 @@ import { type FieldError, forbidden, invalid, notSupported, Path, required } fro
 import { type PersistentVolumeSpec, PersistentVolumeStatus } from '../gen/podplane/core/v1/persistent_volume.js';
 import { dnsSubdomainProblems } from '../names.js';
 import { age, UNSET } from '../print.js';
-import { CLASS_ANNOTATION, modesText, VOLUME_PROTECTION, volumeSourceOf } from '../storage/words.js';
+import { CLASS_ANNOTATION, modesText, NODE_LOCAL_DRIVER, VOLUME_PROTECTION, volumeSourceOf } from '../storage/words.js';
 import { VOLUME_MODES, validateAccessModes, validateAmount } from './claim-spec.js';
 import { defineKind, nameColumn, textColumn } from './define.js';
 import { deepEqual } from './equal.js';
@@ -35,6 +35,8 @@ function validateSource(spec: Spec): FieldError[] {
     if (spec.csi.driver === '') out.push(required(at.child('driver')));
     else for (const problem of dnsSubdomainProblems(spec.csi.driver)) out.push(invalid(at.child('driver'), spec.csi.driver, problem));
     if (spec.csi.volumeHandle === '') out.push(required(at.child('volumeHandle')));
+    if (spec.csi.driver === NODE_LOCAL_DRIVER && spec.nodeAffinity === undefined)
+      out.push(required(SPEC.child('nodeAffinity'), `a volume of ${NODE_LOCAL_DRIVER} is on one node`));
   }
   return out;
 }

@@ -1,13 +1,16 @@
 // StatefulSets: defaults, validation, columns.
 
-import { type FieldError, forbidden, invalid, Path, required } from '../errors.js';
+import { duplicate, type FieldError, forbidden, invalid, notSupported, Path, required } from '../errors.js';
 import {
   RollingUpdateStatefulSetStrategy,
+  StatefulSetPersistentVolumeClaimRetentionPolicy,
   type StatefulSetSpec,
   StatefulSetStatus,
   StatefulSetUpdateStrategy,
 } from '../gen/podplane/apps/v1/stateful_set.js';
+import { dnsLabelProblems } from '../names.js';
 import { age } from '../print.js';
+import { setClaimDefaults, validateClaimSpec } from './claim-spec.js';
 import { defineKind, nameColumn, textColumn } from './define.js';
 import { deepEqual } from './equal.js';
 import { scaledValue, validateNonNegativeIntOrPercent, validateNotMoreThanHundredPercent } from './int-or-string.js';
@@ -54,6 +57,35 @@ function validateStrategy(strategy: Spec['updateStrategy'], path: Path): FieldEr
   }
 }
 
+const RETENTIONS = ['Delete', 'Retain'] as const;
+
+function validateClaims({ volumeClaimTemplates }: Spec): FieldError[] {
+  const out: FieldError[] = [];
+  const names = new Set<string>();
+  for (const [i, { metadata, spec }] of volumeClaimTemplates.entries()) {
+    const at = SPEC.child('volumeClaimTemplates').index(i);
+    const name = metadata?.name ?? '';
+    const path = at.child('metadata', 'name');
+    if (name === '') out.push(required(path));
+    else for (const problem of dnsLabelProblems(name)) out.push(invalid(path, name, problem));
+    if (name !== '' && names.has(name)) out.push(duplicate(path, name));
+    names.add(name);
+    if (spec === undefined) out.push(required(at.child('spec')));
+    else out.push(...validateClaimSpec(spec, at.child('spec')));
+  }
+  return out;
+}
+
+/** The template as its pods will have it: claims are volumes that containers may mount. */
+function withClaims({ template, volumeClaimTemplates }: Spec): Spec['template'] {
+  if (template?.spec === undefined || volumeClaimTemplates.length === 0) return template;
+  const names = new Set(volumeClaimTemplates.map(({ metadata }) => metadata?.name ?? ''));
+  const kept = template.spec.volumes.filter(({ name }) => !names.has(name));
+  // Behind the others, so that paths of faults stay right.
+  const claims = [...names].filter((name) => name !== '').map((name) => ({ name, persistentVolumeClaim: { claimName: name } }));
+  return { ...template, spec: { ...template.spec, volumes: [...kept, ...claims] } };
+}
+
 function validateSpec(spec: Spec): FieldError[] {
   const out: FieldError[] = [];
   const policy = spec.podManagementPolicy;
@@ -68,7 +100,13 @@ function validateSpec(spec: Spec): FieldError[] {
   }
   const start = spec.ordinals?.start ?? 0;
   if (start < 0) out.push(invalid(SPEC.child('ordinals', 'start'), start, NOT_NEGATIVE));
-  return [...out, ...validateSelectorAndTemplate(spec.selector, spec.template, SPEC, 'statefulset')];
+  for (const field of ['whenDeleted', 'whenScaled'] as const) {
+    const value = spec.persistentVolumeClaimRetentionPolicy?.[field] ?? 'Retain';
+    if (!RETENTIONS.some((one) => one === value))
+      out.push(notSupported(SPEC.child('persistentVolumeClaimRetentionPolicy', field), value, RETENTIONS));
+  }
+  out.push(...validateClaims(spec));
+  return [...out, ...validateSelectorAndTemplate(spec.selector, withClaims(spec), SPEC, 'statefulset')];
 }
 
 function validateChange(next: Spec | undefined, previous: Spec | undefined): FieldError[] {
@@ -100,6 +138,14 @@ export const statefulSetKind = defineKind<'StatefulSet'>({
     const strategy = (spec.updateStrategy ??= StatefulSetUpdateStrategy.create());
     strategy.type ||= 'RollingUpdate';
     if (strategy.type === 'RollingUpdate') (strategy.rollingUpdate ??= RollingUpdateStatefulSetStrategy.create()).partition ??= 0;
+    const policy = (spec.persistentVolumeClaimRetentionPolicy ??= StatefulSetPersistentVolumeClaimRetentionPolicy.create());
+    policy.whenDeleted ||= 'Retain';
+    policy.whenScaled ||= 'Retain';
+    for (const claim of spec.volumeClaimTemplates) {
+      claim.apiVersion = 'v1';
+      claim.kind = 'PersistentVolumeClaim';
+      setClaimDefaults(claim.spec);
+    }
     spec.revisionHistoryLimit ??= 10;
     setTemplateDefaults(spec.template);
   },

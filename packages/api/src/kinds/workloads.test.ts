@@ -100,12 +100,13 @@ describe('faults', () => {
     [
       'StatefulSet',
       { volumeClaimTemplates: [{ metadata: { name: 'data' }, spec: {} }] },
-      'spec.volumeClaimTemplates: Forbidden: not supported yet (there are no PersistentVolumeClaims yet)',
+      'spec.volumeClaimTemplates[0].spec.accessModes: Required value: at least 1 access mode is required',
+      'spec.volumeClaimTemplates[0].spec.resources[storage]: Required value',
     ],
     [
       'StatefulSet',
-      { persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Delete' } },
-      'spec.persistentVolumeClaimRetentionPolicy.whenDeleted: Forbidden: not supported yet; supported: "Retain"',
+      { persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Burn' } },
+      'spec.persistentVolumeClaimRetentionPolicy.whenDeleted: Unsupported value: "Burn": supported values: "Delete", "Retain"',
     ],
     [
       'StatefulSet',

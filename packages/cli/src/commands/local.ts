@@ -85,6 +85,7 @@ export function registerLocal(program: Command, session: Session, part: 'cluster
         });
         try {
           await runtime.removeNode(name);
+          await runtime.removeClaimedVolumes(name);
           return true;
         } catch (error) {
           if (isRuntimeError(error, 'name-taken')) return false;

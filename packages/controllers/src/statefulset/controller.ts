@@ -14,8 +14,10 @@ import { createPod } from '../shared/create-pod.js';
 import { deletePod } from '../shared/delete-pod.js';
 import { keyOf, nameOf, namespaceOf, parseKey, regarding } from '../shared/objects.js';
 import { clearRevisions, newestRevision, type Revision, templateOf } from '../shared/revisions.js';
+import { createClaims, setsOfClaim, syncClaims } from './claims.js';
+import { ordinalOf, podName } from './names.js';
 import { planStep, slotsOf } from './plan.js';
-import { isAvailable, isHealthy, newPod, ordinalOf, podName, revisionOf } from './pods.js';
+import { isAvailable, isHealthy, newPod, revisionOf } from './pods.js';
 
 type StatefulSet = Obj<'StatefulSet'>;
 type Pod = Obj<'Pod'>;
@@ -30,7 +32,10 @@ export class StatefulSetController implements Reconciler {
 
   *keysFor(change: Change, view: ReadView): Iterable<string> {
     if (change.kind === 'StatefulSet') yield keyOf(change.object);
-    else if (change.kind === 'Pod' || change.kind === 'ControllerRevision') {
+    else if (change.kind === 'PersistentVolumeClaim') {
+      // Made anew where a pod needs it.
+      if (change.type === 'deleted') for (const set of setsOfClaim(change.object as Obj<'PersistentVolumeClaim'>, view)) yield keyOf(set);
+    } else if (change.kind === 'Pod' || change.kind === 'ControllerRevision') {
       yield* ownerKeys(change, view, 'StatefulSet');
       // A foreign pod that had one of the set's names is gone.
       const name = nameOf(change.object);
@@ -71,6 +76,13 @@ export class StatefulSetController implements Reconciler {
         `${[...made.map(({ ordinal }) => `create ${podName(set, ordinal)}`), ...removed.map((pod) => `delete ${nameOf(pod)}`)].slice(0, 5).join(', ')}`,
       );
     }
+    const { start, replicas } = slotsOf(set);
+    syncClaims(
+      tx,
+      set,
+      [...tx.index('Pod', 'controller', set.metadata?.uid ?? '')],
+      (ordinal) => ordinal >= start && ordinal < start + replicas,
+    );
     const next = this.#writeStatus(context, set, { updateRevision, currentRevision, collisionCount: newest.collisionCount });
     const living = [...tx.index('Pod', 'controller', set.metadata?.uid ?? '')];
     const after = tx.get('StatefulSet', namespace, name)?.status?.currentRevision;
@@ -93,6 +105,7 @@ export class StatefulSetController implements Reconciler {
     const kept = all.find((one) => nameOf(one) === revision);
     const template = (kept && templateOf(kept)) ?? set.spec?.template;
     if (template === undefined) return false;
+    createClaims(tx, set, ordinal);
     createPod(tx, newPod(set, ordinal, template, revision, now));
     tell(context, set, 'Normal', 'SuccessfulCreate', `${about} successful`);
     return true;

@@ -3,7 +3,8 @@
 import { scaledValue } from '@podplane/api/kinds/int-or-string';
 import type { Obj } from '@podplane/api/kinds/kind-map';
 import { isBeingDeleted, isPodTerminal } from '@podplane/api/pod-state';
-import { isAvailable, ordinalOf, podName, revisionOf } from './pods.js';
+import { ordinalOf, podName } from './names.js';
+import { isAvailable, revisionOf } from './pods.js';
 
 type Pod = Obj<'Pod'>;
 

@@ -2,9 +2,10 @@
 import { FENCING_ANNOTATION } from '@podplane/api/fencing';
 import type { Obj } from '@podplane/api/kinds/kind-map';
 import { availableAt, isBeingDeleted, isPodReady, isPodTerminal } from '@podplane/api/pod-state';
-import { nameOf } from '../shared/objects.js';
 import { mouldOf, podFrom, type Template } from '../shared/pod-mould.js';
 import { REVISION_LABEL } from '../shared/revisions.js';
+import { volumesOf } from './claims.js';
+import { podName } from './names.js';
 
 type StatefulSet = Obj<'StatefulSet'>;
 type Pod = Obj<'Pod'>;
@@ -12,21 +13,13 @@ type Pod = Obj<'Pod'>;
 export const POD_NAME_LABEL = 'statefulset.kubernetes.io/pod-name';
 export const POD_INDEX_LABEL = 'apps.kubernetes.io/pod-index';
 
-/** The number in a pod's name; undefined where the name is not one of the set's. */
-export function ordinalOf(set: StatefulSet, podName: string): number | undefined {
-  const prefix = `${nameOf(set)}-`;
-  const rest = podName.startsWith(prefix) ? podName.slice(prefix.length) : '';
-  return /^(0|[1-9]\d{0,8})$/.test(rest) ? Number(rest) : undefined;
-}
-
-export const podName = (set: StatefulSet, ordinal: number): string => `${nameOf(set)}-${ordinal}`;
-
 /** A new pod of one number. The Service's name is not put into spec.subdomain: nothing here would resolve it yet. */
 export function newPod(set: StatefulSet, ordinal: number, template: Template, revision: string, now: number): Pod {
   const mould = mouldOf(template, now);
   const name = podName(set, ordinal);
   const labels = { ...mould.labels, [POD_NAME_LABEL]: name, [POD_INDEX_LABEL]: String(ordinal), [REVISION_LABEL]: revision };
-  const spec = mould.spec === undefined ? undefined : { ...mould.spec, hostname: name };
+  const spec =
+    mould.spec === undefined ? undefined : { ...mould.spec, hostname: name, volumes: volumesOf(set, ordinal, mould.spec.volumes) };
   // At most one of a number, unless the template says otherwise.
   const annotations = { [FENCING_ANNOTATION]: 'strict', ...mould.annotations };
   return podFrom('StatefulSet', set, { ...mould, labels, annotations, spec }, name);

@@ -5,6 +5,7 @@ import type { Obj } from '@podplane/api/kinds/kind-map';
 import { isBeingDeleted, isPodTerminal } from '@podplane/api/pod-state';
 import { tryParseQuantity } from '@podplane/api/quantity';
 import { bestVolume, defaultClass, isVolumeOf, mismatch } from '@podplane/api/storage/matching';
+import { provisionable } from '@podplane/api/storage/provisionable';
 import {
   BIND_COMPLETED,
   BOUND_BY_CONTROLLER,
@@ -18,7 +19,7 @@ import type { ReadView, Tx } from '@podplane/store/types';
 import type { ReconcileContext } from '../runtime/types.js';
 import { nameOf, namespaceOf, regarding, uidOf } from '../shared/objects.js';
 import { timeText } from '../shared/time.js';
-import { newVolume, provisionable } from './provision.js';
+import { newVolume } from './provision.js';
 
 type Claim = Obj<'PersistentVolumeClaim'>;
 type Volume = Obj<'PersistentVolume'>;
@@ -47,8 +48,9 @@ export function reconcileClaim(context: ReconcileContext, namespace: string, nam
     const metadata = { ...claim.metadata, finalizers: [...finalizers, CLAIM_PROTECTION] };
     claim = tx.update('PersistentVolumeClaim', { ...claim, metadata }, 'any');
   }
+  claim = withDefaultClass(tx, claim);
   if (claim.spec?.volumeName) reconcileNamed(context, claim, claim.spec.volumeName);
-  else findVolume(context, withDefaultClass(tx, claim));
+  else findVolume(context, claim);
 }
 
 /** The claim names its volume: bound to it already, or wishes to be. */
@@ -88,18 +90,28 @@ function reconcileNamed(context: ReconcileContext, claim: Claim, volumeName: str
 }
 
 function withDefaultClass(tx: Tx, claim: Claim): Claim {
-  if (claim.spec === undefined || claim.spec.storageClassName !== undefined) return claim;
+  const { spec, metadata } = claim;
+  if (spec === undefined || spec.storageClassName !== undefined || metadata?.annotations[BIND_COMPLETED] !== undefined) return claim;
   const found = defaultClass(tx.list('StorageClass'), DEFAULT_CLASS_ANNOTATION);
   if (found === undefined) return claim;
-  return tx.update('PersistentVolumeClaim', { ...claim, spec: { ...claim.spec, storageClassName: nameOf(found) } }, 'any');
+  return tx.update('PersistentVolumeClaim', { ...claim, spec: { ...spec, storageClassName: nameOf(found) } }, 'any');
+}
+
+/** Where its first pod runs: as the scheduler said, or where somebody put a pod by hand. */
+function nodeOf(view: ReadView, claim: Claim): string | undefined {
+  for (const pod of view.index('Pod', 'claim', claimKey(namespaceOf(claim), nameOf(claim)))) {
+    if (pod.spec?.nodeName && !isPodTerminal(pod)) return pod.spec.nodeName;
+  }
+  return claim.metadata?.annotations[SELECTED_NODE];
 }
 
 function findVolume(context: ReconcileContext, claim: Claim): void {
   const { tx } = context;
   const className = claim.spec?.storageClassName ?? '';
   const sc = className === '' ? undefined : tx.get('StorageClass', '', className);
-  const free = [...tx.index('PersistentVolume', 'free', className)];
-  const selected = claim.metadata?.annotations[SELECTED_NODE];
+  const own = claimKey(namespaceOf(claim), nameOf(claim));
+  const free = [...tx.index('PersistentVolume', 'claim', own), ...tx.index('PersistentVolume', 'free', className)];
+  const selected = nodeOf(tx, claim);
   if (sc?.volumeBindingMode === 'WaitForFirstConsumer' && selected === undefined) {
     // One that was made for this very claim is taken all the same.
     const meant = free.find((volume) => volume.spec?.claimRef !== undefined && isVolumeOf(volume, claim) && !mismatch(claim, volume));

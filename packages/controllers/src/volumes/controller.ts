@@ -72,12 +72,13 @@ function* volumeKeys({ object, previous, type }: Change<'PersistentVolume'>, vie
   for (const claim of view.index('PersistentVolumeClaim', 'unbound', object.spec?.storageClassName ?? '')) yield CLAIM + keyOf(claim);
 }
 
-/** A claim that is being deleted waits for the pods that use it. */
-function* podKeys({ object, type }: Change<'Pod'>, view: ReadView): Generator<string> {
-  if (type !== 'deleted' && !isPodTerminal(object)) return;
+/** A claim that is being deleted waits for the pods that use it, one without a volume for where the first of them runs. */
+function* podKeys({ object, previous, type }: Change<'Pod'>, view: ReadView): Generator<string> {
+  const ended = type === 'deleted' || isPodTerminal(object);
+  if (!ended && (object.spec?.nodeName ?? '') === (previous?.spec?.nodeName ?? '')) return;
   for (const { persistentVolumeClaim } of object.spec?.volumes ?? []) {
     if (persistentVolumeClaim === undefined) continue;
     const claim = view.get('PersistentVolumeClaim', object.metadata?.namespace ?? '', persistentVolumeClaim.claimName);
-    if (claim?.metadata?.deletionTimestamp !== undefined) yield CLAIM + keyOf(claim);
+    if (claim !== undefined && (claim.metadata?.deletionTimestamp !== undefined || !claim.spec?.volumeName)) yield CLAIM + keyOf(claim);
   }
 }

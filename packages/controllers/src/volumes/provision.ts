@@ -1,4 +1,4 @@
-// How a volume looks that is made for a claim, and for which claims one can be made. Pure. Its data is made by the node's agent when the
+// How a volume looks that is made for a claim. Pure. Its data is made by the node's agent when the
 // first pod uses it.
 import type { PersistentVolume } from '@podplane/api/gen/podplane/core/v1/persistent_volume';
 import type { Obj } from '@podplane/api/kinds/kind-map';
@@ -8,34 +8,12 @@ import {
   NODE_LOCAL,
   NODE_LOCAL_DRIVER,
   PROVISIONED_BY,
-  SHARED_DIRECTORY,
   SHARED_DIRECTORY_DRIVER,
   VOLUME_PROTECTION,
 } from '@podplane/api/storage/words';
 import { nameOf, namespaceOf, uidOf } from '../shared/objects.js';
 
 type Claim = Obj<'PersistentVolumeClaim'>;
-
-export type Provisionable =
-  | { readonly ok: true }
-  | { readonly ok: false; readonly type: 'Normal' | 'Warning'; readonly reason: string; readonly message: string };
-
-/** Whether a volume can be made for the claim by its class, and if not, what to tell. */
-export function provisionable(claim: Claim, { provisioner }: Obj<'StorageClass'>): Provisionable {
-  const failed = (message: string): Provisionable => ({ ok: false, type: 'Warning', reason: 'ProvisioningFailed', message });
-  if (provisioner !== NODE_LOCAL && provisioner !== SHARED_DIRECTORY) {
-    const message = `Waiting for a volume to be created either by the external provisioner '${provisioner}' or manually by the system administrator. If volume creation is delayed, please verify that the provisioner is running and correctly registered.`;
-    return { ok: false, type: 'Normal', reason: 'ExternalProvisioning', message };
-  }
-  const { spec } = claim;
-  if (spec?.selector !== undefined) return failed(`failed to provision volume: claim.spec.selector is not supported by ${provisioner}`);
-  const many = spec?.accessModes.find((mode) => mode === 'ReadWriteMany' || mode === 'ReadOnlyMany');
-  if (provisioner === NODE_LOCAL && many !== undefined)
-    return failed(
-      `failed to provision volume: ${provisioner} makes volumes of one node: ReadWriteOnce and ReadWriteOncePod, not ${many}; see ${SHARED_DIRECTORY}`,
-    );
-  return { ok: true };
-}
 
 /** node: where its first pod runs; of a shared directory all nodes reach it. */
 export function newVolume(claim: Claim, sc: Obj<'StorageClass'>, node: Obj<'Node'> | undefined): PersistentVolume {

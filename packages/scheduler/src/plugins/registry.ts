@@ -6,6 +6,7 @@ import type { FilterPlugin, ScorePlugin } from './plugin.js';
 import { leastAllocated, resourcesFit } from './resources.js';
 import { spreadByOwner } from './spreading.js';
 import { softTaints, taintToleration } from './taints.js';
+import { volumeBinding } from './volume-binding.js';
 
 export interface Plugins {
   readonly filters: readonly FilterPlugin[];
@@ -13,6 +14,6 @@ export interface Plugins {
 }
 
 export const defaultPlugins: Plugins = {
-  filters: [supported, nodeUnschedulable, nodeReady, taintToleration, nodeAffinity, hostPorts, resourcesFit],
+  filters: [supported, nodeUnschedulable, nodeReady, taintToleration, nodeAffinity, volumeBinding, hostPorts, resourcesFit],
   scores: [softTaints, preferredAffinity, spreadByOwner, leastAllocated],
 };

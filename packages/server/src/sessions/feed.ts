@@ -1,10 +1,11 @@
 // What one node has been told to run, and what it must be told next. Recomputed from what is dirty, so that a slow node costs a
 // few names and no queue. Which changes make what dirty is in router.ts.
-import type { ConfigMap } from '@podplane/api/gen/podplane/core/v1/config_map';
+import type { PersistentVolume } from '@podplane/api/gen/podplane/core/v1/persistent_volume';
 import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
-import type { Secret } from '@podplane/api/gen/podplane/core/v1/secret';
 import type { Assignments } from '@podplane/api/gen/podplane/node/v1/session';
 import type { Obj } from '@podplane/api/kinds/kind-map';
+import { isVolumeOf } from '@podplane/api/storage/matching';
+import { BIND_COMPLETED } from '@podplane/api/storage/words';
 import type { System, Timer } from '@podplane/api/system';
 import type { ReadView } from '@podplane/store/types';
 import { parseReference, type Reference, referencesOf } from './references.js';
@@ -16,6 +17,8 @@ const CAP_MS = 100;
 const STUCK_MS = 30_000;
 const MOST_PODS = 100;
 const MOST_REFERENCE_BYTES = 2 * 1024 * 1024;
+
+type TakenReferences = Pick<Assignments, 'configMaps' | 'secrets' | 'claimedVolumes' | 'removedReferences'>;
 
 export interface FeedPort {
   /** False: the buffer is full. */
@@ -33,6 +36,8 @@ export class AssignmentFeed implements Disposable {
   private readonly toldReferences = new Set<Reference>();
   private readonly dirtyPods = new Set<string>();
   private readonly dirtyReferences = new Set<Reference>();
+  /** Names of volumes that this node may have been asked to remove. */
+  private readonly dirtyVolumes = new Set<string>();
   private complete = true;
   private revision = 0;
   private blocked = false;
@@ -62,6 +67,12 @@ export class AssignmentFeed implements Disposable {
     this.plan();
   }
 
+  /** Something about a volume has changed whose data this node shall remove. */
+  markVolume(name: string): void {
+    this.dirtyVolumes.add(name);
+    this.plan();
+  }
+
   /** Everything again: at the start, when the agent saw a gap, when changes were missed. */
   markAll(): void {
     this.complete = true;
@@ -85,7 +96,7 @@ export class AssignmentFeed implements Disposable {
   }
 
   private get dirty(): boolean {
-    return this.complete || this.dirtyPods.size > 0 || this.dirtyReferences.size > 0;
+    return this.complete || this.dirtyPods.size > 0 || this.dirtyReferences.size > 0 || this.dirtyVolumes.size > 0;
   }
 
   private plan(): void {
@@ -137,9 +148,18 @@ export class AssignmentFeed implements Disposable {
       this.tell(pod.metadata?.uid ?? '', pod);
     }
     for (const reference of this.uses.keys()) this.dirtyReferences.add(reference);
+    for (const volume of view.index('PersistentVolume', 'reclaim', this.nodeName)) this.dirtyVolumes.add(volume.metadata?.name ?? '');
     this.revision = view.revision;
     // A complete message must name all pods, else the node would end the others; what they name may follow in pieces.
-    return { complete: true, from: 0, to: this.revision, pods: mutable(pods), removedPodUids: [], ...this.takeReferences(view) };
+    return {
+      complete: true,
+      from: 0,
+      to: this.revision,
+      pods: mutable(pods),
+      removedPodUids: [],
+      ...this.takeReferences(view),
+      volumesToRemove: this.takeVolumes(view),
+    };
   }
 
   private incrementalMessage(): Assignments | undefined {
@@ -159,36 +179,52 @@ export class AssignmentFeed implements Disposable {
       }
     }
     const references = this.takeReferences(view);
-    const { configMaps, secrets, removedReferences } = references;
-    if (pods.length + removedPodUids.length + configMaps.length + secrets.length + removedReferences.length === 0) return undefined;
+    const volumesToRemove = this.takeVolumes(view);
+    const { configMaps, secrets, claimedVolumes, removedReferences } = references;
+    const lists = [pods, removedPodUids, configMaps, secrets, claimedVolumes, removedReferences, volumesToRemove];
+    if (lists.every((list) => list.length === 0)) return undefined;
     const from = this.revision;
     this.revision = view.revision;
-    return { complete: false, from, to: this.revision, pods: mutable(pods), removedPodUids, ...references };
+    return { complete: false, from, to: this.revision, pods: mutable(pods), removedPodUids, ...references, volumesToRemove };
   }
 
   /** As many of the dirty references as one message holds. */
-  private takeReferences(view: ReadView): { configMaps: ConfigMap[]; secrets: Secret[]; removedReferences: string[] } {
-    const out: { configMaps: ConfigMap[]; secrets: Secret[]; removedReferences: string[] } = {
-      configMaps: [],
-      secrets: [],
-      removedReferences: [],
-    };
+  private takeReferences(view: ReadView): TakenReferences {
+    const out: TakenReferences = { configMaps: [], secrets: [], claimedVolumes: [], removedReferences: [] };
     let bytes = 0;
     for (const reference of this.dirtyReferences) {
       if (bytes >= MOST_REFERENCE_BYTES) break;
       this.dirtyReferences.delete(reference);
       const { kind, namespace, name } = parseReference(reference);
+      if (kind === 'PersistentVolumeClaim') {
+        const volume = this.uses.has(reference) ? volumeOf(view, namespace, name) : undefined;
+        if (volume !== undefined) {
+          this.toldReferences.add(reference);
+          out.claimedVolumes.push({ namespace, claim: name, volume: volume as unknown as PersistentVolume });
+        } else if (this.toldReferences.delete(reference)) out.removedReferences.push(reference);
+        continue;
+      }
       const object = this.uses.has(reference) ? view.get(kind, namespace, name) : undefined;
       if (object === undefined) {
         if (this.toldReferences.delete(reference)) out.removedReferences.push(reference);
         continue;
       }
       this.toldReferences.add(reference);
-      if (kind === 'ConfigMap') out.configMaps.push(object as unknown as ConfigMap);
-      else out.secrets.push(object as unknown as Secret);
+      if (kind === 'ConfigMap') out.configMaps.push(object as unknown as Assignments['configMaps'][number]);
+      else out.secrets.push(object as unknown as Assignments['secrets'][number]);
       bytes += sizeOf(object);
     }
     return out;
+  }
+
+  /** Those of the dirty volumes that the node still shall remove. */
+  private takeVolumes(view: ReadView): PersistentVolume[] {
+    if (this.dirtyVolumes.size === 0) return [];
+    const wanted = [...view.index('PersistentVolume', 'reclaim', this.nodeName)].filter((one) =>
+      this.dirtyVolumes.has(one.metadata?.name ?? ''),
+    );
+    this.dirtyVolumes.clear();
+    return wanted as unknown as PersistentVolume[];
   }
 
   /** Notes what the node knows of a pod (undefined: nothing any more), and counts what its pods name. */
@@ -217,6 +253,14 @@ export class AssignmentFeed implements Disposable {
     for (const reference of [...added, ...removed]) this.dirtyReferences.add(reference);
     if (added.length + removed.length > 0) this.port.referencesChanged(added, removed);
   }
+}
+
+/** The volume of a claim; undefined as long as it has none. */
+function volumeOf(view: ReadView, namespace: string, name: string): Obj<'PersistentVolume'> | undefined {
+  const claim = view.get('PersistentVolumeClaim', namespace, name);
+  if (!claim?.spec?.volumeName || claim.metadata?.annotations[BIND_COMPLETED] === undefined) return undefined;
+  const volume = view.get('PersistentVolume', '', claim.spec.volumeName);
+  return volume !== undefined && isVolumeOf(volume, claim) ? volume : undefined;
 }
 
 /** The generated types are mutable, the store's objects are frozen; encoding only reads. */

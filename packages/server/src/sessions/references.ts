@@ -1,9 +1,9 @@
-// Which ConfigMaps and Secrets a pod names. Nothing of how they reach a node.
+// Which ConfigMaps, Secrets and claims a pod names. Nothing of how they reach a node.
 import type { Obj } from '@podplane/api/kinds/kind-map';
 
-export type ReferenceKind = 'ConfigMap' | 'Secret';
+export type ReferenceKind = 'ConfigMap' | 'Secret' | 'PersistentVolumeClaim';
 
-/** "ConfigMap/<namespace>/<name>" or "Secret/<namespace>/<name>". */
+/** "ConfigMap/<namespace>/<name>", and so for the other kinds. */
 export type Reference = string;
 
 export function referenceTo(kind: ReferenceKind, namespace: string, name: string): Reference {
@@ -12,7 +12,7 @@ export function referenceTo(kind: ReferenceKind, namespace: string, name: string
 
 export function parseReference(reference: Reference): { readonly kind: ReferenceKind; readonly namespace: string; readonly name: string } {
   const [kind = '', namespace = '', name = ''] = reference.split('/');
-  return { kind: kind === 'Secret' ? 'Secret' : 'ConfigMap', namespace, name };
+  return { kind: kind === 'Secret' || kind === 'PersistentVolumeClaim' ? kind : 'ConfigMap', namespace, name };
 }
 
 type PodSpec = NonNullable<Obj<'Pod'>['spec']>;
@@ -40,6 +40,7 @@ export function referencesOf(pod: Obj<'Pod'>): ReadonlySet<Reference> {
   for (const volume of spec.volumes) {
     add('ConfigMap', volume.configMap?.name);
     add('Secret', volume.secret?.secretName);
+    add('PersistentVolumeClaim', volume.persistentVolumeClaim?.claimName);
     for (const source of volume.projected?.sources ?? []) {
       add('ConfigMap', source.configMap?.name);
       add('Secret', source.secret?.name);

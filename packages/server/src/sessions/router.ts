@@ -1,13 +1,14 @@
 // From committed transactions to the nodes that they concern: one cursor for all sessions. What a node is then sent is in feed.ts.
 import { deepEqual } from '@podplane/api/kinds/equal';
 import type { Obj } from '@podplane/api/kinds/kind-map';
+import { RECLAIM_NODE } from '@podplane/api/storage/words';
 import type { System } from '@podplane/api/system';
 import { StoreError } from '@podplane/store/errors';
 import type { Change, ChangeBatch, Cursor, Selector, Store } from '@podplane/store/types';
 import { AssignmentFeed, type FeedPort } from './feed.js';
 import { type Reference, referenceTo } from './references.js';
 
-const SELECTOR: Selector = { kinds: ['Pod', 'ConfigMap', 'Secret'] };
+const SELECTOR: Selector = { kinds: ['Pod', 'ConfigMap', 'Secret', 'PersistentVolumeClaim', 'PersistentVolume'] };
 
 export class AssignmentRouter implements Disposable {
   private readonly feeds = new Map<string, AssignmentFeed>();
@@ -83,15 +84,27 @@ export class AssignmentRouter implements Disposable {
         this.routePod(change as Change<'Pod'>);
         return;
       case 'ConfigMap':
-      case 'Secret': {
+      case 'Secret':
+      case 'PersistentVolumeClaim': {
         const { metadata } = change.object;
-        const reference = referenceTo(change.kind, metadata?.namespace ?? '', metadata?.name ?? '');
-        for (const feed of this.byReference.get(reference) ?? []) feed.markReference(reference);
+        this.markReference(referenceTo(change.kind, metadata?.namespace ?? '', metadata?.name ?? ''));
+        return;
+      }
+      case 'PersistentVolume': {
+        const { metadata, spec } = (change as Change<'PersistentVolume'>).object;
+        const { namespace = '', name = '' } = spec?.claimRef ?? {};
+        if (name !== '') this.markReference(referenceTo('PersistentVolumeClaim', namespace, name));
+        const node = metadata?.annotations[RECLAIM_NODE];
+        if (node !== undefined && metadata?.deletionTimestamp !== undefined) this.feeds.get(node)?.markVolume(metadata.name ?? '');
         return;
       }
       default:
         return;
     }
+  }
+
+  private markReference(reference: Reference): void {
+    for (const feed of this.byReference.get(reference) ?? []) feed.markReference(reference);
   }
 
   private routePod(change: Change<'Pod'>): void {

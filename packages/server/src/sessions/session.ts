@@ -2,7 +2,7 @@
 // sessions.ts; what is said about pods to run is in feed.ts.
 
 import type { NodeStatus } from '@podplane/api/gen/podplane/core/v1/node';
-import type { Heartbeat, Hello, NodeEvent, PodStatuses, TunnelRefused } from '@podplane/api/gen/podplane/node/v1/session';
+import type { Heartbeat, Hello, NodeEvent, PodStatuses, TunnelRefused, VolumeReport } from '@podplane/api/gen/podplane/node/v1/session';
 import type { System, Timer } from '@podplane/api/system';
 import { StoreError } from '@podplane/store/errors';
 import type { AssignmentFeed, FeedPort } from './feed.js';
@@ -27,6 +27,7 @@ export interface SessionHost {
   statuses(session: Session, batch: PodStatuses): Promise<void>;
   nodeStatus(session: Session, status: NodeStatus): void;
   events(session: Session, events: readonly NodeEvent[]): void;
+  volumeReports(session: Session, reports: readonly VolumeReport[]): void;
   goodbye(session: Session, reason: string): void;
   tunnelRefused(session: Session, refusal: TunnelRefused): void;
   ended(session: Session): void;
@@ -149,6 +150,9 @@ export class Session implements SessionInput {
         return;
       case 'events':
         this.host.events(this, said.value.events);
+        return;
+      case 'volumeReports':
+        this.host.volumeReports(this, said.value.reports);
         return;
       case 'resync':
         feed.markAll();

@@ -1,7 +1,7 @@
 // All sessions: one a node, the newest boot wins. Joins what sessions need: Node objects, assignments, statuses, liveness, tunnels.
 // The conversation itself is in session.ts.
 import type { NodeStatus } from '@podplane/api/gen/podplane/core/v1/node';
-import type { Hello, NodeEvent, OpenTunnel, PodStatuses, TunnelRefused } from '@podplane/api/gen/podplane/node/v1/session';
+import type { Hello, NodeEvent, OpenTunnel, PodStatuses, TunnelRefused, VolumeReport } from '@podplane/api/gen/podplane/node/v1/session';
 import { dnsSubdomainProblems } from '@podplane/api/names';
 import type { System } from '@podplane/api/system';
 import { StoreError } from '@podplane/store/errors';
@@ -16,6 +16,7 @@ import { helloLengthProblem, reportedNodeStatus, reportedTaints } from './report
 import { AssignmentRouter } from './router.js';
 import { Session, type SessionHost } from './session.js';
 import { takeStatuses } from './statuses.js';
+import { takeVolumeReports } from './volume-reports.js';
 
 export interface SessionTimings {
   /** Of a few nodes; grows with their number. */
@@ -49,6 +50,8 @@ export interface SessionsOptions {
 const NODE_STATUS_MS = 100;
 /** Servers that stop spread the agents' return over this time, ms. */
 const RECONNECT_SPREAD_MS = 500;
+/** When a node comes back whose reports of volumes the sealed store refused, ms. */
+const VOLUMES_RETRY_MS = 1000;
 
 export class NodeSessions implements SessionHost {
   readonly system: System;
@@ -219,6 +222,19 @@ export class NodeSessions implements SessionHost {
 
   events(session: Session, events: readonly NodeEvent[]): void {
     this.options.recordEvents(session.nodeName, events);
+  }
+
+  volumeReports(session: Session, reports: readonly VolumeReport[]): void {
+    const { nodeName } = session;
+    try {
+      const refused = takeVolumeReports(this.options.store, nodeName, reports);
+      if (refused.length > 0)
+        this.options.problem(nodeName, `reports volumes that it was not asked to remove: ${refused.slice(0, 5).join(', ')}`, undefined);
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      // What the agent was asked to do is said again with the next session, and then it reports again.
+      session.reconnect(VOLUMES_RETRY_MS, 'StoreUnavailable');
+    }
   }
 
   goodbye(session: Session, reason: string): void {

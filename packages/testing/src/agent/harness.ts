@@ -62,6 +62,10 @@ export class FakeServer {
     this.system.timers.after(1, () => handlers.message({ message }));
   }
 
+  /** What claims have, and what this node shall remove. */
+  claimedVolumes: Assignments['claimedVolumes'] = [];
+  volumesToRemove: Assignments['volumesToRemove'] = [];
+
   /** Resets the connection. */
   drop(): void {
     const { handlers } = this;
@@ -91,6 +95,8 @@ export class FakeServer {
       configMaps: [],
       secrets: [],
       removedReferences: [],
+      claimedVolumes: [],
+      volumesToRemove: [],
     };
     this.say({ $case: 'assignments', value: { ...empty, ...change } });
   }
@@ -108,6 +114,8 @@ export class FakeServer {
         secrets,
         removedPodUids: [],
         removedReferences: [],
+        claimedVolumes: this.claimedVolumes,
+        volumesToRemove: this.volumesToRemove,
       },
     });
   }

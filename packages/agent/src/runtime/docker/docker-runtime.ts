@@ -13,6 +13,7 @@ import type {
   RegistryAuth,
   StreamsHandle,
 } from '../types.js';
+import { LABEL_NODE, LABEL_VOLUME_NODE } from '../types.js';
 import { type AttachOptions, attachToContainer } from './attach.js';
 import { Containers, inParallel } from './containers.js';
 import { Engine, type EngineOptions } from './engine.js';
@@ -169,7 +170,7 @@ export class DockerRuntime implements ContainerRuntime {
   }
 
   async listVolumes(nodeName: string): Promise<readonly { readonly name: string; readonly labels: Readonly<Record<string, string>> }[]> {
-    return (await listVolumes(this.#engine, nodeName)).filter(({ labels }) => !isRunnerVolume(labels));
+    return (await listVolumes(this.#engine, `${LABEL_NODE}=${nodeName}`)).filter(({ labels }) => !isRunnerVolume(labels));
   }
 
   removeVolume(name: string): Promise<void> {
@@ -238,9 +239,15 @@ export class DockerRuntime implements ContainerRuntime {
     await this.#checkClaim(nodeName);
     const ids = await this.#containers.ids(nodeName);
     await inParallel(ids, ids.length, (id) => this.#containers.remove(id)); // the limit of engine calls orders them
-    const volumes = await listVolumes(this.#engine, nodeName);
+    const volumes = await listVolumes(this.#engine, `${LABEL_NODE}=${nodeName}`);
     await inParallel(volumes, 4, (volume) => this.removeVolume(volume.name));
     await removeNetwork(this.#engine, nodeName);
+  }
+
+  async removeClaimedVolumes(nodeName: string): Promise<void> {
+    await this.#checkClaim(nodeName);
+    const volumes = await listVolumes(this.#engine, `${LABEL_VOLUME_NODE}=${nodeName}`);
+    await inParallel(volumes, 4, (volume) => this.removeVolume(volume.name));
   }
 }
 

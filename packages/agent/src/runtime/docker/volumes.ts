@@ -1,5 +1,4 @@
 // Named volumes: what containers of a pod share. Which pod needs which volume is not known here.
-import { LABEL_NODE } from '../types.js';
 import type { Engine } from './engine.js';
 import type { VolumeInspect, VolumeList } from './engine-api.js';
 
@@ -26,11 +25,12 @@ export async function createVolume(
   await engine.call(`create volume ${name}`, { method: 'POST', path: '/volumes/create', body });
 }
 
+/** Those with such a label. */
 export async function listVolumes(
   engine: Engine,
-  nodeName: string,
+  label: string,
 ): Promise<readonly { readonly name: string; readonly labels: Readonly<Record<string, string>> }[]> {
-  const query = { filters: { label: [`${LABEL_NODE}=${nodeName}`] } };
+  const query = { filters: { label: [label] } };
   const list = await engine.call<VolumeList>('list volumes', { method: 'GET', path: '/volumes', query });
   return (list.Volumes ?? []).map((volume) => ({ name: volume.Name, labels: volume.Labels ?? {} }));
 }

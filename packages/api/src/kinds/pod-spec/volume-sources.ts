@@ -108,7 +108,7 @@ function projectedFaults(source: DeepReadonly<ProjectedVolumeSource>, path: Path
 
 /** Faults of the source of one volume. Which of several counts is not decided here. */
 export function validateVolumeSource(
-  { hostPath, configMap, secret, downwardAPI, projected }: DeepReadonly<Volume>,
+  { hostPath, configMap, secret, downwardAPI, projected, persistentVolumeClaim }: DeepReadonly<Volume>,
   path: Path,
 ): FieldError[] {
   const out: FieldError[] = [];
@@ -127,6 +127,7 @@ export function validateVolumeSource(
     const at = path.child('downwardAPI');
     out.push(...modeFaults(downwardAPI.defaultMode, at.child('defaultMode')), ...downwardFaults(downwardAPI.items, at.child('items')));
   }
+  if (persistentVolumeClaim?.claimName === '') out.push(required(path.child('persistentVolumeClaim', 'claimName')));
   if (projected !== undefined) out.push(...projectedFaults(projected, path.child('projected')));
   return out;
 }

@@ -1,0 +1,58 @@
+// What the agent does about volumes besides the work of single pods: looks after their size, sweeps what earlier pods left, and removes the
+// data of volumes that the server has released.
+import type { Assignments, VolumeReport } from '@podplane/api/gen/podplane/node/v1/session';
+import type { System } from '@podplane/api/system';
+import type { Log } from '../log.js';
+import type { ContainerCache } from '../pods/container-cache.js';
+import type { ContainerRuntime } from '../runtime/types.js';
+import type { SessionClient } from '../session/session.js';
+import { DiskLimits, type LimitedPod } from './disk-limits.js';
+import type { PodFiles } from './pod-files.js';
+import { VolumeReclaim } from './reclaim.js';
+import { sweepVolumes } from './sweep.js';
+
+/** The agent as far as its volumes are concerned. */
+export interface VolumesHost {
+  readonly system: System;
+  readonly runtime: ContainerRuntime;
+  readonly log: Log;
+  readonly nodeName: string;
+  readonly files: PodFiles | undefined;
+  readonly cache: ContainerCache;
+  readonly session: Pick<SessionClient, 'post'>;
+}
+
+export class VolumeKeeper {
+  private readonly limits: DiskLimits;
+  private readonly reclaim: VolumeReclaim;
+
+  /** workers: the pods there are, by uid. */
+  constructor(
+    private readonly host: VolumesHost,
+    private readonly workers: ReadonlyMap<string, LimitedPod>,
+  ) {
+    const { system, runtime, log, files, nodeName } = host;
+    this.limits = new DiskLimits({ system, runtime, log, pods: () => workers.values() });
+    const report = (one: VolumeReport): void => host.session.post({ $case: 'volumeReports', value: { reports: [one] } });
+    this.reclaim = new VolumeReclaim({ system, log, files, nodeName, report });
+  }
+
+  start(): void {
+    this.limits.start();
+  }
+
+  stop(): void {
+    this.limits.stop();
+    this.reclaim.stop();
+  }
+
+  /** The server said what shall run here, and the pods of it are known. */
+  assigned({ complete, volumesToRemove }: Assignments): void {
+    this.reclaim.order(volumesToRemove);
+    if (!complete) return;
+    const { files, cache, runtime, nodeName, log } = this.host;
+    const known = (): string[] => [...this.workers.keys(), ...cache.podUids()];
+    void files?.sweep(known, cache);
+    void sweepVolumes(runtime, nodeName, known, log);
+  }
+}

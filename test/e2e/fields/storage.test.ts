@@ -1,0 +1,327 @@
+// Storage that outlives pods, field by field, on real Docker, by the built command: claims get volumes of the node's engine, pods go where their volumes
+// are, data outlives pods and agents, and what is released is really removed.
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { engine, engineAnswers, eventually } from '../harness.js';
+import { FieldCluster, FOREVER, isReady, scriptContainer } from './field-cluster.js';
+
+const answers = await engineAnswers();
+
+interface EngineVolume {
+  readonly Name: string;
+  readonly Labels: Readonly<Record<string, string>> | null;
+}
+
+const claim = (name: string, more = ''): string => `apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: ${name}}
+spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}${more}}
+---
+`;
+const pod = (name: string, claimName: string, script: string, more = ''): string => `apiVersion: v1
+kind: Pod
+metadata: {name: ${name}}
+spec:
+  terminationGracePeriodSeconds: 0
+  containers: [${scriptContainer('a', script, 'volumeMounts: [{name: d, mountPath: /data}]')}]
+  volumes: [{name: d, persistentVolumeClaim: {claimName: ${claimName}}}]
+${more}---
+`;
+
+describe.skipIf(!answers)('storage', () => {
+  const cluster = new FieldCluster();
+  const { play } = cluster;
+
+  /** Volumes of the engine that belong to claims of this cluster. */
+  const volumes = async (): Promise<EngineVolume[]> => {
+    const { Volumes } = await engine<{ Volumes: EngineVolume[] | null }>('GET', '/volumes');
+    return (Volumes ?? []).filter(({ Labels }) => Labels?.['podplane.dev/volume-node']?.startsWith(play.prefix) === true);
+  };
+  const gone = async (kind: 'PersistentVolume' | 'PersistentVolumeClaim', namespace: string, name: string): Promise<void> => {
+    const { client } = cluster;
+    await eventually(
+      `${kind} ${name} gone`,
+      () =>
+        client.get(kind, namespace, name).then(
+          () => 'there',
+          () => 'gone',
+        ),
+      (state) => state === 'gone',
+    );
+  };
+
+  beforeAll(async () => {
+    await cluster.start(2);
+  });
+  afterAll(async () => {
+    await cluster.remove();
+    expect(await volumes()).toEqual([]); // down removes what is left, with its data
+  });
+
+  it('PersistentVolumeClaim spec.accessModes, PersistentVolumeClaim spec.resources.requests, PersistentVolumeClaim spec.storageClassName, PersistentVolume spec.capacity, PersistentVolume spec.accessModes, StorageClass provisioner, StorageClass volumeBindingMode, PodSpec volumes[].persistentVolumeClaim: a claim waits for its first pod; then it has a volume of the engine on the node of that pod', async () => {
+    await cluster.apply(claim('data'));
+    expect(await play.must('get', 'pvc')).toMatch(/^data\s+Pending\s+node-local\s+<unset>/m);
+    expect(await play.must('get', 'storageclass')).toMatch(
+      /^node-local \(default\)\s+podplane.dev\/node-local\s+Delete\s+WaitForFirstConsumer\s+true/m,
+    );
+    await cluster.apply(pod('first', 'data', `fs.appendFileSync('/data/log', 'first '); ${FOREVER}`));
+    await cluster.ready('first');
+    const bound = await cluster.get('PersistentVolumeClaim', 'data');
+    expect(bound.status).toMatchObject({ phase: 'Bound', capacity: { storage: '1Gi' } });
+    const [volume] = await volumes();
+    expect(volume).toMatchObject({ Name: bound.spec?.volumeName, Labels: { 'podplane.dev/claim': 'default/data' } });
+    expect(await play.must('get', 'pv')).toMatch(/^pvc-\S+\s+1Gi\s+RWO\s+Delete\s+Bound\s+default\/data\s+node-local/m);
+  });
+
+  it('PersistentVolume spec.nodeAffinity, PersistentVolume spec.csi.driver, PersistentVolume spec.csi.volumeHandle: the next pod goes where the volume is and finds the data, also while the other node has more room', async () => {
+    const home = (await cluster.get('Pod', 'first')).spec?.nodeName;
+    await play.must('delete', 'pod', 'first');
+    for (const name of ['second', 'third']) {
+      await cluster.apply(pod(name, 'data', `fs.appendFileSync('/data/log', '${name} '); ${FOREVER}`));
+      expect((await cluster.ready(name)).spec?.nodeName).toBe(home);
+    }
+    expect(await cluster.inPod('third', "fs.readFileSync('/data/log', 'utf8')")).toBe('first second third');
+  });
+
+  it('a pod that must not run there waits, and says which volume is elsewhere', async () => {
+    const home = (await cluster.get('Pod', 'second')).spec?.nodeName ?? '';
+    const other = play.node(home === play.node(1) ? 2 : 1);
+    await cluster.apply(pod('away', 'data', FOREVER, `  nodeSelector: {kubernetes.io/hostname: ${other}}\n`));
+    await cluster.pod('away', 'waiting', ({ status }) => {
+      const message = status?.conditions.find(({ type }) => type === 'PodScheduled')?.message ?? '';
+      return message.includes('had volume node affinity conflict (volume "pvc-');
+    });
+    await play.must('delete', 'pod', 'away');
+  });
+
+  it('data and claim outlive the agents and the server', async () => {
+    await play.interrupt();
+    await cluster.start(2);
+    for (const i of [1, 2]) await play.readyAgain(play.node(i));
+    await cluster.ready('third');
+    expect(await cluster.inPod('third', "fs.readFileSync('/data/log', 'utf8')")).toBe('first second third');
+    expect(await volumes()).toHaveLength(1);
+  });
+
+  it('StorageClass reclaimPolicy, PersistentVolume spec.persistentVolumeReclaimPolicy: a claim that is deleted stays while pods use it; then its volume goes, with the data', async () => {
+    const name = (await cluster.get('PersistentVolumeClaim', 'data')).spec?.volumeName ?? '';
+    await play.must('delete', 'pvc', 'data', '--wait=false');
+    expect(await play.must('get', 'pvc')).toMatch(/^data\s+Terminating/m);
+    expect(await volumes()).toHaveLength(1);
+    await play.must('delete', 'pod', 'second', 'third');
+    await gone('PersistentVolumeClaim', 'default', 'data');
+    await gone('PersistentVolume', '', name);
+    expect(await volumes()).toEqual([]);
+  });
+
+  it('PodSpec securityContext.fsGroup, Container volumeMounts[].subPath, Container volumeMounts[].readOnly: on the volume of a claim the files are of the group, and a pod sees only its part', async () => {
+    await cluster.apply(`${claim('grouped')}apiVersion: v1
+kind: Pod
+metadata: {name: grouped}
+spec:
+  terminationGracePeriodSeconds: 0
+  securityContext: {runAsUser: 1000, runAsGroup: 1000, fsGroup: 2000}
+  containers:
+    - ${scriptContainer('a', `fs.writeFileSync('/data/part/x', 'x'); ${FOREVER}`, 'volumeMounts: [{name: d, mountPath: /data}, {name: d, mountPath: /part, subPath: part}, {name: d, mountPath: /ro, readOnly: true}]')}
+  volumes: [{name: d, persistentVolumeClaim: {claimName: grouped}}]
+`);
+    await cluster.ready('grouped');
+    expect(
+      await cluster.inPod('grouped', "[fs.statSync('/data').gid, fs.statSync('/part/x').gid, fs.readFileSync('/part/x', 'utf8')].join()"),
+    ).toBe('2000,2000,x');
+    expect(await cluster.inPod('grouped', "try { fs.writeFileSync('/ro/y', ''); 'written' } catch (error) { error.code }")).toBe('EROFS');
+  });
+
+  it('PersistentVolume spec.claimRef, PersistentVolume spec.storageClassName, PersistentVolumeClaim spec.volumeName: with Retain the volume and its data stay, and can be given to another claim by hand', async () => {
+    const claimed = await cluster.get('PersistentVolumeClaim', 'grouped');
+    const name = claimed.spec?.volumeName ?? '';
+    const kept = await cluster.client.get('PersistentVolume', '', name);
+    if (kept.spec !== undefined) kept.spec.persistentVolumeReclaimPolicy = 'Retain';
+    await cluster.client.update('PersistentVolume', kept);
+    await play.must('delete', 'pod', 'grouped');
+    await play.must('delete', 'pvc', 'grouped');
+    await eventually(
+      'Released',
+      () => play.must('get', 'pv'),
+      (table) => /Retain\s+Released\s+default\/grouped/.test(table),
+    );
+    expect(await volumes()).toHaveLength(1);
+    const volume = await cluster.client.get('PersistentVolume', '', name);
+    if (volume.spec !== undefined) volume.spec.claimRef = undefined;
+    await cluster.client.update('PersistentVolume', volume);
+    await cluster.apply(claim('again', `, volumeName: ${name}`) + pod('again', 'again', FOREVER));
+    await cluster.ready('again');
+    expect(await cluster.inPod('again', "fs.readFileSync('/data/part/x', 'utf8')")).toBe('x');
+  });
+
+  it('StorageClass parameters: a directory that all nodes share, pods on both nodes see the same files; a node without it says so', async () => {
+    const shared = path.join(play.directory, 'shared');
+    mkdirSync(shared);
+    const storageClass = (name: string, more: string): string => `apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: ${name}}
+provisioner: podplane.dev/shared-directory
+parameters: {path: ${shared}${more}}
+---
+`;
+    const many = (name: string, sc: string): string =>
+      claim(name, `, storageClassName: ${sc}`).replace('[ReadWriteOnce]', '[ReadWriteMany]');
+    const on = (i: number): string => `  nodeSelector: {kubernetes.io/hostname: ${play.node(i)}}\n`;
+    await cluster.apply(storageClass('shared', ', requireMount: "false"') + many('all', 'shared'));
+    await cluster.apply(
+      pod('left', 'all', `fs.writeFileSync('/data/left', 'l'); ${FOREVER}`, on(1)) +
+        pod('right', 'all', `fs.writeFileSync('/data/right', 'r'); ${FOREVER}`, on(2)),
+    );
+    await Promise.all([cluster.ready('left'), cluster.ready('right')]);
+    for (const name of ['left', 'right']) expect(await cluster.inPod(name, "fs.readdirSync('/data').sort().join()")).toBe('left,right');
+    await play.must('delete', 'pod', 'left', 'right');
+    await play.must('delete', 'pvc', 'all');
+    await eventually(
+      'the directory gone',
+      () => Promise.resolve(readdirSync(shared)),
+      (left) => left.length === 0,
+    );
+
+    await cluster.apply(storageClass('mounted', '') + many('nowhere', 'mounted') + pod('waits', 'nowhere', FOREVER));
+    const node = (await cluster.pod('waits', 'placed', ({ spec }) => Boolean(spec?.nodeName))).spec?.nodeName;
+    await eventually(
+      'the reason',
+      async () =>
+        (await play.must('get', 'events'))
+          .split('\n')
+          .filter((line) => line.includes('pod/waits'))
+          .join('\n'),
+      (table) => table.includes(`path "${shared}" is not mounted on node ${node}`),
+    );
+  });
+
+  it('StorageClass allowVolumeExpansion: a claim grows, where its class allows it; never below what it has', async () => {
+    await cluster.apply(claim('grows') + pod('grows', 'grows', FOREVER));
+    await cluster.ready('grows');
+    await cluster.apply(claim('grows').replace('1Gi', '2Gi'));
+    await eventually(
+      'two',
+      () => play.must('get', 'pvc'),
+      (table) => /^grows\s+Bound\s+\S+\s+2Gi/m.test(table),
+    );
+    const shrink = path.join(play.directory, 'shrink.yaml');
+    writeFileSync(shrink, claim('grows'));
+    const outcome = await play.cli(['apply', '-f', shrink]);
+    expect(outcome.code).not.toBe(0);
+    expect(outcome.stderr).toContain('spec.resources.requests.storage: Forbidden: field can not be less than status.capacity');
+    await play.must('delete', 'pod', 'grows');
+    await play.must('delete', 'pvc', 'grows');
+  });
+
+  it('PersistentVolume spec.local.path, PersistentVolume spec.hostPath, PersistentVolumeClaim spec.selector, PersistentVolumeClaim spec.resources.limits, StorageClass allowedTopologies: volumes that somebody made, by label and where they are', async () => {
+    const folders = ['local', 'host'].map((name) => path.join(play.directory, name));
+    for (const folder of folders) mkdirSync(folder);
+    const [local, host] = folders;
+    const affinity = `nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: [${play.node(2)}]}]}]}}`;
+    const made = (name: string, source: string): string => `apiVersion: v1
+kind: PersistentVolume
+metadata: {name: ${play.prefix}-${name}, labels: {kind: ${name}}}
+spec: {capacity: {storage: 1Gi}, accessModes: [ReadWriteOnce], storageClassName: manual, ${source}}
+---
+`;
+    const picks = (kind: string): string =>
+      claim(kind, `, storageClassName: manual, selector: {matchLabels: {kind: ${kind}}}`).replace(
+        'requests:',
+        'limits: {storage: 2Gi}, requests:',
+      );
+    await cluster.apply(`${made('local', `local: {path: ${local}}, ${affinity}`)}${made('host', `hostPath: {path: ${host}, type: Directory}`)}${picks('local')}${picks('host')}apiVersion: v1
+kind: Pod
+metadata: {name: manual}
+spec:
+  terminationGracePeriodSeconds: 0
+  containers:
+    - ${scriptContainer('a', `fs.writeFileSync('/l/x', 'l'); fs.writeFileSync('/h/x', 'h'); ${FOREVER}`, 'volumeMounts: [{name: l, mountPath: /l}, {name: h, mountPath: /h}]')}
+  volumes: [{name: l, persistentVolumeClaim: {claimName: local}}, {name: h, persistentVolumeClaim: {claimName: host}}]
+`);
+    const running = await cluster.ready('manual');
+    expect(running.spec?.nodeName).toBe(play.node(2));
+    await eventually(
+      'written',
+      () =>
+        Promise.resolve(
+          folders.map((folder) => (existsSync(path.join(folder, 'x')) ? readFileSync(path.join(folder, 'x'), 'utf8') : '')).join(''),
+        ),
+      (text) => text === 'lh',
+    );
+
+    const there = `apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: there}
+provisioner: podplane.dev/node-local
+allowedTopologies: [{matchLabelExpressions: [{key: kubernetes.io/hostname, values: [${play.node(1)}]}]}]
+---
+`;
+    await cluster.apply(there + claim('there', ', storageClassName: there') + pod('there', 'there', FOREVER));
+    expect((await cluster.ready('there')).spec?.nodeName).toBe(play.node(1));
+  });
+
+  it('PersistentVolume spec.csi.readOnly: a volume of the engine that was there already, which no pod may write to', async () => {
+    const name = `${play.prefix}-own`;
+    await engine('POST', '/volumes/create', { Name: name });
+    try {
+      await cluster.apply(`apiVersion: v1
+kind: PersistentVolume
+metadata: {name: ${name}}
+spec:
+  capacity: {storage: 1Gi}
+  accessModes: [ReadWriteOnce]
+  storageClassName: manual
+  csi: {driver: node-local.podplane.dev, volumeHandle: ${name}, readOnly: true}
+  nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: [${play.node(1)}]}]}]}}
+---
+${claim('own', `, storageClassName: manual, volumeName: ${name}`)}${pod('own', 'own', FOREVER)}`);
+      await cluster.ready('own');
+      expect(await cluster.inPod('own', "try { fs.writeFileSync('/data/y', ''); 'written' } catch (error) { error.code }")).toBe('EROFS');
+      await play.must('delete', 'pod', 'own');
+    } finally {
+      await eventually(
+        'removed',
+        () =>
+          engine('DELETE', `/volumes/${name}`).then(
+            () => true,
+            () => false,
+          ),
+        (removed) => removed,
+      );
+    }
+  });
+
+  it('StatefulSet spec.volumeClaimTemplates[].metadata, StatefulSet spec.volumeClaimTemplates[].spec.accessModes, StatefulSet spec.volumeClaimTemplates[].spec.resources, StatefulSet spec.volumeClaimTemplates[].spec.storageClassName, StatefulSet spec.persistentVolumeClaimRetentionPolicy: each pod has its own volume, which the next one of its number finds again', async () => {
+    await cluster.apply(`apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db}
+spec:
+  replicas: 2
+  serviceName: db
+  podManagementPolicy: Parallel
+  persistentVolumeClaimRetentionPolicy: {whenDeleted: Delete, whenScaled: Retain}
+  selector: {matchLabels: {app: db}}
+  template:
+    metadata: {labels: {app: db}}
+    spec:
+      terminationGracePeriodSeconds: 0
+      containers:
+        - ${scriptContainer('a', `fs.appendFileSync('/data/log', require('os').hostname() + ' '); ${FOREVER}`, 'volumeMounts: [{name: data, mountPath: /data}]')}
+  volumeClaimTemplates:
+    - apiVersion: v1
+      kind: PersistentVolumeClaim
+      metadata: {name: data, labels: {tier: back}}
+      spec: {storageClassName: node-local, accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+`);
+    await Promise.all([cluster.ready('db-0'), cluster.ready('db-1')]);
+    const before = await cluster.ready('db-1');
+    await play.must('delete', 'pod', 'db-1');
+    const after = await cluster.pod('db-1', 'made anew and Ready', (one) => isReady(one) && one.metadata?.uid !== before.metadata?.uid);
+    expect(after.spec?.nodeName).toBe(before.spec?.nodeName);
+    expect(await cluster.inPod('db-1', "fs.readFileSync('/data/log', 'utf8')")).toBe('db-1 db-1');
+    expect((await cluster.get('PersistentVolumeClaim', 'data-db-0')).metadata?.labels).toEqual({ tier: 'back', app: 'db' });
+    await play.must('delete', 'statefulset', 'db');
+    for (const name of ['data-db-0', 'data-db-1']) await gone('PersistentVolumeClaim', 'default', name);
+  });
+});
