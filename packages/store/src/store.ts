@@ -304,8 +304,11 @@ export class ObjectStore implements Store {
 
   async #regainWith(attempts: Regain): Promise<void> {
     let objects: readonly LoadedObject[] = [];
+    // The first answer tells what was kept; later ones may count a bookmark of ours of which nobody knew what became.
+    let kept: number | undefined;
     const regained = await attempts.run({
       accept: (recovered) => {
+        kept ??= recovered.revision;
         objects = decodeObjects(this.#codecs, recovered, objectsByUid(this.#state));
         return {
           // A number that somebody in this process has seen must not come to mean something else.
@@ -321,14 +324,13 @@ export class ObjectStore implements Store {
     });
     if (regained === undefined) return;
     this.#regain = undefined;
-    this.#resume(regained.recovered, objects, regained.revision);
+    this.#resume(regained.recovered, objects, kept ?? regained.recovered.revision, regained.revision);
   }
 
   /** The journal's truth replaces memory. Cursors that have handed out what was lost end; the others go on. */
-  #resume(recovered: Recovered, objects: readonly LoadedObject[], revision: number): void {
+  #resume(recovered: Recovered, objects: readonly LoadedObject[], kept: number, revision: number): void {
     const head = this.revision;
     const wasDurable = this.durableRevision;
-    const kept = recovered.revision;
     this.#watches.endBeyond(kept);
     if (kept < head) this.#lost.push({ from: kept + 1, to: head });
     if (kept > head) this.#ring.reset(kept);
