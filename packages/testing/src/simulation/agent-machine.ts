@@ -1,6 +1,7 @@
 // A node's machine: an engine with its containers, a disk for the agent's state, and the real agent in a process that can be killed, stopped
 // and started again. What goes wrong when is in faults.ts.
 import { Agent } from '@podplane/agent/agent';
+import type { Watchdog } from '@podplane/agent/fencing/watchdog';
 import { type LogFields, silentLog } from '@podplane/agent/log';
 import type { ContainerRuntime } from '@podplane/agent/runtime/types';
 import type { StateStore } from '@podplane/agent/state/state-store';
@@ -17,8 +18,9 @@ export interface AgentMachineOptions {
   readonly images: Readonly<Record<string, FakeImage>>;
   /** The agent meets something that it was not made for. */
   readonly problem: (what: string, error: unknown) => void;
-  /** What is done to the state file's text when an agent reads it; for planted bugs. */
-  readonly corruptState?: (text: string) => string;
+  /** For planted bugs: what is done to the state file's text when an agent reads it; nobody ends what agents leave. */
+  readonly corruptState?: ((text: string) => string) | undefined;
+  readonly withoutWatchdog?: boolean | undefined;
 }
 
 const SURPRISES = ['a step failed in an unexpected way', 'the server said something that this agent cannot follow'];
@@ -68,7 +70,7 @@ export class AgentMachine {
       runtime: seenFrom<ContainerRuntime>(process, this.runtime),
       connect: (handlers) => network.dial(this.name, process, handlers),
       state: this.stateStore(process),
-      watchdog: this.watchdog,
+      ...(this.options.withoutWatchdog === true ? {} : { watchdog: seenFrom<Watchdog>(process, this.watchdog) }),
       log: { ...silentLog, error: (fields, message) => this.logged(fields, message) },
       flags: {
         nodeName: this.name,
@@ -118,6 +120,12 @@ export class AgentMachine {
     if (agent === undefined || process === undefined) return;
     await agent.stop(goodbye);
     if (this.process === process) this.kill();
+  }
+
+  /** The engine is stopped; with it end all containers and the watchdog's, or none. */
+  stopEngine(containers: 'end' | 'live'): void {
+    this.runtime.stopEngine(containers);
+    if (containers === 'end') this.watchdog.end();
   }
 
   /** No power: nobody hears anything, all containers are gone at once. */

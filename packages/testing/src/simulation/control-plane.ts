@@ -1,6 +1,7 @@
 // The server's machine: the journal's disk, and the real control plane (store, sessions, controllers, scheduler, registry) in a process that can
 // be killed between any two commits and started again.
 import type { ConnectResponse } from '@podplane/api/gen/podplane/node/v1/session';
+import type { NodeLifecycleConfig } from '@podplane/controllers/node-lifecycle/config';
 import { startCore } from '@podplane/server/core';
 import type { Registry } from '@podplane/server/registry/registry';
 import { ReleaseStack } from '@podplane/server/release-stack';
@@ -32,8 +33,9 @@ export interface ControlPlaneOptions {
   readonly started: (core: RunningCore) => void;
   /** Something goes out to a node. */
   readonly leaves: (message: ConnectResponse, nodeName: string) => void;
-  /** What the server sees instead of its store; for planted bugs. */
-  readonly instead?: (store: Store) => Store;
+  /** For planted bugs: what the server sees instead of its store, and other timings than it has by itself. */
+  readonly instead?: ((store: Store) => Store) | undefined;
+  readonly nodeLifecycle?: Partial<NodeLifecycleConfig> | undefined;
 }
 
 export class ControlPlane implements Listener {
@@ -89,6 +91,7 @@ export class ControlPlane implements Listener {
         clusterCidr,
         nodeCidrBits: 24,
         sessions: DEFAULT_SESSION_TIMINGS,
+        nodeLifecycle: options.nodeLifecycle ?? {},
         deciders: true,
         tunnelRefused: () => undefined,
         disconnected: () => undefined,

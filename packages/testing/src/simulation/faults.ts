@@ -247,7 +247,7 @@ export class Faults {
         return;
       }
       case 'engine-restart':
-        runtime.stopEngine(dice.chance(0.5) ? 'end' : 'live');
+        node.stopEngine(dice.chance(0.5) ? 'end' : 'live');
         this.begin(name, kind, dice.between(500, outage + 500), () => {
           runtime.startEngine();
           well();

@@ -1,15 +1,76 @@
 // Bugs that are put in on purpose, from outside: each wraps something that the product is given anyway. They show that the simulation finds
 // such bugs; the product has no switches for them.
-import type { Store } from '@podplane/store/types';
+import type { NodeLifecycleConfig } from '@podplane/controllers/node-lifecycle/config';
+import type { Store, Tx } from '@podplane/store/types';
+import type { Invariant } from './violations.js';
 
 export interface Plant {
   readonly name: string;
   /** What is wrong, in a few words. */
   readonly what: string;
+  /** Which promises it breaks. */
+  readonly breaks: readonly Invariant[];
   /** What the server gets instead of its store. */
   readonly instead?: (store: Store) => Store;
+  /** What the server is started with. */
+  readonly nodeLifecycle?: Partial<NodeLifecycleConfig>;
   /** What agents read instead of their state file. */
   readonly corruptState?: (text: string) => string;
+  readonly withoutWatchdog?: boolean;
 }
 
-export const PLANTS: readonly Plant[] = [];
+export const PLANTS: readonly Plant[] = [
+  {
+    name: 'early-replacement',
+    what: 'the server replaces fenced pods ten seconds before the lease of their node is over',
+    breaks: ['one-ordinal'],
+    nodeLifecycle: { fencingMarginMs: -10_000 },
+  },
+  {
+    name: 'before-durable',
+    what: 'nodes are told what to run before it is durable',
+    breaks: ['durable-first', 'nothing-lost'],
+    instead: (store) => replaced(store, { durableView: store, snapshotAndWatch: atHead(store) }),
+  },
+  {
+    name: 'count-twice',
+    what: 'a Job does not let go of pods that it has counted',
+    breaks: ['job-count'],
+    instead: (store) =>
+      replaced(store, {
+        transact: (cause, fn) => store.transact(cause, (tx) => fn(cause.actor === 'controller:job' ? holdingOn(tx) : tx)),
+      }),
+  },
+  {
+    name: 'no-watchdog',
+    what: 'nobody ends fenced pods of an agent that was killed or hangs',
+    breaks: ['one-ordinal'],
+    withoutWatchdog: true,
+  },
+];
+
+/** An object with some of its properties replaced. */
+function replaced<T extends object>(original: T, by: Partial<T>): T {
+  return new Proxy(original, {
+    get(target, key) {
+      const value: unknown = Reflect.get(key in by ? by : target, key);
+      return typeof value === 'function' && !(key in by) ? value.bind(target) : value;
+    },
+  });
+}
+
+/** Watches of what is durable see the head. */
+function atHead(store: Store): Store['snapshotAndWatch'] {
+  return (selector, _mode, snap) => store.snapshotAndWatch(selector, 'head', snap);
+}
+
+/** Finalizers of pods cannot be taken off. */
+function holdingOn(tx: Tx): Tx {
+  const update: Tx['update'] = (kind, object, ifRevision) => {
+    const { namespace = '', name = '', finalizers = [] } = object.metadata ?? {};
+    const before = kind === 'Pod' ? tx.get(kind, namespace, name) : undefined;
+    if (before !== undefined && (before.metadata?.finalizers.length ?? 0) > finalizers.length) return before;
+    return tx.update(kind, object, ifRevision);
+  };
+  return replaced(tx, { update });
+}

@@ -99,7 +99,8 @@ class Simulation {
         clock: clock(),
         images: appearance,
         problem: (what, error) => this.problem(name, what, error, true),
-        ...(plant?.corruptState === undefined ? {} : { corruptState: plant.corruptState }),
+        corruptState: plant?.corruptState,
+        withoutWatchdog: plant?.withoutWatchdog,
       });
       node.runtime.onChange = (container, change) => this.containers.changed(name, container, change);
       return node;
@@ -118,7 +119,8 @@ class Simulation {
         if (message?.$case !== 'assignments') return;
         for (const { metadata } of message.value.pods) this.store.tell(Number(metadata?.resourceVersion ?? 0), `what ${node} shall run`);
       },
-      ...(plant?.instead === undefined ? {} : { instead: plant.instead }),
+      instead: plant?.instead,
+      nodeLifecycle: plant?.nodeLifecycle,
     });
     const disk = new Dice(stream(5));
     this.server.disk.latencyMs = () => 1 + disk.number() * 8;
