@@ -1,6 +1,6 @@
 // `npm run bench -- bigjob [--completions N] [--parallelism N] [--nodes N]`: one Job of 100,000 completions on simulated nodes with real sessions,
 // whose pods run for a second each; store durable (FULL). Once as NonIndexed, once as Indexed. A watch client counts the pods: exactly as many
-// as completions may ever be made, as none fails.
+// as completions are made where none is lost.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -20,6 +20,8 @@ function jobOf(completions: number, parallelism: number, indexed: boolean): Job 
       completions,
       parallelism,
       completionMode: indexed ? 'Indexed' : 'NonIndexed',
+      // Where the machine is too slow for its simulated nodes, lost pods come again: the guards below say how many there were.
+      podFailurePolicy: { rules: [{ action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] }] },
       template: {
         spec: {
           restartPolicy: 'Never',
@@ -108,7 +110,7 @@ async function measure(nodes: number, completions: number, parallelism: number, 
           'server CPU s': figures.cpuSeconds - cpu,
           'server MB': figures.residentMB,
         },
-        guard: `${indexed ? 'Indexed' : 'NonIndexed'}: ${status?.succeeded ?? 0} succeeded, ${status?.failed ?? 0} failed, ${counter.made()} pods made${indexed ? `, indexes ${status?.completedIndexes ?? ''}` : ''}`,
+        guard: `${indexed ? 'Indexed' : 'NonIndexed'}: ${status?.succeeded ?? 0} succeeded, ${status?.failed ?? 0} failed, ${counter.made()} pods made${indexed ? `, indexes ${(status?.completedIndexes ?? '').slice(0, 60)}` : ''}`,
       };
     } finally {
       await counter.stop();
