@@ -1,5 +1,7 @@
 // Nodes that are emptied, shut down and removed on purpose, on real Docker: budgets kept at every moment, also while commands and the server end.
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import path from 'node:path';
 import type { KindMap } from '@podplane/api/kinds/kind-map';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FieldCluster, FOREVER, isReady, scriptContainer } from './fields/field-cluster.js';
@@ -166,5 +168,67 @@ spec: {nodeName: ${node}, terminationGracePeriodSeconds: 0, containers: [${scrip
     expect(await least()).toBeGreaterThanOrEqual(3);
     expect(on(await pods(), node)).toEqual([]);
     await play.must('uncordon', node);
+  }, 120_000);
+
+  it('a host that shuts down: NotReady at once, pods replaced elsewhere at once, the bare one Failed with the reason; back after the boot', async () => {
+    const node = play.node(2);
+    await cluster.apply(web(2, 'maxUnavailable: 2'));
+    await allReady(2);
+    await cluster.apply(`apiVersion: v1
+kind: Pod
+metadata: {name: alone, labels: {app: alone}}
+spec:
+  nodeName: ${node}
+  terminationGracePeriodSeconds: 5
+  containers: [${scriptContainer('c', "process.on('SIGTERM', () => setTimeout(() => process.exit(0), 500)); setInterval(() => {}, 1e6)")}]
+`);
+    await cluster.ready('alone');
+    const shutdown = await play.cli(['agent', '--shutdown', '--data', path.join(play.data, 'agents', node)]);
+    expect(shutdown.code, shutdown.stderr).toBe(0);
+    const { status, spec } = await cluster.client.get('Node', '', node);
+    expect(status?.conditions.find(({ type }) => type === 'Ready')).toMatchObject({ status: 'False', reason: 'NodeShutdown' });
+    expect(spec?.taints.map(({ key, effect }) => `${key}:${effect}`)).toContain('podplane.dev/shutting-down:NoExecute');
+    expect((await cluster.get('Pod', 'alone')).status).toMatchObject({
+      phase: 'Failed',
+      reason: 'Terminated',
+      message: 'Pod was terminated in response to imminent node shutdown.',
+    });
+    expect((await play.containers(node)).filter(({ State }) => State === 'running')).toEqual([]);
+    expect(on(await allReady(2), node)).toEqual([]);
+    play.restartAgent(node); // ended with the cluster
+    await play.readyAgain(node);
+    await eventually(
+      'its taints are gone',
+      () => cluster.client.get('Node', '', node),
+      (found) => found.spec?.taints.length === 0,
+    );
+    expect((await cluster.get('Pod', 'alone')).status?.phase).toBe('Failed');
+  }, 120_000);
+
+  it('a node that is deleted: its agent ends its pods and itself, its certificate is of no use, a token brings it back', async () => {
+    const node = play.node(3);
+    const data = path.join(play.data, 'agents', node);
+    await cluster.apply(web(4, 'maxUnavailable: 4'));
+    await allReady(4);
+    const pid = play.upFile.agents.find(({ name }) => name === node)?.pid ?? 0;
+    await play.must('delete', 'node', node);
+    await eventually(
+      'the agent has ended, and its containers',
+      async () => ({ alive: existsSync(`/proc/${pid}`), containers: await play.containers(node) }),
+      ({ alive, containers }) => !alive && containers.length === 0,
+    );
+    await eventually(
+      'its pods are replaced',
+      () => pods(),
+      (list) => on(list, node).length === 0 && list.length === 4 && list.every(isReady),
+      60_000,
+    );
+    const old = await play.cli(['agent', '--data', data]);
+    expect(old.code).toBe(4);
+    expect(old.stderr).toContain('this node has not joined a cluster yet');
+    expect((await play.cli(['get', 'node', node])).code).toBe(1);
+    const { secret } = await cluster.client.createToken('again', 600);
+    play.run(['agent', '--data', data], { PODPLANE_TOKEN: secret }); // ended with the cluster
+    await play.readyAgain(node);
   }, 120_000);
 });

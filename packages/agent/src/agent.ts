@@ -8,6 +8,7 @@ import { fencedReader } from './fencing/fenced-reader.js';
 import { FenceKeeper } from './fencing/keeper.js';
 import type { Log } from './log.js';
 import { labelledAddresses, PodAddresses } from './network/pod-addresses.js';
+import { GracefulShutdown } from './node/graceful-shutdown.js';
 import { NodeState } from './node/node-state.js';
 import { ContainerCache } from './pods/container-cache.js';
 import { ImagePulls } from './pods/image-pulls.js';
@@ -55,6 +56,8 @@ export class Agent implements WorkerHost {
   readonly files: PodFiles | undefined;
   readonly session: SessionClient;
   readonly fence: FenceKeeper;
+  /** For the host that shuts down. */
+  readonly ending: GracefulShutdown;
 
   private readonly workers = new Map<string, PodWorker>();
   /** Reports of pods that are gone, until the server has them. */
@@ -133,6 +136,7 @@ export class Agent implements WorkerHost {
         disconnected: (reason) => this.disconnected(reason),
       },
     });
+    this.ending = new GracefulShutdown({ system, log, session: this.session, pods: () => this.workers.values() });
     this.writer = new StateWriter(system, options.state, () => this.stateText(), log);
     this.volumes = new VolumeKeeper(this, this.workers);
     this.tunnels = options.tunnels?.(this);
@@ -162,11 +166,10 @@ export class Agent implements WorkerHost {
     );
   }
 
-  /** Lets go of everything and leaves the pods running. goodbye: the host shuts down. */
-  async stop(goodbye?: string): Promise<void> {
+  /** Lets go of everything and leaves the pods as they are. */
+  async stop(): Promise<void> {
     if (this.stopped) return;
     this.stopped = true;
-    if (goodbye !== undefined) await this.session.sayGoodbye(goodbye);
     for (const timer of this.timers) timer.cancel();
     this.fence.stop();
     this.volumes.stop();
@@ -239,6 +242,7 @@ export class Agent implements WorkerHost {
     }
     // Orphans have no status, only an end.
     if (report.status !== undefined || report.terminated) this.session.report(report, urgent);
+    this.ending.noticed();
   }
 
   changed(): void {
@@ -249,20 +253,13 @@ export class Agent implements WorkerHost {
 
   private hello(): Omit<Hello, 'dial'> {
     const { flags, taints } = this.options;
+    const { nodeName, bootId, machineId, agentVersion } = flags;
     const refs = new Map<string, PodRef>();
     for (const uid of this.cache.podUids()) refs.set(uid, this.refOf(uid));
     for (const worker of this.workers.values()) refs.set(worker.ref.uid, worker.ref);
-    return {
-      nodeName: flags.nodeName,
-      bootId: flags.bootId,
-      machineId: flags.machineId,
-      agentVersion: flags.agentVersion,
-      labels: this.node.labels,
-      status: this.node.status,
-      inventory: [...refs.values()],
-      podCIDR: this.addresses.cidr,
-      taints: [...taints],
-    };
+    const { labels, status } = this.node;
+    const who = { nodeName, bootId, machineId, agentVersion, labels, status };
+    return { ...who, inventory: [...refs.values()], podCIDR: this.addresses.cidr, taints: [...taints] };
   }
 
   private welcome(welcome: Welcome): void {
@@ -311,6 +308,7 @@ export class Agent implements WorkerHost {
 
   private takeOn(worker: PodWorker): void {
     this.workers.set(worker.ref.uid, worker);
+    this.ending.came(worker);
     worker.soon();
   }
 

@@ -16,12 +16,14 @@ import { joinCluster, splitAddress } from './identity/join.js';
 import { CertificateRenewal, renewCertificate } from './identity/renewal.js';
 import type { Log } from './log.js';
 import { NodeDevices, type NodeResources } from './node/devices.js';
+import { defaultShutdownLimits, type ShutdownLimits } from './node/graceful-shutdown.js';
 import { hostShutsDown } from './node/host-shutdown.js';
 import { readHost } from './node/pressure.js';
 import { TerminationMessages } from './pods/termination-messages.js';
 import { DockerRuntime } from './runtime/docker/docker-runtime.js';
 import { grpcSessionPort } from './session/grpc-port.js';
 import { grpcTunnels } from './session/grpc-tunnel.js';
+import { NODE_REMOVED } from './session/refusals.js';
 import { fileStateStore } from './state/state-store.js';
 import { Tunnels } from './tunnels/tunnels.js';
 import { PodFiles } from './volumes/pod-files.js';
@@ -54,6 +56,8 @@ export interface RunAgentOptions {
   readonly podPidsLimit?: number | undefined;
   readonly version?: string | undefined;
   readonly logLevel?: string | undefined;
+  /** How pods end when the host shuts down. */
+  readonly shutdown?: ShutdownLimits | undefined;
   /** Ends the agent as SIGTERM does. */
   readonly signal?: AbortSignal | undefined;
   /** Where log lines go. Default: standard error. */
@@ -65,6 +69,9 @@ export const EXIT = { failed: 1, identity: 4, refused: 5, inUse: 6 } as const;
 
 const DEFAULT_MAX_PODS = 110;
 const RETRY_JOIN_MS = 2_000;
+/** What pods of a removed node get to end: less than the server waits before it counts them as gone. */
+const REMOVED_GRACE_SECONDS = 3;
+const REMOVED_MS = 10_000;
 const CHECK_RESERVED_MEMORY = 100 * 1024 * 1024;
 
 /** Runs an agent until SIGTERM, SIGINT or the signal. Resolves with the exit code; says on the log what went wrong. */
@@ -180,7 +187,15 @@ async function begin(
         system,
         log,
       }),
-    onRefused: () => ended.resolve(EXIT.refused),
+    onRefused: ({ reason }) => {
+      if (reason !== NODE_REMOVED) return ended.resolve(EXIT.refused);
+      log.warn({ reason }, 'this node was removed from its cluster: its pods end, its certificate is thrown away');
+      agent.ending
+        .leave(REMOVED_GRACE_SECONDS, REMOVED_MS)
+        .then(() => store.forget())
+        .catch((error: unknown) => log.error({ err: error }, 'the certificate could not be thrown away'))
+        .finally(() => ended.resolve(EXIT.refused));
+    },
   });
   const renewal = new CertificateRenewal({
     system,
@@ -201,7 +216,18 @@ async function begin(
     },
   });
   agent.start();
-  letGo.push(async () => agent.stop((await hostShutsDown()) ? 'the host shuts down' : undefined));
+  letGo.push(() => agent.stop());
+  // Told by whoever shuts the host down (podplane agent --shutdown), or found out when systemd ends the agent.
+  let told = false;
+  const onPower = (): void => {
+    told = true;
+    ended.resolve(0);
+  };
+  process.on('SIGPWR', onPower);
+  letGo.push(async () => {
+    if (told || (await hostShutsDown())) await agent.ending.run(options.shutdown ?? defaultShutdownLimits);
+    process.off('SIGPWR', onPower);
+  });
   renewal.start();
   letGo.push(() => renewal.stop());
 }

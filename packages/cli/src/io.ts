@@ -24,6 +24,16 @@ export interface Io {
 
 let endsWithOutput = true;
 
+/** After the first Ctrl-C a command has this long to end by itself, ms. */
+let timeToEndMs = 30_000;
+
+/** For commands that have much to bring to an end. */
+export function takesTimeToEnd(ms: number): void {
+  timeToEndMs = Math.max(timeToEndMs, ms);
+}
+
+export const timeToEnd = (): number => timeToEndMs;
+
 /**
  * For commands that other processes or pods depend on: they go on when nobody reads what they say any more (a closed terminal, a pipe
  * whose reader has ended), and end by signals as ever.

@@ -4,12 +4,9 @@ import { CommanderError } from 'commander';
 import { connect } from './connect.js';
 import { EXIT_INTERRUPTED, EXIT_USAGE } from './exit-codes.js';
 import { failureOf } from './failure.js';
-import { processIo } from './io.js';
+import { processIo, timeToEnd } from './io.js';
 import { makeProgram } from './program.js';
 import { Session } from './session.js';
-
-/** After the first Ctrl-C a command has this long to end by itself. */
-const GOODBYE_MS = 30_000;
 
 const stop = new AbortController();
 const io = processIo(realSystem(), stop.signal);
@@ -19,7 +16,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
     if (stop.signal.aborted) process.exit(EXIT_INTERRUPTED);
     stop.abort(new Error(signal));
-    io.system.timers.after(GOODBYE_MS, () => process.exit(EXIT_INTERRUPTED), { background: true });
+    io.system.timers.after(timeToEnd(), () => process.exit(EXIT_INTERRUPTED), { background: true });
   });
 }
 

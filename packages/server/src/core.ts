@@ -7,6 +7,7 @@ import type { NodeLifecycleConfig } from '@podplane/controllers/node-lifecycle/c
 import { createDefaultClass } from '@podplane/controllers/volumes/bootstrap';
 import type { Store } from '@podplane/store/types';
 import type { Logger } from 'pino';
+import type { Memberships } from './auth/memberships.js';
 import { type Deciders, startDeciders } from './deciders.js';
 import { Registry } from './registry/registry.js';
 import type { ReleaseStack } from './release-stack.js';
@@ -23,6 +24,8 @@ export interface CoreParts {
   readonly sessions: SessionTimings;
   /** What differs from the defaults. */
   readonly nodeLifecycle?: Partial<NodeLifecycleConfig>;
+  /** Which nodes were removed; left out: none ever is, they come back at once. */
+  readonly memberships?: Memberships;
   /** Whether controllers and scheduler run; off only for tests of the rest. */
   readonly deciders: boolean;
   /** A node cannot, or does not want to, open a tunnel. */
@@ -54,6 +57,7 @@ export async function startCore(parts: CoreParts, stack: ReleaseStack): Promise<
     nodeCidrBits: parts.nodeCidrBits,
     timings: parts.sessions,
     leases,
+    ...(parts.memberships === undefined ? {} : { memberships: parts.memberships }),
     recordEvents: (node, events) => deciders?.recordNodeEvents(node, events),
     tunnelRefused: parts.tunnelRefused,
     changed: (node) => {
@@ -70,7 +74,7 @@ export async function startCore(parts: CoreParts, stack: ReleaseStack): Promise<
     deciders = startDeciders({ store, system, liveness: sessions.liveness, nodeLifecycle: parts.nodeLifecycle ?? {}, log });
     stack.push('controllers and scheduler', () => deciders?.stop());
   }
-  return { clusterId, registry: new Registry(store, system), sessions };
+  return { clusterId, registry: new Registry(store, system, parts.memberships), sessions };
 }
 
 /** A name of its own, so that an agent notices when it talks to another cluster than before. */

@@ -7,6 +7,7 @@ import type { Store } from '@podplane/store/types';
 import type { Logger } from 'pino';
 import { authorize } from './auth/authorize.js';
 import { type Identity, judgePeer, type Peers } from './auth/identity.js';
+import type { Memberships } from './auth/memberships.js';
 import type { Pki } from './auth/pki.js';
 import type { JoinTokens } from './auth/tokens.js';
 import { clusterService, type VersionInfo } from './grpc/cluster.js';
@@ -37,6 +38,7 @@ export interface FaceParts {
   readonly sessions: NodeSessions;
   readonly tunnels: Tunnels;
   readonly tokens: JoinTokens;
+  readonly memberships: Memberships;
   readonly pki: Pki;
   readonly peers: Peers;
   readonly clusterId: string;
@@ -167,7 +169,7 @@ function grpcServer(parts: FaceParts, gate: Gate, health: Health, address: () =>
       },
       gate,
     ),
-    joinService({ pki, tokens, sessions }, gate),
+    joinService({ pki, tokens, sessions, memberships: parts.memberships }, gate),
     sessionService(sessions, gate),
     tunnelService(tunnels, gate),
     health.service(gate),

@@ -224,3 +224,31 @@ describe('the port', () => {
     });
   });
 });
+
+describe('a node that is removed', () => {
+  it('is told, and stays away with its certificate until it joins anew, also after a restart of the server', async () => {
+    await server[Symbol.asyncDispose]();
+    server = await testServer({ journal: 'sqlite' });
+    const agent = await FakeAgent.join(server, 'n1');
+    const said = agent.connect();
+    await expectNext(said, 'welcome');
+    client.close();
+    client = new PodplaneClient(server.context);
+    await client.delete('Node', '', 'n1');
+    await expectNext(said, 'assignments');
+    expect((await expectNext(said, 'refused')).reason).toBe('NodeRemoved');
+    const { request } = await certificateRequest('n1');
+    await expect(call(as(agent.identity), JoinService.renew, { certificateRequest: request })).rejects.toMatchObject({
+      details: 'node "n1" was removed from the cluster',
+    });
+    await server.restart();
+    const again = new FakeAgent(server, 'n1', agent.identity);
+    expect(await expectNext(again.connect(), 'refused')).toMatchObject({
+      reason: 'NodeRemoved',
+      message: 'node "n1" was removed from the cluster; to bring it back, start its agent with a new token: podplane token create',
+    });
+    const fresh = await FakeAgent.join(server, 'n1');
+    await expectNext(fresh.connect(), 'welcome');
+    for (const one of [agent, again, fresh]) one[Symbol.dispose]();
+  });
+});

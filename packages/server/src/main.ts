@@ -11,6 +11,7 @@ import { createStore } from '@podplane/store/store';
 import type { Store } from '@podplane/store/types';
 import { type Logger, pino } from 'pino';
 import { Peers } from './auth/identity.js';
+import { Memberships } from './auth/memberships.js';
 import { Pki } from './auth/pki.js';
 import { JoinTokens } from './auth/tokens.js';
 import { startCore } from './core.js';
@@ -86,6 +87,7 @@ async function compose(
   });
   const tokens = new JoinTokens(store.meta, system.clock, pki.caHash);
   const tunnels: Tunnels = new Tunnels((node, message) => core.sessions.askForTunnel(node, message), system);
+  const memberships = new Memberships(store.meta, system.clock, settings.nodeCertificateMs);
   const core = await startCore(
     {
       store,
@@ -95,6 +97,7 @@ async function compose(
       nodeCidrBits: settings.nodeCidrBits,
       sessions: settings.sessions,
       nodeLifecycle: settings.nodeLifecycle,
+      memberships,
       deciders: options.deciders ?? true,
       tunnelRefused: (node, refusal) => tunnels.refused(node, refusal),
       disconnected: (node) => tunnels.disconnected(node),
@@ -115,6 +118,7 @@ async function compose(
     sessions,
     tunnels,
     tokens,
+    memberships,
     pki,
     peers: new Peers(system.clock, system.timers),
     clusterId,

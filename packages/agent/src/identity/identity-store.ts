@@ -1,6 +1,6 @@
 // The agent's identity on disk: machine id, key, certificate and CA in the data directory, readable by its owner only.
 import { randomUUID, X509Certificate } from 'node:crypto';
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Identity } from '../session/grpc-channel.js';
 import { IdentityError } from './errors.js';
@@ -11,6 +11,8 @@ export interface StoredIdentity extends Identity {
   readonly notBefore: number;
   readonly notAfter: number;
 }
+
+const FILE = 'identity.json';
 
 function unreadable(path: string, error: unknown): IdentityError {
   const message = error instanceof Error ? error.message : String(error);
@@ -46,6 +48,11 @@ export class IdentityStore {
     }
   }
 
+  /** Throws away what the node had from its cluster; the machine stays the same. */
+  forget(): void {
+    rmSync(join(this.folder, FILE), { force: true });
+  }
+
   /** The same for the life of the data directory. Throws IdentityError unreadable. */
   machineId(): string {
     const path = join(this.folder, 'machine-id');
@@ -62,7 +69,7 @@ export class IdentityStore {
 
   /** undefined: never joined. Throws IdentityError unreadable. */
   load(): StoredIdentity | undefined {
-    const path = join(this.folder, 'identity.json');
+    const path = join(this.folder, FILE);
     try {
       if (!existsSync(path)) return undefined;
       const json: unknown = JSON.parse(readFileSync(path, 'utf8'));
@@ -80,7 +87,7 @@ export class IdentityStore {
 
   /** Key and certificate are replaced together. Throws IdentityError unreadable. */
   save(identity: Identity, nodeName: string): StoredIdentity {
-    const path = join(this.folder, 'identity.json');
+    const path = join(this.folder, FILE);
     try {
       const { caCertificate, certificate, key } = identity;
       write(path, `${JSON.stringify({ nodeName, caCertificate, certificate, key }, null, 2)}\n`);

@@ -8,7 +8,7 @@ import { podRef } from './names.js';
 import { allDone, podContainers, type Role } from './planner/containers.js';
 import { group, viewSandbox } from './planner/observed.js';
 import { isTerminalPhase } from './planner/plan.js';
-import { EVICTED, type PodMemory } from './planner/types.js';
+import { EVICTED, type PodMemory, TERMINATED } from './planner/types.js';
 
 export interface StatusInput {
   readonly pod: Pod;
@@ -147,7 +147,7 @@ function conditions(input: StatusInput, phase: string, all: Views, sandboxReady:
   });
   for (const condition of before.values()) if (!OWN_CONDITIONS.has(condition.type)) result.push(condition);
   const { failed } = input.memory;
-  if (failed?.reason === EVICTED && !before.has('DisruptionTarget')) {
+  if ((failed?.reason === EVICTED || failed?.reason === TERMINATED) && !before.has('DisruptionTarget')) {
     const since = input.previous?.conditions.find((condition) => condition.type === 'DisruptionTarget')?.lastTransitionTime;
     const why = { status: 'True', reason: 'TerminationByKubelet', message: failed.message };
     result.push({ type: 'DisruptionTarget', ...why, lastTransitionTime: since ?? rfc3339(input.now.wall) });

@@ -15,6 +15,7 @@ import { allDone, findContainer } from './planner/containers.js';
 import { alive, containerNameOf } from './planner/observed.js';
 import { isTerminalPhase, plan } from './planner/plan.js';
 import { containerTarget, DEFAULT_GRACE_SECONDS, EVICTED, LABEL_GRACE, type Plan, type PodMemory, type Step } from './planner/types.js';
+import { withAddress } from './pod-address.js';
 import { memoryFor, noteObserved, withContainer } from './pod-memory.js';
 import { PodProbers } from './pod-probers.js';
 import { refreshFiles } from './refresh-files.js';
@@ -57,6 +58,8 @@ export class PodWorker implements StepContext, PodReportSource {
   private scheduled = false;
   private fileProblems = '';
   private stopped = false;
+  /** Set while its end has to wait: in how many seconds somebody wanted it. */
+  private held: { end: number | undefined } | undefined;
   /** Once the pod has ended its status stands, whatever is removed afterwards. */
   private final = false;
 
@@ -102,6 +105,10 @@ export class PodWorker implements StepContext, PodReportSource {
   end(graceSeconds: number | undefined): void {
     if (this.memory.phase === 'terminated') return;
     const seconds = graceSeconds ?? this.ownGraceSeconds();
+    if (this.held !== undefined) {
+      this.held.end = Math.min(seconds, this.held.end ?? seconds);
+      return;
+    }
     const deadline = this.host.system.clock.monotonic() + seconds * 1000;
     if (this.memory.phase === 'sync') {
       this.memory = { ...this.memory, phase: 'terminating', deadline };
@@ -119,12 +126,36 @@ export class PodWorker implements StepContext, PodReportSource {
     return over ? undefined : this.pod;
   }
 
+  /** Nothing of it runs any more; of one whose object is to go, nothing is left. */
+  get ended(): boolean {
+    return this.terminated || (this.memory.phase === 'sync' && this.held === undefined && isTerminalPhase(this.status?.phase));
+  }
+
+  /** The host shuts down: the pod ends when its turn has come, whoever asks for its end before. */
+  hold(): void {
+    if (this.memory.phase === 'sync') this.held ??= { end: undefined };
+  }
+
+  /** Its turn has come: it ends as failed within so many ms, or its own grace where that is less. */
+  release(reason: string, message: string, limitMs: number): void {
+    const held = this.held;
+    this.held = undefined;
+    const graceMs = Math.min(limitMs, this.ownGraceSeconds() * 1000);
+    this.fail(reason, message, graceMs);
+    if (held?.end !== undefined) this.end(Math.min(held.end, graceMs / 1000));
+  }
+
   /** Ends the pod as failed because it used more of the node than it may. */
   evict(message: string): void {
+    this.fail(EVICTED, message, EVICTION_GRACE_MS);
+  }
+
+  /** Ends the pod as failed, whatever its containers do; one that is over already, or on its way out, stays what it is. */
+  fail(reason: string, message: string, graceMs: number): void {
     if (this.limited === undefined) return;
     const { host } = this;
-    host.event({ pod: this.ref, fieldPath: '', type: 'Warning', reason: EVICTED, message });
-    this.memory = { ...this.memory, failed: { reason: EVICTED, message }, deadline: host.system.clock.monotonic() + EVICTION_GRACE_MS };
+    host.event({ pod: this.ref, fieldPath: '', type: 'Warning', reason, message });
+    this.memory = { ...this.memory, failed: { reason, message }, deadline: host.system.clock.monotonic() + graceMs };
     this.abortWaiting();
     host.changed();
     this.soon();
@@ -212,7 +243,7 @@ export class PodWorker implements StepContext, PodReportSource {
     if (seeing) {
       this.memory = noteObserved(this.memory, observed, now, this.adopting);
       this.adoptByFence(observed);
-      this.address();
+      this.memory = withAddress(this, this.busy.has('sandbox'));
       this.checkNode();
       this.checkDeadline(observed, now);
       this.probers.sync(observed, now, this.adopting);
@@ -312,28 +343,6 @@ export class PodWorker implements StepContext, PodReportSource {
   private adoptByFence(observed: readonly ContainerInfo[]): void {
     if (this.pod === undefined || !isFenced(this.pod)) return;
     this.host.fence.adopt(observed.filter((info) => alive(info) && containerNameOf(info) !== PAUSE_CONTAINER).map(({ id }) => id));
-  }
-
-  /** A pod that shall run has an address before anything is made. */
-  private address(): void {
-    const { memory, host, ref } = this;
-    if (memory.phase === 'terminated' || memory.released) return;
-    if (this.pod?.spec?.hostNetwork === true) {
-      const { hostIP } = host.facts();
-      if (memory.ip === undefined && hostIP !== '') this.memory = { ...memory, ip: hostIP };
-      return;
-    }
-    if (memory.ip !== undefined) {
-      if (memory.phase === 'sync' && !isTerminalPhase(this.pod?.status?.phase) && !isTerminalPhase(this.status?.phase)) {
-        const kept = host.addresses.keep(ref.uid, memory.ip);
-        const hasSandbox = host.cache.ofPod(ref.uid).some((info) => containerNameOf(info) === PAUSE_CONTAINER);
-        if (!kept && !hasSandbox && !this.busy.has('sandbox')) this.memory = { ...memory, ip: undefined };
-      }
-    }
-    if (this.memory.ip === undefined && this.pod !== undefined && memory.phase === 'sync' && !isTerminalPhase(this.pod.status?.phase)) {
-      const ip = host.addresses.allocate(ref.uid);
-      if (ip !== undefined) this.memory = { ...this.memory, ip };
-    }
   }
 
   private ownGraceSeconds(): number {

@@ -1,7 +1,10 @@
 // What an agent does when the server refuses it. Who asks is agent.ts.
 
+/** The Node object was deleted: what runs here is to end, and the certificate is of no use any more. */
+export const NODE_REMOVED = 'NodeRemoved';
+
 /** Trying again is of no use after these. */
-const FINAL = new Set(['CertificateRevoked', 'WrongCluster']);
+const FINAL = new Set(['CertificateRevoked', 'WrongCluster', NODE_REMOVED]);
 /** Two agents of one node supersede each other again and again; what a dead one said that arrives late does so once. */
 const RIVAL_MS = 300_000;
 

@@ -68,6 +68,11 @@ export class SessionClient {
     this.fastUntil = options.system.clock.monotonic() + 30_000;
   }
 
+  /** The server has all that was reported. */
+  get told(): boolean {
+    return this.state.kind === 'live' && !this.statuses.waiting && !this.statuses.inFlight && !this.events.waiting;
+  }
+
   get connected(): boolean {
     return this.state.kind === 'live';
   }

@@ -8,7 +8,8 @@ import { type NodeResources, parseNodeResource } from '@podplane/agent/node/devi
 import { type Command, InvalidArgumentError } from 'commander';
 import { dialFile } from '../connect.js';
 import { CliError, usage } from '../exit-codes.js';
-import { goOnWithoutReaders, type Io, untilAborted } from '../io.js';
+import { goOnWithoutReaders, type Io, takesTimeToEnd, untilAborted } from '../io.js';
+import { noteAgentProcess, shutDownAgent } from '../local/agent-process.js';
 import { sayReady } from '../local/children.js';
 import { down, removeLeftovers } from '../local/down.js';
 import { engineNetworks, engineSocket } from '../local/engine.js';
@@ -17,9 +18,14 @@ import { plainLog } from '../local/plain-log.js';
 import { refOf } from '../local/processes.js';
 import { type UpOptions, up } from '../local/up.js';
 import type { Session } from '../session.js';
-import { countOption } from '../time.js';
+import { countOption, durationOption } from '../time.js';
 import { VERSION } from '../version.js';
 import { type ServerTimings, timingsOf, withTimings } from './server-timings.js';
+
+/** Longest that an agent may take to end its pods when it is told that its host shuts down. */
+const MOST_SHUTDOWN_MS = 3_600_000;
+/** What an agent needs to end besides its pods. */
+const ENDING_MS = 15_000;
 
 function portOption(text: string): number {
   const port = countOption(text);
@@ -199,6 +205,9 @@ interface AgentCommandOptions {
   readonly name?: string;
   readonly nodeIp?: string;
   readonly labels?: Readonly<Record<string, string>>;
+  readonly shutdown?: boolean;
+  readonly shutdownGracePeriod: number;
+  readonly shutdownGracePeriodCriticalPods: number;
   readonly resource: NodeResources;
   readonly podPidsLimit?: number;
 }
@@ -236,9 +245,22 @@ function registerAgent(program: Command, io: Io): void {
       new Map(),
     )
     .option('--pod-pids-limit <number>', 'processes that each container may have', parsePids)
+    .option('--shutdown', 'tell the agent that runs with this --data that its host shuts down: it ends its pods in order, then itself')
+    .option('--shutdown-grace-period <duration>', 'how long all pods may take to end when the host shuts down', durationOption, 30_000)
+    .option(
+      '--shutdown-grace-period-critical-pods <duration>',
+      'what of it is kept for critical pods and those of DaemonSets, which end last',
+      durationOption,
+      10_000,
+    )
     .action(async (options: AgentCommandOptions) => {
-      goOnWithoutReaders();
       const dataDir = resolve(io.cwd, options.data);
+      if (options.shutdown) return shutDownAgent(io.system, dataDir, MOST_SHUTDOWN_MS);
+      goOnWithoutReaders();
+      const shutdown = { totalMs: options.shutdownGracePeriod, criticalMs: options.shutdownGracePeriodCriticalPods };
+      if (shutdown.criticalMs > shutdown.totalMs)
+        throw usage('--shutdown-grace-period-critical-pods cannot be longer than --shutdown-grace-period, of which it is a part');
+      takesTimeToEnd(shutdown.totalMs + ENDING_MS);
       const known = options.server !== undefined && options.name !== undefined ? undefined : readNodeFile(dataDir);
       const server = options.server ?? known?.server;
       if (server === undefined) {
@@ -252,6 +274,7 @@ function registerAgent(program: Command, io: Io): void {
       writeNodeFile(dataDir, node);
       const token = options.token ?? (io.env['PODPLANE_TOKEN'] || undefined);
       noteAgent(dataDir, node, refOf(process.pid));
+      noteAgentProcess(dataDir, refOf(process.pid));
       sayReady('');
       const { runAgent } = await import('@podplane/agent/main');
       process.exitCode = await runAgent({
@@ -263,6 +286,7 @@ function registerAgent(program: Command, io: Io): void {
         version: VERSION,
         ...(io.env['PODPLANE_LOG'] !== 'json' && process.stderr.isTTY ? { log: plainLog(io) } : {}),
         signal: io.signal,
+        shutdown,
         ...(token === undefined ? {} : { token }),
         ...(options.nodeIp === undefined ? {} : { nodeIP: options.nodeIp }),
         resources: options.resource,

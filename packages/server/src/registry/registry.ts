@@ -11,6 +11,7 @@ import { roomForWrites } from '@podplane/store/backlog';
 import { StoreError } from '@podplane/store/errors';
 import type { Cause, Store, Tx } from '@podplane/store/types';
 import { actorOf, type Identity } from '../auth/identity.js';
+import type { Memberships } from '../auth/memberships.js';
 import { admitChange, admitNew, checkNamespace, parseSubresource, type Subresource } from './admission.js';
 import { checkClaimGrowth } from './claim-growth.js';
 import { checkDeleteOptions, type Deleted, type DeleteOptions, deleteObject } from './deletion.js';
@@ -65,6 +66,8 @@ export class Registry {
   constructor(
     private readonly store: Store,
     private readonly system: System,
+    /** Told before a node is removed. */
+    private readonly memberships?: Pick<Memberships, 'removed'>,
   ) {
     this.lists = new Lists(store, system);
   }
@@ -154,6 +157,9 @@ export class Registry {
   async delete(at: Place, options: DeleteOptions, writer: Writer): Promise<Deleted & { readonly kind: Kind }> {
     const target = parsePlace(at);
     checkDeleteOptions(options);
+    // Before, not after: a server that dies in between must not have forgotten it.
+    if (target.kind === 'Node' && !writer.dryRun && this.store.get('Node', '', target.name) !== undefined)
+      await this.memberships?.removed(target.name);
     const deleted = await this.write(target.kind, target.name, 'delete', writer, (tx) => deleteObject(tx, target, options));
     return { ...deleted, kind: target.kind };
   }

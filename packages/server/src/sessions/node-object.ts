@@ -45,6 +45,11 @@ export class NodeRegistrar implements Disposable {
     return this.store.get('Node', '', nodeName)?.metadata?.annotations[MACHINE_ID_ANNOTATION];
   }
 
+  /** Whether a node has an object. */
+  exists(nodeName: string): boolean {
+    return this.store.get('Node', '', nodeName) !== undefined;
+  }
+
   /** Creates the node's object, or brings it up to date. Throws StoreError "sealed". */
   register(hello: Hello): Registration {
     this.catchUp();

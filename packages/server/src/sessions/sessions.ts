@@ -6,6 +6,7 @@ import { dnsSubdomainProblems } from '@podplane/api/names';
 import type { System } from '@podplane/api/system';
 import { StoreError } from '@podplane/store/errors';
 import type { Store } from '@podplane/store/types';
+import type { Memberships } from '../auth/memberships.js';
 import { type Cidr, formatCidr } from './cidr.js';
 import type { AssignmentFeed, FeedPort } from './feed.js';
 import type { LeaseGrants } from './leases.js';
@@ -44,6 +45,8 @@ export interface SessionsOptions {
   /** A session of a node has opened or ended, or it said goodbye: whoever judges nodes should look now. */
   readonly changed: (nodeName: string) => void;
   readonly problem: (nodeName: string, what: string, error: unknown) => void;
+  /** Which nodes were removed; left out: none ever is, they come back at once. */
+  readonly memberships?: Pick<Memberships, 'mayRegister'>;
 }
 
 /** A node's own status is written no more often than this, ms, however often it reports one. */
@@ -52,6 +55,13 @@ const NODE_STATUS_MS = 100;
 const RECONNECT_SPREAD_MS = 500;
 /** When a node comes back whose reports of volumes the sealed store refused, ms. */
 const VOLUMES_RETRY_MS = 1000;
+
+function removedRefusal(nodeName: string): { readonly reason: string; readonly message: string } {
+  return {
+    reason: 'NodeRemoved',
+    message: `node "${nodeName}" was removed from the cluster; to bring it back, start its agent with a new token: podplane token create`,
+  };
+}
 
 export class NodeSessions implements SessionHost {
   readonly system: System;
@@ -95,9 +105,15 @@ export class NodeSessions implements SessionHost {
     return this.registrar.holder(nodeName);
   }
 
-  /** The Node object was deleted by somebody: its agent registers anew, or learns that the name is another's. */
+  /** Whether a node has its object. */
+  knows(nodeName: string): boolean {
+    return this.registrar.exists(nodeName);
+  }
+
+  /** The Node object was deleted by somebody: its agent is told, ends its pods and needs a token to come back. */
   nodeDeleted(nodeName: string): void {
-    this.byNode.get(nodeName)?.reconnect(0, 'NodeDeleted');
+    if (this.options.memberships === undefined) this.byNode.get(nodeName)?.reconnect(0, 'NodeDeleted');
+    else this.byNode.get(nodeName)?.end(removedRefusal(nodeName));
     this.liveness.forget(nodeName);
     this.taken.delete(nodeName);
   }
@@ -135,6 +151,11 @@ export class NodeSessions implements SessionHost {
     const older = this.byNode.get(nodeName);
     if (older?.bootId === hello.bootId && older.dial > hello.dial)
       return refusal('Superseded', 'the agent has given this connection up and has made another one since');
+    const { memberships } = this.options;
+    if (memberships?.mayRegister(nodeName) === false && !this.registrar.exists(nodeName)) {
+      const { reason, message } = removedRefusal(nodeName);
+      return refusal(reason, message);
+    }
     const registration = this.registrar.register({ ...hello, status: status?.value, taints: taints.value });
     if (registration.state === 'refused') return refusal(registration.reason, registration.message);
     const { revision, podCIDR } = registration;

@@ -118,7 +118,8 @@ export class AgentMachine {
   async stop(goodbye?: string): Promise<void> {
     const { agent, process } = this;
     if (agent === undefined || process === undefined) return;
-    await agent.stop(goodbye);
+    if (goodbye !== undefined) await agent.session.sayGoodbye(goodbye);
+    await agent.stop();
     if (this.process === process) this.kill();
   }
 

@@ -17,6 +17,11 @@ export const DEFAULT_GRACE_SECONDS = 30;
 /** Reason of a pod that fails because it took more of its node than it may: what it held is wanted back at once. */
 export const EVICTED = 'Evicted';
 
+/** Reason of pods that ended because their host shut down. */
+export const TERMINATED = 'Terminated';
+/** Reason of pods that came while it did. */
+export const NODE_SHUTDOWN = 'NodeShutdown';
+
 /** sync: shall run. terminating: must end and go. terminated: nothing of it is left; it never comes back. */
 export type PodPhase = 'sync' | 'terminating' | 'terminated';
 
