@@ -243,6 +243,80 @@ describe('sessions', () => {
   });
 });
 
+describe('tolerationSeconds under any NoExecute taint', () => {
+  const all = ['n1', 'n2'];
+  const tolerant = (name: string, node: string | undefined, ...seconds: (number | undefined)[]): void => {
+    const pod = barePod(name, {}, node);
+    for (const tolerationSeconds of seconds)
+      pod.spec?.tolerations.push({ key: 'maintenance', operator: 'Exists', effect: 'NoExecute', tolerationSeconds });
+    world.create('Pod', pod);
+  };
+  const taint = (on: boolean): void =>
+    world.edit('Node', 'n2', (draft) => {
+      if (draft.spec !== undefined) draft.spec.taints = on ? [{ key: 'maintenance', value: 'now', effect: 'NoExecute' }] : [];
+    });
+  const leaving = (name: string): boolean => isBeingDeleted(world.get('Pod', name));
+  const told = (name: string): string[] =>
+    world.events.filter((e) => e.reason === 'TaintManagerEviction' && e.regarding.name === name).map((e) => e.message);
+
+  it.each<[string, (number | undefined)[], number | undefined]>([
+    ['no toleration', [], 0],
+    ['for ever', [undefined], undefined],
+    ['ten seconds', [10], 10],
+    ['the first that matches counts', [undefined, 10], undefined],
+    ['also where it is the shorter one', [10, undefined], 10],
+    ['zero and less', [-5], 0],
+  ])('%s', async (_, seconds, expected) => {
+    for (const name of all) world.addNode(name);
+    tolerant('p', 'n2', ...seconds);
+    taint(true);
+    await pass(expected === undefined ? 60_000 : Math.max(100, expected * 1000 - 200), all);
+    expect(leaving('p')).toBe(expected === 0);
+    await pass(500, all);
+    expect(leaving('p')).toBe(expected !== undefined);
+    if (expected !== undefined) expect(told('p')).toEqual(['Taint maintenance=now:NoExecute of node n2: deleting the pod']);
+  });
+
+  it('a pod that comes to a node tainted long ago has its time from then on', async () => {
+    for (const name of all) world.addNode(name);
+    taint(true);
+    await pass(60_000, all);
+    tolerant('late', 'n2', 10);
+    await pass(9_500, all);
+    expect(leaving('late')).toBe(false);
+    await pass(1_000, all);
+    expect(leaving('late')).toBe(true);
+  });
+
+  it('a taint that is removed in time lets the pod stay, and that is told; put again it begins anew', async () => {
+    for (const name of all) world.addNode(name);
+    tolerant('p', 'n2', 10);
+    taint(true);
+    await pass(8_000, all);
+    taint(false);
+    await pass(10_000, all);
+    expect(leaving('p')).toBe(false);
+    expect(told('p')).toEqual(['Cancelling deletion of Pod default/p']);
+    taint(true);
+    await pass(9_000, all);
+    expect(leaving('p')).toBe(false);
+    await pass(2_000, all);
+    expect(leaving('p')).toBe(true);
+  });
+
+  it('goes on counting after a restart of the server', async () => {
+    for (const name of all) world.addNode(name);
+    tolerant('p', 'n2', 10);
+    taint(true);
+    await pass(6_000, all);
+    world.start();
+    await pass(3_000, all);
+    expect(leaving('p')).toBe(false);
+    await pass(2_000, all);
+    expect(leaving('p')).toBe(true);
+  });
+});
+
 describe('doubting ourselves', () => {
   it('evicts nobody when more than half and at least three fall silent together, though their heartbeats were spread', async () => {
     for (const name of ['n1', 'n2', 'n3', 'n4', 'n5']) world.addNode(name);

@@ -15,7 +15,9 @@ import { clockText, durationText, timeText } from '../shared/time.js';
 import { defaultNodeLifecycleConfig, type NodeLifecycleConfig, silenceOf } from './config.js';
 import { Evictions, type Turn } from './evictions.js';
 import { assessFleet, type Fleet, isLost, judge, type Life } from './judge.js';
+
 import { restore } from './pods.js';
+import { Stays } from './stays.js';
 import { addedAt, both, type Standing, type Taint, taintsWith, type Wanted } from './taints.js';
 
 type Node = Obj<'Node'>;
@@ -45,6 +47,7 @@ interface Memory {
   turn: Turn;
   /** Since when each NoExecute taint stands, monotonic. */
   readonly standing: Map<string, number>;
+  readonly stays: Stays;
 }
 
 export class NodeLifecycleController implements Reconciler {
@@ -113,6 +116,7 @@ export class NodeLifecycleController implements Reconciler {
         marked: true,
         turn: { given: false, told: false },
         standing: new Map(),
+        stays: new Stays(),
       };
       this.#memory.set(name, memory);
     }
@@ -312,10 +316,10 @@ export class NodeLifecycleController implements Reconciler {
     }
     if (silent) memory.marked = true;
     const standing = this.#standing(node, life, memory, context);
-    if (!silent && standing.length === 0) return Number.POSITIVE_INFINITY;
+    if (!silent && standing.length === 0 && !memory.stays.anySentenced) return Number.POSITIVE_INFINITY;
     const lastHeard = this.#lastHeardText(name, life.state === 'silent' ? life.silentForMs : 0);
     const shutdown = life.state === 'shutdown';
-    return this.#evictions.move({ node, silent, shutdown, standing, turn: memory.turn, lastHeard }, context);
+    return this.#evictions.move({ node, silent, shutdown, standing, turn: memory.turn, stays: memory.stays, lastHeard }, context);
   }
 
   /** The NoExecute taints that count now, with how long each has stood; of wall clocks only the first sight is used, as they jump. */

@@ -10,6 +10,7 @@ import type { NodeLifecycleConfig } from './config.js';
 import { fencedWait, fencedWords, REASON_FENCED, removeEnded } from './fenced.js';
 import { Pace } from './pacing.js';
 import { evict, markNotReady } from './pods.js';
+import type { Stays } from './stays.js';
 import { type Standing, sentenceOf } from './taints.js';
 
 /** What is remembered of a node's turn among those that are given up. */
@@ -28,6 +29,7 @@ export interface Move {
   readonly shutdown: boolean;
   readonly standing: readonly Standing[];
   readonly turn: Turn;
+  readonly stays: Stays;
   /** When it was heard last, for people. */
   readonly lastHeard: string;
 }
@@ -45,7 +47,7 @@ export class Evictions {
 
   /** Returns ms until the next pod's time is up. */
   move(move: Move, context: ReconcileContext): number {
-    const { node, silent, shutdown, standing, lastHeard } = move;
+    const { node, silent, shutdown, standing, stays, lastHeard } = move;
     const { tx, monotonic } = context;
     const name = nameOf(node);
     let next = Number.POSITIVE_INFINITY;
@@ -53,7 +55,8 @@ export class Evictions {
       if (isPodTerminal(pod)) continue;
       const marked = silent ? markNotReady(tx, pod, name) : pod;
       const deleted = isBeingDeleted(pod);
-      const sentence = deleted ? undefined : sentenceOf(marked, standing, this.#config);
+      const sentence = deleted ? undefined : sentenceOf(marked, standing, stays.stayedMs(marked, context), this.#config);
+      if (!deleted) stays.sentence(marked, sentence !== undefined, context);
       const byLease = (silent || shutdown) && (deleted || sentence?.taint.key === TAINT_UNREACHABLE);
       const fenced = byLease ? fencedWait(marked, name, this.#liveness, this.#config.fencingMarginMs, monotonic) : undefined;
       if (sentence === undefined && fenced === undefined) continue;
@@ -63,6 +66,7 @@ export class Evictions {
       else if (fenced !== undefined) this.#remove(context, marked, name);
       else if (sentence !== undefined) evict(context, marked, sentence.taint, lastHeard, this.#config.keepOriginal);
     }
+    stays.looked();
     return next;
   }
 

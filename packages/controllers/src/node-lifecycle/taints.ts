@@ -1,7 +1,7 @@
 // The taints that this controller keeps on nodes, and when a pod has to go because of a NoExecute taint, whoever set it.
 import type { Obj } from '@podplane/api/kinds/kind-map';
 import { controllerOf } from '@podplane/api/pod-state';
-import { TAINT_NOT_READY, TAINT_SHUTTING_DOWN, TAINT_SUSPECT, TAINT_UNREACHABLE, tolerates } from '@podplane/api/taints';
+import { TAINT_NOT_READY, TAINT_SHUTTING_DOWN, TAINT_SUSPECT, TAINT_UNREACHABLE, tolerationFor } from '@podplane/api/taints';
 import { timeOf, timeText } from '../shared/time.js';
 import type { NodeLifecycleConfig } from './config.js';
 
@@ -45,29 +45,34 @@ export interface Sentence {
   readonly inMs: number;
 }
 
-/** The first taint that the pod's tolerations give out under; undefined: it tolerates all of them for ever. */
-export function sentenceOf(pod: Obj<'Pod'>, standing: readonly Standing[], config: NodeLifecycleConfig): Sentence | undefined {
+/**
+ * The first taint that the pod's tolerations give out under; undefined: it tolerates all of them for ever. Counted from when both were
+ * there, the taint and the pod (stayedMs ago).
+ */
+export function sentenceOf(
+  pod: Obj<'Pod'>,
+  standing: readonly Standing[],
+  stayedMs: number,
+  config: NodeLifecycleConfig,
+): Sentence | undefined {
   let first: Sentence | undefined;
   for (const { taint, forMs } of standing) {
     const seconds = tolerationSeconds(pod, taint, config);
     if (seconds === undefined) continue;
-    const inMs = Math.max(0, seconds * 1000 - forMs);
+    const inMs = Math.max(0, seconds * 1000 - Math.min(forMs, stayedMs));
     if (first === undefined || inMs < first.inMs) first = { taint, inMs };
   }
   return first;
 }
 
-/** The shortest of the matching tolerations; undefined: for ever. */
+/** What the first matching toleration says, as in Kubernetes; undefined: for ever. */
 function tolerationSeconds(pod: Obj<'Pod'>, taint: Taint, config: NodeLifecycleConfig): number | undefined {
-  const matching = (pod.spec?.tolerations ?? []).filter((toleration) => tolerates(toleration, taint));
-  if (matching.length === 0) {
+  const toleration = tolerationFor(pod.spec?.tolerations ?? [], taint);
+  if (toleration === undefined) {
     const { managed, bare } = config.defaultTolerationSeconds;
     return (controllerOf(pod) === undefined ? bare : managed)[taint.key] ?? 0;
   }
-  const limits = matching.flatMap((toleration) =>
-    toleration.tolerationSeconds === undefined ? [] : [Math.max(0, toleration.tolerationSeconds)],
-  );
-  return limits.length === 0 ? undefined : Math.min(...limits);
+  return toleration.tolerationSeconds === undefined ? undefined : Math.max(0, toleration.tolerationSeconds);
 }
 
 /** Since when a taint counts, by its own word; now where it says nothing. Wall clock, ms. */
