@@ -193,7 +193,8 @@ spec:
       reason: 'Terminated',
       message: 'Pod was terminated in response to imminent node shutdown.',
     });
-    expect((await play.containers(node)).filter(({ State }) => State === 'running')).toEqual([]);
+    const apps = (await play.containers(node)).filter(({ Labels }) => Labels['podplane.dev/container'] !== 'POD');
+    expect(apps.filter(({ State }) => State === 'running')).toEqual([]);
     expect(on(await allReady(2), node)).toEqual([]);
     play.restartAgent(node); // ended with the cluster
     await play.readyAgain(node);
