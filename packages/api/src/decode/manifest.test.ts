@@ -102,7 +102,10 @@ function treeOf(schema: MessageSchema, depth: number): fc.Arbitrary<JsonObject> 
     // An empty free-form object stays one.
     else fields[field.name] = value;
   }
-  return fc.record(fields, { requiredKeys: required }) as fc.Arbitrary<JsonObject>;
+  const tree = fc.record(fields, { requiredKeys: required }) as fc.Arbitrary<JsonObject>;
+  const { apiVersion, name } = schema;
+  // A kind inside of another (claims of a StatefulSet) says what it is, too.
+  return apiVersion === undefined ? tree : tree.map((inner) => ({ apiVersion, kind: name, ...inner }));
 }
 
 /** The paths of all fields below a message, and those that a tree has. */
