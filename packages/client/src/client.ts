@@ -1,5 +1,6 @@
 // The client of a cluster: every call of the public API, typed by kind. Other programs start here.
 import type { Client } from '@grpc/grpc-js';
+import { byteMethods } from '@podplane/api/byte-methods';
 import { ApiError, fromStatus } from '@podplane/api/errors';
 import {
   type CancelDrainResponse,
@@ -258,36 +259,36 @@ export class PodplaneClient {
   }
 
   async *logs(request: LogsRequest, signal?: AbortSignal): AsyncGenerator<Uint8Array, void, void> {
-    for await (const { data } of this.calls.stream(PodsService.logs, request, signal)) yield data;
+    for await (const { data } of this.calls.stream(byteMethods.logs, request, signal)) yield data;
   }
 
   /** The first message must be start; the last answer is exit. */
   exec(signal?: AbortSignal): Conversation<ExecRequest, ExecResponse> {
-    return this.calls.conversation(PodsService.exec, signal);
+    return this.calls.conversation(byteMethods.exec, signal);
   }
 
   /** The first message must be start; the first answer is attached. Ends when the container has ended. */
   attach(signal?: AbortSignal): Conversation<AttachRequest, AttachResponse> {
-    return this.calls.conversation(PodsService.attach, signal);
+    return this.calls.conversation(byteMethods.attach, signal);
   }
 
   /** A file or folder of a container as a tar archive, by the engine of its node. */
   async *readFiles(request: ReadFilesRequest, signal?: AbortSignal): AsyncGenerator<Uint8Array, void, void> {
-    for await (const { data } of this.calls.stream(PodsService.readFiles, request, signal)) yield data;
+    for await (const { data } of this.calls.stream(byteMethods.readFiles, request, signal)) yield data;
   }
 
   /** The first message must be start; after the answer target the archive is sent, and end. The last answer is done. */
   writeFiles(signal?: AbortSignal): Conversation<WriteFilesRequest, WriteFilesResponse> {
-    return this.calls.conversation(PodsService.writeFiles, signal);
+    return this.calls.conversation(byteMethods.writeFiles, signal);
   }
 
   /** One TCP connection to a port of a pod. The first message must be start. */
   portForward(signal?: AbortSignal): Conversation<PortForwardRequest, PortForwardResponse> {
-    return this.calls.conversation(PodsService.portForward, signal);
+    return this.calls.conversation(byteMethods.portForward, signal);
   }
 
   loadImage(signal?: AbortSignal): Conversation<LoadImageRequest, LoadImageResponse> {
-    return this.calls.conversation(ClusterService.loadImage, signal);
+    return this.calls.conversation(byteMethods.loadImage, signal);
   }
 
   version(): Promise<GetVersionResponse> {

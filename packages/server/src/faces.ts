@@ -1,4 +1,5 @@
 // The faces on the one port: gRPC with all services, HTTP/1.1 with very little. What they call is made in main.ts.
+import type { Http2Server } from 'node:http2';
 import { type ConnectionInjector, Server, ServerCredentials } from '@grpc/grpc-js';
 import { serviceUnavailable } from '@podplane/api/errors';
 import { descriptorSetBase64 } from '@podplane/api/gen/descriptors';
@@ -74,6 +75,7 @@ export async function startFaces(parts: FaceParts): Promise<Faces> {
   const calls = new OpenCalls();
   const server = grpcServer(parts, gateOf(parts, calls), health, () => publicAddress(settings, bound));
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure()); // TLS ends before it
+  widenWindows(server);
   const http = new HttpFace({
     healthy: () => store.health.state === 'ok',
     version: () => ({ ...parts.version, nodeVersion: process.versions.node, clusterId: parts.clusterId }),
@@ -178,6 +180,20 @@ function grpcServer(parts: FaceParts, gate: Gate, health: Health, address: () =>
   ];
   for (const service of services) service.addTo(server);
   return server;
+}
+
+/** Bytes of a stream, and of a connection besides, that may be on their way to us. The default of 64 KiB makes uploads slow. */
+const WINDOW_BYTES = 1024 * 1024;
+
+/** grpc-js has this setting for clients only; its servers have it where they keep their sessions. Without it all works, slower. */
+function widenWindows(server: Server): void {
+  const { http2Servers } = server as unknown as { readonly http2Servers?: ReadonlyMap<Http2Server, unknown> };
+  for (const one of http2Servers?.keys() ?? []) {
+    one.on('session', (session) => {
+      session.settings({ initialWindowSize: WINDOW_BYTES });
+      session.setLocalWindowSize(WINDOW_BYTES);
+    });
+  }
 }
 
 function gateOf({ peers, system, log }: FaceParts, calls: OpenCalls): Gate {

@@ -35,6 +35,14 @@ export function channelOptions(): ClientOptions {
   };
 }
 
+/** Bytes of a stream, and of a connection besides, that may be on their way to us: what 64 KiB allow is a few MB/s over any distance. */
+const TUNNEL_WINDOW_BYTES = 1024 * 1024;
+
+/** Of connections that carry tunnels. */
+export function tunnelOptions(): ClientOptions {
+  return { ...channelOptions(), 'grpc-node.flow_control_window': TUNNEL_WINDOW_BYTES };
+}
+
 /** Waits for room on a stream. Nothing stays behind after a wait, however long the stream lives and however often it is full. */
 export class Room {
   private readonly waiting = new Set<(error: Error) => void>();

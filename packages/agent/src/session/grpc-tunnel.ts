@@ -1,8 +1,9 @@
 // Opens tunnel streams over gRPC. They share a connection that is not the session's: a full log stream never delays a heartbeat.
 // What is said on them is in ../tunnels/.
-import { TunnelClient } from '@podplane/api/gen/podplane/node/v1/tunnel';
+import { Client, Metadata } from '@grpc/grpc-js';
+import { byteMethods } from '@podplane/api/byte-methods';
 import type { TunnelDialer } from '../tunnels/tunnel.js';
-import { channelOptions, type Identity, identityCredentials, Room } from './grpc-channel.js';
+import { type Identity, identityCredentials, Room, tunnelOptions } from './grpc-channel.js';
 
 export interface GrpcTunnels {
   readonly dial: TunnelDialer;
@@ -12,7 +13,7 @@ export interface GrpcTunnels {
 }
 
 export function grpcTunnels(address: string, identity: () => Identity): GrpcTunnels {
-  let client: TunnelClient | undefined;
+  let client: Client | undefined;
   const renew = (): void => {
     // Streams that are open keep the old connection until they end.
     client?.close();
@@ -20,8 +21,9 @@ export function grpcTunnels(address: string, identity: () => Identity): GrpcTunn
   };
   return {
     dial() {
-      client ??= new TunnelClient(address, identityCredentials(identity()), channelOptions());
-      const call = client.open();
+      client ??= new Client(address, identityCredentials(identity()), tunnelOptions());
+      const { path, requestSerialize, responseDeserialize } = byteMethods.tunnel;
+      const call = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, new Metadata(), {});
       const room = new Room(call);
       call.on('error', (error) => room.end(error));
       call.on('close', () => room.end(new Error('the stream is closed')));

@@ -1,6 +1,7 @@
 // podplane.api.v1.Cluster over gRPC: version, join tokens, causes. Images for the nodes are in load-image.ts, what causes say in
 // why/why.ts.
 
+import { byteMethods } from '@podplane/api/byte-methods';
 import { badRequest, notFound } from '@podplane/api/errors';
 import {
   ClusterService,
@@ -121,5 +122,5 @@ export function clusterService(parts: ClusterParts, gate: Gate): ServiceBuilder 
       for await (const step of parts.drains.watch(node, id, signal)) await out.write(step);
     })
     .unary(ClusterService.cancelDrain, ({ node, uncordon }, { identity }) => parts.drains.cancel(node, uncordon, identity))
-    .bidi(ClusterService.loadImage, (input, out, { signal }) => loadImage(parts, input, out, signal));
+    .bidi(byteMethods.loadImage, (input, out, { signal }) => loadImage(parts, input, out, signal));
 }

@@ -1,5 +1,6 @@
 // podplane.api.v1.Pods over gRPC: logs, commands, ports, evictions. Each of the first three is a bridge to a tunnel of the pod's node; both sides keep the
 // other's pace. Which pod and container is meant is in pod-target.ts, how tunnels come about in ../tunnels.
+import { byteMethods } from '@podplane/api/byte-methods';
 import { badRequest, serviceUnavailable } from '@podplane/api/errors';
 import {
   type AttachRequest,
@@ -34,7 +35,7 @@ type Out<R> = Outlet<R | Encoded>;
 export function podsService(parts: PodsParts, gate: Gate): ServiceBuilder {
   const target = (namespace: string, pod: string): PodTarget => podTarget(parts.store.durableView, namespace, pod);
   return new ServiceBuilder(gate)
-    .serverStream(PodsService.logs, async (request, out, { signal }) => {
+    .serverStream(byteMethods.logs, async (request, out, { signal }) => {
       const at = target(request.namespace, request.pod);
       const container = containerOf(at, request.container);
       const value = logsTunnel(request, at.podUid, container, parts.clock);
@@ -46,7 +47,7 @@ export function podsService(parts: PodsParts, gate: Gate): ServiceBuilder {
       }
       throw lost(at);
     })
-    .bidi(PodsService.exec, async (input, out, context) => {
+    .bidi(byteMethods.exec, async (input, out, context) => {
       const start = await first(input, 'start');
       const at = target(start.namespace, start.pod);
       const container = containerOf(at, start.container);
@@ -57,7 +58,7 @@ export function podsService(parts: PodsParts, gate: Gate): ServiceBuilder {
       pump(input, tunnel.peer, streamInput);
       await execOutput(tunnel.peer, out, at);
     })
-    .bidi(PodsService.attach, async (input, out, context) => {
+    .bidi(byteMethods.attach, async (input, out, context) => {
       const start = await first(input, 'start');
       const at = target(start.namespace, start.pod);
       const { name, stdin = false, stdinOnce = false, tty = false } = containerSpecOf(at, containerOf(at, start.container));
@@ -70,7 +71,7 @@ export function podsService(parts: PodsParts, gate: Gate): ServiceBuilder {
       await using tunnel = await openTunnel(parts.tunnels, at.nodeName, { $case: 'attach', value }, context.signal);
       await attachOutput(input, tunnel.peer, out, { at, tty });
     })
-    .serverStream(PodsService.readFiles, async (request, out, { signal }) => {
+    .serverStream(byteMethods.readFiles, async (request, out, { signal }) => {
       const at = target(request.namespace, request.pod);
       const { name } = containerSpecOf(at, containerOf(at, request.container));
       checkCanExec(at, name, 'copy from');
@@ -82,7 +83,7 @@ export function podsService(parts: PodsParts, gate: Gate): ServiceBuilder {
       }
       throw lost(at);
     })
-    .bidi(PodsService.writeFiles, async (input, out, { signal }) => {
+    .bidi(byteMethods.writeFiles, async (input, out, { signal }) => {
       const start = await first(input, 'start');
       const at = target(start.namespace, start.pod);
       const { name } = containerSpecOf(at, containerOf(at, start.container));
@@ -100,7 +101,7 @@ export function podsService(parts: PodsParts, gate: Gate): ServiceBuilder {
       }
       throw lost(at);
     })
-    .bidi(PodsService.portForward, async (input, out, context) => {
+    .bidi(byteMethods.portForward, async (input, out, context) => {
       const start = await first(input, 'start');
       const at = target(start.namespace, start.pod);
       if (start.port < 1 || start.port > 65535)

@@ -1,11 +1,11 @@
 // podplane.node.v1.Tunnel over gRPC: streams that nodes open when they were asked to. Who waits for them is in ../tunnels.
+import { byteMethods } from '@podplane/api/byte-methods';
 import { ApiError, badRequest } from '@podplane/api/errors';
-import { TunnelService } from '@podplane/api/gen/podplane/node/v1/tunnel';
 import type { TunnelMessage, Tunnels } from '../tunnels/tunnels.js';
 import { CallEnded, type Gate, ServiceBuilder } from './service.js';
 
 export function tunnelService(tunnels: Tunnels, gate: Gate): ServiceBuilder {
-  return new ServiceBuilder(gate).bidi(TunnelService.open, async (input, out, { identity, signal }) => {
+  return new ServiceBuilder(gate).bidi(byteMethods.tunnel, async (input, out, { identity, signal }) => {
     if (identity.kind !== 'node') throw new ApiError('Forbidden', 'only nodes open tunnels');
     const first = await input.next();
     const hello = first.done === true ? undefined : first.value.message;

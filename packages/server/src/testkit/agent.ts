@@ -1,4 +1,5 @@
 // For tests: an agent as far as the server can see it. Joins with a token, speaks the real protocol over real gRPC, runs nothing.
+import { byteMethods } from '@podplane/api/byte-methods';
 import 'reflect-metadata';
 import { webcrypto } from 'node:crypto';
 import {
@@ -20,7 +21,7 @@ import {
   type OpenTunnel,
   SessionService,
 } from '@podplane/api/gen/podplane/node/v1/session';
-import { type OpenRequest, type OpenResponse, TunnelService } from '@podplane/api/gen/podplane/node/v1/tunnel';
+import { type OpenRequest, type OpenResponse } from '@podplane/api/gen/podplane/node/v1/tunnel';
 import type { AgentMessage, ServerMessage } from '../sessions/port.js';
 import type { TunnelMessage } from '../tunnels/tunnels.js';
 import type { TestServer } from './harness.js';
@@ -200,7 +201,7 @@ export class FakeAgent implements Disposable {
 
   /** Opens the tunnel that was asked for. */
   openTunnel(asked: OpenTunnel): FakeTunnel {
-    const { path, requestSerialize, responseDeserialize } = TunnelService.open;
+    const { path, requestSerialize, responseDeserialize } = byteMethods.tunnel;
     const tunnel = new FakeTunnel(this.client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, new Metadata(), {}));
     tunnel.say({ $case: 'hello', value: { tunnelId: asked.tunnelId } });
     return tunnel;

@@ -1,0 +1,124 @@
+// `npm run bench -- access`: bytes a second into and out of pods by the built command (client, server, agent and engine on this machine),
+// and a hundred commands at a time. BENCH_MIB: size of what is carried.
+import { once } from 'node:events';
+import { createReadStream, createWriteStream, rmSync, statSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import path from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { PodplaneClient } from '@podplane/client/client';
+import { readContext } from '@podplane/client/context';
+import { Playground } from '../e2e/harness.js';
+import { ShellImage } from '../e2e/shell-image.js';
+import { printHead, printTable, type Row } from './table.js';
+
+const BYTES = Number(process.env.BENCH_MIB ?? 256) * 1024 * 1024;
+const EXECS = 100;
+const RUNS = 3;
+
+/** The best of some runs: the machine is never quiet all the time. */
+async function best(what: string, run: () => Promise<unknown>): Promise<Row> {
+  const times: number[] = [];
+  for (let i = 0; i < RUNS; i++) {
+    const began = performance.now();
+    await run();
+    times.push((performance.now() - began) / 1000);
+    process.stderr.write(`${what}: ${times.at(-1)?.toFixed(2)} s\n`);
+  }
+  const [least = 0, , most = 0] = times.sort((a, b) => a - b);
+  const megabytes = BYTES / 1e6;
+  return { what, 'MB/s best': megabytes / least, 'MB/s worst': megabytes / most, 's best': least };
+}
+
+async function ended(child: ReturnType<Playground['run']>): Promise<void> {
+  const [code] = (await once(child, 'close')) as [number | null];
+  if (code !== 0) throw new Error(`a command ended with ${code}`);
+}
+
+export async function accessBenchmark(): Promise<void> {
+  const play = new Playground();
+  const image = new ShellImage();
+  const file = path.join(play.directory, 'blob');
+  const back = path.join(play.directory, 'back');
+  const sink = (): ReturnType<typeof createWriteStream> => createWriteStream('/dev/null');
+  try {
+    await Promise.all([image.load(), play.start(1)]);
+    const block = Buffer.alloc(1024 * 1024, 'podplane');
+    writeFileSync(file, Buffer.concat(Array.from({ length: BYTES / block.length }, () => block)));
+    const script =
+      'mkdir /w; nc -ll -p 9000 -e cat /w/blob & nc -ll -p 9001 -e dd of=/dev/null bs=1M & trap "exit 0" TERM; sleep 100000 & wait $!';
+    const pod = {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'bench' },
+      spec: {
+        terminationGracePeriodSeconds: 1,
+        containers: [{ name: 'main', image: image.name, imagePullPolicy: 'IfNotPresent', command: ['/bin/sh', '-c', script] }],
+      },
+    };
+    const manifest = path.join(play.directory, 'pod.json');
+    writeFileSync(manifest, JSON.stringify(pod));
+    await play.must('apply', '-f', manifest);
+    const rows: Row[] = [];
+    rows.push(await best('cp into a container', () => play.must('cp', file, 'bench:/w/blob')));
+    rows.push(
+      await best('cp out of a container', async () => {
+        rmSync(back, { force: true });
+        await play.must('cp', 'bench:/w/blob', back);
+      }),
+    );
+    if (statSync(back).size !== BYTES) throw new Error('what came back is not what went in');
+    const forward = play.run(['port-forward', 'bench', ':9000', ':9001']);
+    forward.stderr?.pipe(process.stderr);
+    const ports: number[] = [];
+    for await (const piece of forward.stdout ?? []) {
+      for (const [, port] of String(piece).matchAll(/127\.0\.0\.1:(\d+)/g)) ports.push(Number(port));
+      if (ports.length === 2) break;
+    }
+    rows.push(
+      await best('port-forward, from the pod', async () => {
+        await pipeline(connect({ port: ports[0] ?? 0, host: '127.0.0.1' }), sink());
+      }),
+    );
+    rows.push(
+      await best('port-forward, to the pod', async () => {
+        const socket = connect({ port: ports[1] ?? 0, host: '127.0.0.1', allowHalfOpen: true });
+        const over = once(socket.resume(), 'end');
+        await pipeline(createReadStream(file, { highWaterMark: 256 * 1024 }), socket, { end: false });
+        socket.end();
+        await over;
+        socket.on('error', () => undefined).destroy();
+      }),
+    );
+    forward.kill('SIGINT');
+    rows.push(
+      await best('exec -i cat: in and out again', async () => {
+        const child = play.run(['exec', '-i', 'bench', '--', 'cat']);
+        const input = child.stdin;
+        const output = child.stdout;
+        if (input === null || output === null) throw new Error('no streams');
+        child.stderr?.resume();
+        await Promise.all([pipeline(createReadStream(file), input), pipeline(output, sink()), ended(child)]);
+      }),
+    );
+    using client = new PodplaneClient(await readContext(path.join(play.data, 'context.json')));
+    const began = performance.now();
+    const latest: number[] = [];
+    await Promise.all(
+      Array.from({ length: EXECS }, async () => {
+        const call = client.exec();
+        const start = { namespace: 'default', pod: 'bench', container: 'main', command: ['true'], stdin: false, tty: false };
+        await call.write({ message: { $case: 'start', value: start } });
+        for await (const { message } of call) if (message?.$case === 'exit') latest.push(performance.now() - began);
+      }),
+    );
+    printHead('access', 'FULL');
+    printTable(rows);
+    process.stdout.write('\n');
+    printTable([
+      { what: `${EXECS} commands at a time`, 'all done, s': Math.max(...latest) / 1000, 'first done, s': Math.min(...latest) / 1000 },
+    ]);
+  } finally {
+    await play.remove();
+    await image[Symbol.asyncDispose]();
+  }
+}
