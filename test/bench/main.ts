@@ -1,7 +1,7 @@
 // `npm run bench -- NAME... [--OPTION NUMBER]`: runs benchmarks one after the other. Each prints one table; none of them judges.
 import { parseArgs } from 'node:util';
-import { bigjobBenchmark } from './bigjob.js';
 import { accessBenchmark } from './access.js';
+import { bigjobBenchmark } from './bigjob.js';
 import { failoverBenchmark } from './failover.js';
 import { footprintBenchmark } from './footprint.js';
 import { massFailoverBenchmark } from './mass-failover.js';

@@ -199,4 +199,17 @@ describe.skipIf(!answers)('inside of pods', () => {
       expect((await play.cli(['exec', 'web', '-c', 'side', '--', 'sh', '-c', 'exit 42'])).code).toBe(42);
     });
   });
+
+  describe('top', () => {
+    it('shows what pods, containers and nodes take', async () => {
+      await inside('web', '(while :; do :; done) > /dev/null 2>&1 & sleep 1');
+      const containers = await play.must('top', 'pods', '--containers', '--sort-by', 'cpu');
+      expect(containers).toMatch(/^POD +NAME +CPU\(cores\) +MEMORY\(bytes\)\nweb +web +\d{2,}m +\d+Mi\n/);
+      expect(containers).toMatch(/^web +side +\d+m +\d+Mi$/m);
+      expect(containers).toMatch(/^bare +bare +0m +\d+Mi$/m);
+      expect(await play.must('top', 'pod', '-l', 'app=bare', '--no-headers')).toMatch(/^bare +\d+m +\d+Mi\n$/);
+      expect(await play.must('top', 'nodes')).toMatch(new RegExp(`^NAME .*\\n${play.node(1)} +\\d+m +\\d+% +\\d+Mi +\\d+%\\n$`));
+      expect((await play.cli(['top', 'pod', 'nobody'])).stderr).toContain('pods "nobody" not found');
+    });
+  });
 });

@@ -26,6 +26,7 @@ import { grpcTunnels } from './session/grpc-tunnel.js';
 import { NODE_REMOVED } from './session/refusals.js';
 import { fileStateStore } from './state/state-store.js';
 import { Tunnels } from './tunnels/tunnels.js';
+import { runningContainers, UsageSampler } from './usage/sampler.js';
 import { PodFiles } from './volumes/pod-files.js';
 
 export interface RunAgentOptions {
@@ -166,8 +167,9 @@ async function begin(
     fallback: { cpus: cpus().length, memoryBytes: totalmem(), kernelVersion: kernelRelease(), architecture: arch() },
     readHost: () => readHost(options.dataDir),
     messages: new TerminationMessages(join(resolve(options.dataDir), 'termination'), runtime),
-    tunnels: (one) =>
-      new Tunnels({
+    tunnels: (one) => {
+      const usage = new UsageSampler({ system, runtime, containers: () => runningContainers(one.cache) });
+      return new Tunnels({
         dial: tunnels.dial,
         runtime: {
           logs: runtime.logs.bind(runtime),
@@ -182,11 +184,13 @@ async function begin(
             one.imagesChanged();
           },
         },
+        usage: () => usage.report(),
         resolve: (podUid, container, previous) => one.tunnelTarget(podUid, container, previous),
         refuse: (tunnelId, reason, message) => one.session.refuseTunnel(tunnelId, reason, message),
         system,
         log,
-      }),
+      });
+    },
     onRefused: ({ reason }) => {
       if (reason !== NODE_REMOVED) return ended.resolve(EXIT.refused);
       log.warn({ reason }, 'this node was removed from its cluster: its pods end, its certificate is thrown away');

@@ -22,6 +22,8 @@ import type {
   PortForwardRequest,
   PortForwardResponse,
   ReadFilesRequest,
+  UsageRequest,
+  UsageResponse,
   WriteFilesRequest,
   WriteFilesResponse,
 } from '@podplane/api/gen/podplane/api/v1/pods';
@@ -103,6 +105,7 @@ export interface Cluster {
   attach(signal: AbortSignal): Conversation<AttachRequest, AttachResponse>;
   readFiles(request: ReadFilesRequest, signal: AbortSignal): AsyncIterable<Uint8Array>;
   writeFiles(signal: AbortSignal): Conversation<WriteFilesRequest, WriteFilesResponse>;
+  usage(request: UsageRequest): Promise<UsageResponse>;
   portForward(signal: AbortSignal): Conversation<PortForwardRequest, PortForwardResponse>;
   loadImage(signal: AbortSignal): Conversation<LoadImageRequest, LoadImageResponse>;
   version(): Promise<GetVersionResponse>;

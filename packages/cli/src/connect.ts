@@ -46,6 +46,7 @@ export function clusterOf(client: PodplaneClient): Cluster {
     attach: (signal) => client.attach(signal),
     readFiles: (request, signal) => client.readFiles(request, signal),
     writeFiles: (signal) => client.writeFiles(signal),
+    usage: (request) => client.usage(request),
     portForward: (signal) => client.portForward(signal),
     loadImage: (signal) => client.loadImage(signal),
     version: () => client.version(),

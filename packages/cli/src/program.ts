@@ -22,6 +22,7 @@ import { registerRollout } from './commands/rollout.js';
 import { registerCordon, registerScale } from './commands/scale.js';
 import { registerSim } from './commands/sim.js';
 import { registerToken } from './commands/token.js';
+import { registerTop } from './commands/top.js';
 import { registerWhy } from './commands/why.js';
 import type { Session } from './session.js';
 import { VERSION } from './version.js';
@@ -69,6 +70,7 @@ export function makeProgram(session: Session): Command {
   registerDebug(program, session);
   registerCp(program, session);
   registerPortForward(program, session);
+  registerTop(program, session);
   program.commandsGroup('Nodes and servers:');
   registerCordon(program, session);
   registerDrain(program, session);

@@ -30,6 +30,8 @@ import {
   type PortForwardRequest,
   type PortForwardResponse,
   type ReadFilesRequest,
+  type UsageRequest,
+  type UsageResponse,
   type WriteFilesRequest,
   type WriteFilesResponse,
 } from '@podplane/api/gen/podplane/api/v1/pods';
@@ -280,6 +282,11 @@ export class PodplaneClient {
   /** The first message must be start; after the answer target the archive is sent, and end. The last answer is done. */
   writeFiles(signal?: AbortSignal): Conversation<WriteFilesRequest, WriteFilesResponse> {
     return this.calls.conversation(byteMethods.writeFiles, signal);
+  }
+
+  /** What pods and nodes take now. */
+  usage(request: UsageRequest): Promise<UsageResponse> {
+    return this.calls.unary(PodsService.usage, request, true);
   }
 
   /** One TCP connection to a port of a pod. The first message must be start. */

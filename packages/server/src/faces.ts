@@ -150,7 +150,7 @@ function grpcServer(parts: FaceParts, gate: Gate, health: Health, address: () =>
   const described = lazy(() => describe(Buffer.from(descriptorSetBase64, 'base64')));
   const services = [
     objectsService(registry, gate),
-    podsService({ registry, store, tunnels, clock: system.clock }, gate),
+    podsService({ connectedNodes: () => sessions.connectedNodes, registry, store, tunnels, clock: system.clock }, gate),
     clusterService(
       {
         store,

@@ -287,6 +287,8 @@ export class FakeRuntime implements ContainerRuntime {
 
   readonly readFiles = noFiles;
   readonly writeFiles = noFiles;
+  readonly usage = (): Promise<undefined> => Promise.resolve(undefined);
+
   async isFolder(): Promise<boolean> {
     return false;
   }

@@ -276,6 +276,8 @@ export interface ContainerRuntime {
     archive: AsyncIterable<Uint8Array>,
     options: { readonly preserve: boolean },
   ): Promise<void>;
+  /** CPU time so far and memory in use (working set), as the engine counts them; undefined: it does not run. */
+  usage(containerId: string): Promise<{ readonly cpuNanos: number; readonly memoryBytes: number } | undefined>;
   logs(
     containerId: string,
     options: LogOptions,

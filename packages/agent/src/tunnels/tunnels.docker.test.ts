@@ -28,6 +28,7 @@ describe.skipIf(noEngine !== undefined)('tunnels to containers', () => {
     },
     runtime: node.runtime,
     resolve: (podUid) => pods.get(podUid),
+    usage: () => Promise.reject(new Error('not asked for')),
     refuse: () => {
       throw new Error('refused');
     },

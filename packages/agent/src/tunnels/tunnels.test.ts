@@ -39,6 +39,7 @@ function agent(more: Partial<Omit<TunnelsOptions, 'runtime'>> & { readonly runti
       return stream.agent;
     },
     resolve: (podUid, container) => (podUid === 'uid-1' ? { containerId: `id-of-${container}`, ip: '127.0.0.1' } : undefined),
+    usage: never,
     refuse: (...refusal) => refused.push(refusal),
     system: realSystem(),
     log: silentLog,

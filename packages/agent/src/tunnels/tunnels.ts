@@ -1,6 +1,7 @@
 // Opens a tunnel for each that the server asks for over the session, and serves it. Each is a stream with a flow control of its own; one
 // that is slow holds up nobody else.
 import type { OpenTunnel } from '@podplane/api/gen/podplane/node/v1/session';
+import type { UsageReport } from '@podplane/api/gen/podplane/node/v1/tunnel';
 import type { System } from '@podplane/api/system';
 import type { Log } from '../log.js';
 import type { ContainerRuntime } from '../runtime/types.js';
@@ -31,6 +32,8 @@ export interface TunnelsOptions {
    * answer with the IP will do.
    */
   readonly resolve: (podUid: string, container: string, previous: boolean) => TunnelTarget | undefined;
+  /** What the node and its containers take now. */
+  readonly usage: () => Promise<UsageReport>;
   /** Tells the server over the session that a tunnel could not be opened. */
   readonly refuse: (tunnelId: string, reason: string, message: string) => void;
   readonly system: System;
@@ -111,6 +114,8 @@ export class Tunnels {
         return serveAttach(tunnel, request.value, this.#target(request.value.podUid, request.value.container, false).containerId, runtime);
       case 'files':
         return serveFiles(tunnel, request.value, this.#target(request.value.podUid, request.value.container, false).containerId, runtime);
+      case 'usage':
+        return this.#usage(tunnel);
       case 'portForward':
         return servePort(tunnel, request.value, this.#target(request.value.podUid, '', false).ip, system);
       case 'image':
@@ -118,6 +123,11 @@ export class Tunnels {
       case undefined:
         throw new TunnelError('BadRequest', 'this agent does not know what is asked for; is it older than the server?');
     }
+  }
+
+  async #usage(tunnel: Tunnel): Promise<number> {
+    await tunnel.send({ $case: 'usage', value: await this.#options.usage() });
+    return 0;
   }
 
   #target(podUid: string, container: string, previous: boolean): TunnelTarget {

@@ -38,8 +38,9 @@ export class Table {
   readonly #widths: number[];
   #headersPrinted: boolean;
 
-  constructor(headers: readonly string[], options: { readonly noHeaders?: boolean } = {}) {
-    this.#headers = headers.map((header) => header.toUpperCase());
+  /** asGiven: headers that are no words in capitals, as those of top. */
+  constructor(headers: readonly string[], options: { readonly noHeaders?: boolean; readonly asGiven?: boolean } = {}) {
+    this.#headers = options.asGiven ? headers : headers.map((header) => header.toUpperCase());
     this.#headersPrinted = options.noHeaders === true;
     this.#widths = headers.map(() => NARROWEST);
   }

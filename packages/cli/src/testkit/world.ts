@@ -135,6 +135,7 @@ export class TestCluster implements Cluster {
 
   exec = unused;
   attach = unused;
+  usage = unused;
   readFiles = unused;
   writeFiles = unused;
   portForward = unused;

@@ -22,8 +22,10 @@ import { nodeError, type TunnelAnswer, type TunnelMessage, type TunnelPeer, type
 import type { Outlet } from './outlet.js';
 import { checkCanExec, checkHasLogs, checkRunning, containerOf, containerSpecOf, type PodTarget, podTarget } from './pod-target.js';
 import { type CallContext, type Encoded, type Gate, ServiceBuilder } from './service.js';
+import { usageOf } from './usage.js';
 
 export interface PodsParts {
+  readonly connectedNodes: () => readonly string[];
   readonly registry: Registry;
   readonly store: Store;
   readonly tunnels: Tunnels;
@@ -101,6 +103,9 @@ export function podsService(parts: PodsParts, gate: Gate): ServiceBuilder {
       }
       throw lost(at);
     })
+    .unary(PodsService.usage, (request, { signal }) =>
+      usageOf(request, parts.connectedNodes(), parts.tunnels, () => parts.store.durableView, signal),
+    )
     .bidi(byteMethods.portForward, async (input, out, context) => {
       const start = await first(input, 'start');
       const at = target(start.namespace, start.pod);

@@ -26,6 +26,7 @@ import { containerLogs } from './logs.js';
 import { checkClaim, ensureNetwork, removeNetwork } from './network.js';
 import { ensurePauseImage } from './pause-image.js';
 import { isRunnerVolume } from './runner-volume.js';
+import { containerUsage } from './stats.js';
 import { createVolume, listVolumes, removeVolume, volumePath } from './volumes.js';
 import { ensureWatchdog } from './watchdog-container.js';
 
@@ -212,6 +213,10 @@ export class DockerRuntime implements ContainerRuntime {
     options: { readonly preserve: boolean },
   ): Promise<void> {
     return writeFiles(this.#engine, containerId, folder, archive, options);
+  }
+
+  usage(containerId: string): Promise<{ readonly cpuNanos: number; readonly memoryBytes: number } | undefined> {
+    return containerUsage(this.#engine, containerId);
   }
 
   logs(containerId: string, options: LogOptions, signal: AbortSignal): AsyncIterable<OutputPart> {
