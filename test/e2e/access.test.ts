@@ -200,6 +200,65 @@ describe.skipIf(!answers)('inside of pods', () => {
     });
   });
 
+  describe('port-forward', () => {
+    it('carries many connections at a time, by several ports, to a pod and through a Service; one that fails ends alone', async () => {
+      await apply([
+        {
+          apiVersion: 'v1',
+          kind: 'Service',
+          metadata: { name: 'front' },
+          spec: { selector: { app: 'web' }, ports: [{ port: 80, targetPort: 'http' }] },
+        },
+      ]);
+      const forward = play.run(['port-forward', 'svc/front', ':80']);
+      const direct = play.run(['port-forward', 'web', ':8080', ':8081']);
+      const portsOf = async (child: typeof forward, count: number): Promise<readonly number[]> => {
+        const ports: number[] = [];
+        for await (const piece of child.stdout?.iterator({ destroyOnReturn: false }) ?? []) {
+          for (const [, port] of String(piece).matchAll(/127\.0\.0\.1:(\d+)/g)) ports.push(Number(port));
+          if (ports.length >= count) break;
+        }
+        return ports;
+      };
+      const [[service = 0], [open = 0, closed = 0]] = await Promise.all([portsOf(forward, 1), portsOf(direct, 2)]);
+      const page = async (port: number): Promise<string> => (await fetch(`http://127.0.0.1:${port}/`)).text();
+      expect(await Promise.all(Array.from({ length: 50 }, (_, i) => page(i % 2 === 0 ? service : open)))).toEqual(
+        Array(50).fill('hello\n'),
+      );
+      await expect(page(closed)).rejects.toThrow();
+      expect(await page(open)).toBe('hello\n');
+      for (const child of [forward, direct]) child.kill('SIGINT');
+      const wrong = await play.cli(['port-forward', 'svc/front', ':81']);
+      expect(wrong.stderr).toContain('service/front has no port 81');
+    });
+  });
+
+  describe('a reader that does not read', () => {
+    it('holds up nobody else', async () => {
+      await apply([pod('noisy', { containers: [container('noisy', 'yes "a line that says nothing at all"')] })]);
+      const request = {
+        namespace: 'default',
+        pod: 'noisy',
+        container: '',
+        follow: true,
+        previous: false,
+        sinceTime: '',
+        timestamps: false,
+      };
+      const stop = new AbortController();
+      const stalled = client.logs(request, stop.signal);
+      await stalled.next(); // and never again
+      let bytes = 0;
+      for await (const data of client.logs(request, stop.signal)) {
+        bytes += data.byteLength;
+        if (bytes > 5_000_000) break;
+      }
+      expect(bytes).toBeGreaterThan(5_000_000);
+      stop.abort();
+      await play.must('delete', 'pod', 'noisy');
+    });
+  });
+
   describe('top', () => {
     it('shows what pods, containers and nodes take', async () => {
       await inside('web', '(while :; do :; done) > /dev/null 2>&1 & sleep 1');

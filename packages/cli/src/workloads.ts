@@ -90,6 +90,12 @@ export async function podSetOf(cluster: Cluster, namespace: string, { kind, name
           ) === true,
       };
     }
+    case 'Service': {
+      const { spec } = await cluster.get(kind, namespace, name);
+      const labels = Object.entries(spec?.selector ?? {});
+      if (labels.length === 0) throw new CliError(`service/${name} selects no pods`);
+      return { labelSelector: labels.map(([key, value]) => `${key}=${value}`).join(','), fieldSelector: '', belongs: () => true };
+    }
     case 'CronJob': {
       await cluster.get(kind, namespace, name);
       // Its jobs are named after it and their minute.
@@ -105,7 +111,7 @@ export async function podSetOf(cluster: Cluster, namespace: string, { kind, name
     default:
       throw usage(
         `${fullName(kind, name)} has no pods`,
-        'Name a pod, deploy/NAME, sts/NAME, ds/NAME, rs/NAME, rc/NAME, job/NAME or cj/NAME.',
+        'Name a pod, deploy/NAME, sts/NAME, ds/NAME, rs/NAME, rc/NAME, job/NAME, cj/NAME or svc/NAME.',
       );
   }
 }

@@ -1,6 +1,7 @@
 // `podplane port-forward`: local ports that lead into a pod, any number of connections at a time.
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import type { KindMap } from '@podplane/api/kinds/kind-map';
 import type { Command } from 'commander';
 import type { Cluster } from '../cluster.js';
 import { CliError, usage } from '../exit-codes.js';
@@ -9,6 +10,8 @@ import { type Io, untilAborted } from '../io.js';
 import { fullName, type Named } from '../kinds.js';
 import type { Session } from '../session.js';
 import { onePod, type Pod, parseTarget } from '../workloads.js';
+
+type Service = KindMap['Service'];
 
 export interface PortPair {
   /** 0: any free one. */
@@ -36,6 +39,18 @@ export function parsePorts(text: string): PortPair {
   return { local: second === undefined ? (sameNumber ? number(first) : 0) : localText === '' ? 0 : number(localText), remote };
 }
 
+/** What a port of a Service means in its pods: a number, or the name of a container's port. Throws a CliError where it has no such port. */
+export function servicePort({ metadata, spec }: Service, wanted: string): string {
+  const ports = spec?.ports ?? [];
+  const found = ports.find(({ name, port }) => name === wanted || String(port) === wanted);
+  if (found === undefined)
+    throw new CliError(`service/${metadata?.name} has no port ${wanted}`, {
+      advice: `It has: ${ports.map(({ name, port }) => (name ? `${port} (${name})` : String(port))).join(', ')}`,
+    });
+  const { targetPort, port } = found;
+  return typeof targetPort === 'string' || typeof targetPort === 'number' ? String(targetPort) : String(port);
+}
+
 /** The number of a pod's port. */
 export function remotePort(pod: Pod, remote: string): number {
   if (/^\d+$/.test(remote)) return Number(remote);
@@ -61,8 +76,10 @@ export function registerPortForward(program: Command, session: Session): void {
     .action(async (target: string, ports: string[], options: Options, command: Command) => {
       const pairs = ports.map(parsePorts);
       const { cluster, namespace } = await session.open(command);
-      const forward = new Forward(session.io, cluster, namespace, parseTarget(target));
-      await forward.start(pairs, options.address.split(','));
+      const named = parseTarget(target);
+      const service = named.kind === 'Service' ? await cluster.get('Service', namespace, named.name) : undefined;
+      const meant = service === undefined ? pairs : pairs.map((pair) => ({ ...pair, remote: servicePort(service, pair.remote) }));
+      await new Forward(session.io, cluster, namespace, named).start(meant, options.address.split(','));
     });
 }
 

@@ -12,7 +12,8 @@ const HEADER_BYTES = 8;
 
 /**
  * Takes the frames apart: 1 byte stream (1 standard output, 2 standard error), 3 bytes zero, 4 bytes length, then that many bytes.
- * Parts are given out as they arrive, a long frame in several. Throws where the stream ends within a frame or is none.
+ * Parts are given out as they arrive, a long frame in several, short ones of a stream that came together as one: the engine frames each
+ * line of a log by itself. Throws where the stream ends within a frame or is none.
  */
 export async function* splitFrames(source: AsyncIterable<Uint8Array>): AsyncGenerator<OutputPart, void, void> {
   const header = Buffer.alloc(HEADER_BYTES);
@@ -21,10 +22,11 @@ export async function* splitFrames(source: AsyncIterable<Uint8Array>): AsyncGene
   let stream: OutputPart['stream'] = 'stdout';
   for await (const chunk of source) {
     let at = 0;
+    let together: Uint8Array[] = [];
     while (at < chunk.length) {
       if (left > 0) {
         const end = Math.min(at + left, chunk.length);
-        yield { stream, data: chunk.subarray(at, end) };
+        together.push(chunk.subarray(at, end));
         left -= end - at;
         at = end;
         continue;
@@ -39,11 +41,22 @@ export async function* splitFrames(source: AsyncIterable<Uint8Array>): AsyncGene
       // 3 is an error of the engine itself (a log file that it cannot read); its text is worth more than an error of ours.
       if (type > 3 || header[1] !== 0 || header[2] !== 0 || header[3] !== 0)
         throw new RuntimeError('failed', 'the engine sent output that is not in frames');
-      stream = type >= 2 ? 'stderr' : 'stdout';
+      const next = type >= 2 ? 'stderr' : 'stdout';
+      if (next !== stream && together.length > 0) {
+        yield { stream, data: joined(together) };
+        together = [];
+      }
+      stream = next;
       left = header.readUInt32BE(4);
     }
+    if (together.length > 0) yield { stream, data: joined(together) };
   }
   if (left > 0 || headerBytes > 0) throw new RuntimeError('unreachable', 'the engine ended the output within a frame');
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const [first] = parts;
+  return parts.length === 1 && first !== undefined ? first : Buffer.concat(parts);
 }
 
 /** Output of a terminal: everything is standard output. */
