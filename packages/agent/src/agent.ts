@@ -66,7 +66,7 @@ export class Agent implements WorkerHost {
   private readonly node: NodeState;
   private readonly monitor: EngineMonitor;
   private readonly writer: StateWriter;
-  private readonly volumes: VolumeKeeper;
+  readonly volumes: VolumeKeeper;
   private readonly tunnels: { open(request: OpenTunnel): void; close(): Promise<void> } | undefined;
   private clusterCIDR = '';
   private clusterId = '';
@@ -131,6 +131,7 @@ export class Agent implements WorkerHost {
         assignments: (assignments) => this.assign(assignments),
         openTunnel: (request) => this.openTunnel(request),
         leased: (until, leaseMs) => this.fence.renewed(until, leaseMs),
+        tokenReply: (reply) => this.volumes.tokens.take(reply),
         acknowledged: (reports) => this.acknowledged(reports),
         refused: (refused) => this.refused(refused),
         disconnected: (reason) => this.disconnected(reason),

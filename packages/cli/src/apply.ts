@@ -16,7 +16,16 @@ import type { AnyObject } from './kinds.js';
 import { refuseAll } from './manifests.js';
 
 /** What others lean on comes first. */
-const FIRST: readonly Kind[] = ['Namespace', 'ServiceAccount', 'Secret', 'ConfigMap', 'Service'];
+const FIRST: readonly Kind[] = [
+  'Namespace',
+  'StorageClass',
+  'PersistentVolume',
+  'PersistentVolumeClaim',
+  'ServiceAccount',
+  'Secret',
+  'ConfigMap',
+  'Service',
+];
 
 export interface Planned {
   readonly kind: Kind;
@@ -175,7 +184,8 @@ export async function applyOne(cluster: Cluster, planned: Planned, dryRun: boole
 
 /**
  * Asks the server to decide everything and keep nothing, before anything is changed: where one of several objects is refused, none is
- * touched. Objects of a namespace that is made with them cannot be asked for. Throws a CliError with all refusals.
+ * touched. Objects of a namespace that is made with them cannot be asked for, nor pods
+ * of a service account that is. Throws a CliError with all refusals.
  */
 export async function tryAll(
   wanted: readonly {
@@ -189,9 +199,16 @@ export async function tryAll(
   const made = new Set(
     wanted.filter(({ decoded, isNew }) => isNew && decoded.kind === 'Namespace').map(({ decoded }) => decoded.object.metadata?.name),
   );
+  const accounts = new Set(
+    wanted.flatMap(({ decoded, namespace, isNew }) =>
+      isNew && decoded.kind === 'ServiceAccount' ? [`${namespace}/${decoded.object.metadata?.name ?? ''}`] : [],
+    ),
+  );
+  const runsAsNew = (decoded: DecodedObject, namespace: string): boolean =>
+    decoded.kind === 'Pod' && accounts.has(`${namespace}/${decoded.object.spec?.serviceAccountName ?? ''}`);
   const refused = await Promise.all(
     wanted
-      .filter(({ namespace }) => namespace === '' || !made.has(namespace))
+      .filter(({ decoded, namespace }) => (namespace === '' || !made.has(namespace)) && !runsAsNew(decoded, namespace))
       .map(async ({ decoded, dry }) => {
         try {
           await dry();

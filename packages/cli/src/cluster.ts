@@ -1,6 +1,8 @@
 // What the commands need of a cluster. connect.ts does it with the client library; tests have their own. Errors of all calls are
 // ApiErrors (packages/api/src/errors.ts); a server that does not answer is one with the reason ServiceUnavailable.
 import type {
+  CreateServiceAccountTokenRequest,
+  CreateServiceAccountTokenResponse,
   CreateTokenResponse,
   DrainNodeRequest,
   DrainNodeResponse,
@@ -11,6 +13,7 @@ import type {
   SimulateRequest,
   SimulateResponse,
   WatchDrainResponse,
+  WhoAmIResponse,
   WhyResponse,
 } from '@podplane/api/gen/podplane/api/v1/cluster';
 import type {
@@ -116,6 +119,8 @@ export interface Cluster {
   why(kind: Kind, namespace: string, name: string, limit: number): Promise<WhyResponse>;
   simulate(question: NonNullable<SimulateRequest['question']>): Promise<SimulateResponse>;
   createToken(description: string, ttlSeconds: number): Promise<CreateTokenResponse>;
+  createServiceAccountToken(request: CreateServiceAccountTokenRequest): Promise<CreateServiceAccountTokenResponse>;
+  whoAmI(): Promise<WhoAmIResponse>;
   listTokens(): Promise<readonly JoinToken[]>;
   revokeToken(id: string): Promise<void>;
   close(): void;

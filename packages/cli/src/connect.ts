@@ -54,6 +54,8 @@ export function clusterOf(client: PodplaneClient): Cluster {
     watchDrain: (node, id, signal) => client.watchDrain(node, id, signal),
     why: (kind, namespace, name, limit) => client.why(kind, namespace, name, limit),
     simulate: (question) => client.simulate(question),
+    createServiceAccountToken: (request) => client.createServiceAccountToken(request),
+    whoAmI: () => client.whoAmI(),
     createToken: (description, ttlSeconds) => client.createToken(description, ttlSeconds),
     listTokens: () => client.listTokens(),
     revokeToken: (id) => client.revokeToken(id),

@@ -23,6 +23,7 @@ import { registerCordon, registerScale } from './commands/scale.js';
 import { registerSim } from './commands/sim.js';
 import { registerToken } from './commands/token.js';
 import { registerTop } from './commands/top.js';
+import { registerWhoAmI } from './commands/whoami.js';
 import { registerWhy } from './commands/why.js';
 import type { Session } from './session.js';
 import { VERSION } from './version.js';
@@ -77,6 +78,7 @@ export function makeProgram(session: Session): Command {
   registerSim(program, session);
   registerImage(program, session);
   registerToken(program, session);
+  registerWhoAmI(program, session);
   registerLocal(program, session, 'processes');
   program.commandsGroup('The command itself:');
   registerContext(program, session);

@@ -5,6 +5,8 @@ import { ApiError, fromStatus } from '@podplane/api/errors';
 import {
   type CancelDrainResponse,
   ClusterService,
+  type CreateServiceAccountTokenRequest,
+  type CreateServiceAccountTokenResponse,
   type CreateTokenResponse,
   type DrainNodeRequest,
   type DrainNodeResponse,
@@ -15,6 +17,7 @@ import {
   type SimulateRequest,
   type SimulateResponse,
   type WatchDrainResponse,
+  type WhoAmIResponse,
   type WhyResponse,
 } from '@podplane/api/gen/podplane/api/v1/cluster';
 import type { Object as AnyObject } from '@podplane/api/gen/podplane/api/v1/object';
@@ -315,6 +318,16 @@ export class PodplaneClient {
   /** ttlSeconds 0: a day. */
   createToken(description: string, ttlSeconds: number): Promise<CreateTokenResponse> {
     return this.calls.unary(ClusterService.createToken, { description, ttlSeconds }, false);
+  }
+
+  /** A token by which a program is a service account. */
+  createServiceAccountToken(request: CreateServiceAccountTokenRequest): Promise<CreateServiceAccountTokenResponse> {
+    return this.calls.unary(ClusterService.createServiceAccountToken, request, false);
+  }
+
+  /** Who this client is to the server. */
+  whoAmI(): Promise<WhoAmIResponse> {
+    return this.calls.unary(ClusterService.whoAmI, {}, true);
   }
 
   async listTokens(): Promise<readonly JoinToken[]> {

@@ -12,6 +12,8 @@ export interface Context {
   readonly caCertificate: string;
   readonly clientCertificate: string;
   readonly clientKey: string;
+  /** Of a service account, in place of the client certificate. */
+  readonly token?: string;
   /** Where commands work that name no namespace; "default" where unset. */
   readonly namespace?: string;
 }

@@ -1,5 +1,5 @@
 // The channel to a server: TLS, keepalive, how fast it is dialled again. What is said over it is in client.ts.
-import { Client, type ClientOptions, credentials } from '@grpc/grpc-js';
+import { type ChannelCredentials, Client, type ClientOptions, credentials, Metadata } from '@grpc/grpc-js';
 import type { Context } from './context.js';
 
 /** Servers' certificates have this name whatever their address is, so one that moved is still itself. */
@@ -12,9 +12,7 @@ const WINDOW_BYTES = 1024 * 1024;
 
 /** Dials when the first call is made. */
 export function dial(context: Context, options: ClientOptions = {}): Client {
-  const { caCertificate, clientCertificate, clientKey, server } = context;
-  const secrets = credentials.createSsl(Buffer.from(caCertificate), Buffer.from(clientKey), Buffer.from(clientCertificate));
-  return new Client(`dns:${server}`, secrets, {
+  return new Client(`dns:${context.server}`, secretsOf(context), {
     'grpc.ssl_target_name_override': SERVER_NAME,
     'grpc.default_authority': SERVER_NAME,
     'grpc.max_receive_message_length': MAX_ANSWER_BYTES,
@@ -32,4 +30,16 @@ export function dial(context: Context, options: ClientOptions = {}): Client {
     'grpc.use_local_subchannel_pool': 1,
     ...options,
   });
+}
+
+/** Who the client is: by its certificate, or by its token where it has one. */
+function secretsOf({ caCertificate, clientCertificate, clientKey, token }: Context): ChannelCredentials {
+  const ca = Buffer.from(caCertificate);
+  if (token === undefined) return credentials.createSsl(ca, Buffer.from(clientKey), Buffer.from(clientCertificate));
+  const bearer = credentials.createFromMetadataGenerator((_call, done) => {
+    const metadata = new Metadata();
+    metadata.set('authorization', `Bearer ${token}`);
+    done(null, metadata);
+  });
+  return credentials.combineChannelCredentials(credentials.createSsl(ca), bearer);
 }

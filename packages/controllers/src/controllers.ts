@@ -13,6 +13,7 @@ import { type PodGcConfig, PodGcController } from './pod-gc/controller.js';
 import { ReplicaSetController } from './replicaset/controller.js';
 import type { NodeLiveness, Reconciler } from './runtime/types.js';
 
+import { ServiceAccountController } from './serviceaccount/controller.js';
 import { StatefulSetController } from './statefulset/controller.js';
 import { VolumesController } from './volumes/controller.js';
 
@@ -33,6 +34,7 @@ export function createControllers(options: ControllersOptions): Reconciler[] {
     new PodGcController(options.liveness, { ...margin, ...options.podGc }),
     new NamespaceController(),
     new OwnerGcController(),
+    new ServiceAccountController(),
     new VolumesController(),
     new ReplicaSetController('ReplicaSet'),
     new ReplicaSetController('ReplicationController'),

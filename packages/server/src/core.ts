@@ -13,7 +13,7 @@ import { Registry } from './registry/registry.js';
 import type { ReleaseStack } from './release-stack.js';
 import type { Cidr } from './sessions/cidr.js';
 import { LeaseGrants } from './sessions/leases.js';
-import { NodeSessions, type SessionTimings } from './sessions/sessions.js';
+import { NodeSessions, type PodTokens, type SessionTimings } from './sessions/sessions.js';
 
 export interface CoreParts {
   readonly store: Store;
@@ -26,6 +26,8 @@ export interface CoreParts {
   readonly nodeLifecycle?: Partial<NodeLifecycleConfig>;
   /** Which nodes were removed; left out: none ever is, they come back at once. */
   readonly memberships?: Memberships;
+  /** undefined: nodes get no tokens (simulations). */
+  readonly accountTokens?: PodTokens | undefined;
   /** Whether controllers and scheduler run; off only for tests of the rest. */
   readonly deciders: boolean;
   /** A node cannot, or does not want to, open a tunnel. */
@@ -58,6 +60,7 @@ export async function startCore(parts: CoreParts, stack: ReleaseStack): Promise<
     timings: parts.sessions,
     leases,
     ...(parts.memberships === undefined ? {} : { memberships: parts.memberships }),
+    tokens: parts.accountTokens,
     recordEvents: (node, events) => deciders?.recordNodeEvents(node, events),
     tunnelRefused: parts.tunnelRefused,
     changed: (node) => {

@@ -6,6 +6,7 @@ import { descriptorSetBase64 } from '@podplane/api/gen/descriptors';
 import type { System, Timer } from '@podplane/api/system';
 import type { Store } from '@podplane/store/types';
 import type { Logger } from 'pino';
+import { ACCOUNT_USER_PREFIX, type AccountTokens } from './auth/account-tokens.js';
 import { authorize } from './auth/authorize.js';
 import { type Identity, judgePeer, type Peers } from './auth/identity.js';
 import type { Memberships } from './auth/memberships.js';
@@ -40,6 +41,7 @@ export interface FaceParts {
   readonly tunnels: Tunnels;
   readonly tokens: JoinTokens;
   readonly memberships: Memberships;
+  readonly accountTokens: AccountTokens;
   readonly pki: Pki;
   readonly peers: Peers;
   readonly clusterId: string;
@@ -157,6 +159,7 @@ function grpcServer(parts: FaceParts, gate: Gate, health: Health, address: () =>
         system,
         tunnels,
         tokens,
+        accountTokens: parts.accountTokens,
         version: parts.version,
         clusterId: parts.clusterId,
         spoolDirectory: parts.spoolDirectory,
@@ -196,16 +199,28 @@ function widenWindows(server: Server): void {
   }
 }
 
-function gateOf({ peers, system, log }: FaceParts, calls: OpenCalls): Gate {
+function gateOf({ peers, system, log, accountTokens }: FaceParts, calls: OpenCalls): Gate {
   return {
     calls,
     admit(method, call) {
-      const identity = identityOf(peers, call, system.clock.now());
+      const identity = withToken(identityOf(peers, call, system.clock.now()), call, accountTokens);
       authorize(method, identity);
       return identity;
     },
     failed: (method, error) => log.error({ method, err: error }, 'a call failed by our own fault'),
   };
+}
+
+/** Whoever shows no certificate may show a token. */
+function withToken(identity: Identity, { metadata }: Parameters<Gate['admit']>[1], tokens: AccountTokens): Identity {
+  if (identity.kind !== 'anonymous' || identity.code !== 'no-certificate') return identity;
+  const [shown] = metadata.get('authorization');
+  const token = typeof shown === 'string' ? /^Bearer +(\S+)$/i.exec(shown)?.[1] : undefined;
+  if (token === undefined) return identity;
+  const found = tokens.check(token);
+  if ('problem' in found) return { kind: 'anonymous', code: 'token', detail: found.problem };
+  const { namespace, account, uid } = found;
+  return { kind: 'account', name: `${ACCOUNT_USER_PREFIX}${namespace}:${account}`, namespace, uid };
 }
 
 function identityOf(peers: Peers, call: Parameters<Gate['admit']>[1], now: number): Identity {

@@ -10,9 +10,11 @@ import { openSqliteJournal } from '@podplane/store/journals/sqlite/journal';
 import { createStore } from '@podplane/store/store';
 import type { Store } from '@podplane/store/types';
 import { type Logger, pino } from 'pino';
+import { AccountTokens } from './auth/account-tokens.js';
 import { Peers } from './auth/identity.js';
 import { Memberships } from './auth/memberships.js';
 import { Pki } from './auth/pki.js';
+import { openTokenKey } from './auth/token-key.js';
 import { JoinTokens } from './auth/tokens.js';
 import { startCore } from './core.js';
 import { startFaces } from './faces.js';
@@ -86,6 +88,8 @@ async function compose(
     nodeLifetimeMs: settings.nodeCertificateMs,
   });
   const tokens = new JoinTokens(store.meta, system.clock, pki.caHash);
+  const tokenKey = await openTokenKey(join(dataDir, 'pki'));
+  const accountTokens = new AccountTokens(tokenKey, () => store.durableView, system);
   const tunnels: Tunnels = new Tunnels((node, message) => core.sessions.askForTunnel(node, message), system);
   const memberships = new Memberships(store.meta, system.clock, settings.nodeCertificateMs);
   const core = await startCore(
@@ -98,6 +102,7 @@ async function compose(
       sessions: settings.sessions,
       nodeLifecycle: settings.nodeLifecycle,
       memberships,
+      accountTokens,
       deciders: options.deciders ?? true,
       tunnelRefused: (node, refusal) => tunnels.refused(node, refusal),
       disconnected: (node) => tunnels.disconnected(node),
@@ -119,6 +124,7 @@ async function compose(
     tunnels,
     tokens,
     memberships,
+    accountTokens,
     pki,
     peers: new Peers(system.clock, system.timers),
     clusterId,

@@ -231,6 +231,7 @@ export class SimulatedNode {
           value: { tunnelId: body.value.tunnelId, reason: 'Unavailable', message: 'a simulated node has no containers' },
         });
         return;
+      case 'tokenReply': // it asks for none
       case undefined:
         return;
     }

@@ -9,6 +9,7 @@ import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import type { ResourceFieldSelector } from '@podplane/api/gen/podplane/core/v1/reference';
 import type { Secret } from '@podplane/api/gen/podplane/core/v1/secret';
 import { parseQuantity } from '@podplane/api/quantity';
+import type { PodTokens } from '../volumes/pod-tokens.js';
 import { expand } from './expand.js';
 import { findContainer } from './planner/containers.js';
 
@@ -31,6 +32,8 @@ export interface EnvContext {
   readonly nodeName: string;
   /** What limits count as that a container does not set: the node's allocatable, by resource name. */
   readonly allocatable: Readonly<Record<string, string>>;
+  /** Tokens of the pod's service account; for volumes only. */
+  readonly tokens?: Pick<PodTokens, 'find'> | undefined;
 }
 
 export interface EnvVariable {

@@ -149,5 +149,13 @@ export function claimedVolume(pod: Pod, volume: Volume, { references }: Pick<Wor
 export function envContext(context: Pick<StepContext, 'host' | 'memory'>, pod: Pod): EnvContext {
   const { host, memory } = context;
   const { hostIP, allocatable } = host.facts();
-  return { pod, references: host.references, podIP: memory.ip ?? '', hostIP, nodeName: host.nodeName, allocatable };
+  return {
+    pod,
+    references: host.references,
+    podIP: memory.ip ?? '',
+    hostIP,
+    nodeName: host.nodeName,
+    allocatable,
+    tokens: host.volumes.tokens,
+  };
 }

@@ -86,8 +86,9 @@ async function prepareFiles(context: StepContext, pod: Pod): Promise<Refused | u
     const problem = await files.prepare(pod, volume, envContext(context, pod), claimed);
     if (problem !== undefined)
       return {
-        message: `MountVolume.SetUp failed for volume "${volume.name}" : ${problem}`,
+        message: `MountVolume.SetUp failed for volume "${volume.name}" : ${problem.message}`,
         again: volume.hostPath !== undefined || claim !== undefined,
+        quiet: problem.quiet,
       };
   }
   return undefined;

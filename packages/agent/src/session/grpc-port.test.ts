@@ -175,6 +175,7 @@ describe('gRPC port', () => {
         },
         assignments: () => true,
         openTunnel: () => undefined,
+        tokenReply: () => undefined,
         leased: () => undefined,
         acknowledged: () => undefined,
         refused: () => 'retry',

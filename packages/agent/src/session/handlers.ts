@@ -1,5 +1,5 @@
 // What the session with the server tells the agent, and asks of it. Only types.
-import type { Assignments, Hello, OpenTunnel, PodReport, Refused, Welcome } from '@podplane/api/gen/podplane/node/v1/session';
+import type { Assignments, Hello, OpenTunnel, PodReport, Refused, TokenReply, Welcome } from '@podplane/api/gen/podplane/node/v1/session';
 import type { PortClosed } from './port.js';
 import type { AfterRefusal } from './refusals.js';
 
@@ -13,6 +13,7 @@ export interface SessionHandlers {
   openTunnel(request: OpenTunnel): void;
   /** A heartbeat was acknowledged: the lease ends then (clock of leases), having been granted for leaseMs. */
   leased(until: number, leaseMs: number): void;
+  tokenReply(reply: TokenReply): void;
   /** The server has made these reports durable. */
   acknowledged(reports: readonly PodReport[]): void;
   /** The server does not want this agent. */

@@ -248,6 +248,9 @@ export class SessionClient {
         if (this.statuses.isUrgent) this.pump();
         else if (this.statuses.waiting) this.later('status', STATUS_DELAY_MS);
         return;
+      case 'tokenReply':
+        handlers.tokenReply(message.value);
+        return;
       case 'openTunnel':
         handlers.openTunnel(message.value);
         return;

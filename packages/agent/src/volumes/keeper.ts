@@ -1,6 +1,6 @@
 // What the agent does about volumes besides the work of single pods: looks after their size, sweeps what earlier pods left, and removes the
 // data of volumes that the server has released.
-import type { Assignments, VolumeReport } from '@podplane/api/gen/podplane/node/v1/session';
+import type { Assignments } from '@podplane/api/gen/podplane/node/v1/session';
 import type { System } from '@podplane/api/system';
 import type { Log } from '../log.js';
 import type { ContainerCache } from '../pods/container-cache.js';
@@ -8,6 +8,7 @@ import type { ContainerRuntime } from '../runtime/types.js';
 import type { SessionClient } from '../session/session.js';
 import { DiskLimits, type LimitedPod } from './disk-limits.js';
 import type { PodFiles } from './pod-files.js';
+import { PodTokens } from './pod-tokens.js';
 import { VolumeReclaim } from './reclaim.js';
 import { sweepVolumes } from './sweep.js';
 
@@ -22,19 +23,34 @@ export interface VolumesHost {
   readonly session: Pick<SessionClient, 'post'>;
 }
 
+export interface KeptPod extends LimitedPod {
+  referencesChanged(): void;
+}
+
 export class VolumeKeeper {
+  readonly tokens: PodTokens;
   private readonly limits: DiskLimits;
   private readonly reclaim: VolumeReclaim;
 
   /** workers: the pods there are, by uid. */
   constructor(
     private readonly host: VolumesHost,
-    private readonly workers: ReadonlyMap<string, LimitedPod>,
+    private readonly workers: ReadonlyMap<string, KeptPod>,
   ) {
     const { system, runtime, log, files, nodeName } = host;
     this.limits = new DiskLimits({ system, runtime, log, pods: () => workers.values() });
-    const report = (one: VolumeReport): void => host.session.post({ $case: 'volumeReports', value: { reports: [one] } });
-    this.reclaim = new VolumeReclaim({ system, log, files, nodeName, report });
+    this.reclaim = new VolumeReclaim({
+      system,
+      log,
+      files,
+      nodeName,
+      report: (report) => host.session.post({ $case: 'volumeReports', value: { reports: [report] } }),
+    });
+    this.tokens = new PodTokens({
+      system,
+      ask: (request) => host.session.post({ $case: 'tokenRequest', value: request }),
+      changed: (uid) => workers.get(uid)?.referencesChanged(),
+    });
   }
 
   start(): void {
@@ -44,12 +60,15 @@ export class VolumeKeeper {
   stop(): void {
     this.limits.stop();
     this.reclaim.stop();
+    this.tokens.stop();
   }
 
   /** The server said what shall run here, and the pods of it are known. */
   assigned({ complete, volumesToRemove }: Assignments): void {
     this.reclaim.order(volumesToRemove);
+    this.tokens.keep(this.workers);
     if (!complete) return;
+    this.tokens.connected(); // each session begins with everything
     const { files, cache, runtime, nodeName, log } = this.host;
     const known = (): string[] => [...this.workers.keys(), ...cache.podUids()];
     void files?.sweep(known, cache);

@@ -138,7 +138,8 @@ test.each<[string, object, unknown]>([
     },
     { 'cm/a': '1 440', 'sec/pass': 's3 400', name: 'web 440' },
   ],
-  ['a token', { projected: { sources: [{ serviceAccountToken: { path: 't' } }] } }, 'a source of the projected volume is not supported'],
+  ['a token where there are none', { projected: { sources: [{ serviceAccountToken: { path: 't' } }] } }, 'this agent has no tokens'],
+  ['a bundle', { projected: { sources: [{ clusterTrustBundle: { path: 't' } }] } }, 'a source of the projected volume is not supported'],
   ['a path that leads out', { configMap: { name: 'cfg', items: [{ key: 'a', path: '../a' }] } }, 'path "../a" must not start with ".."'],
   [
     'a path that leads out later',

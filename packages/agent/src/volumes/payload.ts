@@ -1,6 +1,6 @@
 // What files a volume made of ConfigMaps, Secrets and facts about the pod has. Pure. How they get to the disk is projected-dir.ts.
 import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
-import type { DownwardAPIVolumeFile, KeyToPath, Volume } from '@podplane/api/gen/podplane/core/v1/volume';
+import type { DownwardAPIVolumeFile, KeyToPath, ServiceAccountTokenProjection, Volume } from '@podplane/api/gen/podplane/core/v1/volume';
 import { type EnvContext, MissingReference, resourceValue } from '../pods/env.js';
 
 export interface PayloadFile {
@@ -16,7 +16,7 @@ export type Payload = ReadonlyMap<string, PayloadFile>;
 export type PayloadResult =
   | { readonly ok: true; readonly files: Payload; readonly secret: boolean }
   /** Something that the volume names is not there, or a path leads out of the volume. Only a change of it can help. */
-  | { readonly ok: false; readonly message: string };
+  | { readonly ok: false; readonly message: string; readonly waiting?: boolean };
 
 const DEFAULT_MODE = 0o644;
 const MODE_BITS = 0o777;
@@ -56,17 +56,24 @@ export function payloadOf(volume: Volume, context: EnvContext): PayloadResult {
         if (source.configMap !== undefined) made.configMap(source.configMap, mode);
         else if (source.secret !== undefined) made.secret(source.secret, mode);
         else if (source.downwardAPI !== undefined) made.downward(source.downwardAPI.items, mode);
+        else if (source.serviceAccountToken !== undefined) made.token(source.serviceAccountToken, mode);
         else throw new MissingReference('a source of the projected volume is not supported');
       }
     }
     made.check();
   } catch (error) {
-    if (error instanceof MissingReference) return { ok: false, message: error.message };
+    if (error instanceof MissingReference) return { ok: false, message: error.message, waiting: error instanceof TokenAsked };
     throw error;
   }
-  const secret = volume.secret !== undefined || (volume.projected?.sources ?? []).some((source) => source.secret !== undefined);
+  const secret =
+    volume.secret !== undefined ||
+    (volume.projected?.sources ?? []).some((source) => source.secret !== undefined || source.serviceAccountToken !== undefined);
   return { ok: true, files: made.files, secret };
 }
+
+class TokenAsked extends MissingReference {}
+
+const DEFAULT_TOKEN_SECONDS = 3600;
 
 interface Keyed {
   readonly name?: string | undefined;
@@ -106,6 +113,15 @@ class Made {
             : '';
       this.put(item.path, Buffer.from(text, 'utf8'), item.mode ?? defaultMode);
     }
+  }
+
+  token({ path, audience, expirationSeconds }: ServiceAccountTokenProjection, defaultMode: number | undefined): void {
+    const { tokens, pod } = this.context;
+    if (tokens === undefined) throw new MissingReference('this agent has no tokens');
+    const found = tokens.find(pod.metadata?.uid ?? '', audience ?? '', Number(expirationSeconds ?? DEFAULT_TOKEN_SECONDS));
+    if (found === 'asked') throw new TokenAsked('the token of its service account has been asked for');
+    if ('problem' in found) throw new MissingReference(found.problem);
+    this.put(path, Buffer.from(found.token, 'utf8'), defaultMode);
   }
 
   /** No file may stand where another one needs a folder. */

@@ -41,6 +41,15 @@ export interface PodFilesOptions {
   readonly memoryDir?: string | undefined;
 }
 
+/** Why a volume cannot be made; quiet: it will be in a moment, and nobody need be told. */
+export interface PrepareProblem {
+  readonly message: string;
+  readonly quiet: boolean;
+}
+
+const problemOf = (message: string | undefined): PrepareProblem | undefined =>
+  message === undefined ? undefined : { message, quiet: false };
+
 /** One run of a container; its mounts are numbered. */
 export interface RunRef {
   readonly container: string;
@@ -75,15 +84,15 @@ export class PodFiles {
   }
 
   /** Makes what a volume needs on this host. The problem, in words, where it cannot be; nothing to do for emptyDir. */
-  async prepare(pod: Pod, volume: Volume, context: EnvContext, claimed?: PersistentVolume): Promise<string | undefined> {
-    if (claimed !== undefined) return prepareClaim(claimed, pod, this.claimContext(context.nodeName));
+  async prepare(pod: Pod, volume: Volume, context: EnvContext, claimed?: PersistentVolume): Promise<PrepareProblem | undefined> {
+    if (claimed !== undefined) return problemOf(await prepareClaim(claimed, pod, this.claimContext(context.nodeName)));
     if (volume.hostPath !== undefined) {
       await this.roots.open();
-      return prepareHostPath(volume.hostPath);
+      return problemOf(await prepareHostPath(volume.hostPath));
     }
     if (!isProjected(volume)) return undefined;
     const payload = payloadOf(volume, context);
-    if (!payload.ok) return payload.message;
+    if (!payload.ok) return { message: payload.message, quiet: payload.waiting === true };
     const { memory } = await this.roots.open();
     const folder = this.existing(pod, volume) ?? this.folder(payload.secret ? (memory ?? this.roots.disk) : this.roots.disk, pod, volume);
     await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -117,7 +126,7 @@ export class PodFiles {
         if (payload.ok) {
           // Most changes of a pod concern none of its files.
           if (this.written.get(folder) !== digestOf(payload.files)) this.write(folder, pod, payload.files);
-        } else problems.push({ volume: volume.name, message: payload.message });
+        } else if (payload.waiting !== true) problems.push({ volume: volume.name, message: payload.message });
       } catch (error) {
         problems.push({ volume: volume.name, message: error instanceof Error ? error.message : String(error) });
       }

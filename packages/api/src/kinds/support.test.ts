@@ -91,8 +91,8 @@ test.each(refusals.map((rule) => [rule.scope, rule.path, rule] as const))(
 test.each<[JsonObject, string]>([
   [podWith({ ephemeralContainers: [{ name: 'i', image: 'x' }] }), 'spec.ephemeralContainers: Forbidden: cannot be set on create'],
   [
-    podWith({ volumes: [{ name: 'v', projected: { sources: [{ serviceAccountToken: { path: 't' } }] } }] }),
-    'spec.volumes[0].projected.sources[0].serviceAccountToken: Forbidden: not supported yet',
+    podWith({ volumes: [{ name: 'v', projected: { sources: [{ clusterTrustBundle: { path: 't' } }] } }] }),
+    'spec.volumes[0].projected.sources[0].clusterTrustBundle: Forbidden: not supported yet',
   ],
   [
     containerWith({ resources: { limits: { 'hugepages-2Mi': '2Mi' } } }),
@@ -152,10 +152,11 @@ describe('warnings', () => {
   test.each<[Kind, JsonObject, string[]]>([
     ['Pod', goodPod, []],
     ['Pod', podWith({ automountServiceAccountToken: false }), []],
+    ['Pod', podWith({ serviceAccountName: 'robot' }), []],
     [
       'Pod',
-      podWith({ serviceAccountName: 'robot' }),
-      ['spec.serviceAccountName: accepted without effect: no token is mounted into pods yet'],
+      podWith({ automountServiceAccountToken: true }),
+      ['spec.automountServiceAccountToken: accepted without effect: no token is mounted into pods unasked yet'],
     ],
     [
       'Pod',

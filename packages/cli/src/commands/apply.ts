@@ -150,6 +150,30 @@ export function registerCreate(program: Command, session: Session): void {
       }
     });
   create
+    .command('token')
+    .description('Makes a token by which a program is a service account. It ends with the account, or with the pod it is bound to.')
+    .argument('<service-account>')
+    .option('--audience <name>', 'for whom it is (may be given several times; default: the server)', collect)
+    .option('--duration <duration>', 'how long it holds; at least 10m', durationOption, 3_600_000)
+    .option('--bound-pod <pod>', 'a pod of the account: the token ends with it', '')
+    .action(
+      async (
+        serviceAccount: string,
+        options: { readonly audience?: readonly string[]; readonly duration: number; readonly boundPod: string },
+        command: Command,
+      ) => {
+        const { cluster, namespace } = await session.open(command);
+        const { token } = await cluster.createServiceAccountToken({
+          namespace,
+          serviceAccount,
+          audiences: [...(options.audience ?? [])],
+          expirationSeconds: Math.floor(options.duration / 1000),
+          boundPod: options.boundPod,
+        });
+        session.io.out(`${token}\n`);
+      },
+    );
+  create
     .command('namespace')
     .alias('ns')
     .description('Makes a namespace.')

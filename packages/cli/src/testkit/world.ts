@@ -146,6 +146,8 @@ export class TestCluster implements Cluster {
   drainNode: Cluster['drainNode'] = unused;
   watchDrain: Cluster['watchDrain'] = unused;
   createToken = unused;
+  createServiceAccountToken = unused;
+  whoAmI = unused;
   listTokens = unused;
   revokeToken = unused;
   close(): void {}

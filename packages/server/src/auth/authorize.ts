@@ -14,7 +14,9 @@ const RULES: Readonly<Record<string, readonly Caller[]>> = {
   '/podplane.node.v1.Join/Renew': ['node'],
   '/podplane.node.v1.Session/': ['node'],
   '/podplane.node.v1.Tunnel/': ['node'],
-  '/podplane.api.v1.Cluster/GetVersion': ['admin', 'node'],
+  '/podplane.api.v1.Cluster/GetVersion': ['admin', 'node', 'account'],
+  // Nothing gives rights to service accounts yet, so they may know who they are and nothing more.
+  '/podplane.api.v1.Cluster/WhoAmI': ['admin', 'node', 'account'],
 };
 
 /** Throws ApiError: Unauthorized for somebody unknown, Forbidden for somebody known who may not. */
@@ -32,6 +34,10 @@ function refusal(method: string, identity: Identity, allowed: readonly Caller[])
     return unauthorized(`${name} needs a client certificate: ${message}`, advice);
   }
   if (identity.kind === 'admin') return forbiddenCall(`${name} is for nodes only; user "${identity.name}" is an administrator`);
+  if (identity.kind === 'account')
+    return forbiddenCall(`${name} is forbidden: User "${identity.name}" has no rights: service accounts may only ask who they are`, {
+      advice: "Use an administrator's context.",
+    });
   return forbiddenCall(`${name} is forbidden: node "${identity.nodeName}" may only use its own session and tunnels`, {
     advice: allowed.includes('admin') ? "Use an administrator's context." : '',
   });
@@ -62,6 +68,8 @@ function anonymousBecause(identity: Extract<Identity, { kind: 'anonymous' }>): {
       };
     case 'unknown-subject':
       return { message: `the one shown names neither an administrator nor a node (${identity.detail})`, advice: '' };
+    case 'token':
+      return { message: `none was shown, and ${identity.detail}`, advice: 'Ask for a new token: a pod finds a fresh one in its volume.' };
     case 'rejected':
       return { message: `the one shown is not acceptable (${identity.detail})`, advice: '' };
   }

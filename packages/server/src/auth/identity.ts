@@ -9,11 +9,12 @@ export const NODE_GROUP = 'system:nodes';
 export const NODE_USER_PREFIX = 'system:node:';
 
 /** Why a peer is nobody. */
-export type AnonymousCode = 'no-certificate' | 'expired' | 'not-yet-valid' | 'unknown-ca' | 'unknown-subject' | 'rejected';
+export type AnonymousCode = 'no-certificate' | 'expired' | 'not-yet-valid' | 'unknown-ca' | 'unknown-subject' | 'rejected' | 'token';
 
 export type Identity =
   | { readonly kind: 'admin'; readonly name: string }
   | { readonly kind: 'node'; readonly name: string; readonly nodeName: string }
+  | { readonly kind: 'account'; readonly name: string; readonly namespace: string; readonly uid: string }
   | { readonly kind: 'anonymous'; readonly code: AnonymousCode; readonly detail: string };
 
 /** As causes name it: "user:admin", "node:n1". */
@@ -23,6 +24,8 @@ export function actorOf(identity: Identity): string {
       return `user:${identity.name}`;
     case 'node':
       return `node:${identity.nodeName}`;
+    case 'account':
+      return `user:${identity.name}`;
     case 'anonymous':
       return 'user:system:anonymous';
   }

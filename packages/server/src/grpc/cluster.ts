@@ -9,12 +9,15 @@ import {
   type SimulatedWrites,
   type SimulateRequest,
   type SimulateResponse,
+  type WhoAmIResponse,
   type WhyChange as WhyMessage,
   type WhyRequest,
   type WhyResponse,
 } from '@podplane/api/gen/podplane/api/v1/cluster';
 import { fromObject } from '@podplane/api/kinds/catalogue';
 import type { Store } from '@podplane/store/types';
+import type { AccountTokens } from '../auth/account-tokens.js';
+import { ADMIN_GROUP, type Identity, NODE_GROUP } from '../auth/identity.js';
 import type { JoinTokens, TokenInfo } from '../auth/tokens.js';
 import type { Drains } from '../nodes/drains.js';
 import { parsePlace } from '../registry/kinds.js';
@@ -35,6 +38,7 @@ export interface ClusterParts extends ImageParts {
   readonly whatIf: () => WhatIfParts;
   readonly store: Store;
   readonly tokens: JoinTokens;
+  readonly accountTokens: AccountTokens;
   readonly version: VersionInfo;
   readonly clusterId: string;
   /** Address for other machines, host:port. */
@@ -97,6 +101,23 @@ async function simulate(
   return await simulateWrites(whatIf(), writesOf(question.value), { identity, fieldManager: '', dryRun: false }, signal);
 }
 
+function whoIs(identity: Identity): WhoAmIResponse {
+  switch (identity.kind) {
+    case 'admin':
+      return { username: identity.name, uid: '', groups: [ADMIN_GROUP] };
+    case 'node':
+      return { username: identity.name, uid: '', groups: [NODE_GROUP] };
+    case 'account':
+      return {
+        username: identity.name,
+        uid: identity.uid,
+        groups: ['system:serviceaccounts', `system:serviceaccounts:${identity.namespace}`, 'system:authenticated'],
+      };
+    case 'anonymous':
+      return { username: 'system:anonymous', uid: '', groups: ['system:unauthenticated'] };
+  }
+}
+
 export function clusterService(parts: ClusterParts, gate: Gate): ServiceBuilder {
   const { tokens, store, version, clusterId } = parts;
   return new ServiceBuilder(gate)
@@ -122,5 +143,12 @@ export function clusterService(parts: ClusterParts, gate: Gate): ServiceBuilder 
       for await (const step of parts.drains.watch(node, id, signal)) await out.write(step);
     })
     .unary(ClusterService.cancelDrain, ({ node, uncordon }, { identity }) => parts.drains.cancel(node, uncordon, identity))
+    .unary(ClusterService.createServiceAccountToken, ({ namespace, serviceAccount, audiences, expirationSeconds, boundPod }) => {
+      const pod = boundPod === '' ? undefined : store.durableView.get('Pod', namespace, boundPod);
+      if (boundPod !== '' && pod === undefined) throw notFound('Pod', namespace, boundPod);
+      const { token, expires } = parts.accountTokens.issue({ namespace, account: serviceAccount, audiences, expirationSeconds, pod });
+      return { token, expirationTimestamp: time(expires) };
+    })
+    .unary(ClusterService.whoAmI, (_request, { identity }) => whoIs(identity))
     .bidi(byteMethods.loadImage, (input, out, { signal }) => loadImage(parts, input, out, signal));
 }

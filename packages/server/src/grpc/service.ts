@@ -1,6 +1,7 @@
 // The one place where handlers meet grpc-js: who calls, may they, is the request a request, what does an error look like, when has
 // the call ended. Handlers are plain functions that return or throw; nothing they throw escapes. What they do is not here.
 import type {
+  Metadata,
   MethodDefinition,
   Server,
   ServerDuplexStream,
@@ -92,7 +93,7 @@ export class OpenCalls {
 export interface Gate {
   readonly calls: OpenCalls;
   /** Throws ApiError (Unauthorized, Forbidden). */
-  admit(method: string, call: { getPeer(): string; getAuthContext(): unknown }): Identity;
+  admit(method: string, call: { getPeer(): string; getAuthContext(): unknown; readonly metadata: Metadata }): Identity;
   /** Told about errors that are our own fault. */
   failed(method: string, error: unknown): void;
 }
@@ -230,6 +231,7 @@ export interface DuplexCall<Q, R> {
 interface EndingCall {
   getPeer(): string;
   getAuthContext(): unknown;
+  readonly metadata: Metadata;
   on(event: 'cancelled', listener: () => void): unknown;
 }
 

@@ -19,6 +19,7 @@ import { type EvictOptions, evict } from './eviction.js';
 import { type Place, parsePlace } from './kinds.js';
 import { Lists } from './lists.js';
 import type { PatchKind } from './patching.js';
+import { checkPodAccount } from './pod-account.js';
 import { type WatchInput, type WatchStep, watch } from './watches.js';
 
 export interface Writer {
@@ -240,6 +241,7 @@ function place(tx: Tx, { kind, object }: Given): Obj {
   checkNamespace(tx, kind, namespace, name || (object.metadata?.generateName ?? ''));
   // Asked before, not caught after: in a batch a throw inside of create must leave nothing behind.
   if (name !== '' && tx.get(kind, namespace, name) !== undefined) throw alreadyExists(kind, namespace, name);
+  if (kind === 'Pod') checkPodAccount(tx, object as KindMap['Pod']);
   const made = tx.create<Kind>(kind, kind === 'Pod' ? withEpoch(object as Obj<'Pod'>, tx.revision) : object);
   // Only now it has the uid by which its pods will be found.
   return kind === 'Job' ? tx.edit('Job', namespace, made.metadata?.name ?? '', setJobSelector) : made;

@@ -2,7 +2,15 @@
 // sessions.ts; what is said about pods to run is in feed.ts.
 
 import type { NodeStatus } from '@podplane/api/gen/podplane/core/v1/node';
-import type { Heartbeat, Hello, NodeEvent, PodStatuses, TunnelRefused, VolumeReport } from '@podplane/api/gen/podplane/node/v1/session';
+import type {
+  Heartbeat,
+  Hello,
+  NodeEvent,
+  PodStatuses,
+  TokenRequest,
+  TunnelRefused,
+  VolumeReport,
+} from '@podplane/api/gen/podplane/node/v1/session';
 import type { System, Timer } from '@podplane/api/system';
 import { StoreError } from '@podplane/store/errors';
 import type { AssignmentFeed, FeedPort } from './feed.js';
@@ -28,6 +36,8 @@ export interface SessionHost {
   nodeStatus(session: Session, status: NodeStatus): void;
   events(session: Session, events: readonly NodeEvent[]): void;
   volumeReports(session: Session, reports: readonly VolumeReport[]): void;
+  /** The answer to a node that asks for a token. */
+  token(session: Session, request: TokenRequest): ServerMessage;
   goodbye(session: Session, reason: string): void;
   tunnelRefused(session: Session, refusal: TunnelRefused): void;
   ended(session: Session): void;
@@ -153,6 +163,9 @@ export class Session implements SessionInput {
         return;
       case 'volumeReports':
         this.host.volumeReports(this, said.value.reports);
+        return;
+      case 'tokenRequest':
+        this.tell(this.host.token(this, said.value));
         return;
       case 'resync':
         feed.markAll();

@@ -1,7 +1,17 @@
 // All sessions: one a node, the newest boot wins. Joins what sessions need: Node objects, assignments, statuses, liveness, tunnels.
 // The conversation itself is in session.ts.
+
+import { ApiError } from '@podplane/api/errors';
 import type { NodeStatus } from '@podplane/api/gen/podplane/core/v1/node';
-import type { Hello, NodeEvent, OpenTunnel, PodStatuses, TunnelRefused, VolumeReport } from '@podplane/api/gen/podplane/node/v1/session';
+import type {
+  Hello,
+  NodeEvent,
+  OpenTunnel,
+  PodStatuses,
+  TokenRequest,
+  TunnelRefused,
+  VolumeReport,
+} from '@podplane/api/gen/podplane/node/v1/session';
 import { dnsSubdomainProblems } from '@podplane/api/names';
 import type { System } from '@podplane/api/system';
 import { StoreError } from '@podplane/store/errors';
@@ -47,6 +57,18 @@ export interface SessionsOptions {
   readonly problem: (nodeName: string, what: string, error: unknown) => void;
   /** Which nodes were removed; left out: none ever is, they come back at once. */
   readonly memberships?: Pick<Memberships, 'mayRegister'>;
+  /** undefined: nodes get no tokens. */
+  readonly tokens?: PodTokens | undefined;
+}
+
+/** Makes tokens for the pods of a node. Throws ApiError. */
+export interface PodTokens {
+  issueForNode(
+    nodeName: string,
+    podUid: string,
+    audience: string,
+    expirationSeconds: number,
+  ): { readonly token: string; readonly expires: number };
 }
 
 /** A node's own status is written no more often than this, ms, however often it reports one. */
@@ -255,6 +277,19 @@ export class NodeSessions implements SessionHost {
       if (!(error instanceof StoreError)) throw error;
       // What the agent was asked to do is said again with the next session, and then it reports again.
       session.reconnect(VOLUMES_RETRY_MS, 'StoreUnavailable');
+    }
+  }
+
+  token({ nodeName }: Session, { id, podUid, audience, expirationSeconds }: TokenRequest): ServerMessage {
+    const none = (message: string): ServerMessage => ({ $case: 'tokenReply', value: { id, token: '', lifetimeMillis: 0, message } });
+    const { tokens } = this.options;
+    if (tokens === undefined) return none('this server makes no tokens');
+    try {
+      const { token, expires } = tokens.issueForNode(nodeName, podUid, audience, expirationSeconds);
+      return { $case: 'tokenReply', value: { id, token, lifetimeMillis: expires - this.system.clock.now(), message: '' } };
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      return none(error.message);
     }
   }
 

@@ -14,6 +14,8 @@ import { validateFieldRef, validateResourceRef } from './env.js';
 const HOST_PATH_TYPES = ['', 'BlockDevice', 'CharDevice', 'Directory', 'DirectoryOrCreate', 'File', 'FileOrCreate', 'Socket'] as const;
 /** Fields of a pod that a file may take its content from. */
 const FILE_FIELDS = ['metadata.annotations', 'metadata.labels', 'metadata.name', 'metadata.namespace', 'metadata.uid'] as const;
+const LEAST_TOKEN_SECONDS = 600;
+const MOST_TOKEN_SECONDS = 2 ** 32;
 const MODE_TEXT = 'must be a number between 0 and 0777 (octal), both inclusive';
 
 function backstepFaults(value: string, at: Path): FieldError[] {
@@ -97,6 +99,19 @@ function projectedFaults(source: DeepReadonly<ProjectedVolumeSource>, path: Path
       if (!keyed.name) out.push(required(at.child(field, 'name')));
       out.push(...itemFaults(keyed.items, items));
       for (const [k, item] of keyed.items.entries()) once(item.path, items.index(k).child('path'));
+    }
+    if (serviceAccountToken !== undefined) {
+      const token = at.child('serviceAccountToken');
+      const seconds = Number(serviceAccountToken.expirationSeconds ?? 3600);
+      if (seconds < LEAST_TOKEN_SECONDS)
+        out.push(invalid(token.child('expirationSeconds'), seconds, 'may not specify a duration less than 10 minutes'));
+      if (seconds > MOST_TOKEN_SECONDS)
+        out.push(invalid(token.child('expirationSeconds'), seconds, 'may not specify a duration larger than 2^32 seconds'));
+      if (serviceAccountToken.path === '') out.push(required(token.child('path')));
+      else {
+        out.push(...filePathFaults(serviceAccountToken.path, token.child('path')));
+        once(serviceAccountToken.path, token.child('path'));
+      }
     }
     if (downwardAPI === undefined) continue;
     const items = at.child('downwardAPI', 'items');
