@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { accessBenchmark } from './access.js';
 import { bigjobBenchmark } from './bigjob.js';
+import { execProbesBenchmark } from './exec-probes.js';
 import { failoverBenchmark } from './failover.js';
 import { footprintBenchmark } from './footprint.js';
 import { massFailoverBenchmark } from './mass-failover.js';
@@ -14,7 +15,7 @@ import { storeBenchmark } from './store.js';
 /** Sizes, each as the benchmark that has it says; missing: the size that is reported. */
 export type Sizes = Readonly<Partial<Record<(typeof SIZES)[number], number>>>;
 
-const SIZES = ['nodes', 'replicas', 'completions', 'parallelism'] as const;
+const SIZES = ['nodes', 'replicas', 'completions', 'parallelism', 'containers', 'seconds', 'pods'] as const;
 
 const benchmarks: Readonly<Record<string, (sizes: Sizes) => Promise<void>>> = {
   store: storeBenchmark,
@@ -27,6 +28,7 @@ const benchmarks: Readonly<Record<string, (sizes: Sizes) => Promise<void>>> = {
   bigjob: bigjobBenchmark,
   partition: partitionBenchmark,
   access: accessBenchmark,
+  'exec-probes': execProbesBenchmark,
 };
 
 function refuse(why: string): never {
