@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { accessBenchmark } from './access.js';
 import { bigjobBenchmark } from './bigjob.js';
+import { densityBenchmark } from './density.js';
 import { execProbesBenchmark } from './exec-probes.js';
 import { failoverBenchmark } from './failover.js';
 import { footprintBenchmark } from './footprint.js';
@@ -29,6 +30,7 @@ const benchmarks: Readonly<Record<string, (sizes: Sizes) => Promise<void>>> = {
   partition: partitionBenchmark,
   access: accessBenchmark,
   'exec-probes': execProbesBenchmark,
+  density: densityBenchmark,
 };
 
 function refuse(why: string): never {

@@ -5,6 +5,7 @@ import type { System } from '@podplane/api/system';
 import type { Agent } from './agent.js';
 import type { Watchdog } from './fencing/watchdog.js';
 import type { Log } from './log.js';
+import type { CareSettings } from './node/node-care.js';
 import type { HostFallback, NodeFlags } from './node/node-status.js';
 import type { HostReading } from './node/pressure.js';
 import type { TerminationMessages } from './pods/termination-messages.js';
@@ -30,8 +31,10 @@ export interface AgentOptions {
   readonly labels: Readonly<Record<string, string>>;
   readonly taints: readonly Taint[];
   readonly fallback: HostFallback;
-  /** Looks at memory, disk and process ids of the host. */
-  readonly readHost: () => HostReading;
+  /** Looks at memory, disks and process ids of the host. engineFolder: where the engine says it keeps its data. */
+  readonly readHost: (engineFolder: string | undefined) => HostReading;
+  /** When the node is short of something and when images go. Default: as the kubelet. */
+  readonly care?: CareSettings;
   /** Default: exec, HTTP and TCP for real. */
   readonly probes?: ProbeExecutor;
   /** Reads what containers say at their end. Default: nobody does. */

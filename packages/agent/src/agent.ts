@@ -9,6 +9,7 @@ import { FenceKeeper } from './fencing/keeper.js';
 import type { Log } from './log.js';
 import { labelledAddresses, PodAddresses } from './network/pod-addresses.js';
 import { GracefulShutdown } from './node/graceful-shutdown.js';
+import { NodeCare } from './node/node-care.js';
 import { NodeState } from './node/node-state.js';
 import { ContainerCache } from './pods/container-cache.js';
 import { ImagePulls } from './pods/image-pulls.js';
@@ -23,8 +24,7 @@ import type { PortClosed } from './session/port.js';
 import { type AfterRefusal, Refusals } from './session/refusals.js';
 import { SessionClient } from './session/session.js';
 import { loadState } from './state/load-state.js';
-import { encodeState } from './state/records.js';
-import { stateOf } from './state/state-of.js';
+import { stateText } from './state/state-of.js';
 import { StateWriter } from './state/state-store.js';
 import { atMost } from './time.js';
 import { type TunnelTarget, tunnelTarget } from './tunnel-target.js';
@@ -32,7 +32,6 @@ import { VolumeKeeper } from './volumes/keeper.js';
 import type { PodFiles } from './volumes/pod-files.js';
 
 const NODE_STATUS_MS = 300_000;
-const HOST_CHECK_MS = 30_000;
 /** Of pods whose objects were removed without waiting for their end. */
 const GONE_GRACE_SECONDS = 1;
 /** How long the first answer of the engine is waited for. */
@@ -67,6 +66,7 @@ export class Agent implements WorkerHost {
   private readonly monitor: EngineMonitor;
   private readonly writer: StateWriter;
   readonly volumes: VolumeKeeper;
+  private readonly care: NodeCare;
   private readonly tunnels: { open(request: OpenTunnel): void; close(): Promise<void> } | undefined;
   private clusterCIDR = '';
   private clusterId = '';
@@ -84,7 +84,7 @@ export class Agent implements WorkerHost {
     this.log = log;
     this.nodeName = flags.nodeName;
     this.addresses = new PodAddresses(system.clock, log);
-    this.pulls = new ImagePulls(runtime);
+    this.pulls = new ImagePulls(runtime, (name, before, id) => this.care.pulled.pulled(name, before, id, system.clock.now()));
     this.files = options.files;
     this.probes = options.probes ?? networkProbeExecutor(runtime, system.timers);
     this.messages = options.messages;
@@ -106,6 +106,7 @@ export class Agent implements WorkerHost {
         up: (info, network) => {
           this.node.engineUp(info, network);
           this.fence.engineUp();
+          this.care.measure();
           this.connect();
           for (const worker of this.workers.values()) worker.soon();
         },
@@ -140,6 +141,8 @@ export class Agent implements WorkerHost {
     this.ending = new GracefulShutdown({ system, log, session: this.session, pods: () => this.workers.values() });
     this.writer = new StateWriter(system, options.state, () => this.stateText(), log);
     this.volumes = new VolumeKeeper(this, this.workers);
+    const care = { system, runtime, log, cache: this.cache, node: this.node, settings: options.care ?? {}, changed: () => this.changed() };
+    this.care = new NodeCare({ ...care, pods: () => this.workers.values(), event: (event) => this.session.event(event) });
     this.tunnels = options.tunnels?.(this);
   }
 
@@ -149,8 +152,8 @@ export class Agent implements WorkerHost {
     this.restore();
     this.monitor.start();
     this.timers.push(this.system.timers.after(ENGINE_ANSWER_MS, () => this.connect()));
-    this.every(HOST_CHECK_MS, () => this.node.check());
     this.volumes.start();
+    this.care.start();
     this.every(NODE_STATUS_MS, () => this.session.reportNode(this.node.status));
   }
 
@@ -174,6 +177,7 @@ export class Agent implements WorkerHost {
     for (const timer of this.timers) timer.cancel();
     this.fence.stop();
     this.volumes.stop();
+    this.care.stop();
     const ending = Promise.all([this.tunnels?.close(), this.monitor.stop()]);
     this.session.stop();
     for (const worker of this.workers.values()) worker.stop();
@@ -343,8 +347,6 @@ export class Agent implements WorkerHost {
     this.lastDisconnect = text;
   }
 
-  // --- addresses and orphans ---
-
   private setPodCIDR(cidr: string): void {
     const before = this.addresses.cidr;
     if (cidr === before) return;
@@ -371,14 +373,13 @@ export class Agent implements WorkerHost {
     return refFromLabels(uid, this.cache.ofPod(uid)[0]?.labels ?? {});
   }
 
-  // --- state ---
-
   private restore(): void {
     const state = loadState(this.options.state, this.nodeName, this.system.clock, this.log);
     if (state === undefined) return;
     this.clusterCIDR = state.clusterCIDR;
     this.clusterId = state.clusterId;
     for (const uid of state.terminated) this.terminated.add(uid);
+    this.care.pulled.restore(state.images);
     this.references.restore(state);
     for (const pod of state.pods) {
       const { uid } = podRef(pod);
@@ -390,9 +391,8 @@ export class Agent implements WorkerHost {
   }
 
   private stateText(): string {
-    const { nodeName, clusterCIDR, clusterId, references, workers, terminated } = this;
-    const { clock } = this.system;
-    const now = { wall: clock.now(), monotonic: clock.monotonic() };
-    return encodeState(stateOf({ nodeName, podCIDR: this.addresses.cidr, clusterCIDR, clusterId, references, workers, terminated }), now);
+    const { nodeName, clusterCIDR, clusterId, references, workers, terminated, care } = this;
+    const sources = { nodeName, clusterCIDR, clusterId, references, workers, terminated, images: care.pulled.list };
+    return stateText({ ...sources, podCIDR: this.addresses.cidr }, this.system.clock);
   }
 }

@@ -18,9 +18,11 @@ import type { Log } from './log.js';
 import { NodeDevices, type NodeResources } from './node/devices.js';
 import { defaultShutdownLimits, type ShutdownLimits } from './node/graceful-shutdown.js';
 import { hostShutsDown } from './node/host-shutdown.js';
+import type { CareSettings } from './node/node-care.js';
 import { readHost } from './node/pressure.js';
 import { TerminationMessages } from './pods/termination-messages.js';
 import { DockerRuntime } from './runtime/docker/docker-runtime.js';
+import type { ContainerRuntime } from './runtime/types.js';
 import { grpcSessionPort } from './session/grpc-port.js';
 import { grpcTunnels } from './session/grpc-tunnel.js';
 import { NODE_REMOVED } from './session/refusals.js';
@@ -55,10 +57,14 @@ export interface RunAgentOptions {
   readonly resources?: NodeResources | undefined;
   /** Processes that each container may have. Default: any number. */
   readonly podPidsLimit?: number | undefined;
+  /** When the node is short of something and when images go. Default: as the kubelet. */
+  readonly care?: CareSettings | undefined;
   readonly version?: string | undefined;
   readonly logLevel?: string | undefined;
   /** How pods end when the host shuts down. */
   readonly shutdown?: ShutdownLimits | undefined;
+  /** Stands between the agent and its engine. For tests: how else would one end an agent between two of its steps. */
+  readonly engine?: ((docker: ContainerRuntime) => ContainerRuntime) | undefined;
   /** Ends the agent as SIGTERM does. */
   readonly signal?: AbortSignal | undefined;
   /** Where log lines go. Default: standard error. */
@@ -132,14 +138,15 @@ async function begin(
 
   const tunnels = grpcTunnels(options.server, current);
   letGo.push(() => tunnels.close());
-  const runtime = new DockerRuntime(system, { socketPath: options.dockerSocket, maxCalls: options.maxEngineCalls, machineId });
-  letGo.push(() => runtime.close());
+  const docker = new DockerRuntime(system, { socketPath: options.dockerSocket, maxCalls: options.maxEngineCalls, machineId });
+  letGo.push(() => docker.close());
+  const runtime = options.engine?.(docker) ?? docker;
   const connect = grpcSessionPort(options.server, current);
   const agent = new Agent({
     system,
     runtime,
     log,
-    watchdog: new DockerWatchdog({ nodeName, dataDir: resolve(options.dataDir), runtime }),
+    watchdog: new DockerWatchdog({ nodeName, dataDir: resolve(options.dataDir), runtime: docker }),
     leaseClock: suspendCountingClock(),
     files: new PodFiles({ dataDir: resolve(options.dataDir), runtime, clock: system.clock, log }),
     connect: (handlers) => {
@@ -165,7 +172,8 @@ async function begin(
     labels: options.labels ?? {},
     taints: options.taints ?? [],
     fallback: { cpus: cpus().length, memoryBytes: totalmem(), kernelVersion: kernelRelease(), architecture: arch() },
-    readHost: () => readHost(options.dataDir),
+    readHost: (engineFolder) => readHost(options.dataDir, engineFolder),
+    care: options.care ?? {},
     messages: new TerminationMessages(join(resolve(options.dataDir), 'termination'), runtime),
     tunnels: (one) => {
       const usage = new UsageSampler({ system, runtime, containers: () => runningContainers(one.cache) });

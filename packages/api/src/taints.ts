@@ -42,3 +42,9 @@ export const TAINT_SUSPECT = 'podplane.dev/suspect';
 export const TAINT_SHUTTING_DOWN = 'podplane.dev/shutting-down';
 /** Not set by anybody here: what a toleration of cordoned nodes names. */
 export const TAINT_UNSCHEDULABLE = 'node.kubernetes.io/unschedulable';
+/** By condition of a node: the taint that keeps new pods away while it is True. */
+export const PRESSURE_TAINTS: Readonly<Record<string, string>> = {
+  MemoryPressure: 'node.kubernetes.io/memory-pressure',
+  DiskPressure: 'node.kubernetes.io/disk-pressure',
+  PIDPressure: 'node.kubernetes.io/pid-pressure',
+};

@@ -21,6 +21,8 @@ export type FakeCall =
   | 'removeVolume'
   | 'volumePath'
   | 'seesPath'
+  | 'removeImage'
+  | 'footprint'
   | 'exec';
 
 /** How containers of an image behave. */

@@ -2,6 +2,7 @@
 // simulations of the agent. What Docker does beyond the contract of runtime/types.ts is not imitated, except where pods depend on it.
 import { RuntimeError } from '@podplane/agent/runtime/errors';
 import {
+  type ContainerFootprint,
   type ContainerHint,
   type ContainerInfo,
   type ContainerRuntime,
@@ -19,6 +20,7 @@ import {
   type RegistryAuth,
   type StreamsHandle,
 } from '@podplane/agent/runtime/types';
+import { type FakeUses, fakeFootprint, removeFakeImage } from './fake-footprint.js';
 import type { FakeCall, FakeContainer, FakeImage, FakeRuntimeOptions, HintWatcher, OrderedFailure } from './fake-runtime-types.js';
 import { fakeAttach, fakeExec, noFiles } from './fake-streams.js';
 
@@ -33,6 +35,7 @@ export class FakeRuntime implements ContainerRuntime {
   readonly registry = new Map<string, FakeImage>();
   /** Every call in order: "start web". */
   readonly calls: string[] = [];
+  readonly uses: FakeUses = new Map();
   readonly latency: Partial<Record<FakeCall, number>>;
   /** Told of each container that begins or ceases to run. */
   onChange: (container: FakeContainer, change: 'started' | 'ended') => void = () => undefined;
@@ -88,8 +91,6 @@ export class FakeRuntime implements ContainerRuntime {
       ({ info }) => info.state === 'running' && info.labels[LABEL_POD_UID] === podUid && info.labels[LABEL_CONTAINER] === container,
     );
   }
-
-  // --- the contract ---
 
   async info(): Promise<EngineInfo> {
     await this.call('info', '');
@@ -277,9 +278,9 @@ export class FakeRuntime implements ContainerRuntime {
     return fakeExec(one, command, this.options.system);
   }
 
-  searchPath(): Promise<string | undefined> {
-    return Promise.resolve(undefined);
-  }
+  removeImage = (image: string): Promise<void> => this.call('removeImage', image).then(() => removeFakeImage(this, image));
+  footprint = (id: string): Promise<ContainerFootprint | undefined> => this.call('footprint', id).then(() => fakeFootprint(this, id));
+  searchPath = (): Promise<string | undefined> => Promise.resolve(undefined);
 
   async attach(containerId: string): Promise<StreamsHandle> {
     return fakeAttach(await this.live('exec', containerId));

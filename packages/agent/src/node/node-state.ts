@@ -7,6 +7,7 @@ import type { NodeFacts } from '../pods/worker-types.js';
 import type { EngineInfo } from '../runtime/types.js';
 import { type EngineState, goArchitecture, type HostFallback, type NodeFlags, nodeLabels, nodeStatus } from './node-status.js';
 import type { HostReading } from './pressure.js';
+import type { PressureType } from './thresholds.js';
 
 export interface NodeStateOptions {
   readonly clock: Clock;
@@ -14,7 +15,7 @@ export interface NodeStateOptions {
   readonly flags: NodeFlags;
   readonly fallback: HostFallback;
   readonly labels: Readonly<Record<string, string>>;
-  readonly readHost: () => HostReading;
+  readonly readHost: (engineFolder: string | undefined) => HostReading;
   /** The status changed. */
   readonly report: (status: NodeStatus) => void;
 }
@@ -24,9 +25,10 @@ export class NodeState {
   private engine: EngineState = { state: 'down', info: undefined, problem: 'not asked yet' };
   private dockerNetwork: string | undefined;
   private reading: HostReading;
+  private pressures: ReadonlySet<PressureType> = new Set();
 
   constructor(private readonly options: NodeStateOptions) {
-    this.reading = options.readHost();
+    this.reading = this.read();
     this.status = this.compute(undefined);
   }
 
@@ -50,6 +52,7 @@ export class NodeState {
       security: this.engine.info?.security,
       devices: flags.devices,
       pidsLimit: flags.pidsLimit,
+      pressures: this.pressures,
     };
   }
 
@@ -67,15 +70,29 @@ export class NodeState {
     this.update();
   }
 
-  /** Looks at the host again. */
-  check(): void {
-    this.reading = this.options.readHost();
+  /** What the host is like now. */
+  read(): HostReading {
+    return this.options.readHost(this.engine.info?.rootDir);
+  }
+
+  /** What the host is like, and what it is short of. */
+  noteHost(reading: HostReading, pressures: ReadonlySet<PressureType>): void {
+    this.reading = reading;
+    this.pressures = pressures;
     this.update();
   }
 
   private compute(previous: NodeStatus | undefined): NodeStatus {
     const { flags, fallback, clock } = this.options;
-    return nodeStatus({ flags, fallback, engine: this.engine, reading: this.reading, previous, now: clock.now() });
+    return nodeStatus({
+      flags,
+      fallback,
+      engine: this.engine,
+      reading: this.reading,
+      pressures: this.pressures,
+      previous,
+      now: clock.now(),
+    });
   }
 
   private update(): void {

@@ -3,7 +3,8 @@ import { type NodeStatusInput, nodeLabels, nodeStatus } from './node-status.js';
 import { readHost } from './pressure.js';
 
 const GIB = 1024 ** 3;
-const quiet = { memoryAvailableBytes: GIB, diskTotalBytes: 100 * GIB, diskAvailableBytes: 50 * GIB, pidsUsed: 100, pidsMax: 32_768 };
+const disk = { totalBytes: 100 * GIB, availableBytes: 50 * GIB, inodesTotal: 100, inodesFree: 50 };
+const quiet = { memoryTotalBytes: 4 * GIB, memoryAvailableBytes: GIB, disk, imageDisk: undefined, pidsUsed: 100, pidsMax: 32_768 };
 const info = {
   version: '20.10.24',
   operatingSystem: 'Debian',
@@ -33,6 +34,7 @@ function input(change: Partial<NodeStatusInput> = {}): NodeStatusInput {
     engine: { state: 'up', info, networkReady: true },
     fallback: { cpus: 1, memoryBytes: GIB, kernelVersion: '0', architecture: 'x64' },
     reading: quiet,
+    pressures: new Set(),
     previous: undefined,
     now: 1_800_000_000_000,
     ...change,
@@ -75,7 +77,7 @@ describe('nodeStatus', () => {
       message: 'container engine not reachable: no socket',
     });
     expect(down.capacity).toMatchObject({ cpu: '1', memory: '1048576Ki' });
-    expect(conditionsOf({ reading: { ...quiet, memoryAvailableBytes: 1, diskAvailableBytes: 1, pidsUsed: 32_700 } })).toMatchObject({
+    expect(conditionsOf({ pressures: new Set(['MemoryPressure', 'DiskPressure', 'PIDPressure']) })).toMatchObject({
       MemoryPressure: 'True AgentHasInsufficientMemory',
       DiskPressure: 'True AgentHasDiskPressure',
       PIDPressure: 'True AgentHasInsufficientPID',
@@ -100,9 +102,11 @@ describe('nodeStatus', () => {
   });
 
   it('the host can be read', () => {
-    const reading = readHost('/');
-    expect(reading.diskTotalBytes).toBeGreaterThan(0);
+    const reading = readHost('/', '/');
+    expect(reading.disk?.totalBytes).toBeGreaterThan(0);
+    expect(reading.imageDisk).toEqual(reading.disk);
     expect(reading.memoryAvailableBytes).toBeGreaterThan(0);
-    expect(readHost('/does/not/exist').diskTotalBytes).toBeUndefined();
+    expect(reading.memoryTotalBytes).toBeGreaterThan(reading.memoryAvailableBytes ?? Number.POSITIVE_INFINITY);
+    expect(readHost('/does/not/exist', undefined)).toMatchObject({ disk: undefined, imageDisk: undefined });
   });
 });

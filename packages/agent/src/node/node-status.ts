@@ -5,6 +5,7 @@ import type { EngineInfo } from '../runtime/types.js';
 import { rfc3339 } from '../time.js';
 import type { NodeDevices } from './devices.js';
 import type { HostReading } from './pressure.js';
+import type { PressureType } from './thresholds.js';
 
 export interface NodeFlags {
   readonly nodeName: string;
@@ -37,10 +38,6 @@ export type EngineState =
   | { readonly state: 'up'; readonly info: EngineInfo; readonly networkReady: boolean }
   | { readonly state: 'down'; readonly info: EngineInfo | undefined; readonly problem: string };
 
-const MEMORY_LOW_BYTES = 100 * 1024 * 1024;
-const DISK_LOW = 0.05;
-const PIDS_LOW = 0.05;
-
 /** Docker says x86_64, Go (and Kubernetes' labels) amd64. */
 export function goArchitecture(architecture: string): string {
   if (architecture === 'x86_64' || architecture === 'x64') return 'amd64';
@@ -64,6 +61,8 @@ export interface NodeStatusInput {
   readonly engine: EngineState;
   readonly fallback: HostFallback;
   readonly reading: HostReading;
+  /** What the node is short of. */
+  readonly pressures: ReadonlySet<PressureType>;
   readonly previous: NodeStatus | undefined;
   /** ms since 1970 */
   readonly now: number;
@@ -74,7 +73,7 @@ export function nodeStatus(input: NodeStatusInput): NodeStatus {
   const { info } = engine;
   const cpuMillis = flags.cpuMillis ?? (info?.cpus || fallback.cpus) * 1000;
   const memoryBytes = flags.memoryBytes ?? (info?.memoryBytes || fallback.memoryBytes);
-  const disk = reading.diskTotalBytes;
+  const disk = reading.imageDisk?.totalBytes ?? reading.disk?.totalBytes;
   const diskCapacity = disk === undefined ? {} : { 'ephemeral-storage': kibi(disk) };
   const diskAllocatable = disk === undefined ? {} : { 'ephemeral-storage': kibi(disk * 0.9) };
   const pods = String(flags.maxPods);
@@ -113,31 +112,18 @@ export function nodeStatus(input: NodeStatusInput): NodeStatus {
 }
 
 function conditions(input: NodeStatusInput): NodeCondition[] {
-  const { reading, previous, now } = input;
-  const low = (left: number | undefined, limit: number): boolean => left !== undefined && left < limit;
-  const memory = low(reading.memoryAvailableBytes, MEMORY_LOW_BYTES);
-  const disk = reading.diskTotalBytes !== undefined && low(reading.diskAvailableBytes, reading.diskTotalBytes * DISK_LOW);
-  const pids =
-    reading.pidsMax !== undefined && reading.pidsUsed !== undefined && low(reading.pidsMax - reading.pidsUsed, reading.pidsMax * PIDS_LOW);
+  const { pressures, previous, now } = input;
+  const [memory, disk, pids] = (['MemoryPressure', 'DiskPressure', 'PIDPressure'] as const).map((type) => pressures.has(type));
   const list: readonly (readonly [string, boolean, string, string])[] = [
-    [
-      'MemoryPressure',
-      memory,
-      memory ? 'AgentHasInsufficientMemory' : 'AgentHasSufficientMemory',
-      memory ? 'less than 100Mi of memory are available' : 'enough memory is available',
-    ],
-    [
-      'DiskPressure',
-      disk,
-      disk ? 'AgentHasDiskPressure' : 'AgentHasNoDiskPressure',
-      disk ? 'less than 5 % of the disk are free' : 'enough of the disk is free',
-    ],
-    [
-      'PIDPressure',
-      pids,
-      pids ? 'AgentHasInsufficientPID' : 'AgentHasSufficientPID',
-      pids ? 'less than 5 % of process ids are free' : 'enough process ids are free',
-    ],
+    memory === true
+      ? ['MemoryPressure', true, 'AgentHasInsufficientMemory', 'agent has insufficient memory available']
+      : ['MemoryPressure', false, 'AgentHasSufficientMemory', 'agent has sufficient memory available'],
+    disk === true
+      ? ['DiskPressure', true, 'AgentHasDiskPressure', 'agent has disk pressure']
+      : ['DiskPressure', false, 'AgentHasNoDiskPressure', 'agent has no disk pressure'],
+    pids === true
+      ? ['PIDPressure', true, 'AgentHasInsufficientPID', 'agent has insufficient PID available']
+      : ['PIDPressure', false, 'AgentHasSufficientPID', 'agent has sufficient PID available'],
     ['Ready', ...ready(input.engine)],
   ];
   return list.map(([type, holds, reason, message]) => {

@@ -1,18 +1,31 @@
-// Looks at what the host is short of: memory, disk, process ids. What follows from it is in node-status.ts.
+// Looks at what the host is short of: memory, disks, process ids. What follows from it is thresholds.ts.
 import { readFileSync, statfsSync } from 'node:fs';
 
+export interface DiskReading {
+  readonly totalBytes: number;
+  readonly availableBytes: number;
+  readonly inodesTotal: number;
+  readonly inodesFree: number;
+}
+
+/** What cannot be read is undefined. */
 export interface HostReading {
+  readonly memoryTotalBytes: number | undefined;
   readonly memoryAvailableBytes: number | undefined;
-  readonly diskTotalBytes: number | undefined;
-  readonly diskAvailableBytes: number | undefined;
+  /** Where the agent's own files are (the kubelet's nodefs). */
+  readonly disk: DiskReading | undefined;
+  /** Where the engine keeps images, containers and volumes (imagefs). Often the same disk. */
+  readonly imageDisk: DiskReading | undefined;
   readonly pidsUsed: number | undefined;
   readonly pidsMax: number | undefined;
 }
 
-const NOTHING: HostReading = {
+/** A host of which nothing is known. */
+export const NO_READING: HostReading = {
+  memoryTotalBytes: undefined,
   memoryAvailableBytes: undefined,
-  diskTotalBytes: undefined,
-  diskAvailableBytes: undefined,
+  disk: undefined,
+  imageDisk: undefined,
   pidsUsed: undefined,
   pidsMax: undefined,
 };
@@ -25,17 +38,30 @@ function attempt<T>(read: () => T | undefined): T | undefined {
   }
 }
 
-/** folder: where containers' data is, or the agent's own. What cannot be read is undefined. */
-export function readHost(folder: string): HostReading {
-  const disk = attempt(() => statfsSync(folder));
+function readDisk(folder: string): DiskReading | undefined {
+  return attempt(() => {
+    const disk = statfsSync(folder);
+    return {
+      totalBytes: disk.blocks * disk.bsize,
+      availableBytes: disk.bavail * disk.bsize,
+      inodesTotal: disk.files,
+      inodesFree: disk.ffree,
+    };
+  });
+}
+
+/** folder: the agent's own; engineFolder: where the engine keeps its data, on this machine; undefined: not seen from here. */
+export function readHost(folder: string, engineFolder: string | undefined): HostReading {
+  const memory = attempt(() => readFileSync('/proc/meminfo', 'latin1')) ?? '';
+  const kilobytes = (name: string): number | undefined => {
+    const found = new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(memory)?.[1];
+    return found === undefined ? undefined : Number(found) * 1024;
+  };
   return {
-    ...NOTHING,
-    memoryAvailableBytes: attempt(() => {
-      const kilobytes = /^MemAvailable:\s+(\d+) kB$/m.exec(readFileSync('/proc/meminfo', 'latin1'))?.[1];
-      return kilobytes === undefined ? undefined : Number(kilobytes) * 1024;
-    }),
-    diskTotalBytes: disk === undefined ? undefined : disk.blocks * disk.bsize,
-    diskAvailableBytes: disk === undefined ? undefined : disk.bavail * disk.bsize,
+    memoryTotalBytes: kilobytes('MemTotal'),
+    memoryAvailableBytes: kilobytes('MemAvailable'),
+    disk: readDisk(folder),
+    imageDisk: engineFolder === undefined ? undefined : readDisk(engineFolder),
     pidsUsed: attempt(() => {
       const used = /^\S+ \S+ \S+ \d+\/(\d+) /.exec(readFileSync('/proc/loadavg', 'latin1'))?.[1];
       return used === undefined ? undefined : Number(used);

@@ -16,7 +16,11 @@ export class ImagePulls {
   private readonly queue: (() => void)[] = [];
   private running = 0;
 
-  constructor(private readonly runtime: Pick<ContainerRuntime, 'pullImage'>) {}
+  constructor(
+    private readonly runtime: Pick<ContainerRuntime, 'pullImage' | 'imagePresent'>,
+    /** An image was pulled; before: id of what had the name until then. */
+    private readonly pulled: (name: string, before: string | undefined, id: string) => void = () => undefined,
+  ) {}
 
   /** Pulls or joins the pull under way. The pull itself ends when nobody waits for it any more. Rejects with RuntimeError. */
   async pull(
@@ -31,7 +35,7 @@ export class ImagePulls {
       const abort = new AbortController();
       const listeners = new Set<(text: string, done: number, total: number) => void>();
       const report = (done: number, total: number, text: string): void => listeners.forEach((listener) => listener(text, done, total));
-      const promise = this.limited(() => this.runtime.pullImage(image, auth, report, abort.signal)).finally(() => this.pulls.delete(key));
+      const promise = this.limited(() => this.fetch(image, auth, report, abort.signal)).finally(() => this.pulls.delete(key));
       promise.catch(() => undefined);
       pull = { promise, abort, listeners, waiters: 0 };
       this.pulls.set(key, pull);
@@ -51,6 +55,18 @@ export class ImagePulls {
       pull.waiters--;
       if (pull.waiters === 0) abort.abort();
     }
+  }
+
+  private async fetch(
+    image: string,
+    auth: RegistryAuth | undefined,
+    report: (done: number, total: number, text: string) => void,
+    signal: AbortSignal,
+  ): Promise<ImageInfo> {
+    const before = await this.runtime.imagePresent(image);
+    const info = await this.runtime.pullImage(image, auth, report, signal);
+    this.pulled(image, before?.id, info.id);
+    return info;
   }
 
   private async limited<T>(work: () => Promise<T>): Promise<T> {

@@ -1,11 +1,28 @@
 // What a node refuses to run although it was placed there: it lacks what the pod demands for its safety. Such a pod fails, as with the kubelet,
 // and its controller makes another one. Pure.
 import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
+import { qosClass } from '@podplane/api/kinds/pod-spec/qos';
+import { PRESSURE_TAINTS, tolerationFor } from '@podplane/api/taints';
+import type { PressureType } from '../node/thresholds.js';
 import { podContainers } from './planner/containers.js';
+import { EVICTED } from './planner/types.js';
 
 export interface NodeVerdict {
   readonly reason: string;
   readonly message: string;
+}
+
+/** Pods of this priority are the system's own: the node needs them most when it is short of something. */
+const SYSTEM_CRITICAL = 2_000_000_000;
+
+/** Why a node that is short of something takes no such pod; undefined: it does. The kubelet's rule and words. */
+export function pressureVerdict(pod: Pod, pressures: ReadonlySet<PressureType>): NodeVerdict | undefined {
+  if (pressures.size === 0 || pod.spec === undefined || (pod.spec.priority ?? 0) >= SYSTEM_CRITICAL) return undefined;
+  if (pressures.size === 1 && pressures.has('MemoryPressure')) {
+    const taint = { key: PRESSURE_TAINTS['MemoryPressure'] ?? '', effect: 'NoSchedule' };
+    if (qosClass(pod.spec) !== 'BestEffort' || tolerationFor(pod.spec.tolerations, taint) !== undefined) return undefined;
+  }
+  return { reason: EVICTED, message: `The node had condition: [${[...pressures].join(' ')}]. ` };
 }
 
 /** features: what the engine enforces, as it names them ("seccomp", "apparmor", "selinux"). undefined: nothing speaks against the pod. */

@@ -7,6 +7,7 @@ import type { FenceKeeper } from '../fencing/keeper.js';
 import type { Log } from '../log.js';
 import type { PodAddresses } from '../network/pod-addresses.js';
 import type { NodeDevices } from '../node/devices.js';
+import type { PressureType } from '../node/thresholds.js';
 import type { ProbeExecutor } from '../probes/executor.js';
 import type { ProbeState } from '../probes/probe-state.js';
 import type { ContainerRuntime } from '../runtime/types.js';
@@ -30,6 +31,8 @@ export interface NodeFacts {
   readonly devices: NodeDevices | undefined;
   /** Processes that each container may have. */
   readonly pidsLimit: number | undefined;
+  /** What the node is short of. */
+  readonly pressures: ReadonlySet<PressureType>;
 }
 
 /** The agent as pod workers see it. */

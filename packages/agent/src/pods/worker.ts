@@ -10,7 +10,7 @@ import type { Fence } from '../fencing/fence.js';
 import { type ContainerInfo, PAUSE_CONTAINER } from '../runtime/types.js';
 import { activeMsLeft, DEADLINE_EXCEEDED } from './deadline.js';
 import { type PodRef, podRef } from './names.js';
-import { nodeVerdict } from './node-verdict.js';
+import { nodeVerdict, pressureVerdict } from './node-verdict.js';
 import { allDone, findContainer } from './planner/containers.js';
 import { alive, containerNameOf } from './planner/observed.js';
 import { isTerminalPhase, plan } from './planner/plan.js';
@@ -143,6 +143,11 @@ export class PodWorker implements StepContext, PodReportSource {
     const graceMs = Math.min(limitMs, this.ownGraceSeconds() * 1000);
     this.fail(reason, message, graceMs);
     if (held?.end !== undefined) this.end(Math.min(held.end, graceMs / 1000));
+  }
+
+  /** It ends or has ended: none of its containers will be started again. */
+  get over(): boolean {
+    return this.memory.phase !== 'sync' || isTerminalPhase(this.status?.phase);
   }
 
   /** Ends the pod as failed because it used more of the node than it may. */
@@ -286,9 +291,9 @@ export class PodWorker implements StepContext, PodReportSource {
   /** Before anything of it was started: a node that cannot keep the pod safe does not run it. */
   private checkNode(): void {
     const { pod, memory, host } = this;
-    const { security } = host.facts();
+    const { security, pressures } = host.facts();
     if (pod === undefined || this.limited === undefined || security === undefined || memory.sandbox.attempt >= 0) return;
-    const verdict = nodeVerdict(pod, security);
+    const verdict = nodeVerdict(pod, security) ?? pressureVerdict(pod, pressures);
     if (verdict === undefined) return;
     this.memory = { ...memory, failed: verdict };
     host.event({ pod: this.ref, fieldPath: '', type: 'Warning', ...verdict });

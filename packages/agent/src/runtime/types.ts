@@ -163,6 +163,15 @@ export interface ImageInfo {
   readonly user?: string | undefined;
 }
 
+/** What a container takes of its node now; 0 for what was not asked for. */
+export interface ContainerFootprint {
+  /** Without cache that can be dropped. */
+  readonly memoryBytes: number;
+  readonly processes: number;
+  /** Its own layer and its logs. */
+  readonly diskBytes: number;
+}
+
 export type RuntimeErrorCode =
   | 'unreachable' // no engine answers
   | 'permission' // the socket may not be opened
@@ -237,6 +246,10 @@ export interface ContainerRuntime {
     signal: AbortSignal,
   ): Promise<ImageInfo>;
   listImages(): Promise<readonly ImageInfo[]>;
+  /** Takes the name off; the image goes with its last name. Not there: no error. A container has it: conflict. */
+  removeImage(image: string): Promise<void>;
+  /** processes: memory and their number; disk: takes the engine a walk over the container's layer. undefined: no such container. */
+  footprint(containerId: string, what: 'processes' | 'disk'): Promise<ContainerFootprint | undefined>;
   /** Reads a docker-archive. */
   loadImage(archive: AsyncIterable<Uint8Array>): Promise<void>;
   createVolume(
@@ -306,6 +319,8 @@ export interface EngineInfo {
   readonly memoryBytes: number;
   readonly cgroupDriver: string;
   readonly cgroupVersion: string;
+  /** Where the engine keeps images, containers and volumes, on its own host. */
+  readonly rootDir?: string | undefined;
   /** What it enforces: "seccomp", "apparmor", "selinux". */
   readonly security: readonly string[];
 }

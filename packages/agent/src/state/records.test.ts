@@ -43,6 +43,7 @@ function stateOf(): AgentState {
       ],
     ]),
     terminated: ['gone'],
+    images: [{ name: 'r/i:1', id: 'sha256:a', pulledAt: 1_000, usedAt: 2_000 }],
   };
 }
 

@@ -4,6 +4,7 @@ import { ConfigMap } from '@podplane/api/gen/podplane/core/v1/config_map';
 import { PersistentVolume } from '@podplane/api/gen/podplane/core/v1/persistent_volume';
 import { Pod, PodStatus } from '@podplane/api/gen/podplane/core/v1/pod';
 import { Secret } from '@podplane/api/gen/podplane/core/v1/secret';
+import type { PulledImage } from '../images/image-gc.js';
 import type { BackOff, ContainerMemory, LastRun, PodMemory, PodPhase } from '../pods/planner/types.js';
 import { FRESH_POD } from '../pods/pod-memory.js';
 import type { KeptPod } from '../pods/worker.js';
@@ -25,6 +26,8 @@ export interface AgentState {
   readonly kept: ReadonlyMap<string, KeptPod>;
   /** Uids of pods that ended here. */
   readonly terminated: readonly string[];
+  /** Images that this agent pulled. */
+  readonly images: readonly PulledImage[];
 }
 
 interface Times {
@@ -52,6 +55,7 @@ export function encodeState(state: AgentState, now: Times): string {
     claims: Object.fromEntries([...state.claims].map(([key, volume]) => [key, PersistentVolume.toJSON(volume)])),
     kept: Object.fromEntries([...state.kept].map(([uid, kept]) => [uid, encodeKept(kept, now)])),
     terminated: state.terminated,
+    images: state.images,
   });
 }
 
@@ -76,10 +80,16 @@ export function decodeState(source: string, now: Times): AgentState | undefined 
       ),
       kept,
       terminated: list(json.terminated).filter((uid) => typeof uid === 'string'),
+      images: list(json.images).flatMap((image) => (isRecord(image) ? [decodeImage(image, now)] : [])),
     };
   } catch {
     return undefined;
   }
+}
+
+function decodeImage(json: Json, now: Times): PulledImage {
+  const past = (value: unknown): number => Math.min(now.wall, number(value, now.wall));
+  return { name: text(json.name), id: text(json.id), pulledAt: past(json.pulledAt), usedAt: past(json.usedAt) };
 }
 
 function encodeKept(kept: KeptPod, now: Times): unknown {

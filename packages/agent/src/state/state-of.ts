@@ -1,15 +1,16 @@
 // Collects what the agent remembers over a restart. How it is written is records.ts.
+import type { Clock } from '@podplane/api/system';
 import type { PodWorker } from '../pods/worker.js';
 import type { AssignmentStore } from '../session/assignments.js';
-import type { AgentState } from './records.js';
+import { type AgentState, encodeState } from './records.js';
 
-export interface StateSources extends Pick<AgentState, 'nodeName' | 'podCIDR' | 'clusterCIDR' | 'clusterId'> {
+export interface StateSources extends Pick<AgentState, 'nodeName' | 'podCIDR' | 'clusterCIDR' | 'clusterId' | 'images'> {
   readonly references: AssignmentStore;
   readonly workers: ReadonlyMap<string, PodWorker>;
   readonly terminated: ReadonlySet<string>;
 }
 
-export function stateOf({ references, workers, terminated, ...rest }: StateSources): AgentState {
+function stateOf({ references, workers, terminated, ...rest }: StateSources): AgentState {
   const kept = new Map(
     [...workers].map(([uid, worker]) => [
       uid,
@@ -25,4 +26,9 @@ export function stateOf({ references, workers, terminated, ...rest }: StateSourc
     secrets: [...references.secrets.values()],
     claims: references.claims,
   };
+}
+
+/** The state file's text. */
+export function stateText(sources: StateSources, clock: Clock): string {
+  return encodeState(stateOf(sources), { wall: clock.now(), monotonic: clock.monotonic() });
 }

@@ -10,6 +10,7 @@ import { dialFile } from '../connect.js';
 import { CliError, usage } from '../exit-codes.js';
 import { goOnWithoutReaders, type Io, takesTimeToEnd, untilAborted } from '../io.js';
 import { noteAgentProcess, shutDownAgent } from '../local/agent-process.js';
+import { type CareFlags, careOf, careOptions } from '../local/care-flags.js';
 import { sayReady } from '../local/children.js';
 import { down, removeLeftovers } from '../local/down.js';
 import { engineNetworks, engineSocket } from '../local/engine.js';
@@ -198,7 +199,7 @@ async function keepContext(
   await writeContext(file, good ? { ...known, server: server.address } : fresh);
 }
 
-interface AgentCommandOptions {
+interface AgentCommandOptions extends CareFlags {
   readonly data: string;
   readonly server?: string;
   readonly token?: string;
@@ -226,7 +227,7 @@ function parsePids(text: string): number {
 }
 
 function registerAgent(program: Command, io: Io): void {
-  program
+  const agent = program
     .command('agent')
     .summary('make this machine a node')
     .description(
@@ -287,10 +288,12 @@ function registerAgent(program: Command, io: Io): void {
         ...(io.env['PODPLANE_LOG'] !== 'json' && process.stderr.isTTY ? { log: plainLog(io) } : {}),
         signal: io.signal,
         shutdown,
+        care: careOf(options),
         ...(token === undefined ? {} : { token }),
         ...(options.nodeIp === undefined ? {} : { nodeIP: options.nodeIp }),
         resources: options.resource,
         podPidsLimit: options.podPidsLimit,
       });
     });
+  careOptions(agent);
 }

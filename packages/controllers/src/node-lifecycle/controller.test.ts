@@ -221,6 +221,28 @@ describe('sessions', () => {
     expect([ready('n2'), taints('n2')]).toEqual(['True', []]);
   });
 
+  it('keeps new pods away from a node that is short of something, and lets its pods run', async () => {
+    await sixOnThree();
+    const say = (type: string, status: string): void =>
+      world.edit('Node', 'n2', (draft) => {
+        if (draft.status === undefined) return;
+        draft.status.conditions = [
+          ...draft.status.conditions.filter((one) => one.type !== type),
+          { type, status, reason: '', message: '' },
+        ];
+      });
+    say('DiskPressure', 'True');
+    say('MemoryPressure', 'True');
+    say('PIDPressure', 'Unknown');
+    await pass(200, ['n1', 'n2', 'n3']);
+    expect(taints('n2')).toEqual(['node.kubernetes.io/disk-pressure:NoSchedule', 'node.kubernetes.io/memory-pressure:NoSchedule']);
+    expect(on('n2').some(isBeingDeleted)).toBe(false);
+    say('DiskPressure', 'False');
+    say('MemoryPressure', 'False');
+    await pass(200, ['n1', 'n2', 'n3']);
+    expect(taints('n2')).toEqual([]);
+  });
+
   it('keeps new pods away from a node that is not ready by its own word, and evicts only after five minutes', async () => {
     await sixOnThree();
     world.edit('Node', 'n2', (draft) => {

@@ -18,7 +18,7 @@ import { assessFleet, type Fleet, isLost, judge, type Life } from './judge.js';
 
 import { restore } from './pods.js';
 import { Stays } from './stays.js';
-import { addedAt, both, type Standing, type Taint, taintsWith, type Wanted } from './taints.js';
+import { addedAt, both, pressures, type Standing, type Taint, taintsWith, type Wanted } from './taints.js';
 
 type Node = Obj<'Node'>;
 type Condition = NonNullable<Node['status']>['conditions'][number];
@@ -201,7 +201,7 @@ export class NodeLifecycleController implements Reconciler {
         wanted = both(TAINT_SHUTTING_DOWN);
     }
     if (life.state !== 'alive') memory.aliveSince = undefined;
-    const taints = wanted === undefined ? spec.taints : taintsWith(spec.taints, wanted, context.now);
+    const taints = wanted === undefined ? spec.taints : taintsWith(spec.taints, [...wanted, ...pressures(conditions)], context.now);
     if (taints === spec.taints && conditions === status.conditions) return node;
     context.because(`node ${nameOf(node)} is ${held ? 'silent, as many others are' : wordFor(life)}`);
     return context.tx.update('Node', { ...node, spec: { ...spec, taints }, status: { ...status, conditions } }, 'any');

@@ -1,13 +1,26 @@
 // The taints that this controller keeps on nodes, and when a pod has to go because of a NoExecute taint, whoever set it.
 import type { Obj } from '@podplane/api/kinds/kind-map';
 import { controllerOf } from '@podplane/api/pod-state';
-import { TAINT_NOT_READY, TAINT_SHUTTING_DOWN, TAINT_SUSPECT, TAINT_UNREACHABLE, tolerationFor } from '@podplane/api/taints';
+import {
+  PRESSURE_TAINTS,
+  TAINT_NOT_READY,
+  TAINT_SHUTTING_DOWN,
+  TAINT_SUSPECT,
+  TAINT_UNREACHABLE,
+  tolerationFor,
+} from '@podplane/api/taints';
 import { timeOf, timeText } from '../shared/time.js';
 import type { NodeLifecycleConfig } from './config.js';
 
 export type Taint = NonNullable<Obj<'Node'>['spec']>['taints'][number];
 
-const OURS: ReadonlySet<string> = new Set([TAINT_UNREACHABLE, TAINT_NOT_READY, TAINT_SUSPECT, TAINT_SHUTTING_DOWN]);
+const OURS: ReadonlySet<string> = new Set([
+  TAINT_UNREACHABLE,
+  TAINT_NOT_READY,
+  TAINT_SUSPECT,
+  TAINT_SHUTTING_DOWN,
+  ...Object.values(PRESSURE_TAINTS),
+]);
 
 export interface Wanted {
   readonly key: string;
@@ -18,6 +31,14 @@ export const both = (key: string): Wanted[] => [
   { key, effect: 'NoSchedule' },
   { key, effect: 'NoExecute' },
 ];
+
+/** What the node says it is short of. */
+export function pressures(conditions: readonly { readonly type: string; readonly status: string }[]): Wanted[] {
+  return conditions.flatMap(({ type, status }) => {
+    const key = status === 'True' ? PRESSURE_TAINTS[type] : undefined;
+    return key === undefined ? [] : [{ key, effect: 'NoSchedule' } as const];
+  });
+}
 
 /**
  * The node's taints with ours as wanted; those of others stay. NoExecute taints get the time from which tolerations count. The same

@@ -4,20 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Agent } from '@podplane/agent/agent';
 import { silentLog } from '@podplane/agent/log';
+import { NO_READING } from '@podplane/agent/node/pressure';
 import { TerminationMessages } from '@podplane/agent/pods/termination-messages';
 import { system, TestNode } from '@podplane/agent/runtime/testing/real-engine';
 import { fileStateStore } from '@podplane/agent/state/state-store';
 import { PodFiles } from '@podplane/agent/volumes/pod-files';
 import { Pod, type PodStatus } from '@podplane/api/gen/podplane/core/v1/pod';
 import { condition, FakeServer } from './harness.js';
-
-const nothing = {
-  memoryAvailableBytes: undefined,
-  diskTotalBytes: undefined,
-  diskAvailableBytes: undefined,
-  pidsUsed: undefined,
-  pidsMax: undefined,
-};
 
 /** Ends at once on SIGTERM, stays otherwise. */
 export const STAY = 'trap "exit 0" TERM; sleep 100000 & wait';
@@ -57,7 +50,7 @@ export class DockerWorld {
       labels: {},
       taints: [],
       fallback: { cpus: 2, memoryBytes: 1e9, kernelVersion: '', architecture: 'x64' },
-      readHost: () => nothing,
+      readHost: () => NO_READING,
       messages: new TerminationMessages(join(this.folder, 'termination'), this.node.runtime),
     });
     this.agent.start();

@@ -1,7 +1,9 @@
 // An agent on a virtual clock with the fake runtime and a server that the test plays. For the agent's integration tests.
+
 import { Agent } from '@podplane/agent/agent';
 import type { AgentOptions } from '@podplane/agent/agent-options';
 import { silentLog } from '@podplane/agent/log';
+import { NO_READING } from '@podplane/agent/node/pressure';
 import type { ProbeExecutor } from '@podplane/agent/probes/executor';
 import type { PortHandlers, SessionPort } from '@podplane/agent/session/port';
 import { memoryStateStore } from '@podplane/agent/state/state-store';
@@ -210,13 +212,7 @@ export function world(seed = 1, options: Partial<AgentOptions> = {}): World {
       labels: {},
       taints: [],
       fallback: { cpus: 2, memoryBytes: 4 * 1024 ** 3, kernelVersion: '0', architecture: 'x64' },
-      readHost: () => ({
-        memoryAvailableBytes: undefined,
-        diskTotalBytes: undefined,
-        diskAvailableBytes: undefined,
-        pidsUsed: undefined,
-        pidsMax: undefined,
-      }),
+      readHost: () => NO_READING,
       probes: executor,
       ...options,
     });

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Agent } from '@podplane/agent/agent';
 import { silentLog } from '@podplane/agent/log';
+import { NO_READING } from '@podplane/agent/node/pressure';
 import { system, TestNode, whyNoEngine } from '@podplane/agent/runtime/testing/real-engine';
 import { fileStateStore } from '@podplane/agent/state/state-store';
 import { mountsBelow } from '@podplane/agent/volumes/bind-mounts';
@@ -52,13 +53,7 @@ describe.skipIf(noEngine !== undefined)('volumes on Docker', { timeout: 120_000 
       labels: {},
       taints: [],
       fallback: { cpus: 2, memoryBytes: 1e9, kernelVersion: '', architecture: 'x64' },
-      readHost: () => ({
-        memoryAvailableBytes: undefined,
-        diskTotalBytes: undefined,
-        diskAvailableBytes: undefined,
-        pidsUsed: undefined,
-        pidsMax: undefined,
-      }),
+      readHost: () => NO_READING,
     });
     agents.add(made);
     made.start();

@@ -1,8 +1,10 @@
 // A node's machine: an engine with its containers, a disk for the agent's state, and the real agent in a process that can be killed, stopped
 // and started again. What goes wrong when is in faults.ts.
+
 import { Agent } from '@podplane/agent/agent';
 import type { Watchdog } from '@podplane/agent/fencing/watchdog';
 import { type LogFields, silentLog } from '@podplane/agent/log';
+import { NO_READING } from '@podplane/agent/node/pressure';
 import type { ContainerRuntime } from '@podplane/agent/runtime/types';
 import type { StateStore } from '@podplane/agent/state/state-store';
 import { FakeRuntime } from '../fake-runtime.js';
@@ -87,13 +89,7 @@ export class AgentMachine {
       labels: {},
       taints: [],
       fallback: { cpus: 8, memoryBytes: 32 * 1024 ** 3, kernelVersion: '0', architecture: 'x64' },
-      readHost: () => ({
-        memoryAvailableBytes: undefined,
-        diskTotalBytes: undefined,
-        diskAvailableBytes: undefined,
-        pidsUsed: undefined,
-        pidsMax: undefined,
-      }),
+      readHost: () => NO_READING,
       probes: { run: () => Promise.resolve({ result: 'success', message: 'simulated' }) },
     });
     this.agent = agent;

@@ -1,6 +1,7 @@
 // The container runtime on Docker Engine: puts the files beside it together under the contract of ../types.ts. No decision is made here.
 import type { System } from '@podplane/api/system';
 import type {
+  ContainerFootprint,
   ContainerHint,
   ContainerInfo,
   ContainerRuntime,
@@ -20,6 +21,7 @@ import { Engine, type EngineOptions } from './engine.js';
 import { watchContainers } from './events.js';
 import { type ExecOptions, execInContainer } from './exec.js';
 import { isFolder, readFiles, writeFiles } from './files.js';
+import { containerFootprint } from './footprint.js';
 import type { OutputPart } from './frames.js';
 import { listImages, loadImage, presentImage, pullImage, removeImage, saveImage } from './images.js';
 import { containerLogs } from './logs.js';
@@ -73,6 +75,7 @@ export class DockerRuntime implements ContainerRuntime {
       memoryBytes: number('MemTotal'),
       cgroupDriver: text('CgroupDriver'),
       cgroupVersion: text('CgroupVersion'),
+      rootDir: text('DockerRootDir') || undefined,
       security: securityNames(info.SecurityOptions),
     };
   }
@@ -157,7 +160,10 @@ export class DockerRuntime implements ContainerRuntime {
     return saveImage(this.#engine, image, signal);
   }
 
-  /** Beyond the contract: takes the name off; the image goes with its last name. Not there: no error. */
+  footprint(containerId: string, what: 'processes' | 'disk'): Promise<ContainerFootprint | undefined> {
+    return containerFootprint(this.#engine, containerId, what);
+  }
+
   removeImage(image: string): Promise<void> {
     return removeImage(this.#engine, image);
   }
