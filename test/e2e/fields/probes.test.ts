@@ -1,0 +1,175 @@
+// Probes and hooks of containers, on real Docker: what the API says of a container while what is probed is well, unwell and gone.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { engineAnswers, eventually } from '../harness.js';
+import { FieldCluster } from './field-cluster.js';
+
+const answers = await engineAnswers();
+
+/**
+ * Says of three things (startup, ready, live) whether they are well: yes, unless /tmp/NAME-bad exists (startup: only once /tmp/up exists). By HTTP
+ * paths, by ports that are open, by names of gRPC's health service, and by files for commands.
+ */
+const SERVER = `
+const fs = require('fs'), http = require('http'), net = require('net'), http2 = require('http2');
+const well = (name) => name === 'startup' ? fs.existsSync('/tmp/up') : !fs.existsSync('/tmp/' + name + '-bad');
+http.createServer((q, r) => { r.statusCode = well(q.url.slice(1)) ? 200 : 503; r.end(q.url); }).listen(8080);
+['startup', 'ready', 'live'].forEach((name, i) => {
+  let server;
+  setInterval(() => {
+    if (well(name) && !server) server = net.createServer((s) => s.destroy()).listen(7001 + i);
+    if (!well(name) && server) { server.close(); server = undefined; }
+  }, 50);
+});
+http2.createServer().on('stream', (s) => {
+  const parts = [];
+  s.on('data', (d) => parts.push(d));
+  s.on('end', () => {
+    const name = Buffer.concat(parts).subarray(7).toString();
+    s.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+    s.on('wantTrailers', () => s.sendTrailers({ 'grpc-status': '0' }));
+    s.end(Buffer.from([0, 0, 0, 0, 2, 8, well(name) ? 1 : 2]));
+  });
+}).listen(9090);
+process.on('SIGTERM', () => process.exit(0));
+`;
+
+const KINDS = ['exec', 'http', 'tcp', 'grpc'] as const;
+
+function handler(kind: (typeof KINDS)[number], name: 'startup' | 'ready' | 'live'): object {
+  const port = 7001 + ['startup', 'ready', 'live'].indexOf(name);
+  switch (kind) {
+    case 'exec':
+      return { exec: { command: ['sh', '-c', name === 'startup' ? 'test -e /tmp/up' : `! test -e /tmp/${name}-bad`] } };
+    case 'http':
+      return { httpGet: { path: `/${name}`, port: 8080 } };
+    case 'tcp':
+      return { tcpSocket: { port } };
+    case 'grpc':
+      return { grpc: { port: 9090, service: name } };
+  }
+}
+
+describe.skipIf(!answers)('probes', () => {
+  const cluster = new FieldCluster();
+  const pod = (name: string, spec: object): Promise<string> =>
+    cluster.apply(
+      JSON.stringify({ apiVersion: 'v1', kind: 'Pod', metadata: { name }, spec: { terminationGracePeriodSeconds: 1, ...spec } }),
+    );
+  const inside = (name: string, container: string, script: string): Promise<string> =>
+    cluster.play.must('exec', name, '-c', container, '--', 'sh', '-c', script);
+  const image = { image: 'podplane-example/web:1', imagePullPolicy: 'IfNotPresent' };
+
+  beforeAll(async () => {
+    await cluster.start();
+    // A pod for each way to ask, as ports are the pod's.
+    await Promise.all(
+      KINDS.map((kind) =>
+        pod(`by-${kind}`, {
+          containers: [
+            {
+              name: 'main',
+              ...image,
+              command: ['node', '-e', SERVER],
+              startupProbe: { ...handler(kind, 'startup'), periodSeconds: 1, failureThreshold: 600, timeoutSeconds: 5 },
+              readinessProbe: { ...handler(kind, 'ready'), periodSeconds: 1, failureThreshold: 2, successThreshold: 2, timeoutSeconds: 5 },
+              livenessProbe: {
+                ...handler(kind, 'live'),
+                periodSeconds: 1,
+                failureThreshold: 2,
+                successThreshold: 1,
+                timeoutSeconds: 5,
+                terminationGracePeriodSeconds: 2,
+              },
+            },
+          ],
+        }),
+      ),
+    );
+  });
+  afterAll(() => cluster.remove());
+
+  const each = (check: (name: string) => Promise<void>): Promise<void[]> => Promise.all(KINDS.map((kind) => check(`by-${kind}`)));
+
+  it('Container startupProbe.exec, Container startupProbe.httpGet, Container startupProbe.tcpSocket, Container startupProbe.grpc, Container startupProbe.periodSeconds, Container startupProbe.failureThreshold: a container counts as started when its probe first succeeds, and nothing else is asked before', async () => {
+    await each(async (name) => {
+      const running = await cluster.pod(name, 'running', ({ status }) => status?.containerStatuses[0]?.state?.running !== undefined);
+      expect([running.status?.containerStatuses[0]?.started, running.status?.containerStatuses[0]?.ready]).toEqual([false, false]);
+      await inside(name, 'main', 'touch /tmp/up');
+      const started = await cluster.ready(name);
+      expect(started.status?.containerStatuses[0]).toMatchObject({ started: true, restartCount: 0 });
+    });
+  });
+
+  it('Container readinessProbe.exec, Container readinessProbe.httpGet, Container readinessProbe.tcpSocket, Container readinessProbe.grpc, Container readinessProbe.periodSeconds, Container readinessProbe.failureThreshold, Container readinessProbe.successThreshold: a container that is not well is not Ready until it is well twice, and runs on', async () => {
+    await each(async (name) => {
+      await inside(name, 'main', 'touch /tmp/ready-bad');
+      await cluster.pod(name, 'not Ready', ({ status }) => status?.containerStatuses[0]?.ready === false);
+      await inside(name, 'main', 'rm /tmp/ready-bad');
+      expect((await cluster.ready(name)).status?.containerStatuses[0]?.restartCount).toBe(0);
+    });
+  });
+
+  it('Container livenessProbe.exec, Container livenessProbe.httpGet, Container livenessProbe.tcpSocket, Container livenessProbe.grpc, Container livenessProbe.periodSeconds, Container livenessProbe.failureThreshold, Container livenessProbe.successThreshold: a container that is not well is started again, and the pod says why', async () => {
+    await each(async (name) => {
+      await inside(name, 'main', 'touch /tmp/live-bad');
+      const restarted = await cluster.pod(name, 'restarted', ({ status }) => status?.containerStatuses[0]?.restartCount === 1);
+      expect(restarted.status?.containerStatuses[0]?.lastState?.terminated?.exitCode).toBe(0);
+      await eventually(
+        'the event',
+        () => cluster.play.must('describe', 'pod', name),
+        (text) => /Unhealthy.*Liveness probe failed/.test(text) && /Killing.*failed liveness probe, will be restarted/.test(text),
+      );
+    });
+  });
+
+  it('Container livenessProbe.timeoutSeconds, Container livenessProbe.initialDelaySeconds, Container livenessProbe.terminationGracePeriodSeconds: a command that hangs counts as failed, and the container is killed after the grace of the probe', async () => {
+    await pod('hangs', {
+      terminationGracePeriodSeconds: 600,
+      containers: [
+        {
+          name: 'main',
+          ...image,
+          command: ['sh', '-c', 'trap "" TERM; date +%s > /tmp/began; while :; do sleep 0.2; done'],
+          livenessProbe: {
+            exec: { command: ['sh', '-c', 'date +%s >> /tmp/asked; sleep 1000'] },
+            initialDelaySeconds: 3,
+            timeoutSeconds: 1,
+            periodSeconds: 5,
+            failureThreshold: 2,
+            terminationGracePeriodSeconds: 1,
+          },
+        },
+      ],
+    });
+    const times = await eventually(
+      'asked',
+      async () => {
+        const { stdout } = await cluster.play.cli(['exec', 'hangs', '--', 'sh', '-c', 'cat /tmp/began /tmp/asked']);
+        return stdout.trim().split('\n').map(Number);
+      },
+      (list) => list.length === 2 && list.every((one) => one > 0),
+    );
+    expect((times[1] ?? 0) - (times[0] ?? 0)).toBeGreaterThanOrEqual(2);
+    const restarted = await cluster.pod('hangs', 'restarted', ({ status }) => status?.containerStatuses[0]?.restartCount === 1);
+    // It did not hear SIGTERM, and was killed long before the pod's own grace.
+    expect(restarted.status?.containerStatuses[0]?.lastState?.terminated?.exitCode).toBe(137);
+  });
+
+  it('PodSpec readinessGates: a pod is Ready when somebody says so of its gates', async () => {
+    await pod('gated', {
+      readinessGates: [{ conditionType: 'example.com/gate' }],
+      containers: [{ name: 'main', ...image, command: ['sleep', '1000'] }],
+    });
+    const waiting = await cluster.pod('gated', 'running', ({ status }) => status?.containerStatuses[0]?.ready === true);
+    expect(waiting.status?.conditions.find(({ type }) => type === 'Ready')).toMatchObject({
+      status: 'False',
+      reason: 'ReadinessGatesNotReady',
+    });
+  });
+
+  it('PodSpec activeDeadlineSeconds: a pod that takes too long fails with DeadlineExceeded', async () => {
+    await pod('late', { activeDeadlineSeconds: 1, containers: [{ name: 'main', ...image, command: ['sleep', '1000'] }] });
+    const failed = await cluster.pod('late', 'failed', ({ status }) => status?.phase === 'Failed');
+    expect(failed.status).toMatchObject({ reason: 'DeadlineExceeded' });
+  });
+});
