@@ -20,6 +20,10 @@ const GPU = 'example.com/gpu';
 const SEAT = 'example.com/seat';
 const wants = (limits: object) => ({ resources: { limits } });
 
+const disk = (limit: string) => ({ 'ephemeral-storage': limit });
+/** Writes 3 MB. */
+const fill = (file: string): string => `head -c 3000000 /dev/zero > ${file}`;
+
 /** Takes memory until something stops it. */
 const GREEDY = 'const all = []; for (;;) all.push(Buffer.alloc(8_000_000, 1));';
 
@@ -71,6 +75,18 @@ describe.skipIf(!answers)('resources', () => {
           shell('child', `node -e '${GREEDY}'; echo survived $?; exit 5`, wants({ memory: '64Mi' })),
         ],
       }),
+      podOf('layer', { containers: [shell('a', `${fill('/tmp/f')}; ${STAY}`, wants(disk('1Mi'))), shell('b', STAY, wants(disk('64Mi')))] }),
+      podOf('logs', {
+        containers: [
+          shell('a', `node -e 'console.log("x".repeat(3e6))'; ${STAY}`, wants(disk('1Mi'))),
+          shell('b', STAY, wants(disk('64Mi'))),
+        ],
+      }),
+      podOf('whole', {
+        volumes: [{ name: 'v', emptyDir: {} }],
+        containers: [shell('a', `${fill('/v/f')}; ${STAY}`, { ...wants(disk('1Mi')), volumeMounts: [{ name: 'v', mountPath: '/v' }] })],
+      }),
+      podOf('modest', { containers: [shell('a', `${fill('/tmp/f')}; ${STAY}`, wants(disk('64Mi')))] }),
       podOf('gpu-1', { containers: [shell('a', STAY, wants({ [GPU]: '1' })), shell('none', STAY)] }),
       podOf('gpu-2', { containers: [shell('a', STAY, wants({ [GPU]: '1', [SEAT]: '2' }))] }),
     );
@@ -110,6 +126,23 @@ describe.skipIf(!answers)('resources', () => {
     expect(containerSeen(seen, 'first').state.terminated).toMatchObject({ reason: 'OOMKilled', exitCode: 137 });
     expect(containerSeen(seen, 'child').state.terminated).toMatchObject({ reason: 'Error', exitCode: 5 });
     expect(await play.must('logs', 'oom', '-c', 'child')).toContain('survived');
+  });
+
+  it('Container resources.limits: a pod that keeps more on disk than its limits of ephemeral-storage say is evicted', async () => {
+    const ofContainer = 'Container a exceeded its local ephemeral storage limit "1Mi". ';
+    for (const [pod, message] of [
+      ['layer', ofContainer],
+      ['logs', ofContainer],
+      ['whole', 'Pod ephemeral local storage usage exceeds the total limit of containers 1Mi. '],
+    ] as const) {
+      const { status, spec } = await play.until(pod, 'evicted', (seen) => seen.status.phase === 'Failed');
+      expect(status).toMatchObject({ reason: 'Evicted', message });
+      expect(spec.containers[0]?.['resources']).toEqual({ limits: disk('1Mi'), requests: disk('1Mi') });
+      expect(status.conditions.find(({ type }) => type === 'DisruptionTarget')).toMatchObject({ status: 'True', message });
+      expect(Object.keys(containerSeen(await play.see(pod), 'a').state)).toEqual(['terminated']);
+    }
+    // One below its limit stays.
+    expect(containerSeen(await play.ready('modest'), 'a').restartCount).toBe(0);
   });
 
   it('Container resources.limits: devices of the node, each for one container, and a third pod waits until one is free', async () => {

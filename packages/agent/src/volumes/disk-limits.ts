@@ -1,12 +1,14 @@
-// Sees to it that an emptyDir on disk holds no more than its sizeLimit: Docker cannot limit it, so it is measured from time to time, and a
-// pod whose volume holds more is evicted, as in Kubernetes. What eviction does is the worker's business.
+// Sees to it that pods keep no more on disk than they may (emptyDirs by sizeLimit, containers by their limit of ephemeral-storage): Docker
+// cannot limit that, so it is measured from time to time, and a pod that keeps more is evicted, as in Kubernetes. Which limits a pod has is
+// told by storage-limits.ts; what eviction does is the worker's business.
 import { execFile } from 'node:child_process';
 import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
-import { wholeValue } from '@podplane/api/quantity';
+import { compareQuantities, formatQuantity, fromWhole, type Quantity } from '@podplane/api/quantity';
 import type { System, Timer } from '@podplane/api/system';
 import type { Log } from '../log.js';
 import { volumeName } from '../pods/names.js';
-import type { ContainerRuntime } from '../runtime/types.js';
+import { type ContainerInfo, type ContainerRuntime, LABEL_CONTAINER, PAUSE_CONTAINER } from '../runtime/types.js';
+import { limitsOf, storageLimits } from './storage-limits.js';
 
 const PERIOD_MS = 10_000;
 /** Measuring takes at most a tenth of the time, however many files there are. */
@@ -21,21 +23,12 @@ export interface LimitedPod {
 
 export interface DiskLimitsOptions {
   readonly system: Pick<System, 'clock' | 'timers'>;
-  readonly runtime: Pick<ContainerRuntime, 'volumePath'>;
+  readonly runtime: Pick<ContainerRuntime, 'volumePath' | 'footprint'>;
+  readonly cache: { ofPod(uid: string): readonly ContainerInfo[] };
   readonly log: Log;
   readonly pods: () => Iterable<LimitedPod>;
   /** Bytes that a folder takes on the disk; undefined: it cannot be told now. */
   readonly measure?: (folder: string) => Promise<number | undefined>;
-}
-
-/** Names and limits, in bytes, of the volumes of a pod that must be measured. */
-export function limitsOf(pod: Pod): readonly { readonly volume: string; readonly text: string; readonly bytes: number }[] {
-  return (pod.spec?.volumes ?? []).flatMap(({ name, emptyDir }) => {
-    const text = emptyDir?.sizeLimit;
-    if (!text || emptyDir?.medium === 'Memory') return [];
-    const bytes = wholeValue(text);
-    return bytes > 0 ? [{ volume: name, text, bytes }] : [];
-  });
 }
 
 /** Bytes of disk below a folder, each file once, without other file systems that are mounted there. */
@@ -72,7 +65,7 @@ export class DiskLimits {
         const { clock } = this.options.system;
         const begin = clock.monotonic();
         void this.look()
-          .catch((error: unknown) => this.options.log.warn({ err: error }, 'the size of volumes could not be measured'))
+          .catch((error: unknown) => this.options.log.warn({ err: error }, 'what pods keep on disk could not be measured'))
           .then(() => this.again(Math.max(PERIOD_MS, (clock.monotonic() - begin) * REST_FACTOR)));
       },
       { background: true },
@@ -81,16 +74,56 @@ export class DiskLimits {
 
   /** One after the other: the disk has better things to do. */
   private async look(): Promise<void> {
-    const { runtime, measure = diskUsage } = this.options;
     for (const one of this.options.pods()) {
-      for (const { volume, text, bytes } of one.limited === undefined ? [] : limitsOf(one.limited)) {
-        const { limited } = one;
-        if (limited === undefined || this.stopped) break;
-        const folder = await runtime.volumePath(volumeName(limited.metadata?.uid ?? '', volume));
-        const used = folder === undefined ? undefined : await measure(folder);
-        if (used !== undefined && used > bytes && one.limited !== undefined)
-          one.evict(`Usage of EmptyDir volume "${volume}" exceeds the limit "${text}". `);
-      }
+      const { limited } = one;
+      const message = limited === undefined ? undefined : await this.excess(limited, () => !this.stopped && one.limited !== undefined);
+      // It may have ended meanwhile.
+      if (message !== undefined && !this.stopped && one.limited !== undefined) one.evict(message);
     }
   }
+
+  /** What the pod keeps too much of, in the kubelet's words and order: volumes, the pod, its containers. wanted: whether it is still of interest. */
+  private async excess(pod: Pod, wanted: () => boolean): Promise<string | undefined> {
+    const limits = storageLimits(pod);
+    const ofVolumes = new Map(limitsOf(pod).map((limit) => [limit.volume, limit]));
+    let total = 0;
+    for (const { name, emptyDir } of pod.spec?.volumes ?? []) {
+      if (emptyDir === undefined || emptyDir.medium === 'Memory') continue;
+      const limit = ofVolumes.get(name);
+      if (limit === undefined && limits.pod === undefined) continue;
+      if (!wanted()) return undefined;
+      const used = await this.volumeBytes(volumeName(pod.metadata?.uid ?? '', name));
+      if (limit !== undefined && used > limit.bytes) return `Usage of EmptyDir volume "${name}" exceeds the limit "${limit.text}". `;
+      total += used;
+    }
+    if (limits.pod === undefined) return undefined;
+    const ofContainers = new Map<string, number>();
+    // The kubelet too counts only what runs.
+    for (const { id, labels, state } of this.options.cache.ofPod(pod.metadata?.uid ?? '')) {
+      const name = labels[LABEL_CONTAINER] ?? '';
+      if (name === PAUSE_CONTAINER || state !== 'running') continue;
+      if (!wanted()) return undefined;
+      const used = (await this.options.runtime.footprint(id, 'disk'))?.diskBytes ?? 0;
+      ofContainers.set(name, used);
+      total += used;
+    }
+    if (exceeds(total, limits.pod))
+      return `Pod ephemeral local storage usage exceeds the total limit of containers ${formatQuantity(limits.pod)}. `;
+    for (const [name, limit] of limits.containers) {
+      if (exceeds(ofContainers.get(name) ?? 0, limit))
+        return `Container ${name} exceeded its local ephemeral storage limit "${formatQuantity(limit)}". `;
+    }
+    return undefined;
+  }
+
+  /** 0 where it cannot be told now. */
+  private async volumeBytes(volume: string): Promise<number> {
+    const { runtime, measure = diskUsage } = this.options;
+    const folder = await runtime.volumePath(volume);
+    return folder === undefined ? 0 : ((await measure(folder)) ?? 0);
+  }
+}
+
+function exceeds(bytes: number, limit: Quantity): boolean {
+  return compareQuantities(fromWhole(bytes), limit) > 0;
 }

@@ -37,8 +37,8 @@ export class VolumeKeeper {
     private readonly host: VolumesHost,
     private readonly workers: ReadonlyMap<string, KeptPod>,
   ) {
-    const { system, runtime, log, files, nodeName } = host;
-    this.limits = new DiskLimits({ system, runtime, log, pods: () => workers.values() });
+    const { system, runtime, log, files, nodeName, cache } = host;
+    this.limits = new DiskLimits({ system, runtime, cache, log, pods: () => workers.values() });
     this.reclaim = new VolumeReclaim({
       system,
       log,

@@ -141,7 +141,7 @@ const container: readonly SupportRule[] = [
   ...yes(
     'Container',
     ['resources.limits'],
-    'cpu, memory, and resources that a node offers (podplane agent --resource); ephemeral-storage and hugepages- are refused',
+    'cpu, memory, resources that a node offers (podplane agent --resource), and ephemeral-storage: looked at every 10 s, and a pod that keeps more is evicted; hugepages- are refused',
   ),
   ...yes('Container', ['resources.requests'], 'ephemeral-storage too, which is counted when pods are placed'),
   ...yes('Container', ['restartPolicy'], 'of init containers: Always makes a sidecar'),

@@ -401,6 +401,26 @@ const rows: readonly FaultRow[] = [
     [`${C}.resources.limits[memory]`, /must be at least 1 byte/],
     [`${C}.resources.requests[memory]`, /must be at least 1 byte/],
   ],
+  [
+    'a limit of storage',
+    containerWith({ resources: { requests: { 'ephemeral-storage': '1Gi' }, limits: { 'ephemeral-storage': '1025Mi' } } }),
+  ],
+  [
+    'more storage requested than allowed',
+    containerWith({ resources: { requests: { 'ephemeral-storage': '2Gi' }, limits: { 'ephemeral-storage': '1Gi' } } }),
+    `${C}.resources.requests: Invalid value: "2Gi": must be less than or equal to ephemeral-storage limit of 1Gi`,
+  ],
+  [
+    'a negative limit of storage',
+    containerWith({ resources: { limits: { 'ephemeral-storage': '-1' }, requests: { 'ephemeral-storage': '0' } } }),
+    `${C}.resources.limits[ephemeral-storage]: Invalid value: "-1": must be greater than or equal to 0`,
+    `${C}.resources.requests: Invalid value: "0": must be less than or equal to ephemeral-storage limit of -1`,
+  ],
+  [
+    'a limit of storage that is no quantity',
+    containerWith({ resources: { limits: { 'ephemeral-storage': 'much' }, requests: { 'ephemeral-storage': '1' } } }),
+    [`${C}.resources.limits[ephemeral-storage]`, /quantities must match/],
+  ],
   ['what a node may offer', containerWith({ resources: { limits: { 'example.com/gpu': '2' }, requests: { 'ephemeral-storage': '1Gi' } } })],
   [
     'half a device',

@@ -9,9 +9,8 @@ import type { DeepReadonly } from '../kind-map.js';
 const MILLI_NANO = 1_000_000n;
 const UNIT_NANO = 1_000_000_000n;
 const HUGE_PAGES = 'hugepages-';
-const STORAGE = 'ephemeral-storage';
 /** What a container may ask for by a plain name; everything else needs a prefix (example.com/gpu). */
-const STANDARD = new Set(['cpu', 'memory', STORAGE]);
+const STANDARD = new Set(['cpu', 'memory', 'ephemeral-storage']);
 
 /** Faults of a map of quantities that must not be negative. */
 export function validateResourceMap(map: Readonly<Record<string, string>>, path: Path): FieldError[] {
@@ -26,15 +25,14 @@ export function validateResourceMap(map: Readonly<Record<string, string>>, path:
   return out;
 }
 
-/** limits: the map is one of limits. */
-function validateContainerResources(map: Readonly<Record<string, string>>, path: Path, limits: boolean): FieldError[] {
+function validateContainerResources(map: Readonly<Record<string, string>>, path: Path): FieldError[] {
   const out = validateResourceMap(map, path);
   for (const [name, text] of Object.entries(map)) {
     const at = path.key(name);
     if (!name.includes('/') && !STANDARD.has(name) && !name.startsWith(HUGE_PAGES)) {
       out.push(invalid(at, name, 'must be a standard resource for containers'));
     }
-    if (name.startsWith(HUGE_PAGES) || (name === STORAGE && limits)) out.push(forbidden(at, 'not supported yet'));
+    if (name.startsWith(HUGE_PAGES)) out.push(forbidden(at, 'not supported yet'));
     const quantity = tryParseQuantity(text);
     if (quantity === undefined) continue;
     if (name !== 'cpu' && quantity.nano % UNIT_NANO !== 0n && name.includes('/')) out.push(invalid(at, text, 'must be an integer'));
@@ -50,8 +48,8 @@ function validateContainerResources(map: Readonly<Record<string, string>>, path:
 export function validateResources(resources: DeepReadonly<ResourceRequirements> | undefined, path: Path): FieldError[] {
   if (resources === undefined) return [];
   const out = [
-    ...validateContainerResources(resources.limits, path.child('limits'), true),
-    ...validateContainerResources(resources.requests, path.child('requests'), false),
+    ...validateContainerResources(resources.limits, path.child('limits')),
+    ...validateContainerResources(resources.requests, path.child('requests')),
   ];
   for (const name of Object.keys(resources.requests)) {
     if (name.includes('/') && !Object.hasOwn(resources.limits, name))
