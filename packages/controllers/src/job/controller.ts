@@ -74,9 +74,11 @@ export class JobController implements Reconciler {
       return undefined;
     }
     if (key.startsWith(CLAIM)) {
-      // Forgotten, so that the next look is one at all.
-      this.#known.delete(key.slice(CLAIM.length));
-      return undefined;
+      const own = key.slice(CLAIM.length);
+      // Forgotten, so that the look is one at all. It is made here: the one that was asked for beside it may have waited already, and be over.
+      this.#known.delete(own);
+      this.reconcile(own, context);
+      return undefined; // what it wrote asks for the next look
     }
     const { namespace, name } = parseKey(key);
     let job = tx.get('Job', namespace, name);

@@ -97,9 +97,11 @@ export class ReplicaSetController implements Reconciler {
 
   reconcile(key: string, context: ReconcileContext): ReconcileResult {
     if (key.startsWith(CLAIM)) {
-      // Forgotten, so that the next look is one at all pods.
-      this.#known.delete(key.slice(CLAIM.length));
-      return undefined;
+      const own = key.slice(CLAIM.length);
+      // Forgotten, so that the look is one at all pods. It is made here: the one that was asked for beside it may have waited already, and be over.
+      this.#known.delete(own);
+      this.reconcile(own, context);
+      return undefined; // what it wrote asks for the next look
     }
     const { namespace, name } = parseKey(key);
     const { tx } = context;
