@@ -2,6 +2,7 @@
 // after the other as it is told. Where a container has no such program, or it does not do its work, undefined says so and the caller uses
 // the engine. When commands are run, and what their end means, is not known here.
 import type { Timers } from '@podplane/api/system';
+import { RUNNER_OUTPUT_LIMIT } from '../runtime/docker/runner-code.js';
 import { AnswerReader, KILL_REQUEST, pathsOf, type RunnerAnswer, runRequest } from '../runtime/docker/runner-protocol.js';
 import { isRuntimeError } from '../runtime/errors.js';
 import { type ContainerRuntime, type ExecHandle, PROBE_RUNNER } from '../runtime/types.js';
@@ -16,6 +17,8 @@ export interface CommandResult {
 const KILLED_MS = 10_000;
 /** A container that loses its runners is left to the engine after so many. */
 const MAX_LOST = 3;
+/** No runner of ours passes on more of one command, bytes: its limit is looked at before each part. */
+const MAX_OUTPUT = 2 * RUNNER_OUTPUT_LIMIT;
 
 export type RunnerRuntime = Pick<ContainerRuntime, 'exec' | 'searchPath'>;
 
@@ -166,11 +169,17 @@ class Runner {
   private async command(request: Uint8Array, output: (data: Uint8Array) => void): Promise<number | undefined> {
     const answers = await this.opened();
     await this.handle?.write(request);
-    for (;;) {
+    for (let left = MAX_OUTPUT; ; ) {
       const { value: answer } = await answers.next();
       if (answer === undefined) throw new Error('the runner has ended');
-      if (answer.kind === 'output') output(answer.data);
-      else return answer.kind === 'ended' ? answer.exitCode : undefined;
+      if (answer.kind !== 'output') return answer.kind === 'ended' ? answer.exitCode : undefined;
+      left -= answer.data.length;
+      if (left < 0) {
+        // Who is root in the container may write in its place. Nobody listens to that, also not where the command was given up before.
+        this.close();
+        throw new Error('more output than a runner passes on: this is not the program that was started');
+      }
+      output(answer.data);
     }
   }
 
