@@ -14,6 +14,8 @@ export interface NodeLifecycleConfig {
   readonly quietShare: number;
   /** As many quiet nodes at least, and more than half: then it is we who are cut off. */
   readonly suspicionMin: number;
+  /** After the last return of a node that fell silent with many others, the others have so long to return, too, ms. */
+  readonly returnMs: number;
   /** How often a node that is silent, suspected or held back is looked at again, ms. */
   readonly recheckMs: number;
   /** So long after a node's lease is over its fenced pods are replaced, ms: for clocks that run differently, and kernels that take time to kill. */
@@ -40,6 +42,8 @@ export const defaultNodeLifecycleConfig: NodeLifecycleConfig = {
   startupFactor: 2,
   quietShare: 0.5,
   suspicionMin: 3,
+  // An agent whose lease is over waits up to 10 s for an answer to its dial and up to 6.25 s before the next one (session.ts of the agent).
+  returnMs: 20_000,
   recheckMs: 500,
   fencingMarginMs: 2000,
   keepOriginal: true,

@@ -12,7 +12,7 @@ import { DRAINED } from '../drain/request.js';
 import type { NodeLiveness, ReconcileContext, ReconcileResult, Reconciler } from '../runtime/types.js';
 import { nameOf, regarding } from '../shared/objects.js';
 import { clockText, durationText, timeText } from '../shared/time.js';
-import { defaultNodeLifecycleConfig, type NodeLifecycleConfig, silenceOf } from './config.js';
+import { defaultNodeLifecycleConfig, type NodeLifecycleConfig } from './config.js';
 import { Evictions, type Turn } from './evictions.js';
 import { assessFleet, type Fleet, isLost, judge, type Life } from './judge.js';
 
@@ -40,8 +40,8 @@ interface Memory {
   conditions: readonly Condition[] | undefined;
   aliveSince: number | undefined;
   told: Life['state'] | 'held' | undefined;
-  /** It is silent, and not given up because many are. */
-  held: boolean;
+  /** It was quiet when we doubted ourselves because many were; until they have had time to return. */
+  together: boolean;
   /** Its pods may carry marks of an absence. */
   marked: boolean;
   turn: Turn;
@@ -93,8 +93,7 @@ export class NodeLifecycleController implements Reconciler {
     }
     const memory = this.#remember(name, context.monotonic);
     const life = this.#judge(name, memory, context);
-    const held = life.state === 'silent' && !isLost(node) && this.#holdsBack(memory, context);
-    memory.held = held;
+    const held = this.#holdsBack(memory, life.state === 'silent' && !isLost(node), context);
     const settled = this.#settle(node, life, held, memory, context);
     this.#tell(settled, life, held, isLost(node), memory, context);
     const wait = this.#movePods(settled, life, held, memory, context);
@@ -112,7 +111,7 @@ export class NodeLifecycleController implements Reconciler {
         conditions: undefined,
         aliveSince: undefined,
         told: undefined,
-        held: false,
+        together: false,
         marked: true,
         turn: { given: false, told: false },
         standing: new Map(),
@@ -141,14 +140,16 @@ export class NodeLifecycleController implements Reconciler {
 
   /**
    * Whether a silent node is not given up because many are silent. Those that fell silent together also return together, but not in one
-   * moment: who was held back is held for one silence more after the others became few, so that it may return as they do.
+   * moment: who was quiet then is held back until nobody has returned for as long as an agent may take to dial again. That somebody is heard
+   * in between says little: what a connection that its agent has given up still had in flight comes when the network is whole again.
    */
-  #holdsBack(memory: Memory, context: ReconcileContext): boolean {
-    if (this.#assess(context).suspicious) this.#lastSuspicion = context.monotonic;
-    else if (!memory.held) return false;
-    const silence = silenceOf(this.#config, this.#liveness.heartbeatPeriodMs?.() ?? 0);
+  #holdsBack(memory: Memory, silent: boolean, context: ReconcileContext): boolean {
+    const now = context.monotonic;
+    if (silent) this.#assess(context);
+    if (!memory.together) return false;
     const since = Math.max(this.#lastSuspicion ?? Number.NEGATIVE_INFINITY, this.#lastReturn ?? Number.NEGATIVE_INFINITY);
-    return context.monotonic - since < silence;
+    memory.together = now - since < this.#config.returnMs;
+    return silent && memory.together;
   }
 
   #assess(context: ReconcileContext): Fleet {
@@ -156,6 +157,13 @@ export class NodeLifecycleController implements Reconciler {
     if (this.#fleet !== undefined && now - this.#fleet.at < FLEET_MS) return this.#fleet.fleet;
     const fleet = assessFleet(context.tx.list('Node'), this.#liveness, this.#config, now);
     this.#fleet = { at: now, fleet };
+    if (fleet.suspicious) {
+      this.#lastSuspicion = now;
+      for (const name of fleet.quiet) {
+        const memory = this.#memory.get(name);
+        if (memory !== undefined) memory.together = true;
+      }
+    }
     return fleet;
   }
 
@@ -293,7 +301,7 @@ export class NodeLifecycleController implements Reconciler {
           event(
             'Warning',
             'EvictionsHeldBack',
-            `${quiet} of ${nodes} nodes fell silent together, so this server doubts its own network: no pod is evicted`,
+            `${quiet.length} of ${nodes} nodes fell silent together, so this server doubts its own network: no pod is evicted`,
           );
         }
       }

@@ -55,8 +55,8 @@ export function judge({ name, liveness, config, now, knownSince, disconnectedSin
 export interface Fleet {
   /** Nodes not lost before. */
   readonly nodes: number;
-  /** Of these, those not heard for a while. */
-  readonly quiet: number;
+  /** Of these, those not heard for a while, by name. */
+  readonly quiet: readonly string[];
   /** So many are quiet together that we rather doubt ourselves. */
   readonly suspicious: boolean;
 }
@@ -70,13 +70,14 @@ export const isLost = (node: Obj<'Node'>): boolean =>
  */
 export function assessFleet(nodes: Iterable<Obj<'Node'>>, liveness: NodeLiveness, config: NodeLifecycleConfig, now: number): Fleet {
   const quietAfter = silenceOf(config, liveness.heartbeatPeriodMs?.() ?? 0) * config.quietShare;
-  let [total, quiet] = [0, 0];
+  let total = 0;
+  const quiet: string[] = [];
   for (const node of nodes) {
     const name = nameOf(node);
     const last = liveness.lastHeard(name);
     if (isLost(node) || liveness.saidGoodbye(name)) continue;
     total++;
-    if (now - (last ?? liveness.servingSince) - liveness.stallCredit > quietAfter) quiet++;
+    if (now - (last ?? liveness.servingSince) - liveness.stallCredit > quietAfter) quiet.push(name);
   }
-  return { nodes: total, quiet, suspicious: quiet >= config.suspicionMin && quiet * 2 > total };
+  return { nodes: total, quiet, suspicious: quiet.length >= config.suspicionMin && quiet.length * 2 > total };
 }

@@ -6,6 +6,7 @@ import type { FakeCall } from '../fake-runtime-types.js';
 import type { AgentMachine } from './agent-machine.js';
 import type { ControlPlane } from './control-plane.js';
 import type { Dice } from './dice.js';
+import { MassSilence } from './mass-silence.js';
 import type { SimulatedNetwork } from './network.js';
 import type { Trace } from './trace.js';
 
@@ -37,7 +38,7 @@ export const FAULT_WEIGHTS = {
   'write-lost': 1,
   'write-unknown': 1,
   'disk-slow': 1,
-  'mass-silence': 1,
+  'mass-silence': 2,
 } as const;
 export type FaultKind = keyof typeof FAULT_WEIGHTS;
 
@@ -64,15 +65,14 @@ const ENGINE_CALLS: readonly FakeCall[] = [
   'listContainers',
 ];
 const HOUR = 3_600_000;
-/** Not more than this share of the nodes is in trouble at a time, a mass silence apart. */
+/** Not more than this share of the nodes is in trouble at a time, a mass silence (mass-silence.ts) apart. */
 const TROUBLED_SHARE = 0.4;
 /** So long after the end of a fault everything should be as before, ms. */
 export const WELL_MS = 20_000;
 
 export class Faults {
   readonly injected = new Map<FaultKind, number>();
-  /** Nodes that fell silent together, until they have had time to come back. */
-  readonly massSilent = new Set<string>();
+  readonly massSilence: MassSilence;
   /** Since when nothing is wrong with the server, ms of the world. */
   serverWellSince: number | undefined;
   private readonly troubled = new Map<string, FaultKind>();
@@ -86,13 +86,16 @@ export class Faults {
     private readonly nodes: readonly AgentMachine[],
     private readonly server: ControlPlane,
     private readonly weights: Readonly<Record<FaultKind, number>> = FAULT_WEIGHTS,
-  ) {}
+  ) {
+    const struck = (): void => this.count('mass-silence');
+    this.massSilence = new MassSilence({ dice, trace, network, nodes, calm: () => this.calm(), struck, wellMs: WELL_MS });
+  }
 
   /** Something goes wrong now. */
   strike(): void {
-    if (this.stopped) return;
+    if (this.stopped || this.massSilence.holdsOthers) return;
     const kind = this.dice.weighted(this.weights);
-    if (kind === 'mass-silence') this.massSilence();
+    if (kind === 'mass-silence') this.massSilence.draw();
     else if (SERVER_FAULTS.has(kind)) this.strikeServer(kind);
     else this.strikeNode(kind);
   }
@@ -106,6 +109,7 @@ export class Faults {
     }
     this.undo.clear();
     this.troubled.clear();
+    this.massSilence.stop();
     for (const node of this.nodes) this.heal(node);
     this.server.disk.broken = undefined;
     this.server.disk.nextAppend = undefined;
@@ -123,9 +127,13 @@ export class Faults {
     node.wellSince = this.network.world.elapsed;
   }
 
+  private count(kind: FaultKind): void {
+    this.injected.set(kind, (this.injected.get(kind) ?? 0) + 1);
+  }
+
   /** Begins a fault; heal is called after ms. */
   private begin(target: string, kind: FaultKind, ms: number, heal: () => void): void {
-    this.injected.set(kind, (this.injected.get(kind) ?? 0) + 1);
+    this.count(kind);
     this.troubled.set(target, kind);
     this.trace.note(`faults: ${kind} of ${target} for ${Math.round(ms)} ms`);
     let done = false;
@@ -323,37 +331,11 @@ export class Faults {
     }
   }
 
-  /** More than half of the nodes, and at least three, are cut off at once and come back at once. */
-  private massSilence(): void {
-    const { dice, network, nodes } = this;
-    const { elapsed, timers } = network.world;
+  /** Nothing is wrong anywhere, and has not been for a while. */
+  private calm(): boolean {
+    const { elapsed } = this.network.world;
     const well = (since: number | undefined): boolean => since !== undefined && elapsed - since > WELL_MS;
-    if (nodes.length < 4 || this.troubled.size > 0 || !well(this.serverWellSince)) return;
-    if (!nodes.every(({ wellSince }) => well(wellSince))) return;
-    const count = Math.max(3, Math.floor(nodes.length / 2) + 1, dice.between(3, nodes.length));
-    const silent = [...nodes].sort((a, b) => (a.name < b.name ? -1 : 1)).slice(0, count);
-    for (const node of silent) {
-      node.wellSince = undefined;
-      network.path(node.name).set(false, false);
-      this.massSilent.add(node.name);
-    }
-    const names = silent.map(({ name }) => name);
-    for (const name of names.slice(1)) this.troubled.set(name, 'mass-silence');
-    // Nothing else goes wrong meanwhile, or it would be hard to say what was whose fault.
-    this.troubled.set('server', 'mass-silence');
-    const ms = dice.between(4_000, 90_000);
-    this.begin(names[0] ?? '', 'mass-silence', ms, () => {
-      for (const node of silent) network.path(node.name).set(true, true);
-      for (const name of names) this.troubled.set(name, 'mass-silence');
-      timers.after(WELL_MS, () => {
-        for (const node of silent) {
-          node.wellSince = network.world.elapsed;
-          this.troubled.delete(node.name);
-        }
-        this.massSilent.clear();
-        this.troubled.delete('server');
-      });
-    });
+    return this.troubled.size === 0 && well(this.serverWellSince) && this.nodes.every(({ wellSince }) => well(wellSince));
   }
 
   private step(): number {

@@ -47,6 +47,18 @@ export const PLANTS: readonly Plant[] = [
     breaks: ['one-ordinal'],
     withoutWatchdog: true,
   },
+  {
+    name: 'no-doubt',
+    what: 'the server never doubts itself, however many nodes fall silent together',
+    breaks: ['justified-eviction'],
+    nodeLifecycle: { suspicionMin: Number.POSITIVE_INFINITY },
+  },
+  {
+    name: 'no-patience',
+    what: 'nodes that fell silent together have only a second to return one after another',
+    breaks: ['justified-eviction'],
+    nodeLifecycle: { returnMs: 1_000 },
+  },
 ];
 
 /** An object with some of its properties replaced. */

@@ -225,7 +225,8 @@ class Simulation {
 
   private evictionWrong(name: string): string | undefined {
     const { elapsed } = this.world;
-    if (this.faults.massSilent.has(name)) return `${this.faults.massSilent.size} of ${this.nodes.length} nodes fell silent together`;
+    const { silent } = this.faults.massSilence;
+    if (silent.has(name)) return `${silent.size} of ${this.nodes.length} nodes fell silent together`;
     const heard = this.core?.sessions.liveness.lastHeard(name) !== undefined;
     if (!heard && elapsed - this.serverStartedAt < START_GRACE_MS)
       return `the server started ${Math.round(elapsed - this.serverStartedAt)} ms ago`;
