@@ -187,6 +187,26 @@ describe('an archive of a stranger', () => {
     for (const [path] of Object.entries(written)) expect(lstatSync(join(to, path)).mode & 0o7000).toBe(0);
   });
 
+  it('that begins as a file writes nothing below it, wherever a link of that name leads', async () => {
+    const outside = join(folder, 'outside');
+    mkdirSync(outside);
+    mkdirSync(join(folder, 'to'));
+    for (const link of [join(folder, 'to', 'd'), join(folder, 'mine')]) symlinkSync(outside, link);
+    const entries = [
+      { path: 'd', content: 'x' },
+      { path: 'd/out', content: 'x' },
+      { path: 'd/in/out', content: 'x' },
+      { path: 'd/l', type: '2', target: 'out' },
+      { path: 'd/e/', type: '5' },
+    ];
+    for (const to of ['to', 'to/d', 'new']) await unpack(hostile(entries), join(folder, to), { name: 'd', preserve: true, warn });
+    // A link that is named as the target is meant.
+    expect(readdirSync(outside)).toEqual(['d']);
+    expect(lstatSync(join(outside, 'd')).isFile()).toBe(true);
+    expect(readFileSync(join(folder, 'new'), 'utf8')).toBe('x');
+    expect(warnings.length).toBeGreaterThan(10);
+  });
+
   it('that is cut off is an error, and so is one that lies about its sums', async () => {
     const all: Uint8Array[] = [];
     for await (const part of hostile([dir, { path: 'd/f', content: 'x'.repeat(1000) }])) all.push(part);

@@ -39,6 +39,8 @@ class Unpacking {
   written = 0;
   /** Of what is copied: a folder, or the file's own path. Known from the first entry on. */
   private root: string | undefined;
+  /** What was asked for is no folder, so that nothing can be below it. */
+  private single = false;
   /** Folders that are folders and no links; below the root only. */
   private readonly folders = new Set<string>();
   /** Files that came in this archive. */
@@ -58,6 +60,10 @@ class Unpacking {
       return;
     }
     this.root ??= await this.makeRoot(item, parts);
+    if (this.single && (parts.length > 0 || item.type === 'directory')) {
+      this.options.warn(`warning: ${JSON.stringify(item.path)} is below what is no folder, skipping`);
+      return;
+    }
     const path = join(this.root, ...parts);
     const shown = [this.destination, ...parts].join('/');
     if (!(await this.parentIsSafe(parts))) {
@@ -107,6 +113,7 @@ class Unpacking {
       // That the destination is a link was the person's own choice.
       return realpath(this.destination);
     }
+    this.single = true;
     await mkdir(dirname(this.destination), { recursive: true });
     if (there?.isDirectory() === true) return join(await realpath(this.destination), this.options.name);
     return join(await realpath(dirname(this.destination)), basename(this.destination));
