@@ -1,6 +1,6 @@
 // The files of a pod that stand in for those of its images: /etc/hosts, and /etc/resolv.conf where the pod says how names are resolved.
 // What is in them is ../pods/pod-names.ts and ../pods/resolver.ts; here they are written, where the engine sees them.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Container } from '@podplane/api/gen/podplane/core/v1/container';
 import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
@@ -19,6 +19,12 @@ function textOf(file: string): string {
   } catch {
     return '';
   }
+}
+
+/** Containers may write to the file: it is read only where it can be the text, so that none makes the agent read what is huge. */
+function says(file: string, text: string): boolean {
+  const size = statSync(file, { throwIfNoEntry: false })?.size;
+  return size === Buffer.byteLength(text) && textOf(file) === text;
 }
 
 /** How the node resolves names, with servers that its pods reach. */
@@ -42,7 +48,7 @@ export function etcMounts(folder: string, pod: Pod, ip: string, container: Conta
     if (container.volumeMounts.some(({ mountPath }) => mountPath === target)) return [];
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const source = join(folder, name);
-    if (textOf(source) !== text) writeFileSync(source, text, { mode: 0o644 });
+    if (!says(source, text)) writeFileSync(source, text, { mode: 0o644 });
     return [{ type: 'bind', source, target, readOnly } as const];
   });
 }
