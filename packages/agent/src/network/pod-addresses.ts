@@ -2,15 +2,17 @@
 import type { Clock } from '@podplane/api/system';
 import type { Log } from '../log.js';
 import type { ContainerCache } from '../pods/container-cache.js';
+import { containerNameOf } from '../pods/planner/observed.js';
 import { LABEL_POD_IP } from '../pods/planner/types.js';
+import { PAUSE_CONTAINER } from '../runtime/types.js';
 import { IpPool, IpPoolExhausted } from './ip-pool.js';
 
 const AVOID_MS = 60_000;
 
-/** Who has which address, as the containers' labels tell; empty: nobody knows which. */
+/** Who has which address, as the label of the pause container tells (labels of others may be their images'); empty: nobody knows which. */
 export function labelledAddresses(cache: Pick<ContainerCache, 'podUids' | 'ofPod'>): [owner: string, ip: string][] {
   const ipOf = (uid: string): string =>
-    cache.ofPod(uid).find(({ labels }) => labels[LABEL_POD_IP] !== undefined)?.labels[LABEL_POD_IP] ?? '';
+    cache.ofPod(uid).find((info) => containerNameOf(info) === PAUSE_CONTAINER)?.labels[LABEL_POD_IP] ?? '';
   return cache.podUids().map((uid) => [uid, ipOf(uid)]);
 }
 

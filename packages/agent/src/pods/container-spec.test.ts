@@ -1,5 +1,6 @@
 import { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import { describe, expect, it } from 'vitest';
+import { LABEL_DEVICES } from '../node/devices.js';
 import { LABEL_ATTEMPT, LABEL_CONTAINER, LABEL_NODE, LABEL_POD_UID } from '../runtime/types.js';
 import { containerHash } from './container-hash.js';
 import { containerSpec, oomScoreAdj, pauseSpec, podVolumes } from './container-spec.js';
@@ -29,6 +30,12 @@ function specOf(container: object, spec: object = {}): ReturnType<typeof contain
 }
 
 describe('containerSpec', () => {
+  it('leaves no word of the agent to the labels of an image', () => {
+    const made = specOf({});
+    // The engine adds those of the image that the container does not have. That of devices is only sometimes ours to give.
+    expect(made.ok && made.spec.labels[LABEL_DEVICES]).toBe('');
+  });
+
   it('names and labels', () => {
     const made = specOf({});
     expect(made).toMatchObject({

@@ -3,6 +3,7 @@ import type { Container } from '@podplane/api/gen/podplane/core/v1/container';
 import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import { type QosClass, qosClass } from '@podplane/api/kinds/pod-spec/qos';
 import { milliValue, wholeValue } from '@podplane/api/quantity';
+import { LABEL_DEVICES } from '../node/devices.js';
 import type { ContainerSpec, Mount, PauseSpec, Resources } from '../runtime/types.js';
 import { containerEnv, type EnvContext } from './env.js';
 import { expand } from './expand.js';
@@ -101,7 +102,7 @@ export function containerSpec(container: Container, attempt: number, sandboxId: 
     seccompProfile: security.seccompProfile,
     spec: {
       name: containerName(podRef(pod), container.name, attempt),
-      labels: { ...containerLabels(pod, context.nodeName, container, attempt, sandboxId), ...messageLabel(container) },
+      labels: { ...containerLabels(pod, context.nodeName, container, attempt, sandboxId), ...messageLabel(container), ...NO_DEVICES },
       image: container.image ?? '',
       pauseId: sandboxId,
       command: expandAll(container.command),
@@ -128,6 +129,9 @@ function processesOf({ spec }: Pod, sandboxId: string): ContainerSpec['processes
   if (spec?.hostPID === true) return 'host';
   return spec?.shareProcessNamespace === true ? { of: sandboxId } : undefined;
 }
+
+/** Given when it is made, if any. What is not said here an image could say in its own labels, which the engine adds. */
+const NO_DEVICES = { [LABEL_DEVICES]: '' };
 
 function messageLabel(container: Container): Readonly<Record<string, string>> {
   return container.terminationMessagePolicy === undefined ? {} : { [LABEL_MESSAGE]: container.terminationMessagePolicy };
