@@ -20,6 +20,9 @@ import type { AgentMessage, ServerMessage, SessionInput, SessionPort } from './p
 const HELLO_MS = 10_000;
 /** A write that the sealed store refused is tried again after this time, ms. */
 const SEALED_RETRY_MS = 1000;
+/** Requests for tokens that wait for an agent to read its answers, and bytes of them: no node has so many pods. */
+const MOST_ASKED = 10_000;
+const MOST_ASKED_BYTES = 4 * 1024 * 1024;
 
 /** What a session needs of the rest of the server. Everything that throws does so with StoreError. */
 export interface SessionHost {
@@ -69,6 +72,9 @@ export class Session implements SessionInput {
   private full = false;
   /** A batch of statuses that is not acknowledged yet. */
   private committing = false;
+  /** Tokens that are to be told when the agent has read what it was told. */
+  private asked: TokenRequest[] = [];
+  private askedBytes = 0;
 
   constructor(
     readonly id: string,
@@ -115,7 +121,23 @@ export class Session implements SessionInput {
 
   drained(): void {
     this.full = false;
-    if (this.state.name === 'open') this.state.feed.drained();
+    if (this.state.name !== 'open') return;
+    this.state.feed.drained();
+    const asked = this.asked;
+    this.asked = [];
+    this.askedBytes = 0;
+    for (const request of asked) this.token(request);
+  }
+
+  /** Answers at once, or when the agent reads again: it would else have the server keep as many answers as it likes. */
+  private token(request: TokenRequest): void {
+    if (!this.full) {
+      this.tell(this.host.token(this, request));
+      return;
+    }
+    this.askedBytes += request.id.length + request.podUid.length + request.audience.length;
+    if (this.asked.length >= MOST_ASKED || this.askedBytes > MOST_ASKED_BYTES) this.reconnect(SEALED_RETRY_MS, 'TooSlow');
+    else this.asked.push(request);
   }
 
   message(message: { readonly message?: AgentMessage | undefined }): void {
@@ -165,7 +187,7 @@ export class Session implements SessionInput {
         this.host.volumeReports(this, said.value.reports);
         return;
       case 'tokenRequest':
-        this.tell(this.host.token(this, said.value));
+        this.token(said.value);
         return;
       case 'resync':
         feed.markAll();
@@ -236,6 +258,7 @@ export class Session implements SessionInput {
     const { state } = this;
     if (state.name === 'ended') return;
     this.state = { name: 'ended' };
+    this.asked = [];
     this.retry?.cancel();
     if (state.name === 'greeting') state.timeout.cancel();
     if (state.name === 'open') this.host.closeFeed(state.feed);
