@@ -47,6 +47,24 @@ function report(pod: Pod, status: Parameters<typeof PodStatus.fromPartial>[0], t
 }
 
 describe('a session', () => {
+  it('gives its node neither the host name of another one nor labels by which administrators say whom they trust', async () => {
+    const labels = {
+      'kubernetes.io/hostname': 'n1',
+      'node-restriction.kubernetes.io/zone': 'safe',
+      'a.node-restriction.kubernetes.io/b': 'c',
+    };
+    for (const name of ['n1', 'n2']) {
+      // Twice: also where the node has its object already.
+      for (let i = 0; i < 2; i++) {
+        const agent = await agentOf(name, `machine-of-${name}`);
+        await expectNext(agent.connect({ labels: { ...labels, disk: 'ssd' } }), 'welcome');
+      }
+    }
+    const of = async (name: string) => (await client.get('Node', '', name)).metadata?.labels;
+    expect(await of('n1')).toEqual({ 'kubernetes.io/hostname': 'n1', disk: 'ssd' });
+    expect(await of('n2')).toEqual({ disk: 'ssd' });
+  });
+
   it('registers the node, welcomes it, and tells everything it shall run', async () => {
     const agent = await agentOf('n1');
     await createPod('early', 'n1');

@@ -12,7 +12,8 @@ import { type Cidr, CidrPool } from './cidr.js';
 export const MACHINE_ID_ANNOTATION = 'podplane.dev/machine-id';
 
 export type Registration =
-  | { readonly state: 'registered'; readonly podCIDR: string; readonly revision: number }
+  /** leftOut: labels that the agent may not give its node. */
+  | { readonly state: 'registered'; readonly podCIDR: string; readonly revision: number; readonly leftOut: readonly string[] }
   | { readonly state: 'refused'; readonly reason: 'NodeNameTaken' | 'NoPodCIDR'; readonly message: string };
 
 type Registered = Extract<Registration, { state: 'registered' }>;
@@ -65,9 +66,11 @@ export class NodeRegistrar implements Disposable {
           'all ranges of pod addresses are taken: start the server with a larger --cluster-cidr, or delete nodes that are gone for good';
         return { state: 'refused', reason: 'NoPodCIDR', message };
       }
-      if (existing === undefined) tx.create('Node', newNode(hello, podCIDR, tx));
-      else tx.edit('Node', '', nodeName, (draft) => renew(draft, hello, podCIDR, tx));
-      return { state: 'registered', podCIDR };
+      const leftOut = Object.keys(hello.labels).filter((key) => !mayLabel(nodeName, key, hello.labels[key] ?? '', tx));
+      const own = { ...hello, labels: Object.fromEntries(Object.entries(hello.labels).filter(([key]) => !leftOut.includes(key))) };
+      if (existing === undefined) tx.create('Node', newNode(own, podCIDR, tx));
+      else tx.edit('Node', '', nodeName, (draft) => renew(draft, own, podCIDR, tx));
+      return { state: 'registered', podCIDR, leftOut };
     });
     if (result.state === 'refused') return result;
     this.pool.hold(result.podCIDR, nodeName);
@@ -114,6 +117,17 @@ export class NodeRegistrar implements Disposable {
     });
     this.cursor = cursor;
   }
+}
+
+const HOSTNAME = 'kubernetes.io/hostname';
+/** Labels by which administrators say which nodes they trust, as in Kubernetes: no node gives them to itself. */
+const RESTRICTED = 'node-restriction.kubernetes.io';
+
+/** Whether an agent may say this of its own node. Volumes and pods go by the host name: that of another node would bring both here. */
+function mayLabel(nodeName: string, key: string, value: string, tx: Tx): boolean {
+  const [domain = ''] = key.split('/');
+  if (domain === RESTRICTED || domain.endsWith(`.${RESTRICTED}`)) return false;
+  return key !== HOSTNAME || value === nodeName || tx.get('Node', '', value) === undefined;
 }
 
 /** Labels that are labels: an agent cannot make an object that clients could not write back. */

@@ -71,6 +71,8 @@ export interface PodTokens {
   ): { readonly token: string; readonly expires: number };
 }
 
+/** Characters of a name that an agent made up, in a log. */
+const MOST_SHOWN = 100;
 /** A node's own status is written no more often than this, ms, however often it reports one. */
 const NODE_STATUS_MS = 100;
 /** Servers that stop spread the agents' return over this time, ms. */
@@ -180,7 +182,11 @@ export class NodeSessions implements SessionHost {
     }
     const registration = this.registrar.register({ ...hello, status: status?.value, taints: taints.value });
     if (registration.state === 'refused') return refusal(registration.reason, registration.message);
-    const { revision, podCIDR } = registration;
+    const { revision, podCIDR, leftOut } = registration;
+    if (leftOut.length > 0) {
+      const keys = leftOut.slice(0, 5).map((key) => key.slice(0, MOST_SHOWN));
+      this.options.problem(nodeName, `may not give its node these labels, they are left out: ${keys.join(', ')}`, undefined);
+    }
     // From here on this is the node's session: what an older one still says is not listened to.
     this.byNode.set(nodeName, session);
     older?.end({
