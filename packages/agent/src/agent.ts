@@ -224,8 +224,8 @@ export class Agent implements WorkerHost {
     return this.node.network;
   }
 
-  holding(): boolean {
-    return this.held && !this.synced;
+  holding(vanished: boolean): boolean {
+    return !this.synced && (this.held || vanished);
   }
 
   facts(): NodeFacts {

@@ -55,8 +55,11 @@ export interface WorkerHost {
   readonly log: Log;
   /** The Docker network of the node; undefined while the node is not prepared (engine down, CIDR not known). Nothing is started then. */
   network(): string | undefined;
-  /** Nothing new is started: right after a start, until the server has said what shall run here (or is not there). */
-  holding(): boolean;
+  /**
+   * Nothing new is started: right after a start, until the server has said what shall run here (or is not there). vanished: of this pod
+   * everything is gone that there was, so it may have ended and only the server can tell.
+   */
+  holding(vanished: boolean): boolean;
   facts(): NodeFacts;
   /** The engine did not answer a call: look whether it is there. */
   engineTrouble(): void;

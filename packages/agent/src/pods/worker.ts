@@ -54,6 +54,8 @@ export class PodWorker implements StepContext, PodReportSource {
   private readonly busy = new Map<string, Busy>();
   private readonly probers: PodProbers;
   private adopting = true;
+  /** It had containers and has none: an agent that was killed writes no more down that it has just ended a pod. */
+  private vanished = false;
   private wake: Timer | undefined;
   private scheduled = false;
   private fileProblems = '';
@@ -246,6 +248,7 @@ export class PodWorker implements StepContext, PodReportSource {
     // Nothing can be concluded from not seeing containers before the engine was asked once.
     const seeing = this.host.network() !== undefined;
     if (seeing) {
+      if (this.adopting) this.vanished = observed.length === 0 && this.memory.sandbox.attempt >= 0;
       this.memory = noteObserved(this.memory, observed, now, this.adopting);
       this.adoptByFence(observed);
       this.memory = withAddress(this, this.busy.has('sandbox'));
@@ -269,7 +272,7 @@ export class PodWorker implements StepContext, PodReportSource {
       started: this.probers.started(),
       busy: new Set(this.busy.keys()),
       stopping: this.stopping,
-      hold: this.host.holding(),
+      hold: this.host.holding(this.vanished),
       fence: this.fence,
       now: now.monotonic,
     });

@@ -388,6 +388,24 @@ describe('the agent restarted', () => {
     expect(w.runtime.runningApps(uidOf(pod))).toEqual(['a']);
   });
 
+  it('does not start a pod again that it had just ended when it was killed, though its state does not say so yet', async () => {
+    const [pod] = await running();
+    if (pod === undefined) throw new Error('unreachable');
+    await w.system.advance(1_000);
+    w.state.save = () => Promise.resolve();
+    pod.metadata = { ...pod.metadata!, deletionTimestamp: '2026-01-01T00:00:30Z', deletionGracePeriodSeconds: 1 };
+    w.server.assign(pod);
+    expect(await w.system.advance(10_000, () => w.server.reports.get(uidOf(pod))?.terminated === true)).toBe(true);
+    w.server.pods.clear();
+    w.server.mode = 'down';
+    const calls = w.runtime.calls.length;
+    w.restart();
+    await w.system.advance(10_000);
+    w.server.mode = 'up';
+    await w.system.advance(10_000);
+    expect(w.runtime.calls.slice(calls).filter((call) => /^(create|start)/.test(call))).toEqual([]);
+  });
+
   it('stays a Ready node over a restart', async () => {
     await running();
     await w.system.advance(1_000);
