@@ -79,7 +79,11 @@ const podSpec: readonly SupportRule[] = [
     'securityContext.runAsNonRoot',
     'securityContext.supplementalGroups',
   ]),
-  ...yes('PodSpec', ['securityContext.fsGroup'], 'owns emptyDir volumes and all that is made in them'),
+  ...yes(
+    'PodSpec',
+    ['securityContext.fsGroup'],
+    'owns emptyDir volumes and volumes of claims, with all that is made in them, and what the agent writes into projected ones',
+  ),
   ...yes('PodSpec', ['securityContext.fsGroupChangePolicy'], 'without effect on emptyDir, as in Kubernetes'),
   ...yes('PodSpec', ['securityContext.sysctls'], 'the safe ones; others are refused'),
   ...yes('PodSpec', ['securityContext.supplementalGroupsPolicy', 'securityContext.seccompProfile.type']),
