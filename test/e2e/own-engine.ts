@@ -3,7 +3,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { engine, eventually } from './harness.js';
@@ -24,11 +24,31 @@ export function whyNoOwnEngine(): string | undefined {
   return undefined;
 }
 
+/** Why none can have a disk of its own; undefined: one can. */
+export function whyNoOwnDisk(): string | undefined {
+  const folder = mkdtempSync(path.join(tmpdir(), 'podplane-disk-'));
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'podplane-e2e', folder], { stdio: 'pipe' });
+    execFileSync('umount', [folder], { stdio: 'pipe' });
+    return undefined;
+  } catch (error) {
+    return `nothing can be mounted: ${String(error)}`;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
 export class OwnEngine {
   readonly folder = mkdtempSync(path.join(tmpdir(), 'podplane-engine-'));
   readonly namespace = `pe${randomBytes(4).toString('hex')}`;
   readonly socket = path.join(this.folder, 'd.sock');
+  /** Where it keeps images, containers and volumes. */
+  readonly data = path.join(this.folder, 'data');
   private daemon: ChildProcess | undefined;
+  private mounted = false;
+
+  /** diskMiB: it keeps its data on a disk of its own (in memory) of this size. */
+  constructor(private readonly diskMiB?: number) {}
 
   /** What must stand before a command so that it runs beside this engine. */
   get wrap(): readonly string[] {
@@ -42,6 +62,11 @@ export class OwnEngine {
   async open(): Promise<void> {
     execFileSync('ip', ['netns', 'add', this.namespace]);
     execFileSync('ip', ['-n', this.namespace, 'link', 'set', 'lo', 'up']);
+    if (this.diskMiB !== undefined) {
+      mkdirSync(this.data);
+      execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${this.diskMiB}m`, 'podplane-e2e', this.data]);
+      this.mounted = true;
+    }
     await this.start();
   }
 
@@ -49,14 +74,7 @@ export class OwnEngine {
     const log = openSync(path.join(this.folder, 'log'), 'a');
     const [enter = '', ...rest] = this.wrap;
     // A mount namespace of its own, so that its mounts do not pile up in the machine's table.
-    const flags = [
-      '--data-root',
-      path.join(this.folder, 'data'),
-      '--exec-root',
-      path.join(this.folder, 'run'),
-      '--pidfile',
-      path.join(this.folder, 'pid'),
-    ];
+    const flags = ['--data-root', this.data, '--exec-root', path.join(this.folder, 'run'), '--pidfile', path.join(this.folder, 'pid')];
     const dockerd = [
       'dockerd',
       ...flags,
@@ -93,6 +111,7 @@ export class OwnEngine {
   async close(): Promise<void> {
     await this.stop();
     execFileSync('ip', ['netns', 'del', this.namespace]);
+    if (this.mounted) execFileSync('umount', [this.data]);
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
 

@@ -8,6 +8,9 @@ import { realSystem } from '@podplane/api/system';
 export class ShellImage implements AsyncDisposable {
   readonly name = `podplane-e2e/shell:${randomBytes(5).toString('hex')}`;
 
+  /** socketPath: of the engine that has it; the machine's own where there is none. */
+  constructor(private readonly socketPath?: string) {}
+
   /** files: what it has beside the commands. */
   async load(files: readonly ImageFile[] = []): Promise<this> {
     return this.#load(await busyboxImage(this.name, undefined, files));
@@ -18,8 +21,12 @@ export class ShellImage implements AsyncDisposable {
     return this.#load(await fileImage(this.name, {}, files));
   }
 
+  #runtime(): DockerRuntime {
+    return new DockerRuntime(realSystem(), this.socketPath === undefined ? {} : { socketPath: this.socketPath });
+  }
+
   async #load(archive: AsyncIterable<Uint8Array>): Promise<this> {
-    const runtime = new DockerRuntime(realSystem());
+    const runtime = this.#runtime();
     try {
       await runtime.loadImage(archive);
     } finally {
@@ -29,7 +36,7 @@ export class ShellImage implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const runtime = new DockerRuntime(realSystem());
+    const runtime = this.#runtime();
     try {
       await runtime.removeImage(this.name);
     } finally {

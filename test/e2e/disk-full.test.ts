@@ -1,0 +1,152 @@
+// The disk of a node runs full, on a real engine with a small disk of its own: the node says so and gets no new pods, the pod that takes most beyond
+// its request has to leave, and all is well again by itself. What is decided when is tested with virtual clocks in packages/agent/src/node.
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { statfsSync } from 'node:fs';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { FieldPlay, type PodSeen, podOf } from './fields/field-play.js';
+import { engineAnswers, eventually } from './harness.js';
+import { OwnEngine, whyNoOwnDisk, whyNoOwnEngine } from './own-engine.js';
+import { ShellImage } from './shell-image.js';
+
+interface NodeObject {
+  readonly spec?: { readonly taints?: readonly { readonly key: string; readonly effect: string }[] };
+  readonly status: { readonly conditions: readonly { readonly type: string; readonly status: string; readonly reason: string }[] };
+}
+
+interface EventList {
+  readonly items: readonly { readonly reason: string; readonly message: string; readonly involvedObject: { readonly name?: string } }[];
+}
+
+const why = (await engineAnswers()) ? (whyNoOwnEngine() ?? whyNoOwnDisk()) : 'no engine answers';
+if (why !== undefined) {
+  if (process.env.CI === 'true') throw new Error(`CI=true, and no engine with a disk of its own can be started: ${why}`);
+  process.stderr.write(`\n*** SKIPPED: tests that fill a disk (${why}) ***\n\n`);
+}
+
+const MIB = 1024 * 1024;
+const DISK_MIB = 256;
+const LEAST_MIB = 100;
+const TAINT = 'node.kubernetes.io/disk-pressure';
+const FREE = "trap 'exit 0' TERM; while true; do sleep 1; done";
+
+describe.skipIf(why !== undefined)('a disk that runs full', () => {
+  const own = new OwnEngine(DISK_MIB);
+  const play = new FieldPlay(own.wrap, own.env);
+  const image = new ShellImage(own.socket);
+  let agent: ChildProcess | undefined;
+
+  const node = (): Promise<NodeObject> => play.json<NodeObject>('get', 'node', play.node(1));
+  const pressure = ({ status }: NodeObject): string | undefined => status.conditions.find(({ type }) => type === 'DiskPressure')?.status;
+  const taints = ({ spec }: NodeObject): readonly string[] => (spec?.taints ?? []).map(({ key, effect }) => `${key}:${effect}`);
+  const freeMiB = (): number => {
+    const { bavail, bsize } = statfsSync(own.data);
+    return (bavail * bsize) / MIB;
+  };
+  const container = (script: string, more: object = {}): object => ({
+    name: 'main',
+    image: image.name,
+    imagePullPolicy: 'IfNotPresent',
+    command: ['sh', '-c', `${script}; ${FREE}`],
+    ...more,
+  });
+  /** Shell: writes so many MiB. */
+  const fill = (file: string, mib: number): string => `dd if=/dev/zero of=${file} bs=1M count=${mib} 2>/dev/null`;
+  const restarts = ({ status }: PodSeen): number | undefined => status.containerStatuses?.[0]?.restartCount;
+
+  beforeAll(async () => {
+    await own.open();
+    await Promise.all([image.load(), play.start(1)]);
+    const [first] = play.upFile.agents;
+    if (first === undefined) throw new Error('no agent');
+    process.kill(first.pid, 'SIGKILL');
+    agent = play.run([
+      'agent',
+      '--data',
+      path.join(play.data, 'agents', first.name),
+      '--eviction-hard',
+      `imagefs.available<${LEAST_MIB}Mi`,
+      '--eviction-pressure-transition-period',
+      '11s',
+    ]);
+    await play.readyAgain(first.name);
+  });
+  afterAll(async () => {
+    agent?.kill('SIGTERM');
+    if (agent !== undefined && agent.exitCode === null) await once(agent, 'exit');
+    await play.remove();
+    await own.close();
+  });
+
+  it('sends away who takes most beyond its request, with DiskPressure and its taint until there is room', async () => {
+    // More than the one that leaves, and less than it asked for.
+    await play.mustApply(
+      podOf('asked', {
+        containers: [container(`${fill('/kept', 80)}; echo filled`, { resources: { requests: { 'ephemeral-storage': '90Mi' } } })],
+      }),
+      podOf('light', { containers: [container(`${fill('/kept', 10)}; echo filled`)] }),
+    );
+    for (const name of ['asked', 'light']) {
+      await play.ready(name);
+      await eventually(
+        `${name} has written`,
+        () => play.must('logs', name),
+        (text) => text.includes('filled'),
+      );
+    }
+    expect(freeMiB()).toBeGreaterThan(LEAST_MIB + 40);
+    expect(pressure(await node())).toBe('False');
+
+    // A layer and a log that stay above the threshold, then a volume that goes below it.
+    const missing = Math.ceil(freeMiB() - LEAST_MIB);
+    await play.mustApply(
+      podOf('greedy', {
+        containers: [
+          container(
+            `${fill('/layer', 20)}; head -c 5242880 /dev/zero | tr '\\0' x | fold -w 1000; echo; echo filled; ${fill('/volume/data', missing)}`,
+            { volumeMounts: [{ name: 'volume', mountPath: '/volume' }] },
+          ),
+        ],
+        volumes: [{ name: 'volume', emptyDir: {} }],
+      }),
+    );
+    const pressed = await eventually(
+      'DiskPressure',
+      node,
+      (seen) => pressure(seen) === 'True' && taints(seen).includes(`${TAINT}:NoSchedule`),
+    );
+    expect(pressed.status.conditions.find(({ type }) => type === 'DiskPressure')?.reason).toBe('AgentHasDiskPressure');
+    await play.pod('waiter', { containers: [container('true')] });
+
+    const evicted = await play.until('greedy', 'evicted', ({ status }) => status.phase === 'Failed');
+    expect(evicted.status.reason).toBe('Evicted');
+    const said =
+      /^The node was low on resource: ephemeral-storage\. Threshold quantity: 100Mi, available: \d+Ki\. Container main was using (\d+)Ki, request is 0, has larger consumption of ephemeral-storage\. $/.exec(
+        evicted.status.message ?? '',
+      );
+    expect(said, evicted.status.message).not.toBeNull();
+    // 20 MiB of layer and 5 MiB of log, which the engine writes with some words around each line; the volume is not the container's.
+    const usedMiB = Number(said?.[1]) / 1024;
+    expect(usedMiB).toBeGreaterThan(25);
+    expect(usedMiB).toBeLessThan(32);
+    expect(evicted.status.conditions.find(({ type }) => type === 'DisruptionTarget')).toMatchObject({
+      status: 'True',
+      reason: 'TerminationByKubelet',
+    });
+
+    const waits = await play.until('waiter', 'unscheduled', ({ status }) =>
+      status.conditions.some(({ type, status: is }) => type === 'PodScheduled' && is === 'False'),
+    );
+    expect(waits.status.conditions.find(({ type }) => type === 'PodScheduled')?.message).toContain(TAINT);
+    expect(pressure(await node())).toBe('True');
+
+    await eventually('no DiskPressure', node, (seen) => pressure(seen) === 'False' && taints(seen).length === 0, 90_000);
+    expect(freeMiB()).toBeGreaterThan(LEAST_MIB);
+    await play.ready('waiter');
+    for (const name of ['asked', 'light']) expect([name, restarts(await play.ready(name))]).toEqual([name, 0]);
+    const events = (await play.json<EventList>('get', 'events')).items;
+    expect(events.filter(({ reason }) => reason === 'Evicted').map(({ involvedObject }) => involvedObject.name)).toEqual(['greedy']);
+    expect(agent?.exitCode).toBeNull();
+  });
+});
