@@ -1,6 +1,6 @@
 // `docker compose up --build` gives the same cluster, each node with an engine of its own; `docker compose kill` is the hard kill. Works with Compose
-// v2 and docker-compose 1.29; run with what the machine has.
-import { spawnSync } from 'node:child_process';
+// v2 and docker-compose 1.29; run with what the machine has. And a whole node is frozen and goes on, as a suspended machine does.
+import { spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -21,18 +21,94 @@ if (answers && compose === undefined) {
 
 interface PodList {
   readonly items: readonly {
-    readonly metadata: { readonly deletionTimestamp?: string };
+    readonly metadata: {
+      readonly name: string;
+      readonly uid: string;
+      readonly deletionTimestamp?: string;
+      readonly annotations?: Readonly<Record<string, string>>;
+    };
     readonly spec: { readonly nodeName?: string };
-    readonly status: { readonly reason?: string; readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
+    readonly status: {
+      readonly reason?: string;
+      readonly conditions?: readonly { readonly type: string; readonly status: string }[];
+      readonly containerStatuses?: readonly { readonly restartCount: number; readonly containerID?: string }[];
+    };
   }[];
 }
+type PodSeen = PodList['items'][number];
+
+/** A pod that writes the time every 5 ms into a file of its node, named by its epoch, and does not end when asked to; and one that fits nowhere else. */
+const FROZEN = [
+  {
+    apiVersion: 'apps/v1',
+    kind: 'StatefulSet',
+    metadata: { name: 'db' },
+    spec: {
+      replicas: 1,
+      selector: { matchLabels: { app: 'db' } },
+      template: {
+        metadata: { labels: { app: 'db' } },
+        spec: {
+          affinity: {
+            nodeAffinity: {
+              preferredDuringSchedulingIgnoredDuringExecution: [
+                {
+                  weight: 100,
+                  preference: { matchExpressions: [{ key: 'kubernetes.io/hostname', operator: 'In', values: ['node-3'] }] },
+                },
+              ],
+            },
+          },
+          containers: [
+            {
+              name: 'db',
+              image: 'podplane-example/web:1',
+              command: [
+                'node',
+                '-e',
+                `process.on('SIGTERM', () => {});
+                 const fs = require('node:fs'), file = fs.openSync('/ticks/' + process.env.PODPLANE_EPOCH, 'a');
+                 setInterval(() => fs.writeSync(file, Date.now() + '\\n'), 5);`,
+              ],
+              volumeMounts: [{ name: 'ticks', mountPath: '/ticks' }],
+            },
+          ],
+          volumes: [{ name: 'ticks', hostPath: { path: '/var/lib/podplane-ticks', type: 'DirectoryOrCreate' } }],
+        },
+      },
+    },
+  },
+  {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'stay' },
+    spec: {
+      replicas: 1,
+      selector: { matchLabels: { app: 'stay' } },
+      template: {
+        metadata: { labels: { app: 'stay' } },
+        spec: {
+          terminationGracePeriodSeconds: 1,
+          nodeSelector: { 'kubernetes.io/hostname': 'node-3' },
+          containers: [{ name: 'stay', image: 'podplane-example/web:1', command: ['sleep', 'infinity'] }],
+        },
+      },
+    },
+  },
+];
 
 describe.skipIf(!answers || compose === undefined)('docker compose', () => {
   const project = `ppe2e${randomBytes(3).toString('hex')}`;
   const [program = '', ...first] = compose ?? [];
   let env: NodeJS.ProcessEnv = {};
-  const run = (args: readonly string[]): { readonly code: number | null; readonly stdout: string; readonly stderr: string } => {
-    const done = spawnSync(program, [...first, '-p', project, ...args], { cwd: ROOT, env, encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 });
+  const run = (args: readonly string[], input = ''): { readonly code: number | null; readonly stdout: string; readonly stderr: string } => {
+    const done = spawnSync(program, [...first, '-p', project, ...args], {
+      cwd: ROOT,
+      env,
+      input,
+      encoding: 'utf8',
+      maxBuffer: 64 * 1024 * 1024,
+    });
     return { code: done.status, stdout: done.stdout, stderr: done.stderr };
   };
   const must = (...args: readonly string[]): string => {
@@ -42,13 +118,15 @@ describe.skipIf(!answers || compose === undefined)('docker compose', () => {
   };
   const podplane = (...args: readonly string[]): string => must('exec', '-T', 'control-plane', 'podplane', ...args);
   const pods = (): Promise<PodList> => Promise.resolve(JSON.parse(podplane('get', 'pods', '-o', 'json')) as PodList);
-  const readyOn = (list: PodList, but = ''): number =>
-    list.items.filter(
-      ({ metadata, spec, status }) =>
-        metadata.deletionTimestamp === undefined &&
-        spec.nodeName !== but &&
-        status.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True'),
-    ).length;
+  const isReady = ({ metadata, status }: PodSeen): boolean =>
+    metadata.deletionTimestamp === undefined &&
+    (status.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') ?? false);
+  const readyOn = (list: PodList, but = ''): number => list.items.filter((pod) => pod.spec.nodeName !== but && isReady(pod)).length;
+  const named = (list: PodList, name: string): PodSeen => {
+    const found = list.items.filter(({ metadata }) => metadata.name.startsWith(name));
+    if (found.length !== 1 || found[0] === undefined) throw new Error(`${found.length} pods ${name}`);
+    return found[0];
+  };
 
   beforeAll(() => {
     // No registry is reachable here: the base is made of this machine's own programs, as deploy/README.md says.
@@ -101,5 +179,103 @@ describe.skipIf(!answers || compose === undefined)('docker compose', () => {
       60_000,
     );
     await eventually('nothing hangs', pods, (list) => list.items.length === 6 && readyOn(list) === 6, 60_000);
+  });
+
+  it('freezes a whole node and lets it go on: its StatefulSet pod is replaced before, and killed at once then', async () => {
+    const ofNode = (...args: readonly string[]): string => must('exec', '-T', 'node-3', ...args);
+    const applied = run(
+      ['exec', '-T', 'control-plane', 'podplane', 'apply', '-f', '-', '--timeout', '2m'],
+      FROZEN.map((one) => JSON.stringify(one)).join('\n---\n'),
+    );
+    expect(applied.code, applied.stderr).toBe(0);
+    const before = await pods();
+    const [db, stay] = [named(before, 'db-0'), named(before, 'stay-')];
+    const webs = before.items.filter(({ metadata, spec }) => metadata.name.startsWith('web-') && spec.nodeName === 'node-3');
+    expect([db.spec.nodeName, stay.spec.nodeName, webs.length > 0]).toEqual(['node-3', 'node-3', true]);
+    expect(ofNode('docker', 'ps', '--format', '{{.Names}}')).toContain('podplane-watchdog-node-3');
+    const ticks = `/var/lib/podplane-ticks/${db.metadata.annotations?.['podplane.dev/epoch']}`;
+
+    const watch = spawn(program, [...first, '-p', project, 'exec', '-T', 'control-plane', 'podplane', 'get', 'pods', '-w', '-o', 'json'], {
+      cwd: ROOT,
+      env,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    let watched = '';
+    watch.stdout.setEncoding('utf8').on('data', (piece: string) => {
+      watched += piece;
+    });
+    const lines: string[] = [];
+    const began = Date.now();
+    const note = (at: number, text: string): void => void lines.push(`${((at - began) / 1000).toFixed(3).padStart(9)} s  ${text}`);
+    must('pause', 'node-3');
+    note(began, 'docker pause of node-3: its engine, agent, watchdog and pods stand still');
+    try {
+      const replaced = await eventually(
+        'the pods are Ready elsewhere',
+        pods,
+        (list) => list.items.some((pod) => pod.metadata.name === 'db-0' && pod.spec.nodeName !== 'node-3' && isReady(pod)),
+        60_000,
+      );
+      const next = named(replaced, 'db-0');
+      note(Date.now(), `db-0 is Ready on ${next.spec.nodeName}, epoch ${next.metadata.annotations?.['podplane.dev/epoch']}`);
+      expect(next.metadata.uid).not.toBe(db.metadata.uid);
+      expect(Date.now() - began).toBeGreaterThan(15_000); // the lease and its margin, from a heartbeat up to 1 s before
+    } finally {
+      must('unpause', 'node-3');
+    }
+    const thawed =
+      Number(
+        spawnSync(
+          'docker',
+          // biome-ignore format: one filter a pair
+          ['events', '--since', `${Math.floor(began / 1000)}`, '--until', `${Math.ceil(Date.now() / 1000)}`, '--filter', 'event=unpause', '--filter', `label=com.docker.compose.project=${project}`, '--format', '{{.TimeNano}}'],
+          { encoding: 'utf8' },
+        ).stdout.trim(),
+      ) / 1e6;
+    note(thawed, 'docker unpause of node-3');
+
+    await eventually(
+      'nothing is left of the frozen pod',
+      () => Promise.resolve(ofNode('docker', 'ps', '-aq', '--filter', 'label=podplane.dev/pod-name=db-0')),
+      (left) => left.trim() === '',
+      60_000,
+    );
+    const after = await eventually('all is well', pods, (list) => list.items.length === 8 && readyOn(list) === 8, 60_000);
+    const [ended] = ofNode(
+      // biome-ignore format: one filter a pair
+      ...['docker', 'events', '--since', `${Math.floor(thawed / 1000)}`, '--until', `${Math.ceil(Date.now() / 1000)}`, '--filter', 'event=die', '--filter', `label=podplane.dev/pod-uid=${db.metadata.uid}`, '--filter', 'label=podplane.dev/container=db', '--format', '{{.TimeNano}} {{.Actor.Attributes.exitCode}}'],
+    ).split('\n');
+    const [diedAt = '', code] = ended?.split(' ') ?? [];
+    note(Number(diedAt) / 1e6, `node-3: container of the frozen db-0 has ended (exit code ${code})`);
+    const wrote = ofNode('cat', ticks).trim().split('\n').map(Number);
+    const late = wrote.filter((at) => at > began + 15_000);
+    for (const at of [late[0], late.at(-1)]) if (at !== undefined) note(at, 'it wrote');
+    process.stdout.write(
+      `\nnode frozen:\n${lines.join('\n')}\n${late.length} writes of the frozen pod after it went on, ${wrote.length - late.length} before\n`,
+    );
+    expect(wrote.length).toBeGreaterThan(late.length);
+    expect(code).toBe('137');
+    // Its grace is 30 s, which it would take to the end.
+    expect(Number(diedAt) / 1e6 - thawed).toBeLessThan(10_000);
+    expect(late.at(-1) ?? 0).toBeLessThan(thawed + 10_000);
+
+    // Never Ready again, from its node's silence on.
+    watch.kill();
+    const states = watched
+      .split(/(?<=^\})$/m)
+      .map((text) => text.trim())
+      .filter((text) => text.endsWith('}'))
+      .map((text) => JSON.parse(text) as PodSeen)
+      .filter(({ metadata }) => metadata.uid === db.metadata.uid)
+      .map(isReady);
+    expect(states[0]).toBe(true);
+    expect(states.slice(states.indexOf(false))).not.toContain(true);
+    expect(states).toContain(false);
+    // Of Deployments: what was replaced has gone, what could not be is as it was.
+    expect(named(after, 'stay-').metadata.uid).toBe(stay.metadata.uid);
+    expect(named(after, 'stay-').status.containerStatuses).toEqual([
+      expect.objectContaining({ restartCount: 0, containerID: stay.status.containerStatuses?.[0]?.containerID }),
+    ]);
+    for (const { metadata } of webs) expect(after.items.map((pod) => pod.metadata.uid)).not.toContain(metadata.uid);
   });
 });

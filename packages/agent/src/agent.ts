@@ -90,9 +90,10 @@ export class Agent implements WorkerHost {
     this.messages = options.messages;
     const { leaseClock, watchdog } = options;
     this.fence = new FenceKeeper({ system, clock: leaseClock, watchdog, log, changed: () => this.wakeFenced() });
-    this.cache = new ContainerCache(fencedReader(options.messages?.reader() ?? runtime, this.fence), flags.nodeName, (uid) =>
-      this.workers.get(uid)?.soon(),
-    );
+    this.cache = new ContainerCache(fencedReader(options.messages?.reader() ?? runtime, this.fence), flags.nodeName, (uid) => {
+      this.fence.settle(this.cache);
+      this.workers.get(uid)?.soon();
+    });
     const { fallback, labels, readHost } = options;
     const { clock } = system;
     this.node = new NodeState({ clock, log, flags, fallback, labels, readHost, report: (status) => this.session.reportNode(status) });
@@ -131,7 +132,7 @@ export class Agent implements WorkerHost {
         welcome: (welcome) => this.welcome(welcome),
         assignments: (assignments) => this.assign(assignments),
         openTunnel: (request) => this.openTunnel(request),
-        leased: (until, leaseMs) => this.fence.renewed(until, leaseMs),
+        leased: (until, leaseMs) => this.fence.renewed(until, leaseMs, this.cache),
         tokenReply: (reply) => this.volumes.tokens.take(reply),
         acknowledged: (reports) => this.acknowledged(reports),
         refused: (refused) => this.refused(refused),

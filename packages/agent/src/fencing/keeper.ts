@@ -16,6 +16,11 @@ export interface FenceKeeperOptions {
   readonly changed: () => void;
 }
 
+/** What is known of the engine's containers, by id. */
+interface Containers {
+  get(id: string): { readonly state: string } | undefined;
+}
+
 const WORDS: Readonly<Record<Fence['stage'], string>> = {
   open: 'the node has a lease: fenced pods may run',
   stop: 'the lease is about to end without an answer from the server: fenced pods stop',
@@ -34,6 +39,12 @@ export class FenceKeeper {
   private readonly guarded = new Set<string>();
   /** Those that were guarded when the fence closed. */
   private readonly fenced = new Set<string>();
+  /** Those whose lease ran out: no later one is for them. */
+  private readonly lapsed = new Set<string>();
+  /** Those of them that are not known to have ended. As long as there are any the fence stays closed. */
+  private readonly overdue = new Set<string>();
+  /** Whether what the engine has was listed, so that what is not there is gone. */
+  private listed = false;
   private stage: Fence['stage'] = 'kill';
   private timer: Timer | undefined;
   private checker: Timer | undefined;
@@ -66,6 +77,7 @@ export class FenceKeeper {
   }
 
   get fence(): Fence {
+    if (this.overdue.size > 0) return { stage: 'kill' };
     return fenceAt(this.now(), this.until, this.timings);
   }
 
@@ -74,9 +86,16 @@ export class FenceKeeper {
     return this.until;
   }
 
-  /** A heartbeat was acknowledged. until: when the lease ends that it brought. */
-  renewed(until: number, leaseMs: number): void {
+  /**
+   * A heartbeat was acknowledged. until: when the lease ends that it brought. What outlived the lease before (the machine slept, or was
+   * frozen, and the server answers before anybody killed it) has been replaced meanwhile, and must not go on under this one.
+   */
+  renewed(until: number, leaseMs: number, known: Containers): void {
     if (this.stopped) return;
+    if (this.fence.stage === 'kill') {
+      for (const id of this.guarded) for (const set of [this.lapsed, this.overdue, this.fenced]) set.add(id);
+      this.settle(known);
+    }
     this.timings = fenceTimings(leaseMs);
     if (until > this.until) {
       this.until = until;
@@ -95,29 +114,48 @@ export class FenceKeeper {
     if (this.stopped || this.fence.stage !== 'open') return false;
     this.guarded.add(containerId);
     this.fenced.delete(containerId);
+    this.lapsed.delete(containerId);
     this.options.watchdog?.tell(this.word());
     return true;
   }
 
   /** Containers of fenced pods that run already, though perhaps nobody guards them yet: an agent of an older version started them. */
   adopt(containerIds: readonly string[]): void {
-    const news = containerIds.filter((id) => !this.guarded.has(id));
+    // Started by a call from before the lease ran out.
+    const late = containerIds.filter((id) => this.lapsed.has(id) && !this.overdue.has(id));
+    const news = containerIds.filter((id) => !this.guarded.has(id) || late.includes(id));
     if (news.length === 0 || this.stopped) return;
+    for (const id of late) this.overdue.add(id);
     for (const id of news) {
       this.guarded.add(id);
-      if (this.stage !== 'open') this.fenced.add(id);
+      if (this.stage !== 'open' || late.includes(id)) this.fenced.add(id);
     }
     this.tell();
+    if (late.length > 0) this.look();
     this.ensure().catch((error: unknown) => this.problem(error));
   }
 
   /** Forgets containers that have ended or are gone. known: what the engine has, just listed. */
-  prune(known: { get(id: string): { readonly state: string } | undefined }): void {
+  prune(known: Containers): void {
+    this.listed = true;
     for (const id of this.guarded) {
       const state = known.get(id)?.state;
       if (state === undefined || state === 'exited' || state === 'dead') this.guarded.delete(id);
     }
-    for (const id of this.fenced) if (known.get(id) === undefined) this.fenced.delete(id);
+    for (const set of [this.fenced, this.lapsed]) for (const id of set) if (known.get(id) === undefined) set.delete(id);
+    this.settle(known);
+  }
+
+  /** Something is known of containers: opens the fence when none is left that outlived its lease. */
+  settle(known: Containers): void {
+    if (this.overdue.size === 0) return;
+    for (const id of this.overdue) {
+      const state = known.get(id)?.state;
+      if (state === undefined ? this.listed : state === 'exited' || state === 'dead' || state === 'created') this.overdue.delete(id);
+    }
+    if (this.overdue.size > 0 || this.stopped) return;
+    this.tell();
+    this.look();
   }
 
   get guardedIds(): readonly string[] {
@@ -126,6 +164,8 @@ export class FenceKeeper {
 
   /** The container had to end because of the lease. */
   wasFenced(containerId: string): boolean {
+    // After a sleep pods may have been killed before the timer said that it is time.
+    if (this.guarded.has(containerId) && this.fence.stage !== 'open') this.fenced.add(containerId);
     return this.fenced.has(containerId);
   }
 
@@ -144,7 +184,8 @@ export class FenceKeeper {
 
   /** The word that stands. The watchdog is told an end that leaves it time to kill. */
   private word(): { readonly until: number; readonly containerIds: readonly string[] } {
-    return { until: this.until === 0 ? 0 : Math.max(1, this.until - this.timings.watchdogMs), containerIds: [...this.guarded] };
+    const until = this.overdue.size > 0 ? 0 : this.until;
+    return { until: until === 0 ? 0 : Math.max(1, until - this.timings.watchdogMs), containerIds: [...this.guarded] };
   }
 
   private tell(): void {

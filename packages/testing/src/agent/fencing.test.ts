@@ -8,12 +8,16 @@ import { condition, testPod, type World, world } from './harness.js';
 
 let w: World;
 let watchdog: FakeWatchdog;
+/** For how long the machine has slept, ms: only the clock of leases counts it. */
+let slept: number;
 
 /** A world whose agent has a watchdog. */
 function fencedWorld(): void {
-  const holder: { watchdog?: FakeWatchdog } = {};
+  const holder: { watchdog?: FakeWatchdog; system?: World['system'] } = {};
+  slept = 0;
   // The watchdog is of the same world as the agent that needs it to begin with.
   w = world(1, {
+    leaseClock: () => (holder.system?.clock.monotonic() ?? 0) + slept,
     watchdog: {
       last: () => holder.watchdog?.last(),
       tell: (word) => holder.watchdog?.tell(word),
@@ -22,6 +26,7 @@ function fencedWorld(): void {
     },
   });
   const { system, runtime } = w;
+  holder.system = system;
   watchdog = holder.watchdog = new FakeWatchdog({ system, kill: (id) => runtime.crash(id, 137) });
 }
 
@@ -141,6 +146,29 @@ describe('a node that the server does not answer', () => {
       await w.system.advance(5_000);
       expect(w.runtime.running(uidOf(pod), 'a')?.info.id).toBe(id);
     }
+  });
+});
+
+describe('a node that slept for longer than its lease', () => {
+  it.each([
+    ['its agent', 0],
+    ['the watchdog, where the engine hangs', 3_600_000],
+  ])('has its fenced pods killed by %s, though the server answers at once; they start anew under the next lease', async (_by, kill) => {
+    w.runtime.addImage('app:1', { stopMs: undefined });
+    const [fenced, other] = [strict('db'), testPod('web')];
+    await ready(fenced, other);
+    const [id, otherId] = [fenced, other].map((pod) => w.runtime.running(uidOf(pod), 'a')?.info.id);
+    w.runtime.latency.kill = kill;
+    slept = 60_000; // no timer of the agent has noticed, and the next heartbeat is answered
+    expect(await w.system.advance(3_000, () => w.runtime.running(uidOf(fenced), 'a')?.info.id !== id)).toBe(true);
+    expect(await w.system.advance(10_000, () => runs(fenced))).toBe(true);
+    expect(await w.system.advance(5_000, () => condition(w.server.status(uidOf(fenced)), 'Ready') === 'True')).toBe(true);
+    expect(w.server.status(uidOf(fenced))?.containerStatuses[0]).toMatchObject({
+      restartCount: 1,
+      lastState: { terminated: { reason: 'Fenced', exitCode: 137 } },
+    });
+    expect(w.runtime.running(uidOf(other), 'a')?.info.id).toBe(otherId);
+    expect(watchdog.last()?.until).toBeGreaterThan(now() + slept);
   });
 });
 
