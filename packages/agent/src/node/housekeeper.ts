@@ -6,6 +6,7 @@ import type { System, Timer } from '@podplane/api/system';
 import { bytesToFree, type ImageGcSettings, type PulledImages, removable } from '../images/image-gc.js';
 import type { Log } from '../log.js';
 import { podVolumes } from '../pods/container-spec.js';
+import { isCritical } from '../pods/node-verdict.js';
 import { attemptOf } from '../pods/planner/observed.js';
 import { isRuntimeError } from '../runtime/errors.js';
 import { type ContainerInfo, type ContainerRuntime, LABEL_CONTAINER, PAUSE_CONTAINER } from '../runtime/types.js';
@@ -185,7 +186,7 @@ export class Housekeeper {
     const uses: PodUse[] = [];
     for (const pod of pods()) {
       const { limited } = pod;
-      if (limited === undefined) continue;
+      if (limited === undefined || isCritical(limited)) continue;
       candidates.set(limited, pod);
       uses.push(await this.useOf(limited, resource === 'memory' || resource === 'pids'));
     }

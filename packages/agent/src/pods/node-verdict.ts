@@ -15,9 +15,12 @@ export interface NodeVerdict {
 /** Pods of this priority are the system's own: the node needs them most when it is short of something. */
 const SYSTEM_CRITICAL = 2_000_000_000;
 
+/** The node never ends it for its own sake: the kubelet's rule. */
+export const isCritical = ({ spec }: Pod): boolean => (spec?.priority ?? 0) >= SYSTEM_CRITICAL;
+
 /** Why a node that is short of something takes no such pod; undefined: it does. The kubelet's rule and words. */
 export function pressureVerdict(pod: Pod, pressures: ReadonlySet<PressureType>): NodeVerdict | undefined {
-  if (pressures.size === 0 || pod.spec === undefined || (pod.spec.priority ?? 0) >= SYSTEM_CRITICAL) return undefined;
+  if (pressures.size === 0 || pod.spec === undefined || isCritical(pod)) return undefined;
   if (pressures.size === 1 && pressures.has('MemoryPressure')) {
     const taint = { key: PRESSURE_TAINTS['MemoryPressure'] ?? '', effect: 'NoSchedule' };
     if (qosClass(pod.spec) !== 'BestEffort' || tolerationFor(pod.spec.tolerations, taint) !== undefined) return undefined;

@@ -7,6 +7,7 @@ import { compareQuantities, formatQuantity, fromWhole, type Quantity } from '@po
 import type { System, Timer } from '@podplane/api/system';
 import type { Log } from '../log.js';
 import { volumeName } from '../pods/names.js';
+import { isCritical } from '../pods/node-verdict.js';
 import { type ContainerInfo, type ContainerRuntime, LABEL_CONTAINER, PAUSE_CONTAINER } from '../runtime/types.js';
 import { limitsOf, storageLimits } from './storage-limits.js';
 
@@ -76,7 +77,10 @@ export class DiskLimits {
   private async look(): Promise<void> {
     for (const one of this.options.pods()) {
       const { limited } = one;
-      const message = limited === undefined ? undefined : await this.excess(limited, () => !this.stopped && one.limited !== undefined);
+      const message =
+        limited === undefined || isCritical(limited)
+          ? undefined
+          : await this.excess(limited, () => !this.stopped && one.limited !== undefined);
       // It may have ended meanwhile.
       if (message !== undefined && !this.stopped && one.limited !== undefined) one.evict(message);
     }

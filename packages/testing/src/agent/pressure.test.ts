@@ -83,6 +83,22 @@ it('memory: who takes most beyond its request leaves first, and no one else whil
   expect(w.server.events.filter(({ podUid }) => podUid === '').map(({ reason }) => reason)).toContain('EvictionThresholdMet');
 });
 
+it('a critical pod stays, whatever it takes', async () => {
+  start();
+  const critical = testPod('critical', (pod) => void (pod.spec && (pod.spec.priority = 2_000_001_000)), ['critical']);
+  const [other] = await running('other');
+  w.server.assign(critical);
+  await w.system.advance(5_000, () => condition(w.server.status(uid(critical)), 'Ready') === 'True');
+  w.runtime.uses.set('critical', { memoryBytes: 900 * MIB });
+  w.runtime.uses.set('other', { memoryBytes: 10 * MIB });
+  reading = { ...reading, memoryAvailableBytes: 50 * MIB };
+  await w.system.advance(60_000);
+  expect(other === undefined ? [] : evicted(other)).toEqual(['other']);
+  await w.system.advance(60_000);
+  expect(evicted(critical)).toEqual([]);
+  expect(w.runtime.runningApps(uid(critical))).toEqual(['critical']);
+});
+
 it('disk: ended containers and images that were pulled here go before any pod does', async () => {
   start();
   w.runtime.registry.set('pulled:1', {});
