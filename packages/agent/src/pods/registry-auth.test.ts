@@ -1,5 +1,6 @@
 import { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import { Secret } from '@podplane/api/gen/podplane/core/v1/secret';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { credentialsFor, placeOf } from './registry-auth.js';
 
@@ -48,6 +49,20 @@ describe('credentialsFor', () => {
     ['an entry without a user', 'reg.example/a', config({ 'reg.example': { auth: '' }, 'https://reg.example': 7 }), []],
   ])('%s', (_what, image, secret, users) => {
     expect(usersFor(image, secret)).toEqual(users);
+  });
+
+  it('patterns of hosts are what a pattern with stars is, and looked at in no time', () => {
+    const host = fc.string({ unit: fc.constantFrom('a', 'b', '-'), minLength: 1, maxLength: 8 }).map((text) => `a${text}a`);
+    const pattern = fc.string({ unit: fc.constantFrom('a', 'b', '*', '*'), minLength: 1, maxLength: 6 });
+    fc.assert(
+      fc.property(host, pattern, (name, stars) => {
+        const expected = new RegExp(`^${stars.replaceAll('*', '.*')}$`).test(name);
+        const found = usersFor(`${name}.example/a`, config({ [`${stars}.example`]: { auth: auth('u') } }));
+        expect(found.length === 1).toBe(expected);
+      }),
+    );
+    const many = `${'*a'.repeat(25)}*c`;
+    expect(usersFor(`${'a'.repeat(60)}.example/a`, config({ [`${many}.example`]: { auth: auth('u') } }))).toEqual([]);
   });
 
   it('knows which Secrets are not there', () => {

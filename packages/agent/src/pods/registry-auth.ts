@@ -39,10 +39,22 @@ function hostMatches(pattern: string, host: string): boolean {
   const parts = name.split('.');
   const patterns = wanted.split('.');
   if (wantedPort !== port || parts.length !== patterns.length) return false;
-  return patterns.every((one, i) => {
-    const escaped = one.replaceAll(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*');
-    return new RegExp(`^${escaped}$`).test(parts[i] ?? '');
-  });
+  return patterns.every((one, i) => partMatches(one, parts[i] ?? ''));
+}
+
+/** "*" stands for any text. Piece by piece from the left: a regular expression could try for hours, and all pods of the node would wait. */
+function partMatches(pattern: string, text: string): boolean {
+  const [first = '', ...rest] = pattern.split('*');
+  const last = rest.pop();
+  if (last === undefined) return pattern === text;
+  if (!text.startsWith(first)) return false;
+  let at = first.length;
+  for (const piece of rest) {
+    const found = text.indexOf(piece, at);
+    if (found < 0) return false;
+    at = found + piece.length;
+  }
+  return text.length - last.length >= at && text.endsWith(last);
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
