@@ -52,3 +52,30 @@ it('as much as a runner passes on is taken', async () => {
   const runners = new ExecRunners(talker(0, read), new HandSystem().timers);
   expect(await runners.run('c', ['/bin/true'], new AbortController().signal)).toEqual({ exitCode: 0, output: '' });
 });
+
+it('a command that was given up before its runner was there is not begun any more', async () => {
+  const opened = Promise.withResolvers<void>();
+  const written: Uint8Array[] = [];
+  const slow: RunnerRuntime = {
+    searchPath: () => Promise.resolve(undefined),
+    exec: async () => {
+      await opened.promise;
+      return {
+        output: (async function* () {})(),
+        exit: new Promise<number>(() => undefined),
+        write: (data: Uint8Array) => Promise.resolve(void written.push(data)),
+        closeStdin: () => undefined,
+        resize: () => Promise.resolve(),
+        abort: () => undefined,
+      };
+    },
+  };
+  const abort = new AbortController();
+  const running = new ExecRunners(slow, new HandSystem().timers).run('c', ['/bin/true'], abort.signal);
+  await Promise.resolve();
+  abort.abort();
+  expect(await running).toEqual({ exitCode: 137, output: '' });
+  opened.resolve();
+  await new Promise<void>((resolve) => setImmediate(resolve));
+  expect(written).toEqual([]);
+});

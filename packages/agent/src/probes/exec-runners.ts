@@ -13,6 +13,8 @@ export interface CommandResult {
   readonly output: string;
 }
 
+/** What shells say of a command that SIGKILL ended. */
+const KILLED = 137;
 /** How long a command that was killed may take to be gone before its runner is given up. */
 const KILLED_MS = 10_000;
 /** A container that loses its runners is left to the engine after so many. */
@@ -58,7 +60,7 @@ export class ExecRunners {
       }
       if (result.kind === 'aborted') {
         void runner.free().then((good) => (good ? known.idle.push(runner) : this.lose(containerId, known)));
-        return { exitCode: 137, output: result.output };
+        return { exitCode: KILLED, output: result.output };
       }
       runner.close();
       if (result.error !== undefined && isPassing(result.error)) throw result.error;
@@ -128,7 +130,7 @@ class Runner {
     try {
       let output = '';
       const decoder = new TextDecoder();
-      const work = this.command(request, (data) => {
+      const work = this.command(request, signal, (data) => {
         output += decoder.decode(data, { stream: true });
       });
       this.ended = work.then(
@@ -166,8 +168,10 @@ class Runner {
   }
 
   /** The command's exit code; undefined: it could not be begun. Rejects where the runner is none. */
-  private async command(request: Uint8Array, output: (data: Uint8Array) => void): Promise<number | undefined> {
+  private async command(request: Uint8Array, signal: AbortSignal, output: (data: Uint8Array) => void): Promise<number | undefined> {
     const answers = await this.opened();
+    // Given up while the engine took its time: nobody waits for it, and the next try must not run beside it.
+    if (signal.aborted) return KILLED;
     await this.handle?.write(request);
     for (let left = MAX_OUTPUT; ; ) {
       const { value: answer } = await answers.next();
