@@ -84,9 +84,6 @@ describe.skipIf(!answers)('environment', () => {
           shell('fine', 'echo not told', { terminationMessagePolicy: 'FallbackToLogsOnError' }),
         ],
       }),
-      podOf('short', { activeDeadlineSeconds: 1, containers: [shell('a', STAY)] }),
-      podOf('gate', { readinessGates: [{ conditionType: 'example.com/ready' }], containers: [shell('a', STAY)] }),
-      podOf('stubborn', { terminationGracePeriodSeconds: 1, containers: [shell('a', 'trap "" TERM; while true; do sleep 1; done')] }),
     );
   });
   afterAll(async () => {
@@ -150,22 +147,5 @@ describe.skipIf(!answers)('environment', () => {
       'last words\n',
       undefined,
     ]);
-  });
-
-  it('PodSpec activeDeadlineSeconds, PodSpec readinessGates, PodSpec terminationGracePeriodSeconds: ends in time, waits for what others say, is killed after its grace', async () => {
-    const { status } = await play.until('short', 'ended', (pod) => pod.status.phase === 'Failed');
-    expect(status).toMatchObject({ reason: 'DeadlineExceeded', message: 'Pod was active on the node longer than the specified deadline' });
-    const gate = await play.until('gate', 'ready but for its gate', (pod) =>
-      pod.status.conditions.some(({ type, status: is }) => type === 'ContainersReady' && is === 'True'),
-    );
-    expect(gate.status.conditions.find(({ type }) => type === 'Ready')).toMatchObject({
-      status: 'False',
-      reason: 'ReadinessGatesNotReady',
-      message: 'corresponding condition of pod readiness gate "example.com/ready" does not exist.',
-    });
-    await play.ready('stubborn');
-    const began = performance.now();
-    await play.must('delete', 'pod', 'stubborn');
-    expect(performance.now() - began).toBeGreaterThan(1_000);
   });
 });

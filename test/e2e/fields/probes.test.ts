@@ -1,7 +1,8 @@
 // Probes and hooks of containers, on real Docker: what the API says of a container while what is probed is well, unwell and gone.
+import { ApiError } from '@podplane/api/errors';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { engineAnswers, eventually } from '../harness.js';
-import { FieldCluster } from './field-cluster.js';
+import { FieldCluster, isReady } from './field-cluster.js';
 
 const answers = await engineAnswers();
 
@@ -49,6 +50,8 @@ function handler(kind: (typeof KINDS)[number], name: 'startup' | 'ready' | 'live
   }
 }
 
+const image = { image: 'podplane-example/web:1', imagePullPolicy: 'IfNotPresent' };
+
 describe.skipIf(!answers)('probes', () => {
   const cluster = new FieldCluster();
   const pod = (name: string, spec: object): Promise<string> =>
@@ -57,7 +60,6 @@ describe.skipIf(!answers)('probes', () => {
     );
   const inside = (name: string, container: string, script: string): Promise<string> =>
     cluster.play.must('exec', name, '-c', container, '--', 'sh', '-c', script);
-  const image = { image: 'podplane-example/web:1', imagePullPolicy: 'IfNotPresent' };
 
   beforeAll(async () => {
     await cluster.start();
@@ -70,7 +72,13 @@ describe.skipIf(!answers)('probes', () => {
               name: 'main',
               ...image,
               command: ['node', '-e', SERVER],
-              startupProbe: { ...handler(kind, 'startup'), periodSeconds: 1, failureThreshold: 600, timeoutSeconds: 5 },
+              startupProbe: {
+                ...handler(kind, 'startup'),
+                periodSeconds: 1,
+                failureThreshold: 600,
+                successThreshold: 1,
+                timeoutSeconds: 5,
+              },
               readinessProbe: { ...handler(kind, 'ready'), periodSeconds: 1, failureThreshold: 2, successThreshold: 2, timeoutSeconds: 5 },
               livenessProbe: {
                 ...handler(kind, 'live'),
@@ -155,21 +163,60 @@ describe.skipIf(!answers)('probes', () => {
     expect(restarted.status?.containerStatuses[0]?.lastState?.terminated?.exitCode).toBe(137);
   });
 
-  it('PodSpec readinessGates: a pod is Ready when somebody says so of its gates', async () => {
+  it('Container readinessProbe.terminationGracePeriodSeconds, Container startupProbe.successThreshold, Container livenessProbe.successThreshold: what says nothing of such a probe is refused, as in Kubernetes', async () => {
+    const wrong = (probe: string, more: object): Promise<string> =>
+      pod('wrong', { containers: [{ name: 'main', ...image, [probe]: { exec: { command: ['true'] }, ...more } }] });
+    await expect(wrong('readinessProbe', { terminationGracePeriodSeconds: 1 })).rejects.toThrow(
+      'spec.containers[0].readinessProbe.terminationGracePeriodSeconds: Invalid value: 1: must not be set for readinessProbes',
+    );
+    for (const probe of ['startupProbe', 'livenessProbe']) {
+      await expect(wrong(probe, { successThreshold: 2 })).rejects.toThrow(
+        `spec.containers[0].${probe}.successThreshold: Invalid value: 2: must be 1`,
+      );
+    }
+  });
+
+  it('PodSpec readinessGates: a pod is Ready while somebody says so of its gates', async () => {
     await pod('gated', {
       readinessGates: [{ conditionType: 'example.com/gate' }],
       containers: [{ name: 'main', ...image, command: ['sleep', '1000'] }],
     });
+    const notReady = { status: 'False', reason: 'ReadinessGatesNotReady' };
     const waiting = await cluster.pod('gated', 'running', ({ status }) => status?.containerStatuses[0]?.ready === true);
     expect(waiting.status?.conditions.find(({ type }) => type === 'Ready')).toMatchObject({
-      status: 'False',
-      reason: 'ReadinessGatesNotReady',
+      ...notReady,
+      message: 'corresponding condition of pod readiness gate "example.com/gate" does not exist.',
     });
+    const say = async (status: 'True' | 'False'): Promise<void> => {
+      const now = await cluster.get('Pod', 'gated');
+      const conditions = (now.status?.conditions ?? []).filter(({ type }) => type !== 'example.com/gate');
+      // Only as the pod still is: its agent may have written in between.
+      const patch = {
+        metadata: { resourceVersion: now.metadata?.resourceVersion },
+        status: { conditions: [...conditions, { type: 'example.com/gate', status }] },
+      };
+      try {
+        await cluster.client.mergePatch('Pod', 'default', 'gated', patch, { subresource: 'status' });
+      } catch (error) {
+        if (!(error instanceof ApiError) || error.reason !== 'Conflict') throw error;
+        await say(status);
+      }
+    };
+    await say('True');
+    const ready = await cluster.ready('gated');
+    expect(ready.status?.conditions.find(({ type }) => type === 'example.com/gate')?.status).toBe('True');
+    await say('False');
+    const again = await cluster.pod('gated', 'not Ready', (seen) => !isReady(seen));
+    expect(again.status?.conditions.find(({ type }) => type === 'Ready')).toMatchObject(notReady);
+    expect(again.status?.containerStatuses[0]).toMatchObject({ ready: true, restartCount: 0 });
   });
 
   it('PodSpec activeDeadlineSeconds: a pod that takes too long fails with DeadlineExceeded', async () => {
     await pod('late', { activeDeadlineSeconds: 1, containers: [{ name: 'main', ...image, command: ['sleep', '1000'] }] });
     const failed = await cluster.pod('late', 'failed', ({ status }) => status?.phase === 'Failed');
-    expect(failed.status).toMatchObject({ reason: 'DeadlineExceeded' });
+    expect(failed.status).toMatchObject({
+      reason: 'DeadlineExceeded',
+      message: 'Pod was active on the node longer than the specified deadline',
+    });
   });
 });

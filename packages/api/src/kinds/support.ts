@@ -135,7 +135,7 @@ const probes: readonly SupportRule[] = ['livenessProbe', 'readinessProbe', 'star
   ...yes('Container', [`${probe}.exec`, `${probe}.httpGet`, `${probe}.tcpSocket`, `${probe}.grpc`]),
   ...yes('Container', [`${probe}.initialDelaySeconds`, `${probe}.timeoutSeconds`, `${probe}.periodSeconds`]),
   ...yes('Container', [`${probe}.successThreshold`, `${probe}.failureThreshold`]),
-  ...yes('Container', [`${probe}.terminationGracePeriodSeconds`]),
+  ...yes('Container', [`${probe}.terminationGracePeriodSeconds`], probe === 'readinessProbe' ? 'that is, refused, as in Kubernetes' : ''),
 ]);
 
 const container: readonly SupportRule[] = [

@@ -127,5 +127,8 @@ function concernsNode(next: Obj<'Pod'>, previous: Obj<'Pod'>): boolean {
   const a = next.metadata;
   const b = previous.metadata;
   if (a?.deletionTimestamp !== b?.deletionTimestamp || a?.deletionGracePeriodSeconds !== b?.deletionGracePeriodSeconds) return true;
-  return !deepEqual(a?.labels, b?.labels) || !deepEqual(a?.annotations, b?.annotations);
+  if (!deepEqual(a?.labels, b?.labels) || !deepEqual(a?.annotations, b?.annotations)) return true;
+  // What others say of its readiness gates: the node makes the pod's readiness of it.
+  const said = ({ status }: Obj<'Pod'>, type: string): string | undefined => status?.conditions.find((one) => one.type === type)?.status;
+  return (next.spec?.readinessGates ?? []).some(({ conditionType }) => said(next, conditionType) !== said(previous, conditionType));
 }
