@@ -221,7 +221,7 @@ const others: readonly SupportRule[] = [
   ...yes('Secret', ['immutable', 'data', 'stringData', 'type']),
   warn('Service', 'spec', 'nothing routes to Services yet'),
   warn('ServiceAccount', 'secrets', 'nothing goes by it: tokens are asked for'),
-  warn('ServiceAccount', 'imagePullSecrets', 'images are pulled without credentials yet'),
+  warn('ServiceAccount', 'imagePullSecrets', 'pods must name their own'),
   warn('ServiceAccount', 'automountServiceAccountToken', 'no token is mounted into pods unasked yet', [false]),
   ...yes('Event', [
     'involvedObject',
@@ -284,7 +284,7 @@ const others: readonly SupportRule[] = [
     'spec.volumeClaimTemplates[].spec.resources',
   ]),
   ...yes('StatefulSet', ['spec.volumeClaimTemplates[].apiVersion', 'spec.volumeClaimTemplates[].kind'], 'what they are anyway'),
-  warn('StatefulSet', 'spec.volumeClaimTemplates[].status', ''),
+  warn('StatefulSet', 'spec.volumeClaimTemplates[].status', 'a status is no wish'),
   only('StatefulSet', 'spec.volumeClaimTemplates[].spec.volumeMode', ['Filesystem']),
   ...no('StatefulSet', [
     'spec.volumeClaimTemplates[].spec.dataSource',
