@@ -1,0 +1,125 @@
+// Fields that are accepted and do nothing yet, or say what is so anyway: the warning that `apply` prints, and that the rest works all the same.
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { engineAnswers, eventually } from '../harness.js';
+import { FieldCluster, FOREVER, scriptContainer } from './field-cluster.js';
+
+const answers = await engineAnswers();
+
+describe.skipIf(!answers)('fields without effect', () => {
+  const cluster = new FieldCluster();
+  const { play } = cluster;
+  beforeAll(async () => {
+    await cluster.start(1);
+  });
+  afterAll(async () => {
+    await cluster.remove();
+  });
+
+  const pod = (name: string, fields: string): string => `apiVersion: v1
+kind: Pod
+metadata: {name: ${name}}
+spec:
+  terminationGracePeriodSeconds: 0
+  ${fields}
+  containers: [${scriptContainer('a', FOREVER)}]
+---
+`;
+
+  it('ServiceAccount secrets, ServiceAccount imagePullSecrets, ServiceAccount automountServiceAccountToken, PodSpec automountServiceAccountToken: kept, with a warning that nothing goes by them; false says what is so: no token is mounted', async () => {
+    const account = (name: string, fields: string): string =>
+      `apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: ${name}}\n${fields}\n---\n`;
+    const said = await cluster.apply(
+      account('full', 'secrets: [{name: s}]\nimagePullSecrets: [{name: pull}]\nautomountServiceAccountToken: true') +
+        account('plain', 'automountServiceAccountToken: false') +
+        pod('asks', 'automountServiceAccountToken: true'),
+    );
+    const warned = said.split('\n').flatMap((line) => /^Warning: (\S+): accepted without effect: ./.exec(line)?.[1] ?? []);
+    expect(warned).toEqual([
+      'secrets',
+      'imagePullSecrets',
+      'automountServiceAccountToken', // of the account
+      'spec.automountServiceAccountToken', // of the pod
+    ]);
+    expect(await cluster.apply(pod('plain', 'automountServiceAccountToken: false'))).not.toContain('Warning');
+    expect(await cluster.get('ServiceAccount', 'full')).toMatchObject({
+      secrets: [{ name: 's' }],
+      imagePullSecrets: [{ name: 'pull' }],
+      automountServiceAccountToken: true,
+    });
+    for (const name of ['asks', 'plain']) {
+      const { spec } = await cluster.ready(name);
+      expect(spec?.imagePullSecrets).toEqual([]);
+      expect(await cluster.inPod(name, "fs.existsSync('/var/run/secrets/kubernetes.io')")).toBe('false');
+    }
+  });
+
+  it('PodSpec enableServiceLinks: the value is kept, true where none is given; there are no variables of Services either way', async () => {
+    const service = 'apiVersion: v1\nkind: Service\nmetadata: {name: db}\nspec: {selector: {app: db}, ports: [{port: 5432}]}\n---\n';
+    await cluster.apply(service);
+    await cluster.apply(pod('links', 'enableServiceLinks: true') + pod('none', 'enableServiceLinks: false') + pod('unsaid', ''));
+    for (const [name, value] of [
+      ['links', true],
+      ['none', false],
+      ['unsaid', true],
+    ] as const) {
+      expect((await cluster.ready(name)).spec?.enableServiceLinks).toBe(value);
+      const found = "Object.keys(process.env).filter((key) => key.startsWith('DB_')).join()";
+      expect(await cluster.inPod(name, found)).toBe('');
+    }
+  });
+
+  it('Namespace spec.finalizers: a warning; the namespace goes without waiting for anybody', async () => {
+    const text = 'apiVersion: v1\nkind: Namespace\nmetadata: {name: odd}\nspec: {finalizers: [example.com/mine]}\n';
+    expect(await cluster.apply(text)).toContain('Warning: spec.finalizers: accepted without effect: ');
+    await play.must('delete', 'namespace', 'odd');
+    await eventually(
+      'gone',
+      () => play.must('get', 'namespaces'),
+      (table) => !/^odd\s/m.test(table),
+    );
+  });
+
+  it('StatefulSet spec.volumeClaimTemplates[].apiVersion, StatefulSet spec.volumeClaimTemplates[].kind, StatefulSet spec.volumeClaimTemplates[].spec.selector, StatefulSet spec.volumeClaimTemplates[].spec.volumeName: claims of a set take volumes by label and by name', async () => {
+    const folder = (name: string): string => path.join(play.directory, name);
+    const volume = (name: string): string => {
+      mkdirSync(folder(name));
+      return `apiVersion: v1
+kind: PersistentVolume
+metadata: {name: ${play.prefix}-${name}, labels: {disk: ${name}}}
+spec: {capacity: {storage: 1Gi}, accessModes: [ReadWriteOnce], storageClassName: manual, hostPath: {path: ${folder(name)}, type: Directory}}
+---
+`;
+    };
+    const template = (name: string, spec: string): string =>
+      `{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: ${name}}, spec: {storageClassName: manual, accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}, ${spec}}}`;
+    await cluster.apply(`${['other', 'labelled', 'named'].map(volume).join('')}apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db}
+spec:
+  replicas: 1
+  serviceName: db
+  selector: {matchLabels: {app: db}}
+  template:
+    metadata: {labels: {app: db}}
+    spec:
+      terminationGracePeriodSeconds: 0
+      containers:
+        - ${scriptContainer('a', FOREVER, 'volumeMounts: [{name: l, mountPath: /l}, {name: n, mountPath: /n}]')}
+  volumeClaimTemplates:
+    - ${template('l', 'selector: {matchLabels: {disk: labelled}}')}
+    - ${template('n', `volumeName: ${play.prefix}-named`)}
+`);
+    await cluster.ready('db-0');
+    expect((await cluster.get('PersistentVolumeClaim', 'l-db-0')).spec?.volumeName).toBe(`${play.prefix}-labelled`);
+    expect((await cluster.get('PersistentVolumeClaim', 'n-db-0')).spec?.volumeName).toBe(`${play.prefix}-named`);
+    const kept = (await cluster.get('StatefulSet', 'db')).spec?.volumeClaimTemplates ?? [];
+    expect(kept.map(({ apiVersion, kind }) => [apiVersion, kind])).toEqual([
+      ['v1', 'PersistentVolumeClaim'],
+      ['v1', 'PersistentVolumeClaim'],
+    ]);
+    await play.must('delete', 'statefulset', 'db');
+    await play.must('delete', 'pvc', 'l-db-0', 'n-db-0');
+  });
+});
