@@ -1,6 +1,7 @@
 // The arithmetic of leases: a table of moments, and that no skew, suspend or lost answer lets a pod outlive what the server counts.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { MOST_IDS } from '../runtime/docker/watchdog-code.js';
 import { Lease } from '../session/lease.js';
 import { fenceAt, fenceTimings } from './fence.js';
 import { decodeLease, encodeLease } from './lease-file.js';
@@ -119,5 +120,8 @@ describe('lease file', () => {
     for (let length = 0; length < bytes.length; length++) expect(decodeLease(bytes.subarray(0, length), boot)).toBeUndefined();
     fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), (rubbish) => decodeLease(Buffer.from(rubbish), boot) === undefined));
     expect(() => encodeLease({ until: 1, containerIds: ['short'] }, boot)).toThrow(RangeError);
+    const many = Array.from({ length: MOST_IDS + 1 }, () => id('a'));
+    expect(() => encodeLease({ until: 1, containerIds: many }, boot)).toThrow(/more than a watchdog takes/);
+    expect(encodeLease({ until: 1, containerIds: many.slice(1) }, boot).length).toBeGreaterThan(MOST_IDS * 64);
   });
 });

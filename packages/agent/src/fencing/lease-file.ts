@@ -12,11 +12,15 @@ export interface LeaseWord {
 }
 
 const ID_BYTES = 64;
+/** What watchdog-code.ts has room for; a node has 110 pods. */
+const MOST_IDS = 1023;
 const BOOT_BYTES = 36;
 const NAME = 'lease';
 
 /** boot: name of the machine's boot, as times mean nothing in another one. */
 export function encodeLease({ until, containerIds }: LeaseWord, boot: string): Buffer {
+  if (containerIds.length > MOST_IDS)
+    throw new RangeError(`${containerIds.length} fenced containers are more than a watchdog takes, ${MOST_IDS}`);
   const bytes = Buffer.alloc(8 + containerIds.length * ID_BYTES + BOOT_BYTES);
   bytes.writeBigInt64LE(BigInt(Math.max(0, Math.floor(until))) * 1_000_000n);
   for (const [index, id] of containerIds.entries()) {
