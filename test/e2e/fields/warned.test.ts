@@ -122,4 +122,20 @@ spec:
     await play.must('delete', 'statefulset', 'db');
     await play.must('delete', 'pvc', 'l-db-0', 'n-db-0');
   });
+
+  it('StatefulSet spec.volumeClaimTemplates[].status: a warning says that it is no wish', async () => {
+    const claim =
+      '{metadata: {name: c}, status: {phase: Bound}, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}';
+    const said = await cluster.apply(`apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: none}
+spec:
+  replicas: 0
+  serviceName: none
+  selector: {matchLabels: {app: none}}
+  template: {metadata: {labels: {app: none}}, spec: {containers: [${scriptContainer('a', FOREVER)}]}}
+  volumeClaimTemplates: [${claim}]
+`);
+    expect(said).toContain('Warning: spec.volumeClaimTemplates[0].status: accepted without effect: a status is no wish');
+  });
 });
