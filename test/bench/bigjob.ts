@@ -34,19 +34,20 @@ function jobOf(completions: number, parallelism: number, indexed: boolean): Job 
 
 /** Counts the pods that were ever made, until stopped. */
 function countMade(client: PodplaneClient): { readonly made: () => number; stop(): Promise<void> } {
-  const names = new Set<string>();
+  // By uid: of 100,000 random names some come again when their first pod is gone.
+  const uids = new Set<string>();
   const abort = new AbortController();
   const ended = (async () => {
     try {
       for await (const event of client.watch('Pod', { namespace: 'default' }, { signal: abort.signal })) {
-        if (event.type === 'ADDED') names.add(event.object.metadata?.name ?? '');
+        if (event.type === 'ADDED') uids.add(event.object.metadata?.uid ?? '');
       }
     } catch (error) {
       if (!abort.signal.aborted) throw error;
     }
   })();
   return {
-    made: () => names.size,
+    made: () => uids.size,
     async stop() {
       abort.abort();
       await ended;

@@ -36,6 +36,9 @@ class Census {
   most = 0;
   fewestReady = Number.POSITIVE_INFINITY;
   #counting = false;
+  #behind = false;
+  /** How often it fell behind; what it missed then it did not count. */
+  resets = 0;
   readonly #abort = new AbortController();
   #ended: Promise<void> | undefined;
 
@@ -43,6 +46,14 @@ class Census {
     this.#ended = (async () => {
       try {
         for await (const event of client.watch('Pod', { namespace: 'default' }, { signal: this.#abort.signal })) {
+          if (event.type === 'RESET') {
+            // It fell behind: all pods there are follow, as if they were new.
+            this.#pods.clear();
+            this.#ready = 0;
+            this.#behind = true;
+            this.resets++;
+          }
+          if (event.type === 'SYNCED') this.#behind = false;
           if (event.type !== 'ADDED' && event.type !== 'MODIFIED' && event.type !== 'DELETED') continue;
           const { metadata, status } = event.object;
           const name = metadata?.name ?? '';
@@ -54,7 +65,7 @@ class Census {
             this.#pods.set(name, isReady);
             if (isReady) this.#ready++;
           }
-          if (!this.#counting) continue;
+          if (!this.#counting || this.#behind) continue;
           this.most = Math.max(this.most, this.#pods.size);
           this.fewestReady = Math.min(this.fewestReady, this.#ready);
         }
@@ -154,7 +165,7 @@ export async function rolloutBenchmark(sizes: Sizes): Promise<void> {
         },
       ]);
       process.stdout.write(
-        `during the update: at most ${census.most} pods (allowed ${replicas + Math.ceil(replicas / 4)}), at least ${census.fewestReady} ready (allowed ${replicas})\n`,
+        `during the update: at most ${census.most} pods (allowed ${replicas + Math.ceil(replicas / 4)}), at least ${census.fewestReady} ready (allowed ${replicas}); the watch that counts fell behind ${census.resets} times\n`,
       );
     } finally {
       await census.stop();
