@@ -13,7 +13,7 @@ export interface PodBefore {
   readonly workload: Workload | undefined;
 }
 
-interface Workload {
+export interface Workload {
   readonly uid: string;
   readonly text: string;
 }
@@ -29,7 +29,7 @@ export function podsBefore(view: ReadView): Map<string, PodBefore> {
 }
 
 /** The topmost controller: of a pod its Deployment, not its ReplicaSet. */
-function workloadOf(view: ReadView, pod: Pod): Workload | undefined {
+export function workloadOf(view: ReadView, pod: Pod): Workload | undefined {
   let owner = controllerOf(pod);
   let found: Workload | undefined;
   while (owner !== undefined) {
@@ -100,16 +100,18 @@ const nextOf = (next: Pod | undefined): Pick<SimulatedPod, 'newName' | 'newNode'
   newNode: next?.spec?.nodeName ?? '',
 });
 
-function pendingText(pod: Pod): string {
+/** Why a pod has no node: the first line of the scheduler's verdict. */
+export function pendingText(pod: Pod): string {
   const text = podCondition(pod, 'PodScheduled')?.message ?? 'it waits for a node';
   return text.split('\n')[0] ?? text;
 }
 
 /** Pods that were not there before, by workload; those with a node first, as others may yet find one. */
-class Made {
+export class Made {
   private readonly byWorkload = new Map<string, PodBefore[]>();
 
-  constructor(view: ReadView, before: ReadonlyMap<string, PodBefore>) {
+  /** before: whether a pod of this uid was there. */
+  constructor(view: ReadView, before: { has(uid: string): boolean }) {
     for (const pod of view.list('Pod')) {
       if (before.has(pod.metadata?.uid ?? '') || isBeingDeleted(pod) || isPodTerminal(pod) || !isNew(pod)) continue;
       const workload = workloadOf(view, pod);

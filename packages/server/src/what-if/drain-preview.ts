@@ -2,10 +2,10 @@
 // controllers carry the drain out; nothing is decided here.
 import type { DrainPod } from '@podplane/api/gen/podplane/api/v1/cluster';
 import type { Obj } from '@podplane/api/kinds/kind-map';
-import { controllerOf, podCondition } from '@podplane/api/pod-state';
 import { podsToDrain, progressOf } from '@podplane/controllers/drain/pods';
 import { type Drain, type DrainOptions, drainOf, withDrain } from '@podplane/controllers/drain/request';
 import type { ReadView, Store } from '@podplane/store/types';
+import { Made, pendingText, workloadOf } from './changes.js';
 import { WhatIf, type WhatIfParts } from './what-if.js';
 
 type Pod = Obj<'Pod'>;
@@ -21,6 +21,7 @@ export async function previewDrain(parts: WhatIfParts, node: string, options: Dr
   const before = podsToDrain(store, node, options);
   const known = new Map();
   const first = before.map((pod) => progressOf(store, pod, options, parts.system.clock.now(), known));
+  const workloads = before.map((pod) => workloadOf(store, pod));
   const there = new Set<string>();
   for (const pod of store.list('Pod')) there.add(pod.metadata?.uid ?? '');
   begin(store, node, options);
@@ -29,7 +30,7 @@ export async function previewDrain(parts: WhatIfParts, node: string, options: Dr
   // The last replacements find their places.
   await world.run(CALM_MS, () => false, CALM_MS, signal);
   const now = world.time.clock.now();
-  const replacements = replacementsBy(store, there);
+  const made = new Made(store, there);
   return before.map((pod, i) => {
     const about = first[i];
     const { metadata } = pod;
@@ -47,14 +48,11 @@ export async function previewDrain(parts: WhatIfParts, node: string, options: Dr
     if (still !== undefined && still.metadata?.deletionTimestamp === undefined) {
       return answer('blocked', progressOf(store, still, options, now, new Map()).message);
     }
-    const owner = controllerOf(pod);
-    if (owner === undefined) return answer('lost', 'nobody makes it anew');
-    const next = replacements.get(owner.uid)?.shift();
-    if (next === undefined)
-      return about?.state === 'leaving' ? answer('leaving', '') : answer('lost', `${owner.kind} ${owner.name} makes no other`);
-    if (next.spec?.nodeName) return answer('moves', '', next);
-    const why = podCondition(next, 'PodScheduled')?.message ?? 'it waits for a node';
-    return answer('pending', why.split('\n')[0] ?? why, next);
+    const workload = workloads[i];
+    if (workload === undefined) return answer('lost', 'nobody makes it anew');
+    const next = made.take(workload.uid);
+    if (next === undefined) return about?.state === 'leaving' ? answer('leaving', '') : answer('lost', `${workload.text} makes no other`);
+    return next.spec?.nodeName ? answer('moves', '', next) : answer('pending', pendingText(next), next);
   });
 }
 
@@ -71,22 +69,4 @@ function begin(store: Store, name: string, options: DrainOptions): void {
 function outcomeOf(view: ReadView, name: string): Drain['outcome'] {
   const node = view.get('Node', '', name);
   return node === undefined ? 'Drained' : drainOf(node)?.outcome;
-}
-
-/** Pods that were not there before, by their controller: those with a node first, as others may yet find one. */
-function replacementsBy(view: ReadView, there: ReadonlySet<string>): Map<string, Pod[]> {
-  const found = new Map<string, Pod[]>();
-  for (const pod of view.list('Pod')) {
-    const owner = controllerOf(pod);
-    if (owner === undefined || there.has(pod.metadata?.uid ?? '')) continue;
-    const pods = found.get(owner.uid) ?? [];
-    pods.push(pod);
-    found.set(owner.uid, pods);
-  }
-  for (const pods of found.values()) {
-    pods.sort(
-      (a, b) => Number(!a.spec?.nodeName) - Number(!b.spec?.nodeName) || ((a.metadata?.name ?? '') < (b.metadata?.name ?? '') ? -1 : 1),
-    );
-  }
-  return found;
 }
