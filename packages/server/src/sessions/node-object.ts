@@ -7,6 +7,7 @@ import { labelValueProblems, qualifiedNameProblems } from '@podplane/api/names';
 import { StoreError } from '@podplane/store/errors';
 import type { Cursor, Store, Tx } from '@podplane/store/types';
 import { type Cidr, CidrPool } from './cidr.js';
+import { mayLabel } from './node-words.js';
 
 /** Which machine holds the name: set at the first hello, gone with the Node object. */
 export const MACHINE_ID_ANNOTATION = 'podplane.dev/machine-id';
@@ -66,7 +67,8 @@ export class NodeRegistrar implements Disposable {
           'all ranges of pod addresses are taken: start the server with a larger --cluster-cidr, or delete nodes that are gone for good';
         return { state: 'refused', reason: 'NoPodCIDR', message };
       }
-      const leftOut = Object.keys(hello.labels).filter((key) => !mayLabel(nodeName, key, hello.labels[key] ?? '', tx));
+      const otherNode = (name: string): boolean => name !== nodeName && tx.get('Node', '', name) !== undefined;
+      const leftOut = Object.keys(hello.labels).filter((key) => !mayLabel(key, hello.labels[key] ?? '', otherNode));
       const own = { ...hello, labels: Object.fromEntries(Object.entries(hello.labels).filter(([key]) => !leftOut.includes(key))) };
       if (existing === undefined) tx.create('Node', newNode(own, podCIDR, tx));
       else tx.edit('Node', '', nodeName, (draft) => renew(draft, own, podCIDR, tx));
@@ -117,17 +119,6 @@ export class NodeRegistrar implements Disposable {
     });
     this.cursor = cursor;
   }
-}
-
-const HOSTNAME = 'kubernetes.io/hostname';
-/** Labels by which administrators say which nodes they trust, as in Kubernetes: no node gives them to itself. */
-const RESTRICTED = 'node-restriction.kubernetes.io';
-
-/** Whether an agent may say this of its own node. Volumes and pods go by the host name: that of another node would bring both here. */
-function mayLabel(nodeName: string, key: string, value: string, tx: Tx): boolean {
-  const [domain = ''] = key.split('/');
-  if (domain === RESTRICTED || domain.endsWith(`.${RESTRICTED}`)) return false;
-  return key !== HOSTNAME || value === nodeName || tx.get('Node', '', value) === undefined;
 }
 
 /** Labels that are labels: an agent cannot make an object that clients could not write back. */

@@ -78,6 +78,20 @@ it('the status of a node is held against quantities, times and sizes', () => {
   ).toMatch(/bytes; at most/);
 });
 
+it('a node says of itself what its agent alone knows, and not that it was emptied', () => {
+  const status = NodeStatus.fromPartial({
+    conditions: [
+      { type: 'Ready', status: 'True' },
+      { type: 'Drained', status: 'True', reason: 'Drained' },
+      { type: 'KernelDeadlock', status: 'False' },
+      { type: 'DiskPressure', status: 'True' },
+    ],
+  });
+  const held = reportedNodeStatus(status);
+  expect(held.ok && held.value.status.conditions.map(({ type }) => type)).toEqual(['Ready', 'DiskPressure']);
+  expect(held.ok && held.value.foreign).toEqual(['Drained', 'KernelDeadlock']);
+});
+
 it('taints and names of a hello are bounded', () => {
   expect(reportedTaints([Taint.fromPartial({ key: 'a', effect: 'NoSchedule' })])).toMatchObject({ ok: true });
   expect(reportedTaints([Taint.fromPartial({ key: 'a', effect: 'Sometimes' })])).toMatchObject({

@@ -8,6 +8,7 @@ import type { Hello } from '@podplane/api/gen/podplane/node/v1/session';
 import type { Obj } from '@podplane/api/kinds/kind-map';
 import { validateNode, validateNodeStatus } from '@podplane/api/kinds/node';
 import { validatePodStatusUpdate } from '@podplane/api/kinds/pod-status';
+import { ownConditions } from './node-words.js';
 
 /** Bytes. A pod's containers may leave 12 KiB of messages at their end; the rest is far less, also with a hundred containers. */
 export const MAX_POD_STATUS_BYTES = 256 * 1024;
@@ -29,13 +30,20 @@ export function reportedPodStatus(pod: Obj<'Pod'>, reported: PodStatus): Reporte
   return checked(status, conditionProblem(status.conditions), validatePodStatusUpdate({ ...pod, status }, pod));
 }
 
+/** What a node says of itself: the status, and the types of conditions that were left out of it, being others' to set. */
+export interface NodeReport {
+  readonly status: NodeStatus;
+  readonly foreign: readonly string[];
+}
+
 /** The status of the node that reports it. */
-export function reportedNodeStatus(reported: NodeStatus): Reported<NodeStatus> {
+export function reportedNodeStatus(reported: NodeStatus): Reported<NodeReport> {
   const strict = strictMessage('podplane.core.v1.NodeStatus', NodeStatus, reported, MAX_NODE_STATUS_BYTES);
   if (!strict.ok) return { ok: false, problem: `status: ${strict.problem}` };
-  const status = strict.message;
+  const { own, foreign } = ownConditions(strict.message.conditions);
+  const status = { ...strict.message, conditions: own };
   const node = { apiVersion: 'v1', kind: 'Node', metadata: undefined, spec: undefined, status } as const;
-  return checked(status, conditionProblem(status.conditions), validateNodeStatus(node));
+  return checked({ status, foreign }, conditionProblem(strict.message.conditions), validateNodeStatus(node));
 }
 
 /** What of a hello becomes part of the Node object and is bounded by nothing else; undefined: it is short enough. */

@@ -171,7 +171,8 @@ export class NodeSessions implements SessionHost {
     if (status?.ok === false) return refusal('BadRequest', `the hello's ${status.problem}`);
     const taints = reportedTaints(hello.taints);
     if (!taints.ok) return refusal('BadRequest', `the hello's ${taints.problem}`);
-    session.reported = status?.value;
+    session.reported = status?.value.status;
+    this.foreign(nodeName, 'conditions', status?.value.foreign ?? []);
     const older = this.byNode.get(nodeName);
     if (older?.bootId === hello.bootId && older.dial > hello.dial)
       return refusal('Superseded', 'the agent has given this connection up and has made another one since');
@@ -180,13 +181,10 @@ export class NodeSessions implements SessionHost {
       const { reason, message } = removedRefusal(nodeName);
       return refusal(reason, message);
     }
-    const registration = this.registrar.register({ ...hello, status: status?.value, taints: taints.value });
+    const registration = this.registrar.register({ ...hello, status: session.reported, taints: taints.value });
     if (registration.state === 'refused') return refusal(registration.reason, registration.message);
     const { revision, podCIDR, leftOut } = registration;
-    if (leftOut.length > 0) {
-      const keys = leftOut.slice(0, 5).map((key) => key.slice(0, MOST_SHOWN));
-      this.options.problem(nodeName, `may not give its node these labels, they are left out: ${keys.join(', ')}`, undefined);
-    }
+    this.foreign(nodeName, 'labels', leftOut);
     // From here on this is the node's session: what an older one still says is not listened to.
     this.byNode.set(nodeName, session);
     older?.end({
@@ -248,7 +246,8 @@ export class NodeSessions implements SessionHost {
       this.options.problem(session.nodeName, `reports what is no status of a node, nothing of it is taken: ${held.problem}`, undefined);
       return;
     }
-    const status = held.value;
+    const { status } = held.value;
+    this.foreign(session.nodeName, 'conditions', held.value.foreign);
     session.reported = status;
     const { clock, timers } = this.system;
     const wait = session.statusAt + NODE_STATUS_MS - clock.monotonic();
@@ -357,6 +356,13 @@ export class NodeSessions implements SessionHost {
       if (this.taken.get(nodeName)?.seq === batch.seq) this.taken.delete(nodeName);
       throw error;
     }
+  }
+
+  /** What an agent says that is not its own to say. */
+  private foreign(nodeName: string, what: 'labels' | 'conditions', names: readonly string[]): void {
+    if (names.length === 0) return;
+    const shown = names.slice(0, 5).map((name) => name.slice(0, MOST_SHOWN));
+    this.options.problem(nodeName, `may not give its node these ${what}, they are left out: ${shown.join(', ')}`, undefined);
   }
 
   /** A node that was given up is heard again: its status is what it last said. */

@@ -1,5 +1,6 @@
 // Whose word each condition of a pod is, when its agent reports.
 import { Pod, PodStatus } from '@podplane/api/gen/podplane/core/v1/pod';
+import type { Obj } from '@podplane/api/kinds/kind-map';
 import { catalogueCodecs } from '@podplane/store/catalogue-codecs';
 import { memoryJournal } from '@podplane/store/journals/memory';
 import { createStore } from '@podplane/store/store';
@@ -10,17 +11,21 @@ import { takeStatuses } from './statuses.js';
 const LOST = { type: 'DisruptionTarget', status: 'True', reason: 'NodeLost' };
 
 async function afterReport(before: object[], reported: object[]): Promise<string[]> {
+  const { conditions = [] } = (await statusAfter({ conditions: before }, { conditions: reported })) ?? {};
+  return conditions.map(({ type, status: is, reason }) => `${type}=${is}${reason === undefined ? '' : ` ${reason}`}`).sort();
+}
+
+async function statusAfter(before: object, reported: object): Promise<Obj<'Pod'>['status']> {
   const store = await createStore({ system: new HandSystem(), journal: memoryJournal(), codecs: catalogueCodecs });
   const pod = Pod.fromJSON({
     metadata: { name: 'p', namespace: 'default' },
     spec: { nodeName: 'n1', containers: [{ name: 'c', image: 'i' }] },
-    status: { phase: 'Running', conditions: before },
+    status: { phase: 'Running', ...before },
   });
   const { result: made } = store.transact({ actor: 'test', reason: 'a pod' }, (tx) => tx.create('Pod', pod));
-  const status = PodStatus.fromJSON({ phase: 'Running', conditions: reported });
+  const status = PodStatus.fromJSON({ phase: 'Running', ...reported });
   takeStatuses(store, 'n1', [{ uid: made.metadata?.uid ?? '', namespace: 'default', name: 'p', status, terminated: false }]);
-  const conditions = store.get('Pod', 'default', 'p')?.status?.conditions ?? [];
-  return conditions.map(({ type, status: is, reason }) => `${type}=${is}${reason === undefined ? '' : ` ${reason}`}`).sort();
+  return store.get('Pod', 'default', 'p')?.status;
 }
 
 describe('takeStatuses', () => {
@@ -48,7 +53,23 @@ describe('takeStatuses', () => {
       [{ type: 'DisruptionTarget', status: 'True', reason: 'TerminationByKubelet' }],
       ['DisruptionTarget=True TerminationByKubelet'],
     ],
+    [
+      'an agent knows of no condition that somebody else invented',
+      [],
+      [
+        { type: 'example.com/gate', status: 'True' },
+        { type: 'DisruptionTarget', status: 'True', reason: 'EvictionByEvictionAPI' },
+      ],
+      [],
+    ],
   ])('%s', async (_what, before, reported, after) => {
     expect(await afterReport(before, reported)).toEqual(after);
+  });
+
+  it('no node is nominated, nor a claim said to be made, by an agent', async () => {
+    const theirs = { nominatedNodeName: 'n2', resize: 'Proposed', resourceClaimStatuses: [{ name: 'gpu', resourceClaimName: 'stolen' }] };
+    expect(await statusAfter({}, theirs)).toMatchObject({ resourceClaimStatuses: [] });
+    expect((await statusAfter({}, theirs))?.nominatedNodeName).toBeUndefined();
+    expect(await statusAfter({ nominatedNodeName: 'n3' }, theirs)).toMatchObject({ nominatedNodeName: 'n3' });
   });
 });

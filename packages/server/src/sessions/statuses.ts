@@ -72,6 +72,10 @@ function write(tx: Tx, pod: Obj<'Pod'>, said: PodStatus, fault: Fault): void {
       ...reported.conditions.filter((one) => AGENT_CONDITIONS.has(one.type) || (!known.has(one.type) && isOwnWord(one))),
       ...kept,
     ],
+    // Preemption's and the resource claims' controllers'.
+    nominatedNodeName: before?.nominatedNodeName,
+    resize: before?.resize,
+    resourceClaimStatuses: before?.resourceClaimStatuses ?? [],
     qosClass: reported.qosClass ?? before?.qosClass,
     startTime: reported.startTime ?? before?.startTime,
   };
