@@ -2,7 +2,8 @@
 import type { MethodDefinition } from '@grpc/grpc-js';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { byteMethods, decodeBytes, encodeBytes } from './byte-methods.js';
+import { decodeBytes, encodeBytes } from './byte-codec.js';
+import { byteMethods } from './byte-methods.js';
 import { ClusterService } from './gen/podplane/api/v1/cluster.js';
 import { PodsService } from './gen/podplane/api/v1/pods.js';
 import { TunnelService } from './gen/podplane/node/v1/tunnel.js';

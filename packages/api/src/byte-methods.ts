@@ -1,91 +1,18 @@
-// The calls that carry bytes in bulk (logs, commands, ports, files, images), with a codec that copies those bytes once when they are
-// written and never when they are read. What is on the wire is the same; messages that are not just bytes go the ordinary way. The generated codec
-// copies them three times and zeroes what it copies to, which was half of the CPU time of a tunnel.
-import type { MethodDefinition } from '@grpc/grpc-js';
+// The calls that carry bytes in bulk (logs, commands, ports, files, images), with the codec of byte-codec.ts. What is on the wire is the same;
+// messages that are not just bytes go the ordinary way.
+import { withBytes } from './byte-codec.js';
 import { ClusterService } from './gen/podplane/api/v1/cluster.js';
 import { PodsService } from './gen/podplane/api/v1/pods.js';
-import { TunnelService } from './gen/podplane/node/v1/tunnel.js';
-
-/** By case of the message's oneof: the number of the bytes field. "" stands for a field `data` that is in no oneof. */
-type BytesFields = Readonly<Record<string, number>>;
-
-interface Oneof {
-  readonly message?: { readonly $case: string; readonly value: unknown } | undefined;
-  readonly data?: unknown;
-}
-
-const LENGTH_DELIMITED = 2;
-/** Of a tag and a length. */
-const MAX_HEADER = 6;
-
-/** A message that has nothing but a bytes field; field below 16. */
-export function encodeBytes(field: number, value: Uint8Array): Buffer {
-  const { length } = value;
-  let header = 2;
-  for (let rest = length; rest >= 0x80; rest >>>= 7) header++;
-  const out = Buffer.allocUnsafe(header + length);
-  out[0] = (field << 3) | LENGTH_DELIMITED;
-  let at = 1;
-  let rest = length;
-  for (; rest >= 0x80; rest >>>= 7) out[at++] = (rest & 0x7f) | 0x80;
-  out[at++] = rest;
-  out.set(value, at);
-  return out;
-}
-
-/** The field and its bytes, which are a part of the message's; undefined where the message has anything else in it. */
-export function decodeBytes(wire: Buffer): { readonly field: number; readonly value: Buffer } | undefined {
-  const tag = wire[0] ?? 0;
-  if ((tag & 0x87) !== LENGTH_DELIMITED) return undefined;
-  let length = 0;
-  let at = 1;
-  for (let shift = 0; ; shift += 7) {
-    const byte = wire[at++];
-    if (byte === undefined || at > MAX_HEADER) return undefined;
-    length += (byte & 0x7f) * 2 ** shift;
-    if (byte < 0x80) break;
-  }
-  return at + length === wire.length ? { field: tag >> 3, value: wire.subarray(at) } : undefined;
-}
-
-function serializer<T>(fields: BytesFields, ordinary: (message: T) => Buffer): (message: T) => Buffer {
-  return (message) => {
-    const { message: one, data } = message as Oneof;
-    const value = one === undefined ? data : one.value;
-    const field = fields[one === undefined ? '' : one.$case];
-    return field !== undefined && value instanceof Uint8Array && value.length > 0 ? encodeBytes(field, value) : ordinary(message);
-  };
-}
-
-function deserializer<T>(fields: BytesFields, ordinary: (wire: Buffer) => T): (wire: Buffer) => T {
-  const names = new Map(Object.entries(fields).map(([name, field]) => [field, name]));
-  return (wire) => {
-    const found = decodeBytes(wire);
-    const name = found === undefined ? undefined : names.get(found.field);
-    if (found === undefined || name === undefined) return ordinary(wire);
-    // As the generated codec makes it.
-    return (name === '' ? { data: found.value } : { message: { $case: name, value: found.value } }) as T;
-  };
-}
-
-function fast<Q, R>(method: MethodDefinition<Q, R>, request: BytesFields, response: BytesFields): MethodDefinition<Q, R> {
-  return {
-    ...method,
-    requestSerialize: serializer(request, method.requestSerialize),
-    requestDeserialize: deserializer(request, method.requestDeserialize),
-    responseSerialize: serializer(response, method.responseSerialize),
-    responseDeserialize: deserializer(response, method.responseDeserialize),
-  };
-}
+import { tunnelMethod } from './tunnel-method.js';
 
 /** The same calls as in the services; the numbers are those of the proto files (a test holds them against each other). */
 export const byteMethods = {
-  logs: fast(PodsService.logs, {}, { '': 1 }),
-  exec: fast(PodsService.exec, { stdin: 2 }, { stdout: 1, stderr: 2 }),
-  attach: fast(PodsService.attach, { stdin: 2 }, { stdout: 2, stderr: 3 }),
-  portForward: fast(PodsService.portForward, { data: 2 }, { data: 2 }),
-  readFiles: fast(PodsService.readFiles, {}, { '': 1 }),
-  writeFiles: fast(PodsService.writeFiles, { data: 2 }, {}),
-  loadImage: fast(ClusterService.loadImage, { data: 2 }, {}),
-  tunnel: fast(TunnelService.open, { data: 2, errorData: 3 }, { data: 1 }),
+  logs: withBytes(PodsService.logs, {}, { '': 1 }),
+  exec: withBytes(PodsService.exec, { stdin: 2 }, { stdout: 1, stderr: 2 }),
+  attach: withBytes(PodsService.attach, { stdin: 2 }, { stdout: 2, stderr: 3 }),
+  portForward: withBytes(PodsService.portForward, { data: 2 }, { data: 2 }),
+  readFiles: withBytes(PodsService.readFiles, {}, { '': 1 }),
+  writeFiles: withBytes(PodsService.writeFiles, { data: 2 }, {}),
+  loadImage: withBytes(ClusterService.loadImage, { data: 2 }, {}),
+  tunnel: tunnelMethod,
 } as const;

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // The `podplane` command. Plain JavaScript for any Node, because it must be able to say that the Node is too old: then it goes on with
-// the one among the checkout's packages. What the command does is in ../src/main.ts.
+// the one among the checkout's packages. What the command does is in ../src/run.ts.
 import { existsSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -37,7 +37,8 @@ if (major < 22 || (major === 22 && minor < 12)) {
 } else if (flags.length > 0 && !process.execArgv.includes(SMALL) && process.send === undefined && typeof process.execve === 'function') {
   process.execve(process.execPath, [process.execPath, ...flags, ...process.execArgv, fileURLToPath(import.meta.url), ...process.argv.slice(2)]);
 } else {
-  const main = join(here, '..', 'dist', 'main.js');
+  // Services leave out what only other commands need.
+  const main = join(here, '..', 'dist', ['agent', 'server'].includes(process.argv[2]) ? 'service.js' : 'main.js');
   if (!existsSync(main)) fail(`podplane is not built yet.\nRun "npm run setup" (or "npm ci && npm run build") in ${root}.`);
   await import(main);
 }

@@ -1,7 +1,7 @@
-// The tree of commands, and what they have in common: options for all, help, messages about misspelt words. Which world they run in is
-// main.ts's business.
-import { Command } from 'commander';
+// The tree of commands. Which world they run in is run.ts's business.
+import type { Command } from 'commander';
 import { registerAbout } from './commands/about.js';
+import { registerAgent } from './commands/agent.js';
 import { registerApply, registerCreate } from './commands/apply.js';
 import { registerAttach } from './commands/attach.js';
 import { registerCompletion } from './commands/completion.js';
@@ -20,40 +20,20 @@ import { registerLogs } from './commands/logs.js';
 import { registerPortForward } from './commands/port-forward.js';
 import { registerRollout } from './commands/rollout.js';
 import { registerCordon, registerScale } from './commands/scale.js';
+import { registerServer } from './commands/server.js';
 import { registerSim } from './commands/sim.js';
 import { registerToken } from './commands/token.js';
 import { registerTop } from './commands/top.js';
 import { registerWhoAmI } from './commands/whoami.js';
 import { registerWhy } from './commands/why.js';
+import { emptyProgram } from './program-frame.js';
 import type { Session } from './session.js';
-import { VERSION } from './version.js';
 
-/** All commands, ready to parse. Errors of parsing are thrown as CommanderError, its words go to standard error. */
+/** All commands, ready to parse. */
 export function makeProgram(session: Session): Command {
-  const { io } = session;
-  const program = new Command('podplane');
-  program
-    .description(
-      "Kubernetes Pods on plain Docker hosts.\nExit codes: 0 done, 1 refused or failed, 2 wrong command line, 3 not in time, 4 no server answers; exec gives the command's own.",
-    )
-    .version(VERSION, '-V, --version', 'the version of this command')
-    .option('-n, --namespace <name>', 'the namespace to work in')
-    .option('--context <file>', 'how to reach the cluster: a context file (default: $PODPLANE_CONTEXT, or that of the checkout)')
-    .helpCommand('help [command]', 'what a command does')
-    .configureHelp({ showGlobalOptions: true, sortSubcommands: false, helpWidth: Math.min(120, io.columns()) })
-    .configureOutput({
-      writeOut: (text) => io.out(text),
-      writeErr: (text) => io.err(text),
-      getOutHelpWidth: () => Math.min(120, io.columns()),
-      getErrHelpWidth: () => Math.min(120, io.columns()),
-      getOutHasColors: () => false,
-      getErrHasColors: () => false,
-    })
-    .showSuggestionAfterError(true)
-    .exitOverride();
-
+  const program = emptyProgram(session.io);
   program.commandsGroup('A cluster on this machine:');
-  registerLocal(program, session, 'cluster');
+  registerLocal(program, session);
   program.commandsGroup('Objects:');
   registerApply(program, session);
   registerCreate(program, session);
@@ -79,7 +59,8 @@ export function makeProgram(session: Session): Command {
   registerImage(program, session);
   registerToken(program, session);
   registerWhoAmI(program, session);
-  registerLocal(program, session, 'processes');
+  registerServer(program, session.io);
+  registerAgent(program, session.io);
   program.commandsGroup('The command itself:');
   registerContext(program, session);
   registerAbout(program, session);

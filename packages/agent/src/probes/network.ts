@@ -1,7 +1,8 @@
 // Probes and hooks over the network: HTTP and TCP. What an outcome means is in probe-state.ts.
-import { request as httpRequest, type IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
+import { http } from '@podplane/api/builtin-http';
 import type { Container } from '@podplane/api/gen/podplane/core/v1/container';
 import type { HTTPGetAction, TCPSocketAction } from '@podplane/api/gen/podplane/core/v1/probe';
 import type { ProbeOutcome } from './probe-state.js';
@@ -116,7 +117,7 @@ function get(url: URL, headers: Record<string, string[] | string>, signal: Abort
       const request =
         url.protocol === 'https:'
           ? httpsRequest(url, { ...common, rejectUnauthorized: false }, onAnswer)
-          : httpRequest(url, common, onAnswer);
+          : http.request(url, common, onAnswer);
       request.on('error', (error) =>
         resolve({ failure: signal.aborted ? 'context deadline exceeded (Client.Timeout exceeded)' : error.message }),
       );

@@ -1,7 +1,7 @@
 // Opens tunnel streams over gRPC. They share a connection that is not the session's: a full log stream never delays a heartbeat.
 // What is said on them is in ../tunnels/.
 import { Client, Metadata } from '@grpc/grpc-js';
-import { byteMethods } from '@podplane/api/byte-methods';
+import { tunnelMethod } from '@podplane/api/tunnel-method';
 import type { TunnelDialer } from '../tunnels/tunnel.js';
 import { type Identity, identityCredentials, Room, tunnelOptions } from './grpc-channel.js';
 
@@ -22,7 +22,7 @@ export function grpcTunnels(address: string, identity: () => Identity): GrpcTunn
   return {
     dial() {
       client ??= new Client(address, identityCredentials(identity()), tunnelOptions());
-      const { path, requestSerialize, responseDeserialize } = byteMethods.tunnel;
+      const { path, requestSerialize, responseDeserialize } = tunnelMethod;
       const call = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, new Metadata(), {});
       const room = new Room(call);
       call.on('error', (error) => room.end(error));

@@ -1,5 +1,6 @@
 // The little that the command itself asks of this machine's Docker Engine: an image and its bytes. Pods are the agents' business.
-import { request as httpRequest, type IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
+import { http } from '@podplane/api/builtin-http';
 import { CliError } from '../exit-codes.js';
 
 /** The engine's socket. Throws a CliError where DOCKER_HOST names something else. */
@@ -14,7 +15,7 @@ export function engineSocket(env: Readonly<Record<string, string | undefined>>):
 
 function engineGet(socketPath: string, path: string): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const request = httpRequest({ socketPath, path }, resolve);
+    const request = http.request({ socketPath, path }, resolve);
     request.once('error', (error: NodeJS.ErrnoException) => {
       const denied = error.code === 'EACCES' || error.code === 'EPERM';
       reject(

@@ -1,7 +1,8 @@
 // What a client gets that speaks HTTP/1.1: health and version for load balancers and people with curl. Kubernetes' HTTP API will be
 // answered here; until then everything else is told so.
-import http from 'node:http';
+import type { Server } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { http } from '@podplane/api/builtin-http';
 
 export interface HttpFaceParts {
   readonly healthy: () => boolean;
@@ -13,7 +14,7 @@ const ELSEWHERE =
   'This port speaks gRPC (HTTP/2). Over HTTP/1.1 there are /healthz, /livez, /readyz and /version; the Kubernetes HTTP API is not served yet.\n';
 
 export class HttpFace {
-  private readonly server: http.Server;
+  private readonly server: Server;
 
   constructor(parts: HttpFaceParts) {
     this.server = http.createServer((request, response) => {

@@ -1,11 +1,12 @@
 // HTTP to Docker Engine: one address, requests that answer JSON or a stream, and connections that the engine hands over whole. Own and
 // small, because a client library costs the agent 15 MB of memory. What is asked for is in the files beside this one.
 import { readFileSync } from 'node:fs';
-import { Agent, type IncomingMessage, type RequestOptions, request as requestHttp } from 'node:http';
+import type { Agent, IncomingMessage, RequestOptions } from 'node:http';
 import { request as requestHttps, Agent as SecureAgent } from 'node:https';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { Duplex, Readable } from 'node:stream';
+import { http } from '@podplane/api/builtin-http';
 import { RuntimeError } from '../errors.js';
 
 export interface EngineRequest {
@@ -43,19 +44,19 @@ const MAX_ERROR_BYTES = 64 * 1024;
 
 export class EngineHttp {
   readonly #options: RequestOptions & { readonly agent: Agent };
-  readonly #send: typeof requestHttp;
+  readonly #send: typeof http.request;
 
   constructor(address: EngineAddress) {
     if (address.kind === 'socket') {
-      this.#send = requestHttp;
-      this.#options = { socketPath: address.path, agent: new Agent({ keepAlive: true }) };
+      this.#send = http.request;
+      this.#options = { socketPath: address.path, agent: new http.Agent({ keepAlive: true }) };
     } else {
       const { host, port, tls } = address;
-      this.#send = tls === undefined ? requestHttp : requestHttps;
+      this.#send = tls === undefined ? http.request : requestHttps;
       this.#options = {
         host,
         port,
-        agent: tls === undefined ? new Agent({ keepAlive: true }) : new SecureAgent({ keepAlive: true, ...tls }),
+        agent: tls === undefined ? new http.Agent({ keepAlive: true }) : new SecureAgent({ keepAlive: true, ...tls }),
       };
     }
   }
