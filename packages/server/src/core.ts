@@ -13,7 +13,8 @@ import { Registry } from './registry/registry.js';
 import type { ReleaseStack } from './release-stack.js';
 import type { Cidr } from './sessions/cidr.js';
 import { LeaseGrants } from './sessions/leases.js';
-import { NodeSessions, type PodTokens, type SessionTimings } from './sessions/sessions.js';
+import { NodeSessions, type SessionTimings } from './sessions/sessions.js';
+import type { PodTokens } from './sessions/token-replies.js';
 
 export interface CoreParts {
   readonly store: Store;
@@ -66,6 +67,10 @@ export async function startCore(parts: CoreParts, stack: ReleaseStack): Promise<
     changed: (node) => {
       if (!sessions.liveness.connected(node)) parts.disconnected(node);
       deciders?.nodeChanged(node);
+    },
+    throttled: (node, message) => {
+      log.warn({ node }, message);
+      deciders?.warnOfNode(node, 'ReportsThrottled', message);
     },
     problem: (node, what, error) => log.warn({ node, err: error }, what),
   });

@@ -22,6 +22,8 @@ export interface DeciderParts {
 export interface Deciders {
   /** What a node says has happened to its pods or to itself. */
   recordNodeEvents(nodeName: string, events: readonly NodeEvent[]): void;
+  /** What the server has to say of a node, as an event of it. */
+  warnOfNode(nodeName: string, reason: string, message: string): void;
   /** Something about a node's session changed. */
   nodeChanged(nodeName: string): void;
   stop(): void;
@@ -56,6 +58,9 @@ export function startDeciders({ store, system, liveness, nodeLifecycle = {}, log
         recorder.record(input, Number.isNaN(at) ? undefined : at, { component: 'agent', host: nodeName, count: Math.max(1, event.count) });
       }
     },
+    warnOfNode(nodeName, reason, message) {
+      recorder.record({ regarding: nodeOf(store, nodeName), type: 'Warning', reason, message }, undefined, { component: 'node-sessions' });
+    },
     nodeChanged(nodeName) {
       pump.poke(NODE_LIFECYCLE, nodeName);
     },
@@ -67,15 +72,16 @@ export function startDeciders({ store, system, liveness, nodeLifecycle = {}, log
   };
 }
 
+function nodeOf(store: Store, nodeName: string): EventInput['regarding'] {
+  return { kind: 'Node', namespace: '', name: nodeName, uid: store.get('Node', '', nodeName)?.metadata?.uid ?? '' };
+}
+
 /** A node speaks of its own pods (those that are gone already, too) and of itself; undefined: of something else. */
 function eventInput(store: Store, nodeName: string, event: NodeEvent): EventInput | undefined {
   const { podUid: uid, namespace, name, fieldPath, reason, message } = event;
   const common = { type: event.type === 'Warning' ? 'Warning' : 'Normal', reason, message } as const;
   if (uid === '') {
-    return {
-      ...common,
-      regarding: { kind: 'Node', namespace: '', name: nodeName, uid: store.get('Node', '', nodeName)?.metadata?.uid ?? '' },
-    };
+    return { ...common, regarding: nodeOf(store, nodeName) };
   }
   const path = fieldPath === '' ? {} : { fieldPath };
   const pod = store.byUid('Pod', uid);

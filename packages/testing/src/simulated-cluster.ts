@@ -75,6 +75,7 @@ export class SimulatedCluster {
       recordEvents: (node, events) => deciders?.recordNodeEvents(node, events),
       tunnelRefused: () => undefined,
       changed: (node) => deciders?.nodeChanged(node),
+      throttled: (node, message) => void faults.push(`${node}: ${message}`), // well agents never are
       problem: (node, what, error) => faults.push(`${node}: ${what}: ${String(error)}`),
     });
     const log = pino({ level: 'silent' });

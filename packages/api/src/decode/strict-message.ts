@@ -5,7 +5,10 @@ import type { Codec } from './codecs.js';
 import { type Fault, strictTree } from './strict.js';
 import type { JsonObject } from './tree.js';
 
-export type StrictMessage<T> = { readonly ok: true; readonly message: T } | { readonly ok: false; readonly problem: string };
+/** bytes: of its binary form. */
+export type StrictMessage<T> =
+  | { readonly ok: true; readonly message: T; readonly bytes: number }
+  | { readonly ok: false; readonly problem: string };
 
 /** typeName: as in the proto files, podplane.core.v1.PodStatus. maxBytes: of its binary form. Throws where there is no such type. */
 export function strictMessage<T>(typeName: string, codec: Codec<T>, message: T, maxBytes: number): StrictMessage<T> {
@@ -16,5 +19,7 @@ export function strictMessage<T>(typeName: string, codec: Codec<T>, message: T, 
   if (first !== undefined) return { ok: false, problem: first.message };
   const strict = codec.fromJSON(tree);
   const bytes = codec.encode(strict).finish().length;
-  return bytes > maxBytes ? { ok: false, problem: `it has ${bytes} bytes; at most ${maxBytes} are taken` } : { ok: true, message: strict };
+  return bytes > maxBytes
+    ? { ok: false, problem: `it has ${bytes} bytes; at most ${maxBytes} are taken` }
+    : { ok: true, message: strict, bytes };
 }

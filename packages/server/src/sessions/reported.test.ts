@@ -25,7 +25,7 @@ describe('the status of a pod', () => {
       conditions: [{ type: 'Ready', status: 'True', lastTransitionTime: '2026-01-31T12:00:00Z' }],
       containerStatuses: [{ ...container, state: { running: { startedAt: '2026-01-31T12:00:00Z' } } }],
     });
-    expect(reportedPodStatus(pod, status)).toEqual({ ok: true, value: status });
+    expect(reportedPodStatus(pod, status)).toMatchObject({ ok: true, value: status });
   });
 
   it.each<readonly [string, object, RegExp]>([

@@ -20,14 +20,17 @@ const MAX_LABELS = 500;
 const MAX_WORD = 256;
 const CONDITION_STATUS: ReadonlySet<string> = new Set(['True', 'False', 'Unknown']);
 
-export type Reported<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: string };
+/** bytes: of the binary form of what was reported. */
+export type Reported<T> =
+  | { readonly ok: true; readonly value: T; readonly bytes: number }
+  | { readonly ok: false; readonly problem: string };
 
 /** The status of a pod as it may be written. */
 export function reportedPodStatus(pod: Obj<'Pod'>, reported: PodStatus): Reported<PodStatus> {
   const strict = strictMessage('podplane.core.v1.PodStatus', PodStatus, reported, MAX_POD_STATUS_BYTES);
   if (!strict.ok) return { ok: false, problem: `status: ${strict.problem}` };
   const status = strict.message;
-  return checked(status, conditionProblem(status.conditions), validatePodStatusUpdate({ ...pod, status }, pod));
+  return checked(status, strict.bytes, conditionProblem(status.conditions), validatePodStatusUpdate({ ...pod, status }, pod));
 }
 
 /** What a node says of itself: the status, and the types of conditions that were left out of it, being others' to set. */
@@ -43,7 +46,7 @@ export function reportedNodeStatus(reported: NodeStatus): Reported<NodeReport> {
   const { own, foreign } = ownConditions(strict.message.conditions);
   const status = { ...strict.message, conditions: own };
   const node = { apiVersion: 'v1', kind: 'Node', metadata: undefined, spec: undefined, status } as const;
-  return checked({ status, foreign }, conditionProblem(strict.message.conditions), validateNodeStatus(node));
+  return checked({ status, foreign }, strict.bytes, conditionProblem(strict.message.conditions), validateNodeStatus(node));
 }
 
 /** What of a hello becomes part of the Node object and is bounded by nothing else; undefined: it is short enough. */
@@ -58,10 +61,12 @@ export function helloLengthProblem({ machineId, bootId, labels, podCIDR, agentVe
 export function reportedTaints(reported: readonly Taint[]): Reported<Taint[]> {
   if (reported.length > MAX_TAINTS) return { ok: false, problem: `${reported.length} taints; at most ${MAX_TAINTS} are taken` };
   const taints: Taint[] = [];
+  let bytes = 0;
   for (const [i, taint] of reported.entries()) {
     const strict = strictMessage('podplane.core.v1.Taint', Taint, taint, MAX_TAINT_BYTES);
     if (!strict.ok) return { ok: false, problem: `taints[${i}]: ${strict.problem}` };
     taints.push(strict.message);
+    bytes += strict.bytes;
   }
   const node = {
     apiVersion: 'v1',
@@ -70,13 +75,13 @@ export function reportedTaints(reported: readonly Taint[]): Reported<Taint[]> {
     spec: { podCIDRs: [], taints },
     status: undefined,
   } as const;
-  return checked(taints, undefined, validateNode(node));
+  return checked(taints, bytes, undefined, validateNode(node));
 }
 
-function checked<T>(value: T, problem: string | undefined, errors: readonly FieldError[]): Reported<T> {
+function checked<T>(value: T, bytes: number, problem: string | undefined, errors: readonly FieldError[]): Reported<T> {
   const [first] = errors;
   if (problem !== undefined) return { ok: false, problem };
-  return first === undefined ? { ok: true, value } : { ok: false, problem: `${first.field}: ${first.message}` };
+  return first === undefined ? { ok: true, value, bytes } : { ok: false, problem: `${first.field}: ${first.message}` };
 }
 
 function conditionProblem(conditions: readonly { readonly type: string; readonly status: string }[]): string | undefined {

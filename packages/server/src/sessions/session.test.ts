@@ -18,6 +18,8 @@ async function open() {
     closeFeed: nothing,
     heard: nothing,
     beat: () => ({ $case: 'heartbeatAck', value: {} as never }),
+    statusDelay: () => 0,
+    mayResync: () => true,
     statuses: () => Promise.resolve(),
     nodeStatus: nothing,
     events: nothing,

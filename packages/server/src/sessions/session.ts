@@ -34,6 +34,10 @@ export interface SessionHost {
   heard(session: Session): void;
   /** Answer to a heartbeat; restores the node's status where others gave it up meanwhile. */
   beat(session: Session, heartbeat: Heartbeat): ServerMessage;
+  /** ms until the next batch of statuses is looked at; 0: now. */
+  statusDelay(session: Session): number;
+  /** Whether the agent may ask for everything again, once more. */
+  mayResync(session: Session): boolean;
   /** Commits; resolves when durable. */
   statuses(session: Session, batch: PodStatuses): Promise<void>;
   nodeStatus(session: Session, status: NodeStatus): void;
@@ -190,7 +194,8 @@ export class Session implements SessionInput {
         this.token(said.value);
         return;
       case 'resync':
-        feed.markAll();
+        if (this.host.mayResync(this)) feed.markAll();
+        else this.reconnect(SEALED_RETRY_MS, 'TooFast');
         return;
       case 'goodbye':
         this.host.goodbye(this, said.value.reason);
@@ -236,6 +241,12 @@ export class Session implements SessionInput {
 
   /** One batch is in flight at a time, so a batch that the sealed store refused is simply tried again until it is taken. */
   private commit(batch: PodStatuses): void {
+    const wait = this.host.statusDelay(this);
+    if (wait > 0) {
+      // An agent has one batch under way and keeps only the newest of each pod meanwhile: less is written, and nothing is lost.
+      this.retry = this.host.system.timers.after(wait, () => this.commit(batch), { background: true });
+      return;
+    }
     this.host.statuses(this, batch).then(
       () => {
         this.committing = false;

@@ -1,7 +1,6 @@
 // All sessions: one a node, the newest boot wins. Joins what sessions need: Node objects, assignments, statuses, liveness, tunnels.
 // The conversation itself is in session.ts.
 
-import { ApiError } from '@podplane/api/errors';
 import type { NodeStatus } from '@podplane/api/gen/podplane/core/v1/node';
 import type {
   Hello,
@@ -23,10 +22,12 @@ import type { LeaseGrants } from './leases.js';
 import { Liveness } from './liveness.js';
 import { NodeRegistrar } from './node-object.js';
 import type { ServerMessage, SessionInput, SessionPort } from './port.js';
+import { ReportLimits } from './report-limits.js';
 import { helloLengthProblem, reportedNodeStatus, reportedTaints } from './reported.js';
 import { AssignmentRouter } from './router.js';
 import { Session, type SessionHost } from './session.js';
 import { takeStatuses } from './statuses.js';
+import { noToken, type PodTokens, tokenReply } from './token-replies.js';
 import { takeVolumeReports } from './volume-reports.js';
 
 export interface SessionTimings {
@@ -55,20 +56,12 @@ export interface SessionsOptions {
   /** A session of a node has opened or ended, or it said goodbye: whoever judges nodes should look now. */
   readonly changed: (nodeName: string) => void;
   readonly problem: (nodeName: string, what: string, error: unknown) => void;
+  /** An agent does more than it may; said now and then. */
+  readonly throttled: (nodeName: string, message: string) => void;
   /** Which nodes were removed; left out: none ever is, they come back at once. */
   readonly memberships?: Pick<Memberships, 'mayRegister'>;
   /** undefined: nodes get no tokens. */
   readonly tokens?: PodTokens | undefined;
-}
-
-/** Makes tokens for the pods of a node. Throws ApiError. */
-export interface PodTokens {
-  issueForNode(
-    nodeName: string,
-    podUid: string,
-    audience: string,
-    expirationSeconds: number,
-  ): { readonly token: string; readonly expires: number };
 }
 
 /** Characters of a name that an agent made up, in a log. */
@@ -96,6 +89,7 @@ export class NodeSessions implements SessionHost {
   private readonly byNode = new Map<string, Session>();
   /** Highest batch of statuses taken, by node and boot: what comes again after a reconnect is answered, not taken twice. */
   private readonly taken = new Map<string, { readonly bootId: string; readonly seq: number }>();
+  private readonly limits: ReportLimits;
   private readonly committing = new Set<Promise<void>>();
   private stopping = false;
 
@@ -104,6 +98,7 @@ export class NodeSessions implements SessionHost {
     this.liveness = new Liveness(options.system, () => this.heartbeatPeriod, options.leases);
     this.router = new AssignmentRouter(options.store, options.system);
     this.registrar = new NodeRegistrar(options.store, options.clusterCidr, options.nodeCidrBits);
+    this.limits = new ReportLimits(options.system, options.throttled);
   }
 
   /** A new connection of a node, whose name its certificate proves. */
@@ -140,6 +135,7 @@ export class NodeSessions implements SessionHost {
     else this.byNode.get(nodeName)?.end(removedRefusal(nodeName));
     this.liveness.forget(nodeName);
     this.taken.delete(nodeName);
+    this.limits.forget(nodeName);
   }
 
   /** Tells all agents to come back later and takes in what they have already said. */
@@ -160,6 +156,9 @@ export class NodeSessions implements SessionHost {
     const refusal = (reason: string, message: string): { readonly refusal: ServerMessage } => ({
       refusal: { $case: 'refused', value: { reason, message } },
     });
+    const delayMillis = this.limits.waitMs(nodeName, 'hellos');
+    if (delayMillis > 0) return { refusal: { $case: 'reconnect', value: { delayMillis, reason: 'TooFast' } } };
+    this.limits.spend(nodeName, 'hellos', 1);
     if (hello.nodeName !== nodeName)
       return refusal('Forbidden', `the certificate is node "${nodeName}"'s, the hello is node "${hello.nodeName}"'s`);
     if (dnsSubdomainProblems(nodeName).length > 0)
@@ -232,6 +231,14 @@ export class NodeSessions implements SessionHost {
     return { $case: 'heartbeatAck', value: { seq, leaseMillis, heartbeatPeriodMillis: this.heartbeatPeriod, term: leases.term } };
   }
 
+  statusDelay({ nodeName }: Session): number {
+    return this.limits.waitMs(nodeName, 'podStatuses');
+  }
+
+  mayResync({ nodeName }: Session): boolean {
+    return this.limits.take(nodeName, 'resyncs');
+  }
+
   statuses(session: Session, batch: PodStatuses): Promise<void> {
     const done = this.takeBatch(session, batch);
     this.committing.add(done);
@@ -241,43 +248,54 @@ export class NodeSessions implements SessionHost {
   }
 
   nodeStatus(session: Session, said: NodeStatus): void {
-    const held = reportedNodeStatus(said);
-    if (!held.ok) {
-      this.options.problem(session.nodeName, `reports what is no status of a node, nothing of it is taken: ${held.problem}`, undefined);
-      return;
-    }
-    const { status } = held.value;
-    this.foreign(session.nodeName, 'conditions', held.value.foreign);
-    session.reported = status;
     const { clock, timers } = this.system;
-    const wait = session.statusAt + NODE_STATUS_MS - clock.monotonic();
+    const wait = Math.max(session.statusAt + NODE_STATUS_MS - clock.monotonic(), this.limits.waitMs(session.nodeName, 'nodeStatus'));
     if (wait <= 0) {
-      this.write(session, status, 'node status');
+      this.takeNodeStatus(session, said);
       return;
     }
     // The newest counts; a heartbeat may write it before the timer does.
     const planned = session.unwritten !== undefined;
-    session.unwritten = status;
+    session.unwritten = said;
     if (planned) return;
     timers.after(
       wait,
       () => {
-        if (session.open && session.unwritten !== undefined) this.write(session, session.unwritten, 'node status');
+        if (session.open && session.unwritten !== undefined) this.takeNodeStatus(session, session.unwritten);
       },
       { background: true },
     );
   }
 
+  private takeNodeStatus(session: Session, said: NodeStatus): void {
+    session.unwritten = undefined;
+    const held = reportedNodeStatus(said);
+    if (!held.ok) {
+      session.statusAt = this.system.clock.monotonic();
+      this.limits.spend(session.nodeName, 'nodeStatus', 1);
+      this.complain(session.nodeName, `reports what is no status of a node, nothing of it is taken: ${held.problem}`);
+      return;
+    }
+    this.foreign(session.nodeName, 'conditions', held.value.foreign);
+    session.reported = held.value.status;
+    this.write(session, session.reported, 'node status');
+  }
+
   events(session: Session, events: readonly NodeEvent[]): void {
-    this.options.recordEvents(session.nodeName, events);
+    this.options.recordEvents(session.nodeName, this.limits.some(session.nodeName, 'events', events));
   }
 
   volumeReports(session: Session, reports: readonly VolumeReport[]): void {
     const { nodeName } = session;
+    const wait = this.limits.waitMs(nodeName, 'volumeReports');
+    if (wait > 0) {
+      session.reconnect(wait, 'TooFast'); // as below
+      return;
+    }
+    this.limits.spend(nodeName, 'volumeReports', reports.length);
     try {
       const refused = takeVolumeReports(this.options.store, nodeName, reports);
-      if (refused.length > 0)
-        this.options.problem(nodeName, `reports volumes that it was not asked to remove: ${refused.slice(0, 5).join(', ')}`, undefined);
+      if (refused.length > 0) this.complain(nodeName, `reports volumes that it was not asked to remove: ${refused.slice(0, 5).join(', ')}`);
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
       // What the agent was asked to do is said again with the next session, and then it reports again.
@@ -285,22 +303,15 @@ export class NodeSessions implements SessionHost {
     }
   }
 
-  token({ nodeName }: Session, { id, podUid, audience, expirationSeconds }: TokenRequest): ServerMessage {
-    const none = (message: string): ServerMessage => ({ $case: 'tokenReply', value: { id, token: '', lifetimeMillis: 0, message } });
-    const { tokens } = this.options;
-    if (tokens === undefined) return none('this server makes no tokens');
-    try {
-      const { token, expires } = tokens.issueForNode(nodeName, podUid, audience, expirationSeconds);
-      return { $case: 'tokenReply', value: { id, token, lifetimeMillis: expires - this.system.clock.now(), message: '' } };
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      return none(error.message);
-    }
+  token({ nodeName }: Session, request: TokenRequest): ServerMessage {
+    if (!this.limits.take(nodeName, 'tokenRequests'))
+      return noToken(request.id, 'this node asks for more tokens than it may; ask again later');
+    return tokenReply(this.options.tokens, nodeName, request, this.system.clock);
   }
 
   goodbye(session: Session, reason: string): void {
     this.liveness.goodbye(session.nodeName);
-    this.options.problem(session.nodeName, `says goodbye: ${reason}`, undefined);
+    this.complain(session.nodeName, `says goodbye: ${reason.slice(0, MOST_SHOWN)}`);
     this.options.changed(session.nodeName);
   }
 
@@ -317,7 +328,7 @@ export class NodeSessions implements SessionHost {
   }
 
   problem(session: Session, what: string, error: unknown): void {
-    this.options.problem(session.nodeName, what, error);
+    this.complain(session.nodeName, what, error);
   }
 
   // ------------------------------------------------------------------------------------------------------------- inside
@@ -339,16 +350,12 @@ export class NodeSessions implements SessionHost {
       await store.durable(store.revision); // taken already; the answer was lost, or is still to come
       return;
     }
-    const { revision, refused, faulty } = takeStatuses(store, nodeName, batch.reports);
+    const { revision, refused, faulty, bytes } = takeStatuses(store, nodeName, batch.reports);
     this.taken.set(nodeName, { bootId, seq: batch.seq });
-    if (refused.length > 0)
-      this.options.problem(nodeName, `reports pods that are not its own: ${refused.slice(0, 5).join(', ')}`, undefined);
+    this.limits.spendStatuses(nodeName, { reports: batch.reports.length, refused: refused.length + faulty.length, bytes });
+    if (refused.length > 0) this.complain(nodeName, `reports pods that are not its own: ${refused.slice(0, 5).join(', ')}`);
     if (faulty.length > 0)
-      this.options.problem(
-        nodeName,
-        `reports what is no status of a pod, nothing of it is taken: ${faulty.slice(0, 5).join(', ')}`,
-        undefined,
-      );
+      this.complain(nodeName, `reports what is no status of a pod, nothing of it is taken: ${faulty.slice(0, 5).join(', ')}`);
     try {
       await store.durable(revision);
     } catch (error) {
@@ -362,7 +369,12 @@ export class NodeSessions implements SessionHost {
   private foreign(nodeName: string, what: 'labels' | 'conditions', names: readonly string[]): void {
     if (names.length === 0) return;
     const shown = names.slice(0, 5).map((name) => name.slice(0, MOST_SHOWN));
-    this.options.problem(nodeName, `may not give its node these ${what}, they are left out: ${shown.join(', ')}`, undefined);
+    this.complain(nodeName, `may not give its node these ${what}, they are left out: ${shown.join(', ')}`);
+  }
+
+  /** Into the log, no more often than one agent may fill it. */
+  private complain(nodeName: string, what: string, error?: unknown): void {
+    if (this.limits.take(nodeName, 'complaints')) this.options.problem(nodeName, what, error);
   }
 
   /** A node that was given up is heard again: its status is what it last said. */
@@ -374,6 +386,7 @@ export class NodeSessions implements SessionHost {
   private write(session: Session, status: NodeStatus, reason: string): void {
     session.unwritten = undefined;
     session.statusAt = this.system.clock.monotonic();
+    this.limits.spend(session.nodeName, 'nodeStatus', 1);
     try {
       this.registrar.report(session.nodeName, status, reason);
     } catch (error) {

@@ -1,6 +1,7 @@
 // What agents report of their pods, into the store: one transaction for each batch. Which batches are taken is session.ts's decision.
 import type { PodCondition, PodStatus } from '@podplane/api/gen/podplane/core/v1/pod';
 import type { PodReport } from '@podplane/api/gen/podplane/node/v1/session';
+import { deepEqual } from '@podplane/api/kinds/equal';
 import type { DeepReadonly, Obj } from '@podplane/api/kinds/kind-map';
 import { isPodTerminal } from '@podplane/api/pod-state';
 import type { Store, Tx } from '@podplane/store/types';
@@ -16,6 +17,8 @@ export interface Intake {
   readonly refused: readonly string[];
   /** What was no status: namespace/name of the pod, and what is wrong. Nothing of it was taken. */
   readonly faulty: readonly string[];
+  /** Of the statuses that were looked at. */
+  readonly bytes: number;
 }
 
 /** Commits one batch. Throws StoreError "sealed". */
@@ -25,18 +28,25 @@ export function takeStatuses(store: Store, nodeName: string, reports: readonly P
     reason: 'status of its pods',
   };
   const faulty: string[] = [];
-  const fault = (pod: Obj<'Pod'>, problem: string): void =>
-    void faulty.push(`${pod.metadata?.namespace}/${pod.metadata?.name}: ${problem}`);
+  let bytes = 0;
+  const found: Findings = {
+    fault: (pod, problem) => void faulty.push(`${pod.metadata?.namespace}/${pod.metadata?.name}: ${problem}`),
+    bytes: (count) => void (bytes += count),
+  };
   const { result, revision } = store.transact(cause, (tx) =>
-    reports.filter((report) => !takeOne(tx, nodeName, report, fault)).map(({ uid }) => uid),
+    reports.filter((report) => !takeOne(tx, nodeName, report, found)).map(({ uid }) => uid),
   );
-  return { revision, refused: result, faulty };
+  return { revision, refused: result, faulty, bytes };
 }
 
-type Fault = (pod: Obj<'Pod'>, problem: string) => void;
+/** What is found out while a batch is taken. */
+interface Findings {
+  fault(pod: Obj<'Pod'>, problem: string): void;
+  bytes(count: number): void;
+}
 
 /** False: the pod is not this node's to report. */
-function takeOne(tx: Tx, nodeName: string, report: PodReport, fault: Fault): boolean {
+function takeOne(tx: Tx, nodeName: string, report: PodReport, found: Findings): boolean {
   const pod = tx.byUid('Pod', report.uid);
   if (pod === undefined) return true; // gone meanwhile; the node is told, or has been
   if (pod.spec?.nodeName !== nodeName) return false;
@@ -45,23 +55,24 @@ function takeOne(tx: Tx, nodeName: string, report: PodReport, fault: Fault): boo
   const { status } = report;
   if (report.terminated && pod.metadata?.deletionTimestamp !== undefined) {
     // With finalizers the object stays, so that what became of the pod is written in any case.
-    if (status !== undefined && pod.metadata.finalizers.length > 0) write(tx, pod, status, fault);
+    if (status !== undefined && pod.metadata.finalizers.length > 0) write(tx, pod, status, found);
     tx.markDeleted('Pod', namespace, name, 0);
     return true;
   }
-  if (status !== undefined) write(tx, pod, status, fault);
+  if (status !== undefined) write(tx, pod, status, found);
   return true;
 }
 
-function write(tx: Tx, pod: Obj<'Pod'>, said: PodStatus, fault: Fault): void {
+function write(tx: Tx, pod: Obj<'Pod'>, said: PodStatus, found: Findings): void {
   const before = pod.status;
   // A pod that has ended stays ended, whatever an agent that lost its memory believes.
   if (isPodTerminal(pod) && said.phase !== before?.phase) return;
   const held = reportedPodStatus(pod, said);
   if (!held.ok) {
-    fault(pod, held.problem);
+    found.fault(pod, held.problem);
     return;
   }
+  found.bytes(held.bytes);
   const reported = held.value;
   const kept = (before?.conditions ?? []).filter(({ type }) => !AGENT_CONDITIONS.has(type));
   const known = new Set(kept.map(({ type }) => type));
@@ -79,6 +90,8 @@ function write(tx: Tx, pod: Obj<'Pod'>, said: PodStatus, fault: Fault): void {
     qosClass: reported.qosClass ?? before?.qosClass,
     startTime: reported.startTime ?? before?.startTime,
   };
+  // Said again, as after each reconnect: nothing is written.
+  if (deepEqual(before, status)) return;
   // Not an edit: everything but the status is shared with the old object, so nothing is copied nor compared.
   tx.update('Pod', { ...pod, status }, 'any');
 }
