@@ -9,6 +9,7 @@ import { Session } from './session.js';
 const io: Io = {
   out: () => undefined,
   err: () => undefined,
+  draw: () => undefined,
   write: () => Promise.resolve(),
   stdin: process.stdin,
   stdout: process.stdout,

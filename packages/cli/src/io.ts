@@ -1,13 +1,16 @@
 // The world around a command: its streams, its environment, its clock, the wish to stop. Commands touch nothing else of the process,
 // so that tests can give them another world.
 import type { System } from '@podplane/api/system';
+import { printable } from './output/printable.js';
 
 export interface Io {
-  /** Standard output: what was asked for. */
+  /** Standard output: what was asked for. Control characters are made visible. */
   out(text: string): void;
-  /** Standard error: progress, warnings, errors. */
+  /** Standard error: progress, warnings, errors. Control characters are made visible. */
   err(text: string): void;
-  /** Bytes to standard output or error; resolves when the next ones may come. */
+  /** Standard error as it is: for lines that redraw themselves. Whoever calls it knows all that is in the text. */
+  draw(text: string): void;
+  /** Bytes as they are to standard output or error; resolves when the next ones may come. */
   write(stream: 'stdout' | 'stderr', data: Uint8Array): Promise<void>;
   readonly stdin: NodeJS.ReadStream;
   readonly stdout: NodeJS.WriteStream;
@@ -20,6 +23,11 @@ export interface Io {
   readonly system: System;
   /** Aborted by the first Ctrl-C. */
   readonly signal: AbortSignal;
+}
+
+/** The three ways to print, on the two streams. */
+export function printing(stdout: (text: string) => void, stderr: (text: string) => void): Pick<Io, 'out' | 'err' | 'draw'> {
+  return { out: (text) => stdout(printable(text)), err: (text) => stderr(printable(text)), draw: stderr };
 }
 
 let endsWithOutput = true;
@@ -53,8 +61,10 @@ export function processIo(system: System, signal: AbortSignal): Io {
   const env = process.env;
   const color = env.NO_COLOR === undefined && (env.FORCE_COLOR !== undefined || (process.stdout.isTTY === true && env.TERM !== 'dumb'));
   return {
-    out: (text) => void process.stdout.write(text),
-    err: (text) => void process.stderr.write(text),
+    ...printing(
+      (text) => void process.stdout.write(text),
+      (text) => void process.stderr.write(text),
+    ),
     write: (name, data) => {
       const stream = name === 'stdout' ? process.stdout : process.stderr;
       if (stream.write(data)) return Promise.resolve();

@@ -25,7 +25,7 @@ function world(live: boolean): {
     due = [];
     for (const one of now) one();
   };
-  return { io: { err: (text) => (said += text), live, columns: () => 30, system }, said: () => said, tick };
+  return { io: { err: (text) => (said += text), draw: (text) => (said += text), live, columns: () => 30, system }, said: () => said, tick };
 }
 
 describe('startProgress', () => {

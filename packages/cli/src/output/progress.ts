@@ -1,6 +1,7 @@
 // Says how something is getting on while the person waits: one line that is redrawn on a terminal, a new line for each change
 // elsewhere. What is waited for is not known here.
 import type { Io } from '../io.js';
+import { printable } from './printable.js';
 import { displayWidth } from './table.js';
 
 const FRAMES = ['|', '/', '-', '\\'];
@@ -24,7 +25,7 @@ function fitting(text: string, width: number): string {
 }
 
 /** Progress on standard error. Must be stopped. */
-export function startProgress(io: Pick<Io, 'err' | 'live' | 'columns' | 'system'>): Progress {
+export function startProgress(io: Pick<Io, 'err' | 'draw' | 'live' | 'columns' | 'system'>): Progress {
   let last = '';
   if (!io.live) {
     return {
@@ -39,7 +40,7 @@ export function startProgress(io: Pick<Io, 'err' | 'live' | 'columns' | 'system'
   let frame = 0;
   let stopped = false;
   const draw = (): void => {
-    if (last !== '') io.err(`\r\u001b[K${FRAMES[frame % FRAMES.length]} ${fitting(last, Math.max(20, io.columns()) - 3)}`);
+    if (last !== '') io.draw(`\r\u001b[K${FRAMES[frame % FRAMES.length]} ${fitting(printable(last), Math.max(20, io.columns()) - 3)}`);
   };
   const turn = (): void => {
     timer = io.system.timers.after(
@@ -61,14 +62,14 @@ export function startProgress(io: Pick<Io, 'err' | 'live' | 'columns' | 'system'
       draw();
     },
     line(text) {
-      io.err(`\r\u001b[K${text}\n`);
+      io.draw(`\r\u001b[K${printable(text)}\n`);
       if (!stopped) draw();
     },
     stop() {
       if (stopped) return;
       stopped = true;
       timer.cancel();
-      if (last !== '') io.err('\r\u001b[K');
+      if (last !== '') io.draw('\r\u001b[K');
     },
   };
 }

@@ -26,7 +26,7 @@ describe('Table', () => {
   });
 
   it('keeps text that would move the cursor on its line', () => {
-    expect(new Table(['Message'], { noHeaders: true }).render([['one\ntwo\u001b[31m\u0007']])).toBe('one\\ntwo[31m\n');
+    expect(new Table(['Message'], { noHeaders: true }).render([['one\ntwo\u001b[31m\u0007']])).toBe('one\\ntwo^[[31m^G\n');
   });
 
   it('counts wide letters twice and marks not at all', () => {

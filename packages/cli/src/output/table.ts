@@ -1,6 +1,8 @@
 // Tables as kubectl prints them: capitals above, no lines, three spaces between columns. What the columns are is the catalogue's
 // business (packages/api/src/kinds).
 
+import { printable } from './printable.js';
+
 const GAP = 3;
 /** No column is narrower, its gap included. */
 const NARROWEST = 6;
@@ -22,12 +24,9 @@ export function displayWidth(text: string): number {
   return width;
 }
 
-/** Characters that would move the cursor or break the line. */
-// oxlint-disable-next-line no-control-regex
-const CONTROL = /[\u0000-\u001f\u007f-\u009f]/g;
-
+/** On one line. */
 function clean(cell: string): string {
-  return cell.replace(CONTROL, (letter) => (letter === '\n' ? '\\n' : letter === '\t' ? ' ' : ''));
+  return printable(cell.replaceAll('\n', '\\n').replaceAll('\t', ' '));
 }
 
 /**

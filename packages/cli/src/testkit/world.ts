@@ -13,7 +13,8 @@ import { realSystem } from '@podplane/api/system';
 import { CommanderError } from 'commander';
 import type { Change, Cluster, Query } from '../cluster.js';
 import { failureOf } from '../failure.js';
-import type { Io } from '../io.js';
+import { type Io, printing } from '../io.js';
+import { printable } from '../output/printable.js';
 import { makeProgram } from '../program.js';
 import { Session } from '../session.js';
 
@@ -172,8 +173,10 @@ export async function runCommand(
   let out = '';
   let err = '';
   const io: Io = {
-    out: (text) => (out += text),
-    err: (text) => (err += text),
+    ...printing(
+      (text) => (out += text),
+      (text) => (err += text),
+    ),
     write: (stream, data) => {
       if (stream === 'stdout') out += Buffer.from(data).toString();
       else err += Buffer.from(data).toString();
@@ -198,7 +201,7 @@ export async function runCommand(
   } catch (error) {
     if (error instanceof CommanderError) return { code: error.exitCode === 0 ? 0 : 2, out, err };
     const failure = failureOf(error, { interrupted: io.signal.reason, debug: true });
-    return { code: failure.exitCode, out, err: `${err}${failure.text}\n` };
+    return { code: failure.exitCode, out, err: `${err}${printable(failure.text)}\n` };
   } finally {
     process.exitCode = before;
   }
