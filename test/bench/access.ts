@@ -1,5 +1,5 @@
 // `npm run bench -- access`: bytes a second into and out of pods by the built command (client, server, agent and engine on this machine),
-// and a hundred commands at a time. BENCH_MIB: size of what is carried.
+// what that costs each process, and a hundred commands at a time. BENCH_MIB: size of what is carried; BENCH_RUNS: how often.
 import { once } from 'node:events';
 import { createReadStream, createWriteStream, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -7,26 +7,41 @@ import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { PodplaneClient } from '@podplane/client/client';
 import { readContext } from '@podplane/client/context';
-import { Playground } from '../e2e/harness.js';
+import { eventually, Playground } from '../e2e/harness.js';
 import { ShellImage } from '../e2e/shell-image.js';
+import { costColumns, costsSoFar, type Parties } from './access-costs.js';
 import { printHead, printTable, type Row } from './table.js';
 
 const BYTES = Number(process.env.BENCH_MIB ?? 256) * 1024 * 1024;
 const EXECS = 100;
-const RUNS = 3;
+const RUNS = Number(process.env.BENCH_RUNS ?? 3);
 
 /** The best of some runs: the machine is never quiet all the time. */
-async function best(what: string, run: () => Promise<unknown>): Promise<Row> {
+async function best(what: string, parties: Parties, run: () => Promise<unknown>): Promise<Row> {
   const times: number[] = [];
+  const before = costsSoFar(parties);
   for (let i = 0; i < RUNS; i++) {
     const began = performance.now();
     await run();
     times.push((performance.now() - began) / 1000);
     process.stderr.write(`${what}: ${times.at(-1)?.toFixed(2)} s\n`);
   }
-  const [least = 0, , most = 0] = times.sort((a, b) => a - b);
   const megabytes = BYTES / 1e6;
-  return { what, 'MB/s best': megabytes / least, 'MB/s worst': megabytes / most, 's best': least };
+  const [least, most] = [Math.min(...times), Math.max(...times)];
+  return {
+    what,
+    'MB/s best': megabytes / least,
+    'MB/s worst': megabytes / most,
+    ...costColumns(before, costsSoFar(parties), BYTES * RUNS),
+  };
+}
+
+interface PodSeen {
+  readonly status: {
+    readonly phase: string;
+    readonly podIP: string;
+    readonly containerStatuses: readonly { readonly containerID: string }[];
+  };
 }
 
 async function ended(child: ReturnType<Playground['run']>): Promise<void> {
@@ -58,16 +73,30 @@ export async function accessBenchmark(): Promise<void> {
     const manifest = path.join(play.directory, 'pod.json');
     writeFileSync(manifest, JSON.stringify(pod));
     await play.must('apply', '-f', manifest);
+    await eventually(
+      'the container runs',
+      () => play.json<PodSeen>('get', 'pod', 'bench'),
+      ({ status }) => status.phase === 'Running',
+    );
+    const { status } = await play.json<PodSeen>('get', 'pod', 'bench');
+    const running = new Set<number>();
+    const parties: Parties = {
+      client: () => [...running],
+      server: play.upFile.server.pid,
+      agent: play.upFile.agents[0]?.pid ?? 0,
+      containerId: status.containerStatuses[0]?.containerID.replace('docker://', '') ?? '',
+    };
     const rows: Row[] = [];
-    rows.push(await best('cp into a container', () => play.must('cp', file, 'bench:/w/blob')));
+    rows.push(await best('cp into a container', parties, () => play.must('cp', file, 'bench:/w/blob')));
     rows.push(
-      await best('cp out of a container', async () => {
+      await best('cp out of a container', parties, async () => {
         rmSync(back, { force: true });
         await play.must('cp', 'bench:/w/blob', back);
       }),
     );
     if (statSync(back).size !== BYTES) throw new Error('what came back is not what went in');
     const forward = play.run(['port-forward', 'bench', ':9000', ':9001']);
+    running.add(forward.pid ?? 0);
     forward.stderr?.pipe(process.stderr);
     const ports: number[] = [];
     for await (const piece of forward.stdout ?? []) {
@@ -75,12 +104,12 @@ export async function accessBenchmark(): Promise<void> {
       if (ports.length === 2) break;
     }
     rows.push(
-      await best('port-forward, from the pod', async () => {
+      await best('port-forward, from the pod', parties, async () => {
         await pipeline(connect({ port: ports[0] ?? 0, host: '127.0.0.1' }), sink());
       }),
     );
     rows.push(
-      await best('port-forward, to the pod', async () => {
+      await best('port-forward, to the pod', parties, async () => {
         const socket = connect({ port: ports[1] ?? 0, host: '127.0.0.1', allowHalfOpen: true });
         const over = once(socket.resume(), 'end');
         await pipeline(createReadStream(file, { highWaterMark: 256 * 1024 }), socket, { end: false });
@@ -91,7 +120,7 @@ export async function accessBenchmark(): Promise<void> {
     );
     forward.kill('SIGINT');
     rows.push(
-      await best('exec -i cat: in and out again', async () => {
+      await best('exec -i cat: in and out again', parties, async () => {
         const child = play.run(['exec', '-i', 'bench', '--', 'cat']);
         const input = child.stdin;
         const output = child.stdout;

@@ -6,9 +6,11 @@ import { EXIT_INTERRUPTED, EXIT_USAGE } from './exit-codes.js';
 import { failureOf } from './failure.js';
 import { processIo, timeToEnd } from './io.js';
 import { Session } from './session.js';
+import { collectBuffersYoung } from './young-buffers.js';
 
 /** Runs what the process's arguments say, by this tree of commands; at its end the process has its exit code. */
 export async function run(makeProgram: (session: Session) => Command): Promise<void> {
+  collectBuffersYoung();
   const stop = new AbortController();
   const io = processIo(realSystem(), stop.signal);
   const session = new Session(io, connect);
