@@ -20,6 +20,7 @@ import { defaultShutdownLimits, type ShutdownLimits } from './node/graceful-shut
 import { hostShutsDown } from './node/host-shutdown.js';
 import type { CareSettings } from './node/node-care.js';
 import { readHost } from './node/pressure.js';
+import { ProcessUsers } from './node/process-users.js';
 import { TerminationMessages } from './pods/termination-messages.js';
 import { DockerRuntime } from './runtime/docker/docker-runtime.js';
 import type { ContainerRuntime } from './runtime/types.js';
@@ -174,7 +175,10 @@ async function begin(
     fallback: { cpus: cpus().length, memoryBytes: totalmem(), kernelVersion: kernelRelease(), architecture: arch() },
     readHost: (engineFolder) => readHost(options.dataDir, engineFolder),
     care: options.care ?? {},
-    messages: new TerminationMessages(join(resolve(options.dataDir), 'termination'), runtime),
+    messages: new TerminationMessages(join(resolve(options.dataDir), 'termination'), {
+      ...new ProcessUsers(runtime).reader(),
+      logs: runtime.logs.bind(runtime),
+    }),
     tunnels: (one) => {
       const usage = new UsageSampler({ system, runtime, containers: () => runningContainers(one.cache) });
       return new Tunnels({

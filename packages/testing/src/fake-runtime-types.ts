@@ -1,6 +1,6 @@
 // What can be set and seen of the fake container runtime. Only types; the runtime itself is fake-runtime.ts.
 import type { RuntimeError } from '@podplane/agent/runtime/errors';
-import type { ContainerHint, ContainerInfo, ContainerSpec, PauseSpec } from '@podplane/agent/runtime/types';
+import type { ContainerHint, ContainerInfo, ContainerSpec, PauseSpec, ProcessUser } from '@podplane/agent/runtime/types';
 import type { System, Timer } from '@podplane/api/system';
 
 export type FakeCall =
@@ -35,6 +35,8 @@ export interface FakeImage {
   readonly ends?: () => { readonly afterMs: number; readonly exitCode: number };
   /** Cannot be started. */
   readonly startError?: { readonly message: string; readonly exitCode: number };
+  /** Who its first process is. */
+  readonly user?: ProcessUser;
   /** From SIGTERM to the end; undefined: ignores it. Default 10. */
   readonly stopMs?: number | undefined;
   /** Answers of commands. Default: 0, no output. */

@@ -52,8 +52,8 @@ export class FakeRuntime implements ContainerRuntime {
 
   // --- what tests do to it ---
 
-  addImage(name: string, behaviour: FakeImage = {}): void {
-    this.images.set(name, { id: `sha256:${name}`, names: [name], sizeBytes: 1_000_000, behaviour });
+  addImage(name: string, behaviour: FakeImage = {}, digests: readonly string[] = []): void {
+    this.images.set(name, { id: `sha256:${name}`, names: [name, ...digests], sizeBytes: 1_000_000, behaviour });
   }
 
   /** The next calls of this kind fail; where: only for containers (or images, volumes) of a name that it accepts. */
@@ -141,6 +141,7 @@ export class FakeRuntime implements ContainerRuntime {
       if (info.name === spec.name) throw new RuntimeError('conflict', `the name ${spec.name} is in use`);
     }
     const id = this.options.system.random.uid().replaceAll('-', '');
+    const rest = { startedAt: undefined, finishedAt: undefined, exitCode: undefined, oomKilled: false, error: '' };
     const info: ContainerInfo = {
       id,
       name: spec.name,
@@ -149,11 +150,8 @@ export class FakeRuntime implements ContainerRuntime {
       image,
       imageId,
       createdAt: this.options.system.clock.now(),
-      startedAt: undefined,
-      finishedAt: undefined,
-      exitCode: undefined,
-      oomKilled: false,
-      error: '',
+      ...rest,
+      stopSignal: 'SIGTERM',
       pid: 0,
     };
     this.containers.set(id, { info, spec, image: behaviour, timer: undefined, ended: Promise.withResolvers<void>() });
@@ -175,7 +173,7 @@ export class FakeRuntime implements ContainerRuntime {
       one.info = { ...one.info, error: startError.message, exitCode: startError.exitCode };
       throw new RuntimeError('start-failed', startError.message, { exitCode: startError.exitCode });
     }
-    one.info = { ...one.info, state: 'running', startedAt: this.options.system.clock.now(), pid: this.nextPid++ };
+    one.info = { ...one.info, state: 'running', startedAt: this.options.system.clock.now(), pid: this.nextPid++, user: one.image.user };
     this.hint(one.info, 'start');
     this.onChange(one, 'started');
     const ends = one.image.ends?.() ?? (exitAfterMs === undefined ? undefined : { afterMs: exitAfterMs, exitCode });

@@ -68,11 +68,11 @@ spec:
     const [seen] = status?.containerStatuses ?? [];
     expect(seen).toMatchObject({ name: 'server', image: 'podplane-example/web:1', ready: true, started: true, restartCount: 0 });
     const id = /^docker:\/\/([0-9a-f]{64})$/.exec(seen?.containerID ?? '')?.[1];
-    const image = await engine<{ Id: string }>('GET', '/images/podplane-example/web:1/json');
+    const image = await engine<{ Id: string; RepoDigests: string[] | null }>('GET', '/images/podplane-example/web:1/json');
     const container = await engine<{ Image: string; Config: { Labels: Record<string, string> } }>('GET', `/containers/${id}/json`);
     expect(container.Image).toBe(image.Id);
     expect(container.Config.Labels['podplane.dev/container']).toBe('server');
-    expect(seen?.imageID).toContain(image.Id);
+    expect(seen?.imageID).toBe(image.RepoDigests?.[0] ?? image.Id);
   });
 
   it('Container command, Container args, Container workingDir: the process has these arguments, variables expanded, and starts in that directory', async () => {

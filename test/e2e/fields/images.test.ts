@@ -65,7 +65,7 @@ describe.skipIf(!answers)('images', () => {
       go.resolve();
     }
     for (const name of ['one', 'two', 'three']) await play.ready(name);
-    expect((await play.see('one')).status.containerStatuses?.[0]?.imageID).toContain(open.imageId);
+    expect((await play.see('one')).status.containerStatuses?.[0]?.imageID).toBe(`${open.host}/team/app@${open.manifestDigest}`);
     const blobs = open.requests.filter((request) => request.startsWith('GET') && request.includes('/blobs/'));
     expect(new Set(blobs).size).toBe(blobs.length);
   });

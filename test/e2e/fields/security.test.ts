@@ -212,8 +212,9 @@ describe.skipIf(!answers)('securityContext', () => {
       return;
     }
     const message = 'Cannot enforce AppArmor: AppArmor is not enabled on the host';
-    expect(ended.status).toMatchObject({ phase: 'Failed', reason: 'AppArmor', message });
-    expect(own.status).toMatchObject({ phase: 'Failed', reason: 'AppArmor', message });
+    const rejected = { phase: 'Failed', reason: 'AppArmor', message: `Pod was rejected: ${message}` };
+    expect(ended.status).toMatchObject(rejected);
+    expect(own.status).toMatchObject(rejected);
   });
 
   it('PodSpec securityContext.seLinuxOptions, Container securityContext.seLinuxOptions: the label of the processes, or the node fails the pod', async () => {
@@ -224,7 +225,7 @@ describe.skipIf(!answers)('securityContext', () => {
         expect(ended.status).toMatchObject({
           phase: 'Failed',
           reason: 'SELinux',
-          message: 'Cannot enforce seLinuxOptions: the container engine of this node does not use SELinux',
+          message: 'Pod was rejected: Cannot enforce seLinuxOptions: the container engine of this node does not use SELinux',
         });
     }
   });

@@ -1,4 +1,5 @@
 import { Container } from '@podplane/api/gen/podplane/core/v1/container';
+import { PodSpec } from '@podplane/api/gen/podplane/core/v1/pod';
 import { describe, expect, it } from 'vitest';
 import { type ContainerInfo, LABEL_CONTAINER, PAUSE_CONTAINER } from '../runtime/types.js';
 import { LABEL_DEVICES, NodeDevices, parseNodeResource } from './devices.js';
@@ -47,13 +48,16 @@ describe('devices of a node', () => {
     const world = new World();
     for (const uid of ['one', 'two', 'three']) world.info(uid, PAUSE_CONTAINER);
     const devices = made();
-    expect(devices.give('one', wants('c', '1'), world).files).toEqual(['/dev/a']);
-    expect(devices.give('two', wants('c', '1'), world)).toEqual({ given: { [GPU]: ['/dev/b+/dev/c'] }, files: ['/dev/b', '/dev/c'] });
-    expect(() => devices.give('three', wants('c', '1'), world)).toThrow(
+    expect(devices.give('one', wants('c', '1'), undefined, world).files).toEqual(['/dev/a']);
+    expect(devices.give('two', wants('c', '1'), undefined, world)).toEqual({
+      given: { [GPU]: ['/dev/b+/dev/c'] },
+      files: ['/dev/b', '/dev/c'],
+    });
+    expect(() => devices.give('three', wants('c', '1'), undefined, world)).toThrow(
       'Allocate failed due to requested number of devices unavailable for example.com/gpu. Requested: 1, Available: 0, which is unexpected',
     );
     world.pods.delete('one');
-    expect(devices.give('three', wants('c', '1'), world).files).toEqual(['/dev/a']);
+    expect(devices.give('three', wants('c', '1'), undefined, world).files).toEqual(['/dev/a']);
   });
 
   it('leaves a container its own over a restart of container and agent, and takes from pods that have ended', () => {
@@ -61,8 +65,51 @@ describe('devices of a node', () => {
     world.info('one', PAUSE_CONTAINER);
     world.info('one', 'c', ['/dev/b+/dev/c']);
     world.info('ended', 'c', ['/dev/a']); // without its pause container
-    expect(made().give('one', wants('c', '2'), world).given).toEqual({ [GPU]: ['/dev/b+/dev/c', '/dev/a'] });
-    expect(made().give('one', wants('c', '1'), world).given).toEqual({ [GPU]: ['/dev/b+/dev/c'] });
-    expect(made().give('one', Container.fromJSON({ name: 'other' }), world)).toEqual({ given: {}, files: [] });
+    expect(made().give('one', wants('c', '2'), undefined, world).given).toEqual({ [GPU]: ['/dev/b+/dev/c', '/dev/a'] });
+    expect(made().give('one', wants('c', '1'), undefined, world).given).toEqual({ [GPU]: ['/dev/b+/dev/c'] });
+    expect(made().give('one', Container.fromJSON({ name: 'other' }), undefined, world)).toEqual({ given: {}, files: [] });
+  });
+
+  const pod = (uid: string, more: object): PodSpec => PodSpec.fromJSON({ containers: [wants('c', '1')], ...more, uid });
+
+  it('leaves what init containers had to those after them', () => {
+    const world = new World();
+    world.info('one', PAUSE_CONTAINER);
+    world.info('one', 'i', ['/dev/a', '/dev/b+/dev/c']);
+    const spec = pod('one', { initContainers: [wants('i', '2')], containers: [wants('c', '1'), wants('d', '1')] });
+    const devices = made();
+    expect(devices.shortage('one', spec, world)).toBeUndefined();
+    expect(devices.give('one', wants('c', '1'), spec, world).files).toEqual(['/dev/a']);
+    expect(devices.give('one', wants('d', '1'), spec, world).files).toEqual(['/dev/b', '/dev/c']);
+    world.info('one', 'c', ['/dev/a']);
+    expect(devices.give('one', wants('d', '1'), spec, world).files).toEqual(['/dev/b', '/dev/c']);
+    expect(devices.give('one', wants('c', '1'), spec, world).files).toEqual(['/dev/a']);
+  });
+
+  it.each<[string, object, string | undefined]>([
+    ['what is free', { containers: [wants('c', '1')] }, undefined],
+    ['more than is free', { containers: [wants('c', '1'), wants('d', '1')] }, 'Requested: 2, Available: 1'],
+    ['a sidecar besides', { initContainers: [{ ...wants('s', '1'), restartPolicy: 'Always' }] }, 'Requested: 2, Available: 1'],
+    ['an init container before', { initContainers: [wants('i', '1')] }, undefined],
+    ['an init container of more', { initContainers: [wants('i', '2')] }, 'Requested: 2, Available: 1'],
+    ['none', { containers: [{ name: 'c' }] }, undefined],
+  ])('of which one is taken; a pod that wants %s', (_, spec, problem) => {
+    const world = new World();
+    world.info('one', PAUSE_CONTAINER);
+    world.info('one', 'c', ['/dev/a']);
+    const said = made().shortage('two', pod('two', spec), world);
+    if (problem === undefined) expect(said).toBeUndefined();
+    else expect(said).toContain(`unavailable for example.com/gpu. ${problem}, which is unexpected`);
+  });
+
+  it('of pods that have ended are waited for', () => {
+    const world = new World();
+    world.info('one', PAUSE_CONTAINER);
+    world.info('one', 'c', ['/dev/a', '/dev/b+/dev/c']);
+    const devices = made();
+    expect(devices.shortage('two', pod('two', {}), world)).toContain('Available: 0');
+    devices.podEnded('one');
+    expect(devices.shortage('two', pod('two', {}), world)).toBeUndefined();
+    expect(() => devices.give('two', wants('c', '1'), undefined, world)).toThrow('Available: 0');
   });
 });

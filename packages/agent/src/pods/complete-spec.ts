@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Container } from '@podplane/api/gen/podplane/core/v1/container';
 import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import { LABEL_DEVICES } from '../node/devices.js';
-import type { ContainerSpec } from '../runtime/types.js';
+import { type ContainerSpec, LABEL_IMAGE_REF } from '../runtime/types.js';
 import type { RunRef } from '../volumes/pod-files.js';
 import type { SpecResult } from './container-spec.js';
 import { resolveUser } from './image-users.js';
@@ -20,13 +20,19 @@ type Made = Extract<SpecResult, { ok: true }>;
 /** Rejects with what the engine says, or with an Error whose message says what is missing on this node. */
 export async function completeSpec(made: Made, pod: Pod, container: Container, run: RunRef, context: StepContext): Promise<ContainerSpec> {
   const mounts = await findMounts(made.spec.mounts, made.find, pod, container, run, context);
-  const spec = withTarget({ ...made.spec, mounts }, pod, container, context);
-  return withDevices(await withAccounts(withProfile(spec, made.seccompProfile, context), pod, container, context), container, context);
+  const spec = withTarget({ ...made.spec, mounts, labels: withImageRef(made.spec.labels, container, context) }, pod, container, context);
+  return withDevices(await withAccounts(withProfile(spec, made.seccompProfile, context), pod, container, context), pod, container, context);
+}
+
+/** Told here for good: the names of an image change, also while containers have it. */
+function withImageRef(labels: ContainerSpec['labels'], { name }: Container, { memory }: StepContext): ContainerSpec['labels'] {
+  const image = memory.containers.get(name)?.image;
+  return { ...labels, [LABEL_IMAGE_REF]: image?.state === 'present' ? (image.ref ?? image.imageId) : '' };
 }
 
 /** Last of all, as from then on they are its own. */
-function withDevices(spec: ContainerSpec, container: Container, { host, ref }: StepContext): ContainerSpec {
-  const found = host.facts().devices?.give(ref.uid, container, host.cache);
+function withDevices(spec: ContainerSpec, pod: Pod, container: Container, { host, ref }: StepContext): ContainerSpec {
+  const found = host.facts().devices?.give(ref.uid, container, pod.spec, host.cache);
   if (found === undefined || found.files.length === 0) return spec;
   return { ...spec, labels: { ...spec.labels, [LABEL_DEVICES]: JSON.stringify(found.given) }, devices: found.files };
 }

@@ -120,6 +120,7 @@ function same(a: ContainerInfo, b: ContainerInfo): boolean {
     a.message === b.message &&
     a.fenced === b.fenced &&
     a.pid === b.pid &&
-    a.imageId === b.imageId
+    a.imageId === b.imageId &&
+    a.user === b.user
   );
 }

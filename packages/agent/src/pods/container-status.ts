@@ -1,7 +1,7 @@
 // The status of one container as Kubernetes reports it. Pure. The pod's own status is in status.ts.
-import type { Container } from '@podplane/api/gen/podplane/core/v1/container';
-import type { ContainerState, ContainerStatus } from '@podplane/api/gen/podplane/core/v1/container_status';
-import type { ContainerInfo } from '../runtime/types.js';
+import type { Container, VolumeMount } from '@podplane/api/gen/podplane/core/v1/container';
+import type { ContainerState, ContainerStatus, VolumeMountStatus } from '@podplane/api/gen/podplane/core/v1/container_status';
+import { type ContainerInfo, LABEL_IMAGE_REF } from '../runtime/types.js';
 import { rfc3339 } from '../time.js';
 import { notBefore, PULL_ERROR_SHOWN_MS } from './planner/back-off.js';
 import { FRESH_CONTAINER, type Role, type RunView, restarts, viewRun } from './planner/containers.js';
@@ -32,6 +32,8 @@ export interface ContainerStatusInput {
   readonly restartable: boolean;
   readonly ready: boolean;
   readonly started: boolean;
+  /** What was reported of it before. */
+  readonly previous: ContainerStatus | undefined;
   /** Monotonic ms. */
   readonly now: number;
 }
@@ -59,22 +61,24 @@ export function containerStatus(input: ContainerStatusInput): ContainerView {
     name: input.container.name,
     // Of an init container: it has done its work.
     ready: input.role === 'init' ? view.run === 'ended' && view.exitCode === 0 : view.run === 'alive' && input.ready,
-    started: view.run === 'alive' && input.started,
+    // Once started it stays so, also while it is being stopped and its probes have ended.
+    started: view.run === 'alive' && (input.started || (input.previous?.started === true && isOf(view.info, input.previous))),
     restartCount: Math.max(0, memory.started),
     image: input.container.image ?? '',
-    imageID: imageId(known, memory),
+    imageID: known === undefined && memory.started < 0 ? '' : imageId(known, memory),
     ...(current === undefined
       ? memory.lastRun?.containerId
         ? { containerID: `docker://${memory.lastRun.containerId}` }
         : {}
       : { containerID: `docker://${current.id}` }),
-    allocatedResources: {},
-    volumeMounts: [],
+    ...granted(input.container, known),
+    volumeMounts: input.container.volumeMounts.map(mountStatus),
+    ...userOf(known, input.previous),
     allocatedResourcesStatus: [],
     ...(current?.stopSignal === undefined ? {} : { stopSignal: current.stopSignal }),
   };
   const before = previousRun(input.list, memory, view);
-  const lastState = before === undefined ? {} : { lastState: terminatedState(before) };
+  const lastState = { lastState: before === undefined ? {} : terminatedState(before) };
   const ended = endedRun(input.list, memory);
 
   if (view.run === 'alive') {
@@ -85,21 +89,16 @@ export function containerStatus(input: ContainerStatusInput): ContainerView {
   if (!willRestart || (!input.restartable && ended !== undefined)) {
     const run = ended ?? before;
     const state = run === undefined ? waitingState(input, memory, view) : terminatedState(run);
-    const older = run === undefined ? undefined : previousEnded(input.list, run);
     const succeeded = run !== undefined && run.exitCode === 0;
     return {
-      status: { ...base, state, ...(older === undefined ? {} : { lastState: terminatedState(older) }) },
+      status: { ...base, state, lastState: endBefore(input.list, run) },
       counts: run === undefined ? 'waiting' : succeeded ? 'succeeded' : 'failed',
     };
   }
   const waiting = waitingReason(input, memory, view);
   if (view.run === 'ended' && ended !== undefined && waiting === undefined) {
     // Just ended, about to be restarted.
-    const older = previousEnded(input.list, ended);
-    return {
-      status: { ...base, state: terminatedState(ended), ...(older === undefined ? {} : { lastState: terminatedState(older) }) },
-      counts: 'restarting',
-    };
+    return { status: { ...base, state: terminatedState(ended), lastState: endBefore(input.list, ended) }, counts: 'restarting' };
   }
   return {
     status: { ...base, state: waitingState(input, memory, view), ...lastState },
@@ -107,9 +106,33 @@ export function containerStatus(input: ContainerStatusInput): ContainerView {
   };
 }
 
-function imageId(info: ContainerInfo | undefined, memory: ContainerMemory): string {
-  const id = info?.imageId || (memory.image.state === 'present' ? memory.image.imageId : '');
-  return id === '' ? '' : `docker://${id}`;
+/** By its registry's digest, or its id where it came from no registry: as containerd tells the kubelet. */
+function imageId(info: ContainerInfo | undefined, { image }: ContainerMemory): string {
+  const inMemory = image.state === 'present' ? (image.ref ?? image.imageId) : '';
+  return info?.labels[LABEL_IMAGE_REF] || info?.imageId || inMemory;
+}
+
+/** What the node gave it: all that it asked for, as nothing is resized in place. */
+function granted({ resources }: Container, known: ContainerInfo | undefined): Pick<ContainerStatus, 'allocatedResources' | 'resources'> {
+  if (known === undefined) return { allocatedResources: {} };
+  return { allocatedResources: { ...resources?.requests }, resources: resources ?? { limits: {}, requests: {}, claims: [] } };
+}
+
+/** Mounts below a read-only one can be written to: the engine knows no other way (RecursiveReadOnly is refused unless it may be ignored). */
+function mountStatus({ name, mountPath, readOnly }: VolumeMount): VolumeMountStatus {
+  return { name, mountPath, ...(readOnly === true ? { readOnly, recursiveReadOnly: 'Disabled' } : {}) };
+}
+
+/** Where it is not known (any more), what was told of the same run stands. */
+function userOf(known: ContainerInfo | undefined, previous: ContainerStatus | undefined): Pick<ContainerStatus, 'user'> {
+  const { user } = known ?? {};
+  if (user !== undefined) return { user: { linux: { uid: user.uid, gid: user.gid, supplementalGroups: [...user.groups] } } };
+  return known !== undefined && isOf(known, previous) && previous?.user !== undefined ? { user: previous.user } : {};
+}
+
+/** True where the status is one of this very run. */
+function isOf({ id }: ContainerInfo, status: ContainerStatus | undefined): boolean {
+  return status?.containerID === `docker://${id}`;
 }
 
 /** The end of the newest attempt, if it has ended. */
@@ -119,9 +142,11 @@ function endedRun(list: readonly ContainerInfo[], memory: ContainerMemory): Last
   return memory.lastRun?.attempt === memory.started ? memory.lastRun : undefined;
 }
 
-function previousEnded(list: readonly ContainerInfo[], run: LastRun): LastRun | undefined {
+/** How the run before this one ended, as far as the engine still knows it. */
+function endBefore(list: readonly ContainerInfo[], run: LastRun | undefined): ContainerState {
+  if (run === undefined) return {};
   const info = list.find((one) => attemptOf(one) < run.attempt && (runOf(one) === 'exited' || runOf(one) === 'failed'));
-  return info === undefined ? undefined : lastRunOf(info);
+  return info === undefined ? {} : terminatedState(lastRunOf(info));
 }
 
 /** The run before what the state shows. */
@@ -163,7 +188,10 @@ function waitingReason(
   }
   if (image.state === 'failed') {
     if (image.reason === 'ErrImagePull' && input.now >= image.retryAt - image.delayMs + PULL_ERROR_SHOWN_MS) {
-      return { reason: 'ImagePullBackOff', message: `Back-off pulling image "${input.container.image}": ${image.message}` };
+      return {
+        reason: 'ImagePullBackOff',
+        message: `Back-off pulling image "${input.container.image}": ${image.reason}: ${image.message}`,
+      };
     }
     return { reason: image.reason, message: image.message };
   }

@@ -11,6 +11,7 @@ import type { ImagePullReason } from './planner/types.js';
 import { megabytes } from './pod-events.js';
 import { withContainer } from './pod-memory.js';
 import { credentialsFor } from './registry-auth.js';
+import { repoDigest } from './repo-digest.js';
 import { emit, type StepOf } from './step-words.js';
 import type { StepContext } from './worker-types.js';
 
@@ -37,13 +38,14 @@ export async function ensureImage(step: StepOf<'ensure-image'>, context: StepCon
     emit(context, step.container, 'Warning', 'InspectFailed', message);
     return fail('InvalidImageName', message);
   }
-  const set = (imageId: string): void => {
-    context.memory = withContainer(context.memory, step.container, { image: { state: 'present', imageId } });
+  const set = (info: ImageInfo): void => {
+    const ref = repoDigest(info, image);
+    context.memory = withContainer(context.memory, step.container, { image: { state: 'present', imageId: info.id, ref } });
   };
   if (policy !== 'Always') {
     if (found.image !== undefined) {
       emit(context, step.container, 'Normal', 'Pulled', `Container image "${image}" already present on machine`);
-      set(found.image.id);
+      set(found.image);
       return 0;
     }
     if (policy === 'Never') return fail('ErrImageNeverPull', `Container image "${image}" is not present with pull policy of Never`);
@@ -56,7 +58,7 @@ export async function ensureImage(step: StepOf<'ensure-image'>, context: StepCon
     const seconds = ((clock.monotonic() - begin) / 1000).toFixed(3);
     const message = `Successfully pulled image "${image}" in ${seconds}s. Image size: ${info.sizeBytes} bytes.`;
     emit(context, step.container, 'Normal', 'Pulled', message);
-    set(info.id);
+    set(info);
     return 0;
   } catch (thrown) {
     if (signal.aborted) return 0;

@@ -120,7 +120,7 @@ function noteRuns(memory: ContainerMemory, list: readonly ContainerInfo[], now: 
       containerId: '',
       exitCode: 137,
       reason: 'ContainerStatusUnknown',
-      message: 'The container could not be located',
+      message: 'The container could not be located when the pod was deleted.  The container used to be Running',
       startedAt: 0,
       finishedAt: now.wall,
     };

@@ -103,7 +103,7 @@ describe('containers', () => {
       ready: true,
       started: true,
       containerID: 'docker://a-2',
-      imageID: 'docker://sha256:1',
+      imageID: 'sha256:1',
       state: { running: { startedAt: '2027-01-15T07:59:51Z' } },
       lastState: { terminated: { exitCode: 7, reason: 'Error', containerID: 'docker://a-1', finishedAt: '2027-01-15T07:59:59Z' } },
     });

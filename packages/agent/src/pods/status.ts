@@ -1,4 +1,5 @@
 // The status of a pod as Kubernetes reports it: phase, conditions, addresses. Pure. Containers are in container-status.ts.
+import type { ContainerStatus } from '@podplane/api/gen/podplane/core/v1/container_status';
 import type { Pod, PodCondition, PodStatus } from '@podplane/api/gen/podplane/core/v1/pod';
 import { qosClass } from '@podplane/api/kinds/pod-spec/qos';
 import type { ContainerInfo } from '../runtime/types.js';
@@ -8,7 +9,7 @@ import { podRef } from './names.js';
 import { allDone, podContainers, type Role } from './planner/containers.js';
 import { group, viewSandbox } from './planner/observed.js';
 import { isTerminalPhase } from './planner/plan.js';
-import { EVICTED, type PodMemory, TERMINATED } from './planner/types.js';
+import { EVICTED, type PodFailure, type PodMemory, TERMINATED } from './planner/types.js';
 
 export interface StatusInput {
   readonly pod: Pod;
@@ -32,12 +33,18 @@ const OWN_CONDITIONS = new Set(['PodReadyToStartContainers', 'Initialized', 'Con
 
 export function podStatus(input: StatusInput): PodStatus {
   const { pod, memory } = input;
+  if (memory.failed?.rejected === true) return rejectedStatus(input, memory.failed);
   const { sandboxes, apps } = group(input.observed);
   const ref = podRef(pod);
   const initializing =
     (pod.spec?.initContainers ?? []).length > 0 &&
     !(pod.spec?.containers ?? []).some(({ name }) => (memory.containers.get(name)?.started ?? -1) >= 0);
   const done = memory.failed !== undefined || allDone(pod, input.observed, memory.containers);
+  const reported = new Map(
+    [input.previous?.initContainerStatuses, input.previous?.containerStatuses, input.previous?.ephemeralContainerStatuses].flatMap((list) =>
+      (list ?? []).map((status) => [status.name, status]),
+    ),
+  );
   const all = podContainers(pod).map(({ container, role }) => {
     const list = apps.get(container.name) ?? [];
     const view = containerStatus({
@@ -51,6 +58,7 @@ export function podStatus(input: StatusInput): PodStatus {
       restartable: memory.phase === 'sync' && !done && !isTerminalPhase(pod.status?.phase),
       ready: role !== 'ephemeral' && list.some((info) => input.ready.has(info.id)),
       started: list.some((info) => input.started.has(info.id)),
+      previous: reported.get(container.name),
       now: input.now.monotonic,
     });
     return { ...view, role };
@@ -72,9 +80,33 @@ export function podStatus(input: StatusInput): PodStatus {
     podIPs: shownIP === undefined ? [] : [{ ip: shownIP }],
     startTime: input.previous?.startTime ?? pod.status?.startTime ?? rfc3339(input.acceptedAt),
     initContainerStatuses: inits.map((view) => view.status),
-    containerStatuses: views.map((view) => view.status),
+    containerStatuses: byName(views.map((view) => view.status)),
     ...(pod.spec === undefined ? {} : { qosClass: pod.status?.qosClass || qosClass(pod.spec) }),
-    ephemeralContainerStatuses: all.filter(({ role }) => role === 'ephemeral').map((view) => view.status),
+    ephemeralContainerStatuses: byName(all.filter(({ role }) => role === 'ephemeral').map((view) => view.status)),
+    resourceClaimStatuses: [],
+  };
+}
+
+/** As the kubelet lists them; init containers stay in their order. */
+function byName(statuses: readonly ContainerStatus[]): ContainerStatus[] {
+  return statuses.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** Of a pod that the node did not take there is nothing to tell but that. */
+function rejectedStatus({ pod, previous, acceptedAt }: StatusInput, { reason, message }: PodFailure): PodStatus {
+  return {
+    phase: 'Failed',
+    ...(pod.metadata?.generation === undefined ? {} : { observedGeneration: pod.metadata.generation }),
+    conditions: (pod.status?.conditions ?? []).filter(({ type }) => type === 'PodScheduled' || !OWN_CONDITIONS.has(type)),
+    reason,
+    message: `Pod was rejected: ${message}`,
+    hostIPs: [],
+    podIPs: [],
+    startTime: previous?.startTime ?? pod.status?.startTime ?? rfc3339(acceptedAt),
+    initContainerStatuses: [],
+    containerStatuses: [],
+    ...(pod.spec === undefined ? {} : { qosClass: pod.status?.qosClass || qosClass(pod.spec) }),
+    ephemeralContainerStatuses: [],
     resourceClaimStatuses: [],
   };
 }
@@ -145,14 +177,15 @@ function conditions(input: StatusInput, phase: string, all: Views, sandboxReady:
     const observed = generation === undefined ? {} : { observedGeneration: generation };
     return { type, ...verdict, lastTransitionTime: kept ?? rfc3339(input.now.wall), ...observed };
   });
-  for (const condition of before.values()) if (!OWN_CONDITIONS.has(condition.type)) result.push(condition);
+  const foreign = [...before.values()].filter(({ type }) => !OWN_CONDITIONS.has(type));
   const { failed } = input.memory;
   if ((failed?.reason === EVICTED || failed?.reason === TERMINATED) && !before.has('DisruptionTarget')) {
     const since = input.previous?.conditions.find((condition) => condition.type === 'DisruptionTarget')?.lastTransitionTime;
     const why = { status: 'True', reason: 'TerminationByKubelet', message: failed.message };
-    result.push({ type: 'DisruptionTarget', ...why, lastTransitionTime: since ?? rfc3339(input.now.wall) });
+    foreign.push({ type: 'DisruptionTarget', ...why, lastTransitionTime: since ?? rfc3339(input.now.wall) });
   }
-  return result;
+  // In the kubelet's order.
+  return [...foreign, ...result];
 }
 
 function initializedVerdict(phase: string, { inits, initializing }: Views): Verdict {

@@ -111,7 +111,7 @@ async function createContainer(step: StepOf<'create-container'>, context: StepCo
       // The next run looks again: at the registry, where the policy says so.
       ...(always ? { image: { state: 'unknown' } as const } : {}),
     });
-    host.cache.put(newContainer(id, made.spec.name, made.spec.labels, made.spec.image, imageId, host.system.clock.now()));
+    host.cache.put(newContainer(id, spec.name, spec.labels, spec.image, imageId, host.system.clock.now()));
     return 0;
   } catch (thrown) {
     const error = toRuntimeError(thrown);

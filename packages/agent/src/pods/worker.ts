@@ -9,12 +9,13 @@ import type { Timer } from '@podplane/api/system';
 import type { Fence } from '../fencing/fence.js';
 import { type ContainerInfo, PAUSE_CONTAINER } from '../runtime/types.js';
 import { activeMsLeft, DEADLINE_EXCEEDED } from './deadline.js';
+import { graceSecondsOf } from './grace.js';
 import { type PodRef, podRef } from './names.js';
-import { nodeVerdict, pressureVerdict } from './node-verdict.js';
+import { admissionVerdict } from './node-verdict.js';
 import { allDone, findContainer } from './planner/containers.js';
 import { alive, containerNameOf } from './planner/observed.js';
 import { isTerminalPhase, plan } from './planner/plan.js';
-import { containerTarget, DEFAULT_GRACE_SECONDS, EVICTED, LABEL_GRACE, type Plan, type PodMemory, type Step } from './planner/types.js';
+import { containerTarget, DEFAULT_GRACE_SECONDS, EVICTED, NODE_SHUTDOWN, type Plan, type PodMemory, type Step } from './planner/types.js';
 import { withAddress } from './pod-address.js';
 import { memoryFor, noteObserved, withContainer } from './pod-memory.js';
 import { PodProbers } from './pod-probers.js';
@@ -106,7 +107,7 @@ export class PodWorker implements StepContext, PodReportSource {
   /** The pod shall end within that many seconds; undefined: its own grace. A later, shorter grace counts; a longer one does not. */
   end(graceSeconds: number | undefined): void {
     if (this.memory.phase === 'terminated') return;
-    const seconds = graceSeconds ?? this.ownGraceSeconds();
+    const seconds = graceSeconds ?? graceSecondsOf(this.pod, this.host.cache.ofPod(this.ref.uid));
     if (this.held !== undefined) {
       this.held.end = Math.min(seconds, this.held.end ?? seconds);
       return;
@@ -142,7 +143,7 @@ export class PodWorker implements StepContext, PodReportSource {
   release(reason: string, message: string, limitMs: number): void {
     const held = this.held;
     this.held = undefined;
-    const graceMs = Math.min(limitMs, this.ownGraceSeconds() * 1000);
+    const graceMs = Math.min(limitMs, graceSecondsOf(this.pod, this.host.cache.ofPod(this.ref.uid)) * 1000);
     this.fail(reason, message, graceMs);
     if (held?.end !== undefined) this.end(Math.min(held.end, graceMs / 1000));
   }
@@ -162,7 +163,8 @@ export class PodWorker implements StepContext, PodReportSource {
     if (this.limited === undefined) return;
     const { host } = this;
     host.event({ pod: this.ref, fieldPath: '', type: 'Warning', reason, message });
-    this.memory = { ...this.memory, failed: { reason, message }, deadline: host.system.clock.monotonic() + graceMs };
+    const rejected = reason === NODE_SHUTDOWN ? { rejected: true } : {};
+    this.memory = { ...this.memory, failed: { reason, message, ...rejected }, deadline: host.system.clock.monotonic() + graceMs };
     this.abortWaiting();
     host.changed();
     this.soon();
@@ -252,7 +254,7 @@ export class PodWorker implements StepContext, PodReportSource {
       this.memory = noteObserved(this.memory, observed, now, this.adopting);
       this.adoptByFence(observed);
       this.memory = withAddress(this, this.busy.has('sandbox'));
-      this.checkNode();
+      this.admit();
       this.checkDeadline(observed, now);
       this.probers.sync(observed, now, this.adopting);
       this.adopting = false;
@@ -291,15 +293,13 @@ export class PodWorker implements StepContext, PodReportSource {
           });
   }
 
-  /** Before anything of it was started: a node that cannot keep the pod safe does not run it. */
-  private checkNode(): void {
-    const { pod, memory, host } = this;
-    const { security, pressures } = host.facts();
-    if (pod === undefined || this.limited === undefined || security === undefined || memory.sandbox.attempt >= 0) return;
-    const verdict = nodeVerdict(pod, security) ?? pressureVerdict(pod, pressures);
+  /** Before anything of it was started: a node that cannot keep the pod safe, or lacks what it needs, does not run it. */
+  private admit(): void {
+    if (this.limited === undefined || this.memory.sandbox.attempt >= 0) return;
+    const verdict = admissionVerdict(this.limited, this.host);
     if (verdict === undefined) return;
-    this.memory = { ...memory, failed: verdict };
-    host.event({ pod: this.ref, fieldPath: '', type: 'Warning', ...verdict });
+    this.memory = { ...this.memory, failed: { ...verdict, rejected: true } };
+    this.host.event({ pod: this.ref, fieldPath: '', type: 'Warning', ...verdict });
   }
 
   private checkDeadline(observed: readonly ContainerInfo[], now: { readonly wall: number }): void {
@@ -353,15 +353,6 @@ export class PodWorker implements StepContext, PodReportSource {
     this.host.fence.adopt(observed.filter((info) => alive(info) && containerNameOf(info) !== PAUSE_CONTAINER).map(({ id }) => id));
   }
 
-  private ownGraceSeconds(): number {
-    const label = this.host.cache.ofPod(this.ref.uid).map((info) => Number.parseInt(info.labels[LABEL_GRACE] ?? '', 10));
-    return (
-      this.pod?.spec?.terminationGracePeriodSeconds ??
-      label.find((seconds) => Number.isInteger(seconds) && seconds >= 0) ??
-      DEFAULT_GRACE_SECONDS
-    );
-  }
-
   // --- status ---
 
   private computeStatus(
@@ -388,6 +379,7 @@ export class PodWorker implements StepContext, PodReportSource {
     if (status === undefined || JSON.stringify(before) === JSON.stringify(status)) return;
     this.status = status;
     for (const event of waitingEvents(this.ref, this.pod, before, status)) this.host.event(event);
+    if (isTerminalPhase(status.phase)) this.host.facts().devices?.podEnded(this.ref.uid);
     this.host.changed();
     this.host.report(this, isUrgent(before, status));
   }

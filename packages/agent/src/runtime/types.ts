@@ -19,11 +19,20 @@ export const LABEL_CONTAINER = 'podplane.dev/container';
 export const LABEL_SPEC_HASH = 'podplane.dev/spec-hash';
 /** 0 for the first run, then one more for each restart. */
 export const LABEL_ATTEMPT = 'podplane.dev/attempt';
+/** On app containers: the image by its registry's digest (name@sha256:...), or its id where it came from no registry. */
+export const LABEL_IMAGE_REF = 'podplane.dev/image-ref';
 export const PAUSE_CONTAINER = 'POD';
 /** Where containers with exec probes have the program that runs them. */
 export const PROBE_RUNNER = '/dev/.podplane/run';
 
 export type ContainerState = 'created' | 'running' | 'exited' | 'removing' | 'paused' | 'dead' | 'restarting';
+
+/** The numbers that a process runs with. */
+export interface ProcessUser {
+  readonly uid: number;
+  readonly gid: number;
+  readonly groups: readonly number[];
+}
 
 /** One of our containers as the engine knows it. Times are ms since 1970. */
 export interface ContainerInfo {
@@ -48,6 +57,10 @@ export interface ContainerInfo {
   readonly fenced?: boolean | undefined;
   /** What asks it to end. */
   readonly stopSignal?: string | undefined;
+  /** The user that it was to start as, as the engine was told or the image says; empty: root. undefined: not known. */
+  readonly configuredUser?: string | undefined;
+  /** Who its first process is, seen from within; added by the agent where it can see that. */
+  readonly user?: ProcessUser | undefined;
   /** Process id on the host of the container's first process; 0 when it does not run. */
   readonly pid: number;
 }

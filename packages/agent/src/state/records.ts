@@ -5,7 +5,7 @@ import { PersistentVolume } from '@podplane/api/gen/podplane/core/v1/persistent_
 import { Pod, PodStatus } from '@podplane/api/gen/podplane/core/v1/pod';
 import { Secret } from '@podplane/api/gen/podplane/core/v1/secret';
 import type { PulledImage } from '../images/image-gc.js';
-import type { BackOff, ContainerMemory, LastRun, PodMemory, PodPhase } from '../pods/planner/types.js';
+import type { BackOff, ContainerMemory, LastRun, PodFailure, PodMemory, PodPhase } from '../pods/planner/types.js';
 import { FRESH_POD } from '../pods/pod-memory.js';
 import type { KeptPod } from '../pods/worker.js';
 import type { KeptProbes } from '../pods/worker-types.js';
@@ -143,11 +143,15 @@ function decodeKept(json: Json, now: Times): KeptPod {
       phase === 'sync' && typeof json.deadline !== 'number'
         ? undefined
         : now.monotonic + Math.min(Math.max(0, number(json.deadline, now.wall) - now.wall), MAX_GRACE_MS),
-    failed: isRecord(json.failed) ? { reason: text(json.failed.reason), message: text(json.failed.message) } : undefined,
+    failed: isRecord(json.failed) ? failureOf(json.failed) : undefined,
     released: json.released === true,
   };
   const status = isRecord(json.status) ? PodStatus.fromJSON(json.status) : undefined;
   return { memory, probes, status, acceptedAt: number(json.acceptedAt, now.wall) };
+}
+
+function failureOf({ reason, message, rejected }: Json): PodFailure {
+  return { reason: text(reason), message: text(message), ...(rejected === true ? { rejected } : {}) };
 }
 
 const MAX_GRACE_MS = 3_600_000;

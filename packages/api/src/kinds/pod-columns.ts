@@ -50,7 +50,7 @@ class Restarts {
 /** What of an init container's state stands in the way; undefined where it is done. */
 function initProgress(pod: Pod, status: Status, index: number): string | undefined {
   const terminated = status.state?.terminated;
-  if (terminated?.exitCode === 0 && terminated.signal === undefined) return undefined;
+  if (terminated?.exitCode === 0) return undefined;
   if (isSidecar(pod, status.name) && status.started === true) return undefined;
   if (terminated !== undefined) return `Init:${terminatedText(terminated)}`;
   const waiting = status.state?.waiting?.reason;
@@ -75,11 +75,12 @@ export function summarizePod(pod: Pod): PodSummary {
       sidecarRestarts.add(status);
       if (status.started === true && status.ready) ready++;
     }
-    if (initializing) continue;
     const progress = initProgress(pod, status, i);
     if (progress === undefined) continue;
+    // Those after it do not count yet.
     initializing = true;
     text = progress;
+    break;
   }
 
   let restarts = initRestarts;

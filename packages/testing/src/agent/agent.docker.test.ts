@@ -89,7 +89,9 @@ describe.skipIf(noEngine !== undefined)('Agent on Docker', () => {
   const statusOf = (one: Pod): PodStatus | undefined => server.status(one.metadata?.uid ?? '');
   const isReady = (one: Pod): boolean => condition(statusOf(one), 'Ready') === 'True';
   const idOf = (one: Pod, container: number): string =>
-    statusOf(one)?.containerStatuses[container]?.containerID?.replace('docker://', '') ?? '';
+    statusOf(one)
+      ?.containerStatuses.find(({ name }) => name === one.spec?.containers[container]?.name)
+      ?.containerID?.replace('docker://', '') ?? '';
 
   beforeAll(async () => {
     await node.open();

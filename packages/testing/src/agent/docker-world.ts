@@ -87,9 +87,13 @@ export class DockerWorld {
 
   /** Id of a container of any kind. */
   id(pod: Pod, container: string): string {
+    return this.of(pod, container)?.containerID?.replace('docker://', '') ?? '';
+  }
+
+  /** What is reported of a container of any kind. */
+  of(pod: Pod, container: string): PodStatus['containerStatuses'][number] | undefined {
     const { initContainerStatuses = [], containerStatuses = [], ephemeralContainerStatuses = [] } = this.status(pod) ?? {};
-    const found = [...initContainerStatuses, ...containerStatuses, ...ephemeralContainerStatuses].find(({ name }) => name === container);
-    return found?.containerID?.replace('docker://', '') ?? '';
+    return [...initContainerStatuses, ...containerStatuses, ...ephemeralContainerStatuses].find(({ name }) => name === container);
   }
 
   async exec(pod: Pod, container: string, script: string): Promise<string> {

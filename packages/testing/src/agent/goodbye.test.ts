@@ -76,7 +76,10 @@ it('a host that shuts down: goodbye at once, pods of DaemonSets after the others
   const late = testPod('late');
   w.server.assign(late);
   expect(await w.system.advance(5_000, () => w.server.status(uidOf(late))?.phase === 'Failed')).toBe(true);
-  expect(w.server.status(uidOf(late))).toMatchObject({ reason: 'NodeShutdown', message: 'Pod was rejected as the node is shutting down.' });
+  expect(w.server.status(uidOf(late))).toMatchObject({
+    reason: 'NodeShutdown',
+    message: 'Pod was rejected: Pod was rejected as the node is shutting down.',
+  });
   await w.agent.stop();
   // After the boot they stay what they became.
   w.restart();

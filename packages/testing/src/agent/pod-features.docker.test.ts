@@ -223,7 +223,7 @@ describe.skipIf(noEngine !== undefined)('pods on Docker', () => {
     await w.until('ready', () => w.isReady(pod));
     expect(await w.exec(pod, 'watch', 'cat /v/said')).toBe('started');
     await w.exec(pod, 'watch', 'touch /v/kill');
-    await w.until('restarted', () => (w.status(pod)?.containerStatuses[1]?.lastState?.terminated?.exitCode ?? -1) === 0);
+    await w.until('restarted', () => (w.of(pod, 'c')?.lastState?.terminated?.exitCode ?? -1) === 0);
     expect((await w.exec(pod, 'watch', 'cat /v/said')).split('\n').slice(0, 3)).toEqual(['started', 'stopping', 'term']);
     await w.gone(pod);
   });
@@ -274,13 +274,13 @@ describe.skipIf(noEngine !== undefined)('pods on Docker', () => {
     await expect.poll(() => w.exec(pod, 'watch', `test -e /proc/${orphan} || echo gone`), { timeout: 20_000 }).toBe('gone');
     const first = await processOf();
     await w.exec(pod, 'watch', `kill -9 ${first}`);
-    await w.until('restarted', () => w.status(pod)?.containerStatuses[1]?.restartCount === 1 && app() !== before && w.isReady(pod));
-    expect(w.status(pod)?.containerStatuses[1]?.lastState?.terminated).toMatchObject({ exitCode: 137, reason: 'Error' });
+    await w.until('restarted', () => w.of(pod, 'app')?.restartCount === 1 && app() !== before && w.isReady(pod));
+    expect(w.of(pod, 'app')?.lastState?.terminated).toMatchObject({ exitCode: 137, reason: 'Error' });
     expect(w.status(pod)?.containerStatuses[0]?.restartCount).toBe(0);
     expect(await processOf()).not.toBe(first);
     // Its own end leaves nothing running, as its namespace does not end with it.
     await w.exec(pod, 'watch', `kill -TERM ${await processOf()}`);
-    await w.until('ended', () => w.status(pod)?.containerStatuses[1]?.lastState?.terminated?.exitCode === 0);
+    await w.until('ended', () => w.of(pod, 'app')?.lastState?.terminated?.exitCode === 0);
     await w.gone(pod);
   });
 });

@@ -168,13 +168,13 @@ it('a node that is short takes no new pods, but for those that Kubernetes would 
   for (const pod of [bestEffort, burstable]) w.server.assign(pod);
   await w.system.advance(5_000);
   expect(evicted(bestEffort, burstable)).toEqual(['best-effort']);
-  expect(w.server.status(uid(bestEffort))?.message).toBe('The node had condition: [MemoryPressure]. ');
+  expect(w.server.status(uid(bestEffort))?.message).toBe('Pod was rejected: The node had condition: [MemoryPressure]. ');
   expect(condition(w.server.status(uid(burstable)), 'Ready')).toBe('True');
   reading = { ...reading, disk: { ...DISK, availableBytes: 0 } };
   await w.system.advance(11_000);
   w.server.assign(later);
   await w.system.advance(1_000);
-  expect(w.server.status(uid(later))?.message).toBe('The node had condition: [MemoryPressure DiskPressure]. ');
+  expect(w.server.status(uid(later))?.message).toBe('Pod was rejected: The node had condition: [MemoryPressure DiskPressure]. ');
 });
 
 it('an agent that starts on a node that is short says so with its first word', async () => {

@@ -91,8 +91,10 @@ describe.skipIf(noEngine !== undefined)('volumes on Docker', { timeout: 120_000 
   const uidOf = (one: Pod): string => one.metadata?.uid ?? '';
   const statusOf = (one: Pod): PodStatus | undefined => server.status(uidOf(one));
   const isReady = (one: Pod): boolean => condition(statusOf(one), 'Ready') === 'True';
-  const idOf = (one: Pod, container = 0): string =>
-    statusOf(one)?.containerStatuses[container]?.containerID?.replace('docker://', '') ?? '';
+  /** By the place in the specification: statuses are in the order of names. */
+  const ofContainer = (one: Pod, container = 0): PodStatus['containerStatuses'][number] | undefined =>
+    statusOf(one)?.containerStatuses.find(({ name }) => name === one.spec?.containers[container]?.name);
+  const idOf = (one: Pod, container = 0): string => ofContainer(one, container)?.containerID?.replace('docker://', '') ?? '';
   const sh = async (one: Pod, script: string, container = 0): Promise<string> =>
     (await node.run(idOf(one, container), 'sh', '-c', script)).out.trim();
   const configMap = (name: string, data: Record<string, string>): ConfigMap =>
@@ -102,7 +104,7 @@ describe.skipIf(noEngine !== undefined)('volumes on Docker', { timeout: 120_000 
       metadata: { namespace: 'default', name },
       data: Object.fromEntries(Object.entries(data).map(([key, text]) => [key, Buffer.from(text).toString('base64')])),
     });
-  const waiting = (one: Pod, container = 0): string | undefined => statusOf(one)?.containerStatuses[container]?.state?.waiting?.reason;
+  const waiting = (one: Pod, container = 0): string | undefined => ofContainer(one, container)?.state?.waiting?.reason;
   const events = (one: Pod, reason: string): string[] =>
     server.events.filter((event) => event.reason === reason && event.podUid === uidOf(one)).map(({ message }) => message);
   const gone = async (...pods: readonly Pod[]): Promise<void> => {
@@ -329,9 +331,9 @@ describe.skipIf(noEngine !== undefined)('volumes on Docker', { timeout: 120_000 
       ],
     });
     server.assign(one);
-    await until('two run', () => [0, 1].every((i) => statusOf(one)?.containerStatuses[i]?.state?.running !== undefined));
+    await until('two run', () => [0, 1].every((i) => ofContainer(one, i)?.state?.running !== undefined));
     await until('told', () => waiting(one, 2) === 'CreateContainerConfigError');
-    expect(statusOf(one)?.containerStatuses[2]?.state?.waiting?.message).toContain('missing value for "NOPE"');
+    expect(ofContainer(one, 2)?.state?.waiting?.message).toContain('missing value for "NOPE"');
     await sh(one, 'id -u; echo log > /logs/l; echo mem > /m/f');
     expect(await sh(one, 'cat /disk/logs/sub/l /mem/x/f; stat -c %a /disk/logs', 1)).toBe('log\nmem\n777');
     expect(mountsBelow(dataDir)).toEqual([]); // only needed until a container has started
@@ -377,7 +379,7 @@ describe.skipIf(noEngine !== undefined)('volumes on Docker', { timeout: 120_000 
     });
     server.assign(evil);
     await until('refused', () => waiting(evil, 1) === 'CreateContainerConfigError');
-    expect(statusOf(evil)?.containerStatuses[1]?.state?.waiting?.message).toMatch(/leads out of the volume/);
+    expect(ofContainer(evil, 1)?.state?.waiting?.message).toMatch(/leads out of the volume/);
     const containers = await node.runtime.listContainers(node.name);
     for (const one of containers.filter(({ labels }) => labels['podplane.dev/container'] === 'victim')) {
       let said = '';

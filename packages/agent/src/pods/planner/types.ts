@@ -36,7 +36,8 @@ export type ImagePullReason = 'ErrImagePull' | 'ErrImageNeverPull' | 'InvalidIma
 
 export type ImageState =
   | { readonly state: 'unknown'; readonly progress?: string | undefined }
-  | { readonly state: 'present'; readonly imageId: string }
+  /** ref: by its registry's digest (name@sha256:...); undefined: it came from no registry. */
+  | { readonly state: 'present'; readonly imageId: string; readonly ref?: string | undefined }
   | {
       readonly state: 'failed';
       readonly reason: ImagePullReason;
@@ -85,6 +86,13 @@ export interface SandboxMemory {
   readonly failure: Failure | undefined;
 }
 
+export interface PodFailure {
+  readonly reason: string;
+  readonly message: string;
+  /** The node did not take it: nothing of it was ever made. */
+  readonly rejected?: boolean | undefined;
+}
+
 /** Everything remembered about a pod besides its containers in the engine. Plain data; changed in one place (../pod-memory.ts). */
 export interface PodMemory {
   readonly phase: PodPhase;
@@ -95,7 +103,7 @@ export interface PodMemory {
   /** When terminating or evicted: when the last container is killed at the latest. */
   readonly deadline: number | undefined;
   /** Why the pod has failed as a whole, whatever its containers do: all of them end and none starts again. */
-  readonly failed: { readonly reason: string; readonly message: string } | undefined;
+  readonly failed: PodFailure | undefined;
   /** Volumes were removed and the address is free again. */
   readonly released: boolean;
 }

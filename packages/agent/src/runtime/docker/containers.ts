@@ -292,6 +292,7 @@ export function containerInfo(container: ContainerInspect, sawOom: boolean): Con
     oomKilled: ended && (state.OOMKilled || sawOom) && state.ExitCode === 137,
     error: state.Error ?? '',
     stopSignal: container.Config.StopSignal || 'SIGTERM',
+    ...(container.Config.User === undefined ? {} : { configuredUser: container.Config.User }),
     pid: state.Pid ?? 0,
   };
 }
