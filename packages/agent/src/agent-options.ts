@@ -13,7 +13,7 @@ import type { ProbeExecutor } from './probes/executor.js';
 import type { ContainerRuntime } from './runtime/types.js';
 import type { SessionPortFactory } from './session/port.js';
 import type { StateStore } from './state/state-store.js';
-import type { PodFiles } from './volumes/pod-files.js';
+import type { VolumeFiles } from './volumes/pod-files.js';
 
 export interface AgentOptions {
   readonly system: System;
@@ -22,7 +22,7 @@ export interface AgentOptions {
   readonly state: StateStore;
   readonly log: Log;
   /** Keeps the files of volumes. Without it the agent runs no pods with volumes other than emptyDir. */
-  readonly files?: PodFiles;
+  readonly files?: VolumeFiles;
   /** Ends fenced pods when the agent does not. Default: nobody does. */
   readonly watchdog?: Watchdog;
   /** ms; counts suspend exactly, and is the same in every process of the machine. Default: the system's monotonic clock. */

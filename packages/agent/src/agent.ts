@@ -29,7 +29,7 @@ import { StateWriter } from './state/state-store.js';
 import { atMost } from './time.js';
 import { type TunnelTarget, tunnelTarget } from './tunnel-target.js';
 import { VolumeKeeper } from './volumes/keeper.js';
-import type { PodFiles } from './volumes/pod-files.js';
+import type { VolumeFiles } from './volumes/pod-files.js';
 
 const NODE_STATUS_MS = 300_000;
 /** Of pods whose objects were removed without waiting for their end. */
@@ -52,7 +52,7 @@ export class Agent implements WorkerHost {
   readonly pulls: ImagePulls;
   readonly messages: WorkerHost['messages'];
   readonly probes: ProbeExecutor;
-  readonly files: PodFiles | undefined;
+  readonly files: VolumeFiles | undefined;
   readonly session: SessionClient;
   readonly fence: FenceKeeper;
   /** For the host that shuts down. */

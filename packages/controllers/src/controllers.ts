@@ -14,6 +14,7 @@ import { ReplicaSetController } from './replicaset/controller.js';
 import type { NodeLiveness, Reconciler } from './runtime/types.js';
 
 import { ServiceAccountController } from './serviceaccount/controller.js';
+import { RootCaController } from './serviceaccount/root-ca.js';
 import { StatefulSetController } from './statefulset/controller.js';
 import { VolumesController } from './volumes/controller.js';
 
@@ -21,6 +22,8 @@ export interface ControllersOptions {
   readonly liveness: NodeLiveness;
   readonly nodeLifecycle?: Partial<NodeLifecycleConfig>;
   readonly podGc?: Partial<PodGcConfig>;
+  /** The certificate (PEM) of the cluster's authority; undefined: nobody publishes it. */
+  readonly rootCa?: string | undefined;
 }
 
 /** What removes comes before what replaces; Deployments and CronJobs come last because they go by the status of what they own,
@@ -35,6 +38,7 @@ export function createControllers(options: ControllersOptions): Reconciler[] {
     new NamespaceController(),
     new OwnerGcController(),
     new ServiceAccountController(),
+    ...(options.rootCa === undefined ? [] : [new RootCaController(options.rootCa)]),
     new VolumesController(),
     new ReplicaSetController('ReplicaSet'),
     new ReplicaSetController('ReplicationController'),

@@ -27,8 +27,9 @@ export interface CoreParts {
   readonly nodeLifecycle?: Partial<NodeLifecycleConfig>;
   /** Which nodes were removed; left out: none ever is, they come back at once. */
   readonly memberships?: Memberships;
-  /** undefined: nodes get no tokens (simulations). */
-  readonly accountTokens?: PodTokens | undefined;
+  readonly accountTokens: PodTokens;
+  /** The certificate (PEM) of the cluster's authority, for programs in pods. */
+  readonly rootCa: string;
   /** Whether controllers and scheduler run; off only for tests of the rest. */
   readonly deciders: boolean;
   /** A node cannot, or does not want to, open a tunnel. */
@@ -47,7 +48,7 @@ export interface ServerCore {
 export async function startCore(parts: CoreParts, stack: ReleaseStack): Promise<ServerCore> {
   const { store, system, log } = parts;
   const clusterId = await clusterIdOf(store, system);
-  await bootstrap(store);
+  await bootstrap(store, parts.rootCa);
   const leases = await LeaseGrants.open(store.meta, system, parts.sessions.leaseMs);
 
   // Sessions and deciders need each other: a decider judges by what sessions hear, sessions tell deciders when to look.
@@ -79,10 +80,17 @@ export async function startCore(parts: CoreParts, stack: ReleaseStack): Promise<
   stack.push('node deletions', () => watcher[Symbol.dispose]());
 
   if (parts.deciders) {
-    deciders = startDeciders({ store, system, liveness: sessions.liveness, nodeLifecycle: parts.nodeLifecycle ?? {}, log });
+    deciders = startDeciders({
+      store,
+      system,
+      liveness: sessions.liveness,
+      nodeLifecycle: parts.nodeLifecycle ?? {},
+      rootCa: parts.rootCa,
+      log,
+    });
     stack.push('controllers and scheduler', () => deciders?.stop());
   }
-  return { clusterId, registry: new Registry(store, system, parts.memberships), sessions };
+  return { clusterId, registry: new Registry(store, system, { rootCa: parts.rootCa, memberships: parts.memberships }), sessions };
 }
 
 /** A name of its own, so that an agent notices when it talks to another cluster than before. */
@@ -97,9 +105,9 @@ async function clusterIdOf(store: Store, { random }: System): Promise<string> {
 const CLASS_MADE = 'storage-class-made';
 
 /** What every cluster begins with. */
-async function bootstrap(store: Store): Promise<void> {
+async function bootstrap(store: Store, rootCa: string): Promise<void> {
   const { revision } = store.transact({ actor: 'server', reason: 'namespaces that every cluster has' }, (tx) =>
-    createDefaultNamespaces(tx),
+    createDefaultNamespaces(tx, rootCa),
   );
   await store.durable(revision);
   // Only once: an administrator who removes it does not get it again.

@@ -16,6 +16,7 @@ export interface DeciderParts {
   readonly system: System;
   readonly liveness: NodeLiveness;
   readonly nodeLifecycle?: Partial<NodeLifecycleConfig>;
+  readonly rootCa: string;
   readonly log: Logger;
 }
 
@@ -32,12 +33,12 @@ export interface Deciders {
 /** The controller that judges nodes, by its name. */
 const NODE_LIFECYCLE = 'node-lifecycle';
 
-export function startDeciders({ store, system, liveness, nodeLifecycle = {}, log }: DeciderParts): Deciders {
+export function startDeciders({ store, system, liveness, nodeLifecycle = {}, rootCa, log }: DeciderParts): Deciders {
   const recorder = new EventRecorder({ store, system, onError: (error) => log.warn({ err: error }, 'events could not be written') });
   const pump = new ControllerPump({
     store,
     system,
-    reconcilers: createControllers({ liveness, nodeLifecycle }),
+    reconcilers: createControllers({ liveness, nodeLifecycle, rootCa }),
     event: (input, controller) => recorder.record(input, undefined, { component: `${controller}-controller` }),
     onError: (controller, key, error) => log.error({ controller, key, err: error }, 'a reconcile failed'),
   });

@@ -103,6 +103,7 @@ async function compose(
       nodeLifecycle: settings.nodeLifecycle,
       memberships,
       accountTokens,
+      rootCa: pki.caCertificate,
       deciders: options.deciders ?? true,
       tunnelRefused: (node, refusal) => tunnels.refused(node, refusal),
       disconnected: (node) => tunnels.disconnected(node),

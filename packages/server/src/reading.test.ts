@@ -32,6 +32,9 @@ function configMap(name: string, namespace = 'default', data: Record<string, str
   return ConfigMap.fromPartial({ metadata: { name, namespace }, data });
 }
 
+/** All but the one that the server puts into every namespace. */
+const MINE = 'metadata.name!=kube-root-ca.crt';
+
 /** What a call is refused with. */
 async function refusal(call: Promise<unknown>): Promise<ApiError> {
   return await call.then(
@@ -67,7 +70,7 @@ describe('reading', () => {
     await client.createBatch(
       Array.from({ length: 25 }, (_, i) => ({ kind: 'ConfigMap' as const, object: configMap(`c-${String(i).padStart(2, '0')}`, 'paged') })),
     );
-    const query = { namespace: 'paged' };
+    const query = { namespace: 'paged', fieldSelector: MINE };
     const first = await client.page('ConfigMap', query, 10, '');
     expect(first).toMatchObject({ remaining: 15 });
     await client.mergePatch('ConfigMap', 'paged', 'c-12', { data: { a: 'changed' } });
@@ -86,9 +89,9 @@ describe('reading', () => {
   it('ends a page before it is too large', async () => {
     await client.create('Namespace', Namespace.fromPartial({ metadata: { name: 'large' } }));
     for (let i = 0; i < 5; i++) await client.create('ConfigMap', configMap(`l-${i}`, 'large', { a: 'x'.repeat(900_000) }));
-    const first = await client.page('ConfigMap', { namespace: 'large' }, 0, '');
+    const first = await client.page('ConfigMap', { namespace: 'large', fieldSelector: MINE }, 0, '');
     expect(first.items).toHaveLength(3);
-    expect((await client.list('ConfigMap', { namespace: 'large' })).items).toHaveLength(5);
+    expect((await client.list('ConfigMap', { namespace: 'large', fieldSelector: MINE })).items).toHaveLength(5);
   });
 
   it('selects by labels and fields', async () => {

@@ -130,6 +130,7 @@ describe('a session', () => {
     await client.create('ConfigMap', configMap('used', '1'));
     await client.create('ConfigMap', configMap('unused', '1'));
     const pod = await createPod('a', 'n1', ({ spec }) => {
+      if (spec !== undefined) spec.automountServiceAccountToken = false;
       spec?.containers[0]?.envFrom.push({ configMapRef: { name: 'used' } });
       spec?.containers[0]?.envFrom.push({ configMapRef: { name: 'later', optional: true } });
     });

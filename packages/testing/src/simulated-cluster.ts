@@ -14,6 +14,7 @@ import { memoryJournal } from '@podplane/store/journals/memory';
 import { createStore, type ObjectStore } from '@podplane/store/store';
 import type { Change, Cursor } from '@podplane/store/types';
 import { pino } from 'pino';
+import { FAKE_ROOT_CA, fakeTokens } from './fake-tokens.js';
 import { memoryLink } from './memory-link.js';
 import { SimulatedNode } from './simulated-node.js';
 import { VirtualSystem } from './virtual-system.js';
@@ -72,6 +73,7 @@ export class SimulatedCluster {
       nodeCidrBits: 24,
       timings: DEFAULT_SESSION_TIMINGS,
       leases: await opening,
+      tokens: fakeTokens(() => store.durableView, system),
       recordEvents: (node, events) => deciders?.recordNodeEvents(node, events),
       tunnelRefused: () => undefined,
       changed: (node) => deciders?.nodeChanged(node),
@@ -79,7 +81,7 @@ export class SimulatedCluster {
       problem: (node, what, error) => faults.push(`${node}: ${what}: ${String(error)}`),
     });
     const log = pino({ level: 'silent' });
-    deciders = startDeciders({ store, system, liveness: sessions.liveness, log });
+    deciders = startDeciders({ store, system, liveness: sessions.liveness, rootCa: FAKE_ROOT_CA, log });
     const { cursor } = store.snapshotAndWatch({}, 'head', () => undefined);
     const cluster = new SimulatedCluster(options, system, store, sessions, deciders, cursor);
     cluster.faults.push(...faults);

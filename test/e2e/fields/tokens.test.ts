@@ -8,6 +8,7 @@ import { FieldCluster, FOREVER, scriptContainer } from './field-cluster.js';
 
 const answers = await engineAnswers();
 
+const FOLDER = '/var/run/secrets/kubernetes.io/serviceaccount';
 const ACCOUNT = `apiVersion: v1
 kind: ServiceAccount
 metadata: {name: web}
@@ -50,7 +51,7 @@ describe.skipIf(!answers)('service account tokens', () => {
 
   it('PodSpec serviceAccountName, PodSpec serviceAccount: a pod whose account is not there is refused, as in Kubernetes', async () => {
     await expect(cluster.apply(POD)).rejects.toThrow(
-      'pods "web" is forbidden: error looking up service account default/web: serviceaccounts "web" not found',
+      'pods "web" is forbidden: error looking up service account default/web: serviceaccount "web" not found',
     );
     expect(await play.must('get', 'serviceaccounts')).toMatch(/^default\s/m);
   });
@@ -77,6 +78,133 @@ describe.skipIf(!answers)('service account tokens', () => {
       () => whoIs(token),
       (said) => said.includes('the pod of the token is no more'),
     );
+  });
+
+  it('PodSpec automountServiceAccountToken, ServiceAccount automountServiceAccountToken: every container finds the token, the authority and the namespace, unless the pod or else its account says no', async () => {
+    const account = 'apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: quiet}\nautomountServiceAccountToken: false\n---\n';
+    const pod = (name: string, fields: string): string => `apiVersion: v1
+kind: Pod
+metadata: {name: ${name}}
+spec:
+  terminationGracePeriodSeconds: 0
+  ${fields}
+  initContainers: [${scriptContainer('i', `console.log(fs.readFileSync('${FOLDER}/namespace', 'utf8'))`)}]
+  containers: [${scriptContainer('a', FOREVER)}, ${scriptContainer('own', FOREVER, `volumeMounts: [{name: own, mountPath: ${FOLDER}}]`)}]
+  volumes: [{name: own, emptyDir: {}}]
+---
+`;
+    await cluster.apply(
+      account +
+        pod('plain', '') +
+        pod('never', 'automountServiceAccountToken: false').replace(/^ {2}initContainers.*\n/m, '') +
+        pod('by-account', 'serviceAccountName: quiet').replace(/^ {2}initContainers.*\n/m, '') +
+        pod('wants', 'serviceAccountName: quiet\n  automountServiceAccountToken: true'),
+    );
+    const files = `JSON.stringify(fs.existsSync('${FOLDER}') && fs.readdirSync('${FOLDER}').filter((name) => !name.startsWith('..')))`;
+    const { spec } = await cluster.ready('plain');
+    const volume = spec?.volumes.find(({ name }) => name.startsWith('kube-api-access-'));
+    expect(volume?.projected?.sources.map(({ serviceAccountToken }) => serviceAccountToken?.expirationSeconds)).toEqual([
+      3607,
+      undefined,
+      undefined,
+    ]);
+    expect(await cluster.logs('plain', '-c', 'i')).toBe('default\n');
+    expect(JSON.parse(await cluster.inPod('plain', files, '-c', 'a'))).toEqual(['ca.crt', 'namespace', 'token']);
+    expect(await cluster.inPod('plain', files, '-c', 'own')).toBe('[]');
+    expect(await cluster.inPod('plain', `try { fs.writeFileSync('${FOLDER}/x', '') } catch ({ code }) { code }`, '-c', 'a')).toBe('EROFS');
+    const { caCertificate } = await readContext(path.join(play.data, 'context.json'));
+    expect(`${await cluster.inPod('plain', `fs.readFileSync('${FOLDER}/ca.crt', 'utf8')`, '-c', 'a')}\n`).toBe(caCertificate);
+    const token = await cluster.inPod('plain', `fs.readFileSync('${FOLDER}/token', 'utf8')`, '-c', 'a');
+    expect(await whoIs(token)).toBe('system:serviceaccount:default:default');
+    for (const name of ['never', 'by-account']) {
+      expect((await cluster.ready(name)).spec?.volumes).toHaveLength(1);
+      expect(await cluster.inPod(name, files, '-c', 'a')).toBe('false');
+    }
+    await cluster.ready('wants');
+    const wanted = await cluster.inPod('wants', `fs.readFileSync('${FOLDER}/token', 'utf8')`, '-c', 'a');
+    expect(await whoIs(wanted)).toBe('system:serviceaccount:default:quiet');
+    await play.must('delete', 'pod', 'plain', 'never', 'by-account', 'wants');
+  });
+
+  it('ServiceAccount imagePullSecrets, ServiceAccount secrets: its pods have the credentials, and may use no other Secrets where it says so', async () => {
+    await cluster.apply(`apiVersion: v1
+kind: ServiceAccount
+metadata: {name: strict, annotations: {kubernetes.io/enforce-mountable-secrets: "true"}}
+secrets: [{name: mine}]
+imagePullSecrets: [{name: pull}]
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: mine}
+stringData: {key: told}
+`);
+    const pod = (name: string, secret: string, more = ''): string => `apiVersion: v1
+kind: Pod
+metadata: {name: ${name}}
+spec:
+  serviceAccountName: strict
+  terminationGracePeriodSeconds: 0
+  ${more}
+  containers: [${scriptContainer('a', FOREVER, `env: [{name: KEY, valueFrom: {secretKeyRef: {name: ${secret}, key: key}}}]`)}]
+`;
+    await cluster.apply(pod('may', 'mine'));
+    expect((await cluster.ready('may')).spec?.imagePullSecrets).toEqual([{ name: 'pull' }]);
+    expect(await cluster.inPod('may', 'process.env.KEY')).toBe('told');
+    await expect(cluster.apply(pod('may-not', 'other'))).rejects.toThrow(
+      'pods "may-not" is forbidden: container a with envVar KEY referencing secret.secretName="other" is not allowed because service account strict does not reference that secret',
+    );
+    await expect(cluster.apply(pod('other-login', 'mine', 'imagePullSecrets: [{name: foreign}]'))).rejects.toThrow(
+      'imagePullSecrets[0].name="foreign" is not allowed because service account strict does not reference that imagePullSecret',
+    );
+    await play.must('delete', 'pod', 'may');
+  });
+
+  it('the authority is in every namespace, and comes back as it was when it is deleted or changed', async () => {
+    const { caCertificate } = await readContext(path.join(play.data, 'context.json'));
+    const found = async (): Promise<string | undefined> =>
+      (await cluster.client.get('ConfigMap', 'fresh', 'kube-root-ca.crt').catch(() => undefined))?.data['ca.crt'];
+    await play.must('create', 'namespace', 'fresh');
+    expect(await found()).toBe(caCertificate);
+    await play.must('delete', 'configmap', 'kube-root-ca.crt', '-n', 'fresh');
+    await eventually('it is back', found, (text) => text === caCertificate);
+    const map = await cluster.client.get('ConfigMap', 'fresh', 'kube-root-ca.crt');
+    await cluster.client.update('ConfigMap', { ...map, data: { 'ca.crt': 'forged' } });
+    await eventually('it is put right', found, (text) => text === caCertificate);
+    await play.must('delete', 'namespace', 'fresh');
+  });
+
+  it('a controller whose pods are refused says so, and goes on when it may', async () => {
+    await cluster.apply(`apiVersion: apps/v1
+kind: Deployment
+metadata: {name: waits}
+spec:
+  selector: {matchLabels: {app: waits}}
+  template:
+    metadata: {labels: {app: waits}}
+    spec: {serviceAccountName: later, terminationGracePeriodSeconds: 0, containers: [${scriptContainer('a', FOREVER)}]}
+`);
+    const refused = await eventually(
+      'the deployment tells',
+      async () => (await cluster.get('Deployment', 'waits')).status?.conditions.find(({ type }) => type === 'ReplicaFailure'),
+      (condition) => condition !== undefined,
+    );
+    expect(refused).toMatchObject({ status: 'True', reason: 'FailedCreate' });
+    expect(refused?.message).toMatch(
+      /^pods "waits-[a-z0-9]+-" is forbidden: error looking up service account default\/later: serviceaccount "later" not found$/,
+    );
+    await eventually(
+      'an event of the set',
+      () => play.must('get', 'events'),
+      (table) => /FailedCreate\s+replicaset\/waits-\S+\s+Error creating: pods "waits-/i.test(table),
+    );
+    await cluster.apply('apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: later}\n');
+    const healed = await eventually(
+      'it runs',
+      () => cluster.get('Deployment', 'waits'),
+      ({ status }) => status?.readyReplicas === 1 && !status.conditions.some(({ type }) => type === 'ReplicaFailure'),
+    );
+    expect(healed.status?.replicas).toBe(1);
+    await play.must('delete', 'deployment', 'waits');
   });
 
   it('a token that was asked for by hand is the account as well, until the account goes', async () => {

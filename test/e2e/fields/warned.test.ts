@@ -27,34 +27,6 @@ spec:
 ---
 `;
 
-  it('ServiceAccount secrets, ServiceAccount imagePullSecrets, ServiceAccount automountServiceAccountToken, PodSpec automountServiceAccountToken: kept, with a warning that nothing goes by them; false says what is so: no token is mounted', async () => {
-    const account = (name: string, fields: string): string =>
-      `apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: ${name}}\n${fields}\n---\n`;
-    const said = await cluster.apply(
-      account('full', 'secrets: [{name: s}]\nimagePullSecrets: [{name: pull}]\nautomountServiceAccountToken: true') +
-        account('plain', 'automountServiceAccountToken: false') +
-        pod('asks', 'automountServiceAccountToken: true'),
-    );
-    const warned = said.split('\n').flatMap((line) => /^Warning: (\S+): accepted without effect: ./.exec(line)?.[1] ?? []);
-    expect(warned).toEqual([
-      'secrets',
-      'imagePullSecrets',
-      'automountServiceAccountToken', // of the account
-      'spec.automountServiceAccountToken', // of the pod
-    ]);
-    expect(await cluster.apply(pod('plain', 'automountServiceAccountToken: false'))).not.toContain('Warning');
-    expect(await cluster.get('ServiceAccount', 'full')).toMatchObject({
-      secrets: [{ name: 's' }],
-      imagePullSecrets: [{ name: 'pull' }],
-      automountServiceAccountToken: true,
-    });
-    for (const name of ['asks', 'plain']) {
-      const { spec } = await cluster.ready(name);
-      expect(spec?.imagePullSecrets).toEqual([]);
-      expect(await cluster.inPod(name, "fs.existsSync('/var/run/secrets/kubernetes.io')")).toBe('false');
-    }
-  });
-
   it('PodSpec enableServiceLinks: the value is kept, true where none is given; there are no variables of Services either way', async () => {
     const service = 'apiVersion: v1\nkind: Service\nmetadata: {name: db}\nspec: {selector: {app: db}, ports: [{port: 5432}]}\n---\n';
     await cluster.apply(service);

@@ -11,7 +11,7 @@ import type { PressureType } from '../node/thresholds.js';
 import type { ProbeExecutor } from '../probes/executor.js';
 import type { ProbeState } from '../probes/probe-state.js';
 import type { ContainerRuntime } from '../runtime/types.js';
-import type { PodFiles } from '../volumes/pod-files.js';
+import type { VolumeFiles } from '../volumes/pod-files.js';
 import type { PodTokens } from '../volumes/pod-tokens.js';
 import type { ContainerCache } from './container-cache.js';
 import type { Claims, References } from './env.js';
@@ -44,7 +44,7 @@ export interface WorkerHost {
   readonly references: References & Claims;
   readonly addresses: PodAddresses;
   /** undefined: this agent keeps no files, and runs no pods with volumes other than emptyDir. */
-  readonly files: PodFiles | undefined;
+  readonly files: VolumeFiles | undefined;
   readonly volumes: { readonly tokens: Pick<PodTokens, 'find'> };
   readonly pulls: ImagePulls;
   readonly probes: ProbeExecutor;

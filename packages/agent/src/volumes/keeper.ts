@@ -7,7 +7,7 @@ import type { ContainerCache } from '../pods/container-cache.js';
 import type { ContainerRuntime } from '../runtime/types.js';
 import type { SessionClient } from '../session/session.js';
 import { DiskLimits, type LimitedPod } from './disk-limits.js';
-import type { PodFiles } from './pod-files.js';
+import type { VolumeFiles } from './pod-files.js';
 import { PodTokens } from './pod-tokens.js';
 import { VolumeReclaim } from './reclaim.js';
 import { sweepVolumes } from './sweep.js';
@@ -18,7 +18,7 @@ export interface VolumesHost {
   readonly runtime: ContainerRuntime;
   readonly log: Log;
   readonly nodeName: string;
-  readonly files: PodFiles | undefined;
+  readonly files: VolumeFiles | undefined;
   readonly cache: ContainerCache;
   readonly session: Pick<SessionClient, 'post'>;
 }

@@ -25,7 +25,7 @@ import { type ClaimContext, pathOf, prepareClaim, removeClaimData } from './clai
 import { etcMounts } from './etc-files.js';
 import { prepareHostPath } from './host-path.js';
 import { isProjected, type Payload, payloadOf } from './payload.js';
-import { writeProjected } from './projected-dir.js';
+import { isWritten, writeProjected } from './projected-dir.js';
 import { Roots, TMPFS_MAGIC } from './roots.js';
 import { openInside } from './sub-path.js';
 
@@ -63,6 +63,9 @@ function uidFolder(uid: string): string {
 
 const runName = (run: RunRef): string => `${run.container}.${run.attempt}.`;
 
+/** What the agent needs of them; simulated machines have others. */
+export type VolumeFiles = Pick<PodFiles, keyof PodFiles>;
+
 export class PodFiles {
   private readonly roots: Roots;
   private mounting: Promise<void> | undefined;
@@ -92,9 +95,14 @@ export class PodFiles {
     }
     if (!isProjected(volume)) return undefined;
     const payload = payloadOf(volume, context);
-    if (!payload.ok) return { message: payload.message, quiet: payload.waiting === true };
+    const before = this.existing(pod, volume);
+    if (!payload.ok) {
+      // An agent that was started again has no tokens, and perhaps no server: the files of the one before are good, and refreshed when it can.
+      if (payload.waiting === true && before !== undefined && isWritten(before)) return undefined;
+      return { message: payload.message, quiet: payload.waiting === true };
+    }
     const { memory } = await this.roots.open();
-    const folder = this.existing(pod, volume) ?? this.folder(payload.secret ? (memory ?? this.roots.disk) : this.roots.disk, pod, volume);
+    const folder = before ?? this.folder(payload.secret ? (memory ?? this.roots.disk) : this.roots.disk, pod, volume);
     await mkdir(folder, { recursive: true, mode: 0o700 });
     this.write(folder, pod, payload.files);
     return undefined;

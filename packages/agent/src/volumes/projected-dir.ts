@@ -35,6 +35,9 @@ export interface WriteOptions {
   readonly gid?: number | undefined;
 }
 
+/** Whether the folder holds files that somebody has finished writing. */
+export const isWritten = (folder: string): boolean => currentFolder(folder) !== undefined;
+
 /** Makes the folder hold exactly these files. True where something changed. Throws for paths that lead out, and what the file system says. */
 export function writeProjected(folder: string, files: Payload, options: WriteOptions): boolean {
   for (const path of files.keys()) {

@@ -4,7 +4,7 @@ import type { PersistentVolume } from '@podplane/api/gen/podplane/core/v1/persis
 import type { VolumeReport } from '@podplane/api/gen/podplane/node/v1/session';
 import type { System, Timer } from '@podplane/api/system';
 import type { Log } from '../log.js';
-import type { PodFiles } from './pod-files.js';
+import type { VolumeFiles } from './pod-files.js';
 
 const RETRY_MS = 1_000;
 const RETRY_MAX_MS = 30_000;
@@ -13,7 +13,7 @@ export interface ReclaimOptions {
   readonly system: Pick<System, 'timers'>;
   readonly log: Log;
   /** undefined: this agent keeps no files, and can remove none. */
-  readonly files: Pick<PodFiles, 'removeClaim'> | undefined;
+  readonly files: Pick<VolumeFiles, 'removeClaim'> | undefined;
   readonly nodeName: string;
   readonly report: (report: VolumeReport) => void;
 }

@@ -153,11 +153,7 @@ describe('warnings', () => {
     ['Pod', goodPod, []],
     ['Pod', podWith({ automountServiceAccountToken: false }), []],
     ['Pod', podWith({ serviceAccountName: 'robot' }), []],
-    [
-      'Pod',
-      podWith({ automountServiceAccountToken: true }),
-      ['spec.automountServiceAccountToken: accepted without effect: no token is mounted into pods unasked yet'],
-    ],
+    ['Pod', podWith({ automountServiceAccountToken: true }), []],
     [
       'Pod',
       containerWith({ env: [{ name: 'A' }, { name: 'A', value: 'b' }], ports: [{ containerPort: 80 }, { containerPort: 80 }] }),

@@ -1,15 +1,18 @@
 // DaemonSets: one pod on each node that fits. Which changes concern which of them, and what a pass writes; what it decides is in rollout.ts.
+import type { ApiError } from '@podplane/api/errors';
 import type { DaemonSetStatus } from '@podplane/api/gen/podplane/apps/v1/daemon_set';
 import { deepEqual } from '@podplane/api/kinds/equal';
 import type { Obj } from '@podplane/api/kinds/kind-map';
 import { availableAt, isBeingDeleted, isPodReady } from '@podplane/api/pod-state';
 import type { Change, ReadView } from '@podplane/store/types';
+import { isTerminating } from '../admission/namespace.js';
 import type { ReconcileContext, ReconcileResult, Reconciler } from '../runtime/types.js';
 import { claimPods, ownerKeys } from '../shared/claim-pods.js';
-import { createPod } from '../shared/create-pod.js';
+import { makePod } from '../shared/create-pod.js';
 import { deletePod } from '../shared/delete-pod.js';
 import { keyOf, nameOf, namespaceOf, namesText, parseKey, regarding } from '../shared/objects.js';
 import { mouldOf, podFrom } from '../shared/pod-mould.js';
+import { isRefused, keysOfAccount, tellRefused } from '../shared/refusals.js';
 import { clearRevisions, newestRevision, REVISION_LABEL } from '../shared/revisions.js';
 import { fitOf, specFor, targetOf } from './placement.js';
 import { boundsOf, isAvailable, isNew, type Place, planPass, type Rules } from './rollout.js';
@@ -35,6 +38,7 @@ export class DaemonSetController implements Reconciler {
   *keysFor(change: Change, view: ReadView): Iterable<string> {
     if (change.kind === 'DaemonSet') yield keyOf(change.object);
     else if (change.kind === 'Pod' || change.kind === 'ControllerRevision') yield* ownerKeys(change, view, 'DaemonSet');
+    else if (change.kind === 'ServiceAccount') yield* keysOfAccount(change, view, 'DaemonSet');
     else if (change.kind === 'Node') {
       const node = change.object as Obj<'Node'>;
       const before = change.previous as Obj<'Node'> | undefined;
@@ -78,16 +82,17 @@ export class DaemonSetController implements Reconciler {
     const wait = this.#clearOver(key, set, plan.over, context);
     this.#delete(context, set, [...plan.delete, ...strays]);
     const made = plan.create.slice(0, BURST);
-    this.#create(context, set, hash, made);
+    const refused = this.#create(context, set, hash, made);
     clearRevisions(tx, set, newest.all, (revision) => {
       if (revision === newest.revision) return true;
       const label = revision.metadata?.labels[REVISION_LABEL];
       return pods.some((pod) => pod.metadata?.labels[REVISION_LABEL] === label);
     });
     const next = writeStatus(context, set, rules, newest.collisionCount, fits);
-    if (plan.create.length > BURST) return { requeueAfterMs: 0 };
+    if (plan.create.length > BURST && refused === undefined) return { requeueAfterMs: 0 };
     const soonest = Math.min(wait, next);
-    return Number.isFinite(soonest) ? { requeueAfterMs: Math.max(1, soonest) } : undefined;
+    const again = Number.isFinite(soonest) ? { requeueAfterMs: Math.max(1, soonest) } : {};
+    return { ...again, refused: refused !== undefined && !isTerminating(refused) };
   }
 
   /** Deletes pods that are over, each node's in its own time. Returns ms until the next one's time. */
@@ -125,24 +130,34 @@ export class DaemonSetController implements Reconciler {
     tell(context, set, 'SuccessfulDelete', 'Deleted', pods.map(nameOf));
   }
 
-  #create(context: ReconcileContext, set: DaemonSet, hash: string, nodes: readonly string[]): void {
+  /** Why not all of them could be made; undefined: they could. */
+  #create(context: ReconcileContext, set: DaemonSet, hash: string, nodes: readonly string[]): ApiError | undefined {
     const { tx, random, now } = context;
     const template = set.spec?.template;
-    if (template === undefined || nodes.length === 0) return;
+    if (template === undefined || nodes.length === 0) return undefined;
     const mould = mouldOf(template, now);
     const labels = { ...mould.labels, [REVISION_LABEL]: hash };
     const base = `${nameOf(set)}-`.slice(0, LONGEST_BASE);
     const names: string[] = [];
+    let refused: ApiError | undefined;
     for (const node of nodes) {
       let name: string;
       do name = `${base}${random.suffix(SUFFIX)}`;
       while (tx.get('Pod', namespaceOf(set), name) !== undefined);
       const spec = mould.spec === undefined ? undefined : specFor(mould.spec, node);
-      createPod(tx, podFrom('DaemonSet', set, { ...mould, labels, spec }, name));
+      const made = makePod(tx, podFrom('DaemonSet', set, { ...mould, labels, spec }, name), `${nameOf(set)}-`);
+      if (isRefused(made)) {
+        refused = made;
+        break;
+      }
       names.push(name);
     }
-    context.because(`create ${names.length} pod${names.length === 1 ? '' : 's'} of ${nameOf(set)}`);
-    tell(context, set, 'SuccessfulCreate', 'Created', names);
+    if (names.length > 0) {
+      context.because(`create ${names.length} pod${names.length === 1 ? '' : 's'} of ${nameOf(set)}`);
+      tell(context, set, 'SuccessfulCreate', 'Created', names);
+    }
+    if (refused !== undefined) tellRefused(context, 'DaemonSet', set, refused);
+    return refused;
   }
 }
 

@@ -2,6 +2,7 @@
 import type { DeploymentCondition, DeploymentStatus } from '@podplane/api/gen/podplane/apps/v1/deployment';
 import type { Obj } from '@podplane/api/kinds/kind-map';
 import { nameOf } from '../shared/objects.js';
+import { REPLICA_FAILURE } from '../shared/refusals.js';
 import { durationText, timeOf, timeText } from '../shared/time.js';
 import { boundsOf } from './bounds.js';
 
@@ -41,6 +42,26 @@ function withCondition(
   return [...conditions.filter((c) => c.type !== type), condition];
 }
 
+/** What the newest set cannot make, or any other where that one can: said of the deployment too. */
+function withReplicaFailure(
+  conditions: readonly Condition[],
+  sets: readonly Obj<'ReplicaSet'>[],
+  newSet: Obj<'ReplicaSet'> | undefined,
+  now: number,
+): Condition[] {
+  const of = (set: Obj<'ReplicaSet'> | undefined): NonNullable<NonNullable<typeof set>['status']>['conditions'][number] | undefined =>
+    set?.status?.conditions.find(({ type }) => type === REPLICA_FAILURE);
+  const found = of(newSet) ?? sets.map(of).find((one) => one !== undefined);
+  const others = conditions.filter(({ type }) => type !== REPLICA_FAILURE);
+  if (found === undefined) return others;
+  const before = conditions.find(({ type }) => type === REPLICA_FAILURE);
+  const same = before?.status === found.status && before.reason === found.reason && before.message === found.message;
+  const { status, reason, message, lastTransitionTime } = found;
+  return same
+    ? [...conditions]
+    : [...others, { type: REPLICA_FAILURE, status, reason, message, lastUpdateTime: timeText(now), lastTransitionTime }];
+}
+
 export interface StatusInput {
   readonly deployment: Obj<'Deployment'>;
   readonly sets: readonly Obj<'ReplicaSet'>[];
@@ -57,7 +78,7 @@ export function countStatus({ deployment, sets, newSet, collisionCount, now }: S
   const { replicas, maxUnavailable } = boundsOf(deployment);
   const enough = available >= replicas - maxUnavailable;
   const conditions = withCondition(
-    deployment.status?.conditions ?? [],
+    withReplicaFailure(deployment.status?.conditions ?? [], sets, newSet, now),
     'Available',
     enough ? 'True' : 'False',
     enough ? 'MinimumReplicasAvailable' : 'MinimumReplicasUnavailable',

@@ -11,6 +11,7 @@ import type { ReconcileContext, ReconcileResult, Reconciler } from '../runtime/t
 import { Ages } from '../shared/ages.js';
 import { claimPods, ownerKeys } from '../shared/claim-pods.js';
 import { keyOf, nameOf, namespaceOf, parseKey, uidOf } from '../shared/objects.js';
+import { keysOfAccount } from '../shared/refusals.js';
 import { timeOf } from '../shared/time.js';
 import { Failures } from './back-off.js';
 import { holds, Pass, release } from './pass.js';
@@ -43,7 +44,8 @@ export class JobController implements Reconciler {
       yield keyOf(job);
       if (change.type !== 'deleted') return;
       for (const pod of view.index('Pod', 'controller', uidOf(job))) if (isTracked(pod)) yield `${ORPHAN}${keyOf(pod)}`;
-    } else if (change.kind === 'Pod') {
+    } else if (change.kind === 'ServiceAccount') yield* keysOfAccount(change, view, 'Job');
+    else if (change.kind === 'Pod') {
       const pod = change.object as Pod;
       const before = change.previous;
       const { labels, ownerReferences } = pod.metadata ?? {};

@@ -1,15 +1,18 @@
 // One look at one job that has not ended: counts what ended, decides, makes and deletes pods, writes the status. Which pods it gets, and when
 // a look is made, is in controller.ts.
+import type { ApiError } from '@podplane/api/errors';
 import type { JobCondition, JobStatus } from '@podplane/api/gen/podplane/batch/v1/job';
 import { deepEqual } from '@podplane/api/kinds/equal';
 import { isBeingDeleted } from '@podplane/api/pod-state';
 import type { Tx } from '@podplane/store/types';
+import { isTerminating } from '../admission/namespace.js';
 import { chooseForDeletion } from '../replicaset/ranking.js';
 import type { ReconcileContext, ReconcileResult } from '../runtime/types.js';
 import type { Ages } from '../shared/ages.js';
-import { createPod } from '../shared/create-pod.js';
+import { makePod } from '../shared/create-pod.js';
 import { deletePod } from '../shared/delete-pod.js';
 import { nameOf, namespaceOf, namesText, regarding, uidOf } from '../shared/objects.js';
+import { isRefused, tellRefused } from '../shared/refusals.js';
 import { timeText } from '../shared/time.js';
 import { backOffMs, type Failures } from './back-off.js';
 import { judge, type Verdict } from './end.js';
@@ -50,6 +53,8 @@ export class Pass {
   #active = 0;
   #terminating = 0;
   #failed = 0;
+  /** A pod could not be made, and may be later. */
+  #refused = false;
 
   /** pods: all but those that are over and counted. */
   constructor(context: ReconcileContext, job: Job, pods: readonly Pod[], failures: Failures, ages: Ages) {
@@ -92,7 +97,8 @@ export class Pass {
     const over = verdict !== undefined && this.#active === 0 && this.#terminating === 0;
     if (over && verdict !== undefined) this.#finish(verdict);
     this.#write(tally, startTime, over && verdict?.succeeds === true);
-    return Number.isFinite(this.#wait) ? { requeueAfterMs: Math.max(0, this.#wait) } : undefined;
+    const again = Number.isFinite(this.#wait) ? { requeueAfterMs: Math.max(0, this.#wait) } : {};
+    return { ...again, refused: this.#refused };
   }
 
   /** Counts as many of the ended pods as one pass may. */
@@ -191,12 +197,18 @@ export class Pass {
       return;
     }
     const names: string[] = [];
-    const make = (index: number | undefined, failures: number): void => {
+    let refused: ApiError | undefined;
+    const make = (index: number | undefined, failures: number): boolean => {
       const isFree = (name: string): boolean => tx.get('Pod', namespaceOf(job), name) === undefined;
       const pod = newPod(job, { index, failures }, this.#now, isFree, (length) => random.suffix(length));
-      createPod(tx, pod);
+      const made = makePod(tx, pod, pod.metadata?.generateName ?? '');
+      if (isRefused(made)) {
+        refused = made;
+        return false;
+      }
       names.push(nameOf(pod));
       this.#active++;
+      return true;
     };
     const count = Math.min(missing, BURST);
     if (isIndexed(job)) {
@@ -213,13 +225,17 @@ export class Pass {
             this.#wait = Math.min(this.#wait, left);
             continue;
           }
-          release(tx, before);
-          if (!ignored) this.#failed++;
         }
-        make(index, failures);
+        if (!make(index, failures)) break;
+        if (before === undefined) continue;
+        release(tx, before);
+        if (!ignored) this.#failed++;
       }
-    } else while (names.length < count) make(undefined, 0);
-    if (missing > BURST) this.#wait = 0;
+    } else while (names.length < count && make(undefined, 0));
+    if (refused !== undefined) {
+      tellRefused(this.#context, 'Job', job, refused);
+      this.#refused = !isTerminating(refused);
+    } else if (missing > BURST) this.#wait = 0;
     if (names.length === 0) return;
     this.#context.because(`create ${names.length} pod${names.length === 1 ? '' : 's'} of ${nameOf(job)}`);
     this.#tellPods('SuccessfulCreate', 'Created', names);

@@ -2,6 +2,7 @@
 import type { Namespace } from '@podplane/api/gen/podplane/core/v1/namespace';
 import { NAMESPACE_NAME_LABEL } from '@podplane/api/kinds/namespace';
 import type { Tx } from '@podplane/store/types';
+import { createAccountObjects } from '../serviceaccount/bootstrap.js';
 
 /** Holds a namespace in the store until it is empty. */
 export const CONTENT_FINALIZER = 'podplane.dev/namespace-content';
@@ -28,7 +29,11 @@ export function newNamespace(name: string): Namespace {
   };
 }
 
-/** Makes the default namespaces that are missing. For the server's start. */
-export function createDefaultNamespaces(tx: Tx): void {
-  for (const name of DEFAULT_NAMESPACES) if (tx.get('Namespace', '', name) === undefined) tx.create('Namespace', newNamespace(name));
+/** Makes the default namespaces that are missing, with what every namespace has. For the server's start. rootCa: PEM. */
+export function createDefaultNamespaces(tx: Tx, rootCa?: string): void {
+  for (const name of DEFAULT_NAMESPACES) {
+    if (tx.get('Namespace', '', name) !== undefined) continue;
+    tx.create('Namespace', newNamespace(name));
+    createAccountObjects(tx, name, rootCa);
+  }
 }

@@ -1,13 +1,17 @@
 // ReplicaSets, and ReplicationControllers, which are the same under an older name: as many pods as asked for, adopted or made, and a
 // status that says how many. Rollouts are the Deployment's business.
+import type { ApiError } from '@podplane/api/errors';
 import type { ReplicaSetStatus } from '@podplane/api/gen/podplane/apps/v1/replica_set';
+import { deepEqual } from '@podplane/api/kinds/equal';
 import type { Obj } from '@podplane/api/kinds/kind-map';
 import { controllerOf, isBeingDeleted, isPodTerminal } from '@podplane/api/pod-state';
 import type { Change, ReadView, Tx } from '@podplane/store/types';
+import { isTerminating } from '../admission/namespace.js';
 import type { ReconcileContext, ReconcileResult, Reconciler } from '../runtime/types.js';
-import { createPod } from '../shared/create-pod.js';
+import { makePod } from '../shared/create-pod.js';
 import { deletePod } from '../shared/delete-pod.js';
 import { controllerReference, keyOf, nameOf, namespaceOf, namesText, parseKey, regarding, uidOf } from '../shared/objects.js';
+import { isRefused, keysOfAccount, tellRefused, withFailure } from '../shared/refusals.js';
 import { selectorOf } from '../shared/selectors.js';
 import {
   activePods,
@@ -58,7 +62,8 @@ export class ReplicaSetController implements Reconciler {
       const isOther = before?.spec?.selector !== set.spec?.selector || before?.spec?.template !== set.spec?.template;
       if (isOther && change.type !== 'deleted') yield `${CLAIM}${keyOf(set)}`;
       yield keyOf(set);
-    } else if (change.kind === 'Pod') {
+    } else if (change.kind === 'ServiceAccount') yield* keysOfAccount(change, view, this.#kind);
+    else if (change.kind === 'Pod') {
       const pod = change.object as Obj<'Pod'>;
       const owner = controllerOf(pod);
       const before = change.previous && controllerOf(change.previous);
@@ -121,17 +126,21 @@ export class ReplicaSetController implements Reconciler {
   #look(context: ReconcileContext, set: ReplicaSet, { allLabeled }: Known): ReconcileResult {
     const { tx } = context;
     let rest = 0;
+    let refused: ApiError | undefined;
     if (!isBeingDeleted(set)) {
       const missing = (set.spec?.replicas ?? 1) - countActive(tx, set);
-      if (missing > 0) createPods(context, set, Math.min(missing, BURST));
+      if (missing > 0) refused = createPods(context, set, Math.min(missing, BURST));
       else if (missing < 0) deletePods(context, set, Math.min(-missing, BURST));
       rest = Math.abs(missing) - BURST;
       dropLost(context, set);
     }
     const counts = countPods(tx, set, allLabeled, context.now);
-    writeStatus(tx, set, counts);
-    if (rest > 0) return { requeueAfterMs: 0 };
-    return counts.nextInMs === undefined ? undefined : { requeueAfterMs: counts.nextInMs };
+    // In a namespace that is going nothing can be made any more, and nothing need be.
+    const failed = refused !== undefined && !isTerminating(refused);
+    writeStatus(tx, set, counts, failed ? refused?.message : undefined);
+    if (rest > 0 && refused === undefined) return { requeueAfterMs: 0 };
+    const again = counts.nextInMs === undefined ? {} : { requeueAfterMs: counts.nextInMs };
+    return { ...again, refused: failed };
   }
 
   /** The first time, and whenever it may have changed, looks at all pods: takes those that are the set's and lets others go. */
@@ -164,16 +173,25 @@ function claimPods(tx: Tx, set: ReplicaSet): void {
   }
 }
 
-function createPods(context: ReconcileContext, set: ReplicaSet, count: number): void {
+/** Why not all of them could be made; undefined: they could. */
+function createPods(context: ReconcileContext, set: ReplicaSet, count: number): ApiError | undefined {
   const { tx, random, now } = context;
   const base = `${nameOf(set)}-`.slice(0, LONGEST_BASE);
   const created: Obj<'Pod'>[] = [];
-  while (created.length < count) {
+  let refused: ApiError | undefined;
+  while (created.length < count && refused === undefined) {
     const name = `${base}${random.suffix(SUFFIX)}`;
-    if (tx.get('Pod', namespaceOf(set), name) === undefined) created.push(createPod(tx, newPod(set, name, now)));
+    if (tx.get('Pod', namespaceOf(set), name) !== undefined) continue;
+    const made = makePod(tx, newPod(set, name, now), `${nameOf(set)}-`);
+    if (isRefused(made)) refused = made;
+    else created.push(made);
   }
-  context.because(`create ${count} pod${count === 1 ? '' : 's'} of ${nameOf(set)}`);
-  tell(context, set, 'SuccessfulCreate', 'Created', created.map(nameOf));
+  if (created.length > 0) {
+    context.because(`create ${created.length} pod${created.length === 1 ? '' : 's'} of ${nameOf(set)}`);
+    tell(context, set, 'SuccessfulCreate', 'Created', created.map(nameOf));
+  }
+  if (refused !== undefined) tellRefused(context, kindOf(set), set, refused);
+  return refused;
 }
 
 function deletePods(context: ReconcileContext, set: ReplicaSet, count: number): void {
@@ -227,14 +245,15 @@ function tell(context: ReconcileContext, set: ReplicaSet, reason: string, verb: 
   } else for (const name of names) context.event({ regarding: about, type: 'Normal', reason, message: `${verb} pod: ${name}` });
 }
 
-function writeStatus(tx: Tx, set: ReplicaSet, counts: Counts): void {
+/** refusal: why not all pods could be made. */
+function writeStatus(tx: Tx, set: ReplicaSet, counts: Counts, refusal: string | undefined): void {
   const status: ReplicaSetStatus = {
     replicas: counts.replicas,
     fullyLabeledReplicas: counts.fullyLabeled,
     readyReplicas: counts.ready,
     availableReplicas: counts.available,
     observedGeneration: set.metadata?.generation,
-    conditions: [...(set.status?.conditions ?? [])],
+    conditions: withFailure(set.status?.conditions ?? [], refusal, tx.now),
   };
   const now = set.status;
   const same =
@@ -243,6 +262,7 @@ function writeStatus(tx: Tx, set: ReplicaSet, counts: Counts): void {
     (now.fullyLabeledReplicas ?? 0) === status.fullyLabeledReplicas &&
     (now.readyReplicas ?? 0) === status.readyReplicas &&
     (now.availableReplicas ?? 0) === status.availableReplicas &&
-    now.observedGeneration === status.observedGeneration;
+    now.observedGeneration === status.observedGeneration &&
+    deepEqual(now.conditions, status.conditions);
   if (!same) tx.update(kindOf(set), { ...set, status }, 'any');
 }

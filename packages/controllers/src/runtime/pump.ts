@@ -261,7 +261,8 @@ export class ControllerPump {
         };
         return reconciler.reconcile(key, context);
       });
-      queue.forget(key);
+      if (result?.refused === true) queue.addFailed(key, started);
+      else queue.forget(key);
       if (revision !== before) stats.commits++;
       if (result?.requeueAfterMs !== undefined) {
         stats.requeues++;

@@ -29,8 +29,11 @@ export interface ReconcileContext {
   because(reason: string): void;
 }
 
-/** requeueAfterMs: look again then, whatever happens. A throw means back-off. */
-export type ReconcileResult = { readonly requeueAfterMs?: number } | undefined;
+/**
+ * requeueAfterMs: look again then, whatever happens. refused: something could not be made, which was written down; look again after the
+ * key's back-off. A throw means back-off too, and that nothing is written.
+ */
+export type ReconcileResult = { readonly requeueAfterMs?: number; readonly refused?: boolean } | undefined;
 
 export interface Reconciler {
   readonly name: string;

@@ -1,11 +1,10 @@
 // Service accounts: every namespace has the one that its pods run as where they name none. What an account may do is not here.
-import { ServiceAccount } from '@podplane/api/gen/podplane/core/v1/service_account';
 import { isBeingDeleted } from '@podplane/api/pod-state';
 import type { Change, ReadView } from '@podplane/store/types';
+import { DEFAULT_ACCOUNT } from '../admission/service-account.js';
 import type { ReconcileContext, ReconcileResult, Reconciler } from '../runtime/types.js';
 import { nameOf, namespaceOf } from '../shared/objects.js';
-
-export const DEFAULT_ACCOUNT = 'default';
+import { newDefaultAccount } from './bootstrap.js';
 
 export class ServiceAccountController implements Reconciler {
   readonly name = 'serviceaccount';
@@ -25,10 +24,7 @@ export class ServiceAccountController implements Reconciler {
     const home = tx.get('Namespace', '', namespace);
     if (home === undefined || isBeingDeleted(home) || tx.get('ServiceAccount', namespace, DEFAULT_ACCOUNT) !== undefined) return undefined;
     context.because(`namespace ${namespace} has no default service account`);
-    tx.create(
-      'ServiceAccount',
-      ServiceAccount.fromPartial({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: DEFAULT_ACCOUNT, namespace } }),
-    );
+    tx.create('ServiceAccount', newDefaultAccount(namespace));
     return undefined;
   }
 }

@@ -23,10 +23,7 @@ async function open(spec: Record<string, unknown> = {}): Promise<void> {
         metadata: { labels: { app: 'db' } },
         spec: {
           containers: [{ name: 'c', image: 'v1', volumeMounts: [{ name: 'data', mountPath: '/d' }] }],
-          volumes: [
-            { name: 'data', emptyDir: {} },
-            { name: 'tmp', emptyDir: {} },
-          ],
+          volumes: [{ name: 'data', emptyDir: {} }, { name: 'tmp', emptyDir: {} }, { name: expect.stringMatching(/^kube-api-access-/) }],
         },
       },
       volumeClaimTemplates: [

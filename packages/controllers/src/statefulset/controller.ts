@@ -3,16 +3,19 @@
 //
 // There are never two pods of one number: the name is the number, and a name is free only when the object of the pod before is gone,
 // which its agent's word, or the removal of its node, brings about.
+import type { ApiError } from '@podplane/api/errors';
 import type { StatefulSetStatus } from '@podplane/api/gen/podplane/apps/v1/stateful_set';
 import { deepEqual } from '@podplane/api/kinds/equal';
 import type { Obj } from '@podplane/api/kinds/kind-map';
 import { availableAt, controllerOf, isBeingDeleted } from '@podplane/api/pod-state';
 import type { Change, ReadView } from '@podplane/store/types';
+import { isTerminating } from '../admission/namespace.js';
 import type { ReconcileContext, ReconcileResult, Reconciler } from '../runtime/types.js';
 import { claimPods, ownerKeys } from '../shared/claim-pods.js';
-import { createPod } from '../shared/create-pod.js';
+import { makePod } from '../shared/create-pod.js';
 import { deletePod } from '../shared/delete-pod.js';
 import { keyOf, nameOf, namespaceOf, parseKey, regarding } from '../shared/objects.js';
+import { isRefused, keysOfAccount, tellRefused } from '../shared/refusals.js';
 import { clearRevisions, newestRevision, type Revision, templateOf } from '../shared/revisions.js';
 import { createClaims, setsOfClaim, syncClaims } from './claims.js';
 import { ordinalOf, podName } from './names.js';
@@ -32,6 +35,7 @@ export class StatefulSetController implements Reconciler {
 
   *keysFor(change: Change, view: ReadView): Iterable<string> {
     if (change.kind === 'StatefulSet') yield keyOf(change.object);
+    else if (change.kind === 'ServiceAccount') yield* keysOfAccount(change, view, 'StatefulSet');
     else if (change.kind === 'PersistentVolumeClaim') {
       // Made anew where a pod needs it.
       if (change.type === 'deleted') for (const set of setsOfClaim(change.object as Obj<'PersistentVolumeClaim'>, view)) yield keyOf(set);
@@ -70,10 +74,19 @@ export class StatefulSetController implements Reconciler {
     }
     const made = step.create.slice(0, BURST);
     let taken = false;
-    for (const { ordinal, revision } of made) taken = !this.#create(context, set, ordinal, revision, newest.all) || taken;
-    if (removed.length + made.length > 0) {
+    let refused: ApiError | undefined;
+    const names: string[] = [];
+    for (const { ordinal, revision } of made) {
+      const result = this.#create(context, set, ordinal, revision, newest.all);
+      if (result === 'taken') taken = true;
+      else if (isRefused(result)) {
+        refused = result;
+        break;
+      } else names.push(nameOf(result));
+    }
+    if (removed.length + names.length > 0) {
       context.because(
-        `${[...made.map(({ ordinal }) => `create ${podName(set, ordinal)}`), ...removed.map((pod) => `delete ${nameOf(pod)}`)].slice(0, 5).join(', ')}`,
+        `${[...names.map((name) => `create ${name}`), ...removed.map((pod) => `delete ${nameOf(pod)}`)].slice(0, 5).join(', ')}`,
       );
     }
     const { start, replicas } = slotsOf(set);
@@ -88,27 +101,35 @@ export class StatefulSetController implements Reconciler {
     const after = tx.get('StatefulSet', namespace, name)?.status?.currentRevision;
     const live = new Set([updateRevision, currentRevision, after, ...living.map(revisionOf)]);
     clearRevisions(tx, set, newest.all, (revision) => live.has(nameOf(revision)));
-    if (step.create.length > BURST || step.delete.length > BURST) return { requeueAfterMs: 0 };
+    if (refused === undefined && (step.create.length > BURST || step.delete.length > BURST)) return { requeueAfterMs: 0 };
     const wait = Math.min(next, taken ? NAME_TAKEN_RETRY : Number.POSITIVE_INFINITY);
-    return Number.isFinite(wait) ? { requeueAfterMs: Math.max(1, wait) } : undefined;
+    const again = Number.isFinite(wait) ? { requeueAfterMs: Math.max(1, wait) } : {};
+    return { ...again, refused: refused !== undefined && !isTerminating(refused) };
   }
 
-  /** False: another pod has the name. */
-  #create(context: ReconcileContext, set: StatefulSet, ordinal: number, revision: string, all: readonly Revision[]): boolean {
+  /** The pod, or why it is refused; taken: another pod has its name. */
+  #create(
+    context: ReconcileContext,
+    set: StatefulSet,
+    ordinal: number,
+    revision: string,
+    all: readonly Revision[],
+  ): Pod | ApiError | 'taken' {
     const { tx, now } = context;
     const name = podName(set, ordinal);
     const about = `create Pod ${name} in StatefulSet ${nameOf(set)}`;
     if (tx.get('Pod', namespaceOf(set), name) !== undefined) {
       tell(context, set, 'Warning', 'FailedCreate', `${about} failed error: pods "${name}" already exists and belongs to something else`);
-      return false;
+      return 'taken';
     }
     const kept = all.find((one) => nameOf(one) === revision);
     const template = (kept && templateOf(kept)) ?? set.spec?.template;
-    if (template === undefined) return false;
+    if (template === undefined) throw new TypeError('a StatefulSet without a template');
     createClaims(tx, set, ordinal);
-    createPod(tx, newPod(set, ordinal, template, revision, now));
-    tell(context, set, 'Normal', 'SuccessfulCreate', `${about} successful`);
-    return true;
+    const made = makePod(tx, newPod(set, ordinal, template, revision, now), name);
+    if (isRefused(made)) tellRefused(context, 'StatefulSet', set, made, `${about} failed error: ${made.message}`);
+    else tell(context, set, 'Normal', 'SuccessfulCreate', `${about} successful`);
+    return made;
   }
 
   /** Returns ms until time alone makes a pod available. */

@@ -14,6 +14,7 @@ import { createStore, type ObjectStore } from '@podplane/store/store';
 import { HandSystem } from '@podplane/store/testkit/hand-system';
 import { createControllers } from '../controllers.js';
 import { targetOf } from '../daemonset/placement.js';
+import { createDefaultNamespaces } from '../namespace/bootstrap.js';
 import { EventRecorder } from '../runtime/events.js';
 import { ControllerPump } from '../runtime/pump.js';
 import type { EventInput, NodeLiveness, Reconciler } from '../runtime/types.js';
@@ -54,6 +55,7 @@ export class World {
     const world = new World();
     const { system } = world;
     world.store = await createStore({ system, journal: world.journal, codecs });
+    world.store.transact(cause, (tx) => createDefaultNamespaces(tx));
     world.recorder = new EventRecorder({ store: world.store, system });
     world.start(reconcilers);
     return world;

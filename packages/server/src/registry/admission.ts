@@ -1,13 +1,12 @@
 // What happens to an object on its way into the store, the same for every face: defaults, what clients may not say, validation,
 // warnings, the namespace it goes to. Pure but for the transaction. The rules of each kind are in @podplane/api/kinds.
-import { ApiError, badRequest, conflict, forbiddenCall, invalidObject, notFound } from '@podplane/api/errors';
+import { badRequest, conflict, invalidObject } from '@podplane/api/errors';
 import { kindInfo } from '@podplane/api/kinds/catalogue';
 import type { Kind, KindMap, Obj } from '@podplane/api/kinds/kind-map';
-import { kindNames, qualifiedResource } from '@podplane/api/kinds/kind-names';
+import { qualifiedResource } from '@podplane/api/kinds/kind-names';
 import { keepOnlyEphemeral, validateEphemeralWrite } from '@podplane/api/kinds/pod-spec/ephemeral';
 import { refusedFields } from '@podplane/api/kinds/support-check';
 import { CONTENT_FINALIZER, SPEC_FINALIZER } from '@podplane/controllers/namespace/bootstrap';
-import type { ReadView } from '@podplane/store/types';
 
 export type Subresource = '' | 'status' | 'ephemeralcontainers';
 
@@ -58,22 +57,6 @@ function holdContent(namespace: KindMap['Namespace']): void {
   const { metadata } = namespace;
   if (metadata !== undefined && !metadata.finalizers.includes(CONTENT_FINALIZER)) metadata.finalizers.push(CONTENT_FINALIZER);
   namespace.spec = { finalizers: [SPEC_FINALIZER] };
-}
-
-/** New objects need a namespace that is there to stay. Throws ApiError: NotFound, Forbidden. */
-export function checkNamespace(view: ReadView, kind: Kind, namespace: string, name: string): void {
-  if (!kindNames[kind].namespaced) return;
-  const found = view.get('Namespace', '', namespace);
-  if (found === undefined) {
-    const { reason, message, target } = notFound('Namespace', '', namespace);
-    throw new ApiError(reason, message, { target, advice: `Make it first: podplane create namespace ${namespace}` });
-  }
-  if (found.metadata?.deletionTimestamp === undefined && found.status?.phase !== 'Terminating') return;
-  const message = `unable to create new content in namespace ${namespace} because it is being terminated`;
-  throw forbiddenCall(`${qualifiedResource(kind)} "${name}" is forbidden: ${message}`, {
-    target: { kind, namespace, name },
-    causes: [{ reason: 'NamespaceTerminating', message: `namespace ${namespace} is being terminated`, field: 'metadata.namespace' }],
-  });
 }
 
 /** Makes a changed object ready for tx.update; changes it in place. Throws ApiError: Conflict, Invalid. */

@@ -1,25 +1,27 @@
 // The one way to read and write objects, for every face: admission, preconditions, causes, durability. A rule that only one face
 // enforces would be a bug, so all rules are here or in what this calls. Lists and watches are in lists.ts and watches.ts.
 import { ApiError, alreadyExists, badRequest, conflict, notFound, serviceUnavailable } from '@podplane/api/errors';
-import { withEpoch } from '@podplane/api/fencing';
 import { kindInfo } from '@podplane/api/kinds/catalogue';
 import { setJobSelector } from '@podplane/api/kinds/job';
 import type { Kind, KindMap, Obj } from '@podplane/api/kinds/kind-map';
 import { kindNames } from '@podplane/api/kinds/kind-names';
 import type { System } from '@podplane/api/system';
+import { checkNamespace } from '@podplane/controllers/admission/namespace';
+import { checkSecrets } from '@podplane/controllers/admission/service-account';
+import { createAccountObjects } from '@podplane/controllers/serviceaccount/bootstrap';
+import { createPod } from '@podplane/controllers/shared/create-pod';
 import { roomForWrites } from '@podplane/store/backlog';
 import { StoreError } from '@podplane/store/errors';
 import type { Cause, Store, Tx } from '@podplane/store/types';
 import { actorOf, type Identity } from '../auth/identity.js';
 import type { Memberships } from '../auth/memberships.js';
-import { admitChange, admitNew, checkNamespace, parseSubresource, type Subresource } from './admission.js';
+import { admitChange, admitNew, parseSubresource, type Subresource } from './admission.js';
 import { checkClaimGrowth } from './claim-growth.js';
 import { checkDeleteOptions, type Deleted, type DeleteOptions, deleteObject } from './deletion.js';
 import { type EvictOptions, evict } from './eviction.js';
 import { type Place, parsePlace } from './kinds.js';
 import { Lists } from './lists.js';
 import type { PatchKind } from './patching.js';
-import { checkPodAccount } from './pod-account.js';
 import { type WatchInput, type WatchStep, watch } from './watches.js';
 
 export interface Writer {
@@ -59,6 +61,13 @@ class DryRun<T> extends Error {
   }
 }
 
+export interface RegistryParts {
+  /** The certificate (PEM) of the cluster's authority, which every namespace has from the start; undefined: none is known. */
+  readonly rootCa?: string;
+  /** Told before a node is removed. */
+  readonly memberships?: Pick<Memberships, 'removed'> | undefined;
+}
+
 export class Registry {
   readonly lists: Lists;
   /** Resolves when the next slice of a batch may have its turn. */
@@ -67,8 +76,7 @@ export class Registry {
   constructor(
     private readonly store: Store,
     private readonly system: System,
-    /** Told before a node is removed. */
-    private readonly memberships?: Pick<Memberships, 'removed'>,
+    private readonly parts: RegistryParts = {},
   ) {
     this.lists = new Lists(store, system);
   }
@@ -93,7 +101,7 @@ export class Registry {
     const { kind } = given;
     const { admitBytes } = await strict();
     const admitted = admitOne(given, this.system.clock.now(), admitBytes);
-    const object = await this.write(kind, nameOf(admitted), 'create', writer, (tx) => place(tx, admitted));
+    const object = await this.write(kind, nameOf(admitted), 'create', writer, (tx) => place(tx, admitted, this.parts.rootCa));
     return { kind, object, warnings: kindInfo<Kind>(kind).warnings(object) };
   }
 
@@ -111,7 +119,9 @@ export class Registry {
       try {
         const { result, revision } = this.transact(causeOf(writer, `create ${slice.length} objects`), writer.dryRun, (tx) =>
           admitted.map((one) =>
-            one instanceof ApiError ? one : attempt((): Written => ({ kind: one.kind, object: place(tx, one), warnings: [] })),
+            one instanceof ApiError
+              ? one
+              : attempt((): Written => ({ kind: one.kind, object: place(tx, one, this.parts.rootCa), warnings: [] })),
           ),
         );
         results.push(...result);
@@ -160,7 +170,7 @@ export class Registry {
     checkDeleteOptions(options);
     // Before, not after: a server that dies in between must not have forgotten it.
     if (target.kind === 'Node' && !writer.dryRun && this.store.get('Node', '', target.name) !== undefined)
-      await this.memberships?.removed(target.name);
+      await this.parts.memberships?.removed(target.name);
     const deleted = await this.write(target.kind, target.name, 'delete', writer, (tx) => deleteObject(tx, target, options));
     return { ...deleted, kind: target.kind };
   }
@@ -235,14 +245,15 @@ function admitOne(given: Given | undefined, now: number, admitBytes: Strict['adm
 }
 
 /** Puts an admitted object into the store. */
-function place(tx: Tx, { kind, object }: Given): Obj {
+function place(tx: Tx, { kind, object }: Given, rootCa: string | undefined): Obj {
   const namespace = object.metadata?.namespace ?? '';
   const name = object.metadata?.name ?? '';
   checkNamespace(tx, kind, namespace, name || (object.metadata?.generateName ?? ''));
   // Asked before, not caught after: in a batch a throw inside of create must leave nothing behind.
   if (name !== '' && tx.get(kind, namespace, name) !== undefined) throw alreadyExists(kind, namespace, name);
-  if (kind === 'Pod') checkPodAccount(tx, object as KindMap['Pod']);
-  const made = tx.create<Kind>(kind, kind === 'Pod' ? withEpoch(object as Obj<'Pod'>, tx.revision) : object);
+  if (kind === 'Pod') return createPod(tx, object as Obj<'Pod'>);
+  const made = tx.create<Kind>(kind, object);
+  if (kind === 'Namespace') createAccountObjects(tx, name, rootCa);
   // Only now it has the uid by which its pods will be found.
   return kind === 'Job' ? tx.edit('Job', namespace, made.metadata?.name ?? '', setJobSelector) : made;
 }
@@ -251,6 +262,7 @@ function replace(tx: Tx, { kind, namespace, name }: Place, next: KindMap[Kind], 
   const previous = tx.get(kind, namespace, name);
   if (previous === undefined) throw notFound(kind, namespace, name);
   admitChange<Kind>(kind, next, previous, subresource);
+  if (subresource === 'ephemeralcontainers') checkSecrets(tx, next as Obj<'Pod'>);
   if (kind === 'PersistentVolumeClaim' && subresource === '')
     checkClaimGrowth(tx, next as KindMap['PersistentVolumeClaim'], previous as Obj<'PersistentVolumeClaim'>);
   return tx.update<Kind>(kind, next, 'any');

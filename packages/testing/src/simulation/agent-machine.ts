@@ -7,6 +7,7 @@ import { type LogFields, silentLog } from '@podplane/agent/log';
 import { NO_READING } from '@podplane/agent/node/pressure';
 import type { ContainerRuntime } from '@podplane/agent/runtime/types';
 import type { StateStore } from '@podplane/agent/state/state-store';
+import { FakeFiles } from '../fake-files.js';
 import { FakeRuntime } from '../fake-runtime.js';
 import type { FakeImage } from '../fake-runtime-types.js';
 import { FakeWatchdog } from '../fake-watchdog.js';
@@ -41,6 +42,7 @@ export class AgentMachine {
   disk: string | undefined;
   agent: Agent | undefined;
   process: SimulatedProcess | undefined;
+  private readonly files = new FakeFiles();
   private readonly machineId: string;
   /** Since when everything about it has been in order, ms of the world; undefined: something is not. Set by the faults. */
   wellSince: number | undefined;
@@ -73,6 +75,7 @@ export class AgentMachine {
       connect: (handlers) => network.dial(this.name, process, handlers),
       state: this.stateStore(process),
       ...(this.options.withoutWatchdog === true ? {} : { watchdog: seenFrom<Watchdog>(process, this.watchdog) }),
+      files: this.files,
       log: { ...silentLog, error: (fields, message) => this.logged(fields, message) },
       flags: {
         nodeName: this.name,
@@ -130,6 +133,7 @@ export class AgentMachine {
     this.options.network.nodeGone(this.name);
     this.kill();
     this.watchdog.powerOff();
+    this.files.clear();
     for (const id of this.runtime.containers.keys()) this.runtime.crash(id, 255);
   }
 

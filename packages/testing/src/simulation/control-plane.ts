@@ -11,6 +11,7 @@ import { catalogueCodecs } from '@podplane/store/catalogue-codecs';
 import { createStore, type ObjectStore } from '@podplane/store/store';
 import type { Store } from '@podplane/store/types';
 import { type Logger, pino } from 'pino';
+import { FAKE_ROOT_CA, fakeTokens } from '../fake-tokens.js';
 import { JournalDisk, SimulatedJournal } from './journal.js';
 import type { Listener, SimulatedNetwork } from './network.js';
 import { Machine, type MachineClock, SimulatedProcess } from './process.js';
@@ -92,6 +93,8 @@ export class ControlPlane implements Listener {
         nodeCidrBits: 24,
         sessions: DEFAULT_SESSION_TIMINGS,
         nodeLifecycle: options.nodeLifecycle ?? {},
+        accountTokens: fakeTokens(() => store.durableView, process),
+        rootCa: FAKE_ROOT_CA,
         deciders: true,
         tunnelRefused: () => undefined,
         disconnected: () => undefined,
