@@ -5,6 +5,7 @@ import { realSystem } from '@podplane/api/system';
 import { Pki } from '@podplane/server/auth/pki';
 import { grpcLink } from '@podplane/testing/grpc-link';
 import { SimulatedNode } from '@podplane/testing/simulated-node';
+import { type AckFigures, AckTimes } from './ack-times.js';
 
 export interface FleetOptions {
   readonly pkiDirectory: string;
@@ -13,23 +14,27 @@ export interface FleetOptions {
   readonly startMs: number;
   /** Ms that pods of jobs run; undefined: for ever. */
   readonly runMs?: number | undefined;
+  /** Whether the answers to heartbeats are timed. */
+  readonly watchAcks?: boolean;
 }
 
 /** For processes that stand for thousands of machines. */
 export const LARGE_HEAP = ['--max-old-space-size=16384'];
 
-type FromFleet = { readonly ready: number } | { readonly connected: number };
+type FromFleet = { readonly ready: number } | { readonly connected: number } | { readonly acks: AckFigures };
 
 /** What happens to the nodes numbered from (inclusive) to (exclusive). */
 export type Order =
   | { readonly what: 'silence' | 'reset' | 'heal'; readonly from: number; readonly to: number }
   /** How many have a session. */
-  | { readonly what: 'count' };
+  | { readonly what: 'count' | 'acks' };
 
 export interface Fleet {
   readonly process: ChildProcess;
   /** Resolves when it is done, with the number of nodes that have a session. */
   order(order: Order): Promise<number>;
+  /** Times of the heartbeats answered since this was asked last. */
+  acks(): Promise<AckFigures>;
   stop(): Promise<void>;
 }
 
@@ -46,19 +51,22 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
   child.once('exit', (code) => reject(new Error(`the simulated nodes ended with ${code}`)));
   await promise;
   const exited = new Promise<void>((done) => child.once('exit', () => done()));
+  const ask = <T>(order: Order, read: (message: FromFleet) => T | undefined): Promise<T> => {
+    const answered = Promise.withResolvers<T>();
+    const answer = (message: FromFleet): void => {
+      const value = read(message);
+      if (value === undefined) return;
+      child.off('message', answer);
+      answered.resolve(value);
+    };
+    child.on('message', answer);
+    child.send(order);
+    return answered.promise;
+  };
   return {
     process: child,
-    order(order) {
-      const answered = Promise.withResolvers<number>();
-      const answer = (message: FromFleet): void => {
-        if (!('connected' in message)) return;
-        child.off('message', answer);
-        answered.resolve(message.connected);
-      };
-      child.on('message', answer);
-      child.send(order);
-      return answered.promise;
-    },
+    order: (order) => ask(order, (message) => ('connected' in message ? message.connected : undefined)),
+    acks: () => ask({ what: 'acks' }, (message) => ('acks' in message ? message.acks : undefined)),
     async stop() {
       child.kill('SIGKILL');
       await exited;
@@ -70,6 +78,7 @@ async function runFleet(options: FleetOptions): Promise<void> {
   const system = realSystem();
   const pki = await Pki.open({ directory: options.pkiDirectory, clock: system.clock, serverNames: [], nodeLifetimeMs: 86_400_000 });
   const nodes: SimulatedNode[] = [];
+  const acks = options.watchAcks === true ? new AckTimes() : undefined;
   // A few at a time: each is a TLS handshake with client certificate.
   const AT_ONCE = 16;
   let next = 0;
@@ -78,11 +87,12 @@ async function runFleet(options: FleetOptions): Promise<void> {
       const name = `sim-${String(next++).padStart(5, '0')}`;
       const { key, request } = await newKey(name);
       const certificate = await pki.signNode(name, request);
+      const link = grpcLink(options.address, { caCertificate: pki.caCertificate, certificate, key });
       const node = new SimulatedNode(system, {
         name,
         startMs: options.startMs,
         runMs: options.runMs,
-        connect: grpcLink(options.address, { caCertificate: pki.caCertificate, certificate, key }),
+        connect: acks === undefined ? link : acks.watch(link),
       });
       nodes.push(node);
       node.start();
@@ -91,7 +101,11 @@ async function runFleet(options: FleetOptions): Promise<void> {
   };
   await Promise.all(Array.from({ length: AT_ONCE }, joinSome));
   process.on('message', (order: Order) => {
-    if (order.what !== 'count') for (const node of nodes.slice(order.from, order.to)) obey(node, order.what);
+    if (order.what === 'acks') {
+      process.send?.({ acks: acks?.take() ?? { answered: 0, p50: 0, p99: 0, max: 0 } } satisfies FromFleet);
+      return;
+    }
+    if ('from' in order) for (const node of nodes.slice(order.from, order.to)) obey(node, order.what);
     process.send?.({ connected: nodes.filter(({ connected }) => connected).length } satisfies FromFleet);
   });
   process.send?.({ ready: nodes.length } satisfies FromFleet);

@@ -94,7 +94,7 @@ export async function footprintBenchmark(): Promise<void> {
       for (let i = 0; i < RESTARTS; i++) {
         await server.kill();
         const began = performance.now();
-        const next = startServerProcess(dataDir, port);
+        const next = startServerProcess(dataDir, { port });
         const quick = new PodplaneClient(context, { timeoutMs: 5000 });
         await firstWrite(quick, `after-${nodes.slice(0, 3)}-${i}`);
         times.push(performance.now() - began);

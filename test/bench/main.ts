@@ -6,6 +6,7 @@ import { densityBenchmark } from './density.js';
 import { execProbesBenchmark } from './exec-probes.js';
 import { failoverBenchmark } from './failover.js';
 import { footprintBenchmark } from './footprint.js';
+import { heartbeatsBenchmark } from './heartbeats.js';
 import { massFailoverBenchmark } from './mass-failover.js';
 import { partitionBenchmark } from './partition.js';
 import { podstartBenchmark } from './podstart.js';
@@ -25,6 +26,7 @@ const benchmarks: Readonly<Record<string, (sizes: Sizes) => Promise<void>>> = {
   failover: failoverBenchmark,
   'mass-failover': massFailoverBenchmark,
   footprint: footprintBenchmark,
+  heartbeats: heartbeatsBenchmark,
   rollout: rolloutBenchmark,
   bigjob: bigjobBenchmark,
   partition: partitionBenchmark,

@@ -216,7 +216,7 @@ async function restart(
   await server.kill();
   began = performance.now();
   const port = Number(server.context.server.slice(server.context.server.lastIndexOf(':') + 1));
-  const next = await startServerProcess(dataDir, port, LARGE_HEAP);
+  const next = await startServerProcess(dataDir, { port, execArgv: LARGE_HEAP });
   // Nodes notice one after the other; what counts is when the last is back.
   await pause(1000);
   await allBack(fleet);
@@ -240,7 +240,7 @@ async function restart(
 
 export async function massFailoverBenchmark(): Promise<void> {
   const dataDir = mkdtempSync(path.join(tmpdir(), 'podplane-bench-'));
-  let server = await startServerProcess(dataDir, 0, LARGE_HEAP);
+  let server = await startServerProcess(dataDir, { execArgv: LARGE_HEAP });
   let fleet: Fleet | undefined;
   try {
     const client = new PodplaneClient(server.context, { timeoutMs: 300_000 });

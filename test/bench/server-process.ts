@@ -2,6 +2,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { type AdminContext, startServer } from '@podplane/server/main';
+import type { ServerOptions } from '@podplane/server/options';
 import { pino } from 'pino';
 
 export interface ServerProcess {
@@ -10,9 +11,18 @@ export interface ServerProcess {
   kill(): Promise<void>;
 }
 
-/** Resolves when it serves. execArgv: flags of Node. */
-export async function startServerProcess(dataDir: string, port = 0, execArgv: readonly string[] = []): Promise<ServerProcess> {
-  const child = fork(import.meta.filename, [dataDir, String(port)], {
+export interface ServerProcessOptions {
+  /** Default: any free one. */
+  readonly port?: number;
+  /** Flags of Node. */
+  readonly execArgv?: readonly string[];
+  readonly sessions?: ServerOptions['sessions'];
+}
+
+/** Resolves when it serves. */
+export async function startServerProcess(dataDir: string, options: ServerProcessOptions = {}): Promise<ServerProcess> {
+  const { port = 0, execArgv = [], sessions = {} } = options;
+  const child = fork(import.meta.filename, [dataDir, String(port), JSON.stringify(sessions)], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     execArgv: [...execArgv],
   });
@@ -43,13 +53,14 @@ export function processFigures(pid: number): { readonly residentMB: number; read
   };
 }
 
-const [, script, dataDir, port] = process.argv;
+const [, script, dataDir, port, sessions] = process.argv;
 if (script === import.meta.filename && dataDir !== undefined && process.send !== undefined) {
   process.once('disconnect', () => process.exit(0));
   const server = await startServer({
     dataDir,
     port: Number(port),
     clusterCidr: '10.0.0.0/8',
+    sessions: JSON.parse(sessions ?? '{}') as NonNullable<ServerOptions['sessions']>,
     log: pino({ level: 'warn' }, pino.destination(2)),
   });
   process.send(await server.issueAdminContext());

@@ -13,7 +13,8 @@ import { Registry } from './registry/registry.js';
 import type { ReleaseStack } from './release-stack.js';
 import type { Cidr } from './sessions/cidr.js';
 import { LeaseGrants } from './sessions/leases.js';
-import { NodeSessions, type SessionTimings } from './sessions/sessions.js';
+import { NodeSessions } from './sessions/sessions.js';
+import type { SessionTimings } from './sessions/timings.js';
 import type { PodTokens } from './sessions/token-replies.js';
 
 export interface CoreParts {

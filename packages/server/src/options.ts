@@ -7,7 +7,7 @@ import type { Logger } from 'pino';
 import { AuthorityError, DEFAULT_NODE_LIFETIME_MS } from './auth/pki.js';
 import { ListenError } from './listener/one-port.js';
 import { type Cidr, parseCidr } from './sessions/cidr.js';
-import { DEFAULT_SESSION_TIMINGS, type SessionTimings } from './sessions/sessions.js';
+import { DEFAULT_SESSION_TIMINGS, type SessionTimings } from './sessions/timings.js';
 
 export interface ServerOptions {
   /** Folder for the database, the certificate authority and archives on their way. Made where it is missing. */

@@ -11,6 +11,7 @@ import type { SessionHandlers } from './handlers.js';
 import { Lease } from './lease.js';
 import { EventOutbox, StatusOutbox } from './outbox.js';
 import type { PortClosed, SessionPort, SessionPortFactory } from './port.js';
+import { RETRY_SLOW_MS, RETRY_SPREAD_MS, Redial } from './redial.js';
 
 export interface SessionOptions {
   readonly system: System;
@@ -23,18 +24,8 @@ export interface SessionOptions {
 
 /** No answer to a heartbeat or to Hello for this long: the connection is dead, whatever TCP says. */
 const DEAD_MS = 3_000;
-/**
- * For dialing, TLS and Hello together. A connection that only hangs must not cost the lease, so the first try is short; a busy server takes
- * its time with handshakes, so each gets longer.
- */
-const CONNECT_FIRST_MS = 4_000;
-const CONNECT_MAX_MS = 10_000;
 const STATUS_DELAY_MS = 200;
 const EVENT_DELAY_MS = 500;
-const RETRY_FIRST_MS = 200;
-const RETRY_MAX_MS = 1_000;
-const RETRY_SLOW_MS = 5_000;
-const RETRY_REFUSED_MS = 15_000;
 const DEFAULT_PERIOD_MS = 1_000;
 const GOODBYE_MS = 300;
 
@@ -55,17 +46,14 @@ export class SessionClient {
   private heartbeatDue: number | undefined;
   private readonly posts: NonNullable<ConnectRequest['message']>[] = [];
   private periodMs = DEFAULT_PERIOD_MS;
-  private retryMs = RETRY_FIRST_MS;
-  private connectMs = CONNECT_FIRST_MS;
+  private readonly redial: Redial;
   private readonly timers = new Map<'heartbeat' | 'dead' | 'status' | 'events', Timer>();
   private sending = false;
   private dials = 0;
-  private readonly fastUntil: number;
 
   constructor(private readonly options: SessionOptions) {
     this.lease = new Lease();
-    // An agent that starts with its server need not wait long for it.
-    this.fastUntil = options.system.clock.monotonic() + 30_000;
+    this.redial = new Redial(options.system);
   }
 
   /** The server has all that was reported. */
@@ -158,8 +146,7 @@ export class SessionClient {
       return;
     }
     holder.port = port;
-    const patienceMs = this.connectMs;
-    this.connectMs = Math.min(this.connectMs * 1.5, CONNECT_MAX_MS);
+    const patienceMs = this.redial.patience();
     const timer = system.timers.after(patienceMs, () => {
       if (mine() && this.state.kind === 'connecting')
         this.lost({ code: 'unreachable', message: `no answer within ${patienceMs / 1000} s` });
@@ -197,24 +184,13 @@ export class SessionClient {
     this.statuses.restore();
     this.heartbeatDue = undefined;
     this.posts.length = 0;
-    const delay = delayMs ?? this.nextDelay();
+    const delay = delayMs ?? this.redial.delay(this.leaseNow() < this.lease.until);
     const timer = this.options.system.timers.after(delay, () => {
       if (this.state.kind === 'waiting') this.dial();
     });
     this.state = { kind: 'waiting', timer };
     state.port.close();
     this.options.handlers.disconnected(reason);
-  }
-
-  /** 200 ms growing to 1 s while the lease lasts (so that it is renewed in time), 5 s after. */
-  private nextDelay(): number {
-    const { clock, random } = this.options.system;
-    const now = clock.monotonic();
-    const jitter = 0.75 + random.next() / 2;
-    if (this.leaseNow() >= this.lease.until && now >= this.fastUntil) return RETRY_SLOW_MS * jitter;
-    const delay = this.retryMs * jitter;
-    this.retryMs = Math.min(this.retryMs * 1.5, RETRY_MAX_MS);
-    return delay;
   }
 
   private receive(response: ConnectResponse): void {
@@ -256,7 +232,7 @@ export class SessionClient {
         return;
       case 'reconnect': {
         const { delayMillis, reason } = message.value;
-        const spread = delayMillis + system.random.next() * RETRY_FIRST_MS;
+        const spread = delayMillis + system.random.next() * RETRY_SPREAD_MS;
         this.lost({ code: 'ended', message: `the server asked to connect again: ${reason}` }, spread);
         return;
       }
@@ -266,8 +242,7 @@ export class SessionClient {
           this.stop();
           return;
         }
-        const delay = (then === 'soon' ? RETRY_MAX_MS : RETRY_REFUSED_MS) * (0.75 + system.random.next() / 2);
-        this.lost({ code: 'ended', message: `refused: ${message.value.reason}` }, delay);
+        this.lost({ code: 'ended', message: `refused: ${message.value.reason}` }, this.redial.afterRefusal(then));
       }
     }
   }
@@ -284,8 +259,7 @@ export class SessionClient {
     }
     this.state.timer.cancel();
     this.state = { kind: 'live', port: this.state.port };
-    this.retryMs = RETRY_FIRST_MS;
-    this.connectMs = CONNECT_FIRST_MS;
+    this.redial.succeeded();
     this.periodMs = welcome.heartbeatPeriodMillis > 0 ? welcome.heartbeatPeriodMillis : DEFAULT_PERIOD_MS;
     this.lease.connected();
     this.heartbeat();

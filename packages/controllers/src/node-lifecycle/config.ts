@@ -8,13 +8,14 @@ export interface NodeLifecycleConfig {
   readonly silencePeriods: number;
   /** From the loss of a session to suspicion, ms: nothing new is placed there. */
   readonly suspectMs: number;
-  /** After a start of the server, nodes that have not come back are lost after so many times the silence. */
-  readonly startupFactor: number;
   /** Share of the silence after which a node counts as quiet when we ask whether many fell silent together. */
   readonly quietShare: number;
   /** As many quiet nodes at least, and more than half: then it is we who are cut off. */
   readonly suspicionMin: number;
-  /** After the last return of a node that fell silent with many others, the others have so long to return, too, ms. */
+  /**
+   * So long may a well agent take to return, ms: after a start of the server, and after the last return of another node that was away
+   * with it, nobody is lost before. At least the silence.
+   */
   readonly returnMs: number;
   /** How often a node that is silent, suspected or held back is looked at again, ms. */
   readonly recheckMs: number;
@@ -39,10 +40,10 @@ export const defaultNodeLifecycleConfig: NodeLifecycleConfig = {
   silenceMs: 3000,
   silencePeriods: 3,
   suspectMs: 1000,
-  startupFactor: 2,
   quietShare: 0.5,
   suspicionMin: 3,
-  // An agent whose lease is over waits up to 10 s for an answer to its dial and up to 6.25 s before the next one (session.ts of the agent).
+  // Longer than the longest that an agent lets pass between two dials that can succeed (LONGEST_ABSENCE_MS in redial.ts of the agent). That
+  // thousands of handshakes wait in line is in the "last return": as long as the line moves, nobody in it is lost.
   returnMs: 20_000,
   recheckMs: 500,
   fencingMarginMs: 2000,
@@ -55,6 +56,11 @@ export const defaultNodeLifecycleConfig: NodeLifecycleConfig = {
     bare: { [TAINT_UNREACHABLE]: 300, [TAINT_SHUTTING_DOWN]: 300, [TAINT_NOT_READY]: 300 },
   },
 };
+
+/** How long nodes have to return, ms. */
+export function returnOf(config: NodeLifecycleConfig, heartbeatPeriodMs: number): number {
+  return Math.max(config.returnMs, silenceOf(config, heartbeatPeriodMs));
+}
 
 /** Silence after which a node is lost, ms. */
 export function silenceOf(config: NodeLifecycleConfig, heartbeatPeriodMs: number): number {

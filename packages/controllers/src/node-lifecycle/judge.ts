@@ -3,7 +3,7 @@ import type { Obj } from '@podplane/api/kinds/kind-map';
 import { TAINT_UNREACHABLE } from '@podplane/api/taints';
 import type { NodeLiveness } from '../runtime/types.js';
 import { nameOf } from '../shared/objects.js';
-import { type NodeLifecycleConfig, silenceOf } from './config.js';
+import { type NodeLifecycleConfig, returnOf, silenceOf } from './config.js';
 
 /**
  *   alive      it is heard
@@ -32,15 +32,16 @@ export interface JudgeInput {
 }
 
 export function judge({ name, liveness, config, now, knownSince, disconnectedSince, lastReturn }: JudgeInput): Life {
-  const silence = silenceOf(config, liveness.heartbeatPeriodMs?.() ?? 0);
+  const periodMs = liveness.heartbeatPeriodMs?.() ?? 0;
+  const silence = silenceOf(config, periodMs);
   const credit = liveness.stallCredit;
   if (liveness.saidGoodbye(name)) return { state: 'shutdown' };
   const heard = liveness.lastHeard(name);
   if (heard === undefined) {
     const waited = now - Math.max(liveness.servingSince, knownSince) - credit;
-    const left = silence * config.startupFactor - waited;
-    const calm = lastReturn === undefined ? 0 : silence - (now - lastReturn);
-    const hold = Math.max(left, calm);
+    const grace = returnOf(config, periodMs);
+    const calm = lastReturn === undefined ? 0 : grace - (now - lastReturn);
+    const hold = Math.max(grace - waited, calm);
     return hold > 0 ? { state: 'starting', nextInMs: hold } : { state: 'silent', silentForMs: waited };
   }
   const silentForMs = now - heard - credit;

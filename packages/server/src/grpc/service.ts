@@ -161,7 +161,7 @@ export class ServiceBuilder {
           {
             write: (message) => call.write(message),
             onDrain: (listener) => void call.on('drain', listener),
-            messages: requests<Q>(call, context.signal),
+            receive: (take) => receive(call, context.signal, take),
           },
           context,
         ),
@@ -225,7 +225,11 @@ export interface DuplexCall<Q, R> {
   /** False: the buffer is full; wait for onDrain. */
   write(message: Answer<R>): boolean;
   onDrain(listener: () => void): void;
-  readonly messages: AsyncGenerator<Q, void, void>;
+  /**
+   * Gives each message to take as it comes. Resolves when the other side has ended its half; rejects with what take throws, with ApiError
+   * where a message is none, and with the signal's reason when the call was cut short. Once a call.
+   */
+  receive(take: (message: Q) => void): Promise<void>;
 }
 
 interface EndingCall {
@@ -270,6 +274,23 @@ function requestOf<Q>(incoming: Incoming<Q>): Q {
 
 async function* requests<Q>(call: ServerDuplexStream<Incoming<Q>, unknown>, signal: AbortSignal): AsyncGenerator<Q, void, void> {
   for await (const incoming of inlet<Incoming<Q>>(call, signal)) yield requestOf(incoming);
+}
+
+/** Without an iterator between: thousands of sessions have a heartbeat a second each, and its promises cost as much as all we do with one. */
+function receive<Q>(call: ServerDuplexStream<Incoming<Q>, unknown>, signal: AbortSignal, take: (message: Q) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+    call.once('end', resolve);
+    call.on('data', (incoming: Incoming<Q>) => {
+      try {
+        take(requestOf(incoming));
+      } catch (error) {
+        call.pause();
+        reject(error as Error);
+      }
+    });
+  });
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

@@ -14,9 +14,7 @@ export function sessionService(sessions: NodeSessions, gate: Gate): ServiceBuild
     });
     call.onDrain(() => input.drained());
     signal.addEventListener('abort', () => ended.resolve(), { once: true });
-    const reading = (async () => {
-      for await (const message of call.messages) input.message(message);
-    })();
+    const reading = call.receive((message) => input.message(message));
     try {
       // Whoever is first: the agent ends its half (or breaks off), or the session is over.
       await Promise.race([reading, ended.promise]);

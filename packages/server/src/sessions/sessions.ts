@@ -27,19 +27,9 @@ import { helloLengthProblem, reportedNodeStatus, reportedTaints } from './report
 import { AssignmentRouter } from './router.js';
 import { Session, type SessionHost } from './session.js';
 import { takeStatuses } from './statuses.js';
+import { heartbeatPeriodOf, leaseOf, type SessionTimings } from './timings.js';
 import { noToken, type PodTokens, tokenReply } from './token-replies.js';
 import { takeVolumeReports } from './volume-reports.js';
-
-export interface SessionTimings {
-  /** Of a few nodes; grows with their number. */
-  readonly heartbeatPeriodMs: number;
-  /** Heartbeats taken per second, at most, over all nodes. */
-  readonly heartbeatsPerSecond: number;
-  /** How long a heartbeat counts; at least five periods. */
-  readonly leaseMs: number;
-}
-
-export const DEFAULT_SESSION_TIMINGS: SessionTimings = { heartbeatPeriodMs: 1000, heartbeatsPerSecond: 300, leaseMs: 15_000 };
 
 export interface SessionsOptions {
   readonly store: Store;
@@ -334,12 +324,11 @@ export class NodeSessions implements SessionHost {
   // ------------------------------------------------------------------------------------------------------------- inside
 
   private get heartbeatPeriod(): number {
-    const { heartbeatPeriodMs, heartbeatsPerSecond } = this.options.timings;
-    return Math.max(heartbeatPeriodMs, Math.ceil((this.options.store.count('Node') / heartbeatsPerSecond) * 1000));
+    return heartbeatPeriodOf(this.options.timings, this.options.store.count('Node'));
   }
 
   private get lease(): number {
-    return Math.max(this.options.timings.leaseMs, 5 * this.heartbeatPeriod);
+    return leaseOf(this.options.timings, this.options.store.count('Node'));
   }
 
   private async takeBatch(session: Session, batch: PodStatuses): Promise<void> {

@@ -11,7 +11,8 @@ import { HandSystem } from '@podplane/store/testkit/hand-system';
 import type { Store } from '@podplane/store/types';
 import { LeaseGrants } from '../sessions/leases.js';
 import type { AgentMessage, ServerMessage, SessionInput } from '../sessions/port.js';
-import { DEFAULT_SESSION_TIMINGS, NodeSessions } from '../sessions/sessions.js';
+import { NodeSessions } from '../sessions/sessions.js';
+import { DEFAULT_SESSION_TIMINGS } from '../sessions/timings.js';
 
 export interface HandAgent {
   readonly input: SessionInput;
@@ -41,7 +42,8 @@ export class HandSessions {
       clusterId: 'test',
       clusterCidr: { base: 10 * 2 ** 24, bits: 8 },
       nodeCidrBits: 24,
-      timings: DEFAULT_SESSION_TIMINGS,
+      // Few enough that a test can see the limit.
+      timings: { ...DEFAULT_SESSION_TIMINGS, heartbeatsPerSecond: 300 },
       leases,
       recordEvents: (_node, events) => void this.recorded.push(...events),
       tunnelRefused: () => undefined,

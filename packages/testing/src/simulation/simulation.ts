@@ -48,8 +48,8 @@ export interface SimulationResult {
 /** After the last fault all has to be as people want it within this time: jobs' and containers' back-offs take minutes. */
 const SETTLE_MS = 25 * 60_000;
 const SLICE_MS = 1_000;
-/** A server that has just started evicts nobody of a node not heard yet for twice the silence; less what clocks may differ. */
-const START_GRACE_MS = 5_900;
+/** A server that has just started evicts nobody of a node not heard yet before every agent has had time to return; less what clocks may differ. */
+const START_GRACE_MS = 19_900;
 const STEPS = 120;
 
 export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
