@@ -1,7 +1,7 @@
 // The volumes of claims on this host: made when the first pod needs them, given to its group, removed when the server says so. Which volume
 // a claim has is the server's decision; where it is, claim-place.ts's.
 import { existsSync, statSync } from 'node:fs';
-import { chmod, mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { chmod, mkdir, readdir, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import type { PersistentVolume } from '@podplane/api/gen/podplane/core/v1/persistent_volume';
 import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
@@ -11,6 +11,7 @@ import { mountPoints } from './bind-mounts.js';
 import { type ClaimPlace, placeOf } from './claim-place.js';
 import { applyFsGroup } from './fs-group.js';
 import { prepareHostPath } from './host-path.js';
+import { removeTree } from './remove-tree.js';
 
 type Runtime = Pick<ContainerRuntime, 'createVolume' | 'volumePath' | 'removeVolume'>;
 
@@ -129,5 +130,5 @@ export async function removeClaimData(volume: PersistentVolume, { runtime, nodeN
     throw new Error(`directory "${place.path}" was not made for volume "${name}": remove it by hand`);
   const problem = sharedProblem(place, nodeName);
   if (problem !== undefined) throw new Error(problem);
-  await rm(place.path, { recursive: true, force: true });
+  await removeTree(place.path);
 }
