@@ -18,6 +18,7 @@ const message = (change: Partial<Assignments>): Assignments => ({
   removedReferences: [],
   claimedVolumes: [],
   volumesToRemove: [],
+  volumesToLeave: [],
   ...change,
 });
 

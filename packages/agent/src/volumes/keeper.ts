@@ -64,8 +64,8 @@ export class VolumeKeeper {
   }
 
   /** The server said what shall run here, and the pods of it are known. */
-  assigned({ complete, volumesToRemove }: Assignments): void {
-    this.reclaim.order(volumesToRemove);
+  assigned({ complete, volumesToRemove, volumesToLeave }: Assignments): void {
+    this.reclaim.order(volumesToRemove, { complete, leave: volumesToLeave });
     this.tokens.keep(this.workers);
     if (!complete) return;
     this.tokens.connected(); // each session begins with everything

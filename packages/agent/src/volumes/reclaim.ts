@@ -1,5 +1,5 @@
-// Removes the data of volumes that the server has released, again and again until it is done, and says how it goes. Orders are not kept over
-// a restart: the server says them again with every complete assignment.
+// Removes the data of volumes that the server has released, again and again until it is done or no longer asked for, and says how it goes.
+// Orders are not kept over a restart: the server says them again with every complete assignment.
 import type { PersistentVolume } from '@podplane/api/gen/podplane/core/v1/persistent_volume';
 import type { VolumeReport } from '@podplane/api/gen/podplane/node/v1/session';
 import type { System, Timer } from '@podplane/api/system';
@@ -25,8 +25,17 @@ export class VolumeReclaim {
 
   constructor(private readonly options: ReclaimOptions) {}
 
-  /** Idempotent: what is under way is not begun twice. */
-  order(volumes: readonly PersistentVolume[]): void {
+  /** Idempotent: what is under way is not begun twice. complete: these are all that there are. leave: uids of those to leave alone. */
+  order(
+    volumes: readonly PersistentVolume[],
+    { complete, leave }: { readonly complete: boolean; readonly leave: readonly string[] },
+  ): void {
+    const named = new Set(volumes.map(({ metadata }) => metadata?.uid ?? ''));
+    // Another volume may have the same name and place by now: what is not asked for is not tried again.
+    for (const uid of complete ? [...this.pending.keys()].filter((one) => !named.has(one)) : leave) {
+      this.pending.get(uid)?.cancel();
+      this.pending.delete(uid);
+    }
     for (const volume of volumes) {
       const uid = volume.metadata?.uid ?? '';
       if (!this.pending.has(uid)) this.attempt(volume, uid, RETRY_MS);
@@ -54,6 +63,7 @@ export class VolumeReclaim {
         this.options.report({ name, uid, removed: true, message: '' });
       },
       (error: unknown) => {
+        if (!this.pending.has(uid)) return;
         const message = error instanceof Error ? error.message : String(error);
         this.options.log.warn({ volume: name, err: message }, 'the data of a released volume cannot be removed yet');
         this.options.report({ name, uid, removed: false, message });

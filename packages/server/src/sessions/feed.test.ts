@@ -1,12 +1,14 @@
 // What a node is told, against what it must know: a node that applies everything it is sent knows exactly its own pods and what they name.
 import { ConfigMap } from '@podplane/api/gen/podplane/core/v1/config_map';
+import { PersistentVolume } from '@podplane/api/gen/podplane/core/v1/persistent_volume';
 import { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import type { Assignments } from '@podplane/api/gen/podplane/node/v1/session';
+import { DATA_PROTECTION, RECLAIM_NODE } from '@podplane/api/storage/words';
 import { catalogueCodecs } from '@podplane/store/catalogue-codecs';
 import { memoryJournal } from '@podplane/store/journals/memory';
 import { createStore } from '@podplane/store/store';
 import { HandSystem } from '@podplane/store/testkit/hand-system';
-import type { Store } from '@podplane/store/types';
+import type { Store, Tx } from '@podplane/store/types';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AssignmentRouter } from './router.js';
@@ -183,4 +185,49 @@ describe('the timing of a feed', () => {
     router[Symbol.dispose]();
     await store.close();
   });
+});
+
+it('a node is told which volumes it need not remove any more', async () => {
+  const system = new HandSystem();
+  const store = await createStore({ system, journal: memoryJournal(), codecs: catalogueCodecs });
+  const router = new AssignmentRouter(store, system);
+  const said: [string[], string[]][] = [];
+  const feed = router.open('n0', {
+    send: ({ volumesToRemove, volumesToLeave }) => {
+      said.push([volumesToRemove.map(({ metadata }) => metadata?.uid ?? ''), volumesToLeave]);
+      return true;
+    },
+    stuck: () => undefined,
+  });
+  const released = (name: string, node: string): PersistentVolume =>
+    PersistentVolume.fromPartial({
+      metadata: { name, annotations: { [RECLAIM_NODE]: node }, finalizers: [DATA_PROTECTION] },
+      spec: { claimRef: { namespace: 'default', name: 'c' } },
+    });
+  const change = async (fn: (tx: Tx) => void): Promise<void> => {
+    store.transact({ actor: 'test', reason: 'volumes' }, fn);
+    await settle(store, system, 1000);
+  };
+  await settle(store, system, 1000);
+  said.length = 0;
+  await change((tx) => {
+    for (const name of ['a', 'b']) {
+      tx.create('PersistentVolume', released(name, 'n0'));
+      tx.markDeleted('PersistentVolume', '', name, 0);
+    }
+  });
+  const uidOf = (name: string): string => store.get('PersistentVolume', '', name)?.metadata?.uid ?? '';
+  const [a, b] = [uidOf('a'), uidOf('b')];
+  expect(said.splice(0)).toEqual([[[a, b], []]]);
+  // Its object goes, for example because somebody takes the finalizer off.
+  await change((tx) => tx.remove('PersistentVolume', '', 'a'));
+  expect(said.splice(0)).toEqual([[[], [a]]]);
+  // Another node is asked now.
+  await change((tx) => {
+    tx.edit('PersistentVolume', '', 'b', ({ metadata }) => Object.assign(metadata?.annotations ?? {}, { [RECLAIM_NODE]: 'n9' }));
+  });
+  expect(said.splice(0)).toEqual([[[], [b]]]);
+  router.close(feed);
+  router[Symbol.dispose]();
+  await store.close();
 });

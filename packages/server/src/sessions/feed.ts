@@ -38,6 +38,8 @@ export class AssignmentFeed implements Disposable {
   private readonly dirtyReferences = new Set<Reference>();
   /** Names of volumes that this node may have been asked to remove. */
   private readonly dirtyVolumes = new Set<string>();
+  /** Those that it was asked to remove, name to uid. */
+  private readonly toldVolumes = new Map<string, string>();
   private complete = true;
   private revision = 0;
   private blocked = false;
@@ -148,6 +150,7 @@ export class AssignmentFeed implements Disposable {
       this.tell(pod.metadata?.uid ?? '', pod);
     }
     for (const reference of this.uses.keys()) this.dirtyReferences.add(reference);
+    this.toldVolumes.clear();
     for (const volume of view.index('PersistentVolume', 'reclaim', this.nodeName)) this.dirtyVolumes.add(volume.metadata?.name ?? '');
     this.revision = view.revision;
     // A complete message must name all pods, else the node would end the others; what they name may follow in pieces.
@@ -158,7 +161,7 @@ export class AssignmentFeed implements Disposable {
       pods: mutable(pods),
       removedPodUids: [],
       ...this.takeReferences(view),
-      volumesToRemove: this.takeVolumes(view),
+      ...this.takeVolumes(view),
     };
   }
 
@@ -179,13 +182,22 @@ export class AssignmentFeed implements Disposable {
       }
     }
     const references = this.takeReferences(view);
-    const volumesToRemove = this.takeVolumes(view);
+    const { volumesToRemove, volumesToLeave } = this.takeVolumes(view);
     const { configMaps, secrets, claimedVolumes, removedReferences } = references;
-    const lists = [pods, removedPodUids, configMaps, secrets, claimedVolumes, removedReferences, volumesToRemove];
+    const lists = [pods, removedPodUids, configMaps, secrets, claimedVolumes, removedReferences, volumesToRemove, volumesToLeave];
     if (lists.every((list) => list.length === 0)) return undefined;
     const from = this.revision;
     this.revision = view.revision;
-    return { complete: false, from, to: this.revision, pods: mutable(pods), removedPodUids, ...references, volumesToRemove };
+    return {
+      complete: false,
+      from,
+      to: this.revision,
+      pods: mutable(pods),
+      removedPodUids,
+      ...references,
+      volumesToRemove,
+      volumesToLeave,
+    };
   }
 
   /** As many of the dirty references as one message holds. */
@@ -217,14 +229,21 @@ export class AssignmentFeed implements Disposable {
     return out;
   }
 
-  /** Those of the dirty volumes that the node still shall remove. */
-  private takeVolumes(view: ReadView): PersistentVolume[] {
-    if (this.dirtyVolumes.size === 0) return [];
+  /** Those of the dirty volumes that the node still shall remove, and those that it was told of and shall not any more. */
+  private takeVolumes(view: ReadView): Pick<Assignments, 'volumesToRemove' | 'volumesToLeave'> {
+    if (this.dirtyVolumes.size === 0) return { volumesToRemove: [], volumesToLeave: [] };
     const wanted = [...view.index('PersistentVolume', 'reclaim', this.nodeName)].filter((one) =>
       this.dirtyVolumes.has(one.metadata?.name ?? ''),
     );
+    const told = [...this.dirtyVolumes].flatMap((name) => this.toldVolumes.get(name) ?? []);
+    for (const name of this.dirtyVolumes) this.toldVolumes.delete(name);
     this.dirtyVolumes.clear();
-    return wanted as unknown as PersistentVolume[];
+    for (const { metadata } of wanted) this.toldVolumes.set(metadata?.name ?? '', metadata?.uid ?? '');
+    const still = new Set(wanted.map(({ metadata }) => metadata?.uid));
+    return {
+      volumesToRemove: wanted as unknown as PersistentVolume[],
+      volumesToLeave: told.filter((uid) => !still.has(uid)),
+    };
   }
 
   /** Notes what the node knows of a pod (undefined: nothing any more), and counts what its pods name. */

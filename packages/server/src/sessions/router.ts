@@ -91,11 +91,14 @@ export class AssignmentRouter implements Disposable {
         return;
       }
       case 'PersistentVolume': {
-        const { metadata, spec } = (change as Change<'PersistentVolume'>).object;
-        const { namespace = '', name = '' } = spec?.claimRef ?? {};
+        const { object, previous } = change as Change<'PersistentVolume'>;
+        const { namespace = '', name = '' } = object.spec?.claimRef ?? {};
         if (name !== '') this.markReference(referenceTo('PersistentVolumeClaim', namespace, name));
-        const node = metadata?.annotations[RECLAIM_NODE];
-        if (node !== undefined && metadata?.deletionTimestamp !== undefined) this.feeds.get(node)?.markVolume(metadata.name ?? '');
+        // Also the node that was to remove it before.
+        for (const { metadata: one } of previous === undefined ? [object] : [object, previous]) {
+          const node = one?.annotations[RECLAIM_NODE];
+          if (node !== undefined && one?.deletionTimestamp !== undefined) this.feeds.get(node)?.markVolume(one.name ?? '');
+        }
         return;
       }
       default:

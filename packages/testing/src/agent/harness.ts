@@ -99,6 +99,7 @@ export class FakeServer {
       removedReferences: [],
       claimedVolumes: [],
       volumesToRemove: [],
+      volumesToLeave: [],
     };
     this.say({ $case: 'assignments', value: { ...empty, ...change } });
   }
@@ -118,6 +119,7 @@ export class FakeServer {
         removedReferences: [],
         claimedVolumes: this.claimedVolumes,
         volumesToRemove: this.volumesToRemove,
+        volumesToLeave: [],
       },
     });
   }
