@@ -3,6 +3,7 @@ import type { Taint } from '@podplane/api/gen/podplane/core/v1/node';
 import type { OpenTunnel, Refused } from '@podplane/api/gen/podplane/node/v1/session';
 import type { System } from '@podplane/api/system';
 import type { Agent } from './agent.js';
+import type { PodCgroups } from './cgroups/pod-cgroups.js';
 import type { Watchdog } from './fencing/watchdog.js';
 import type { Log } from './log.js';
 import type { CareSettings } from './node/node-care.js';
@@ -23,6 +24,8 @@ export interface AgentOptions {
   readonly log: Log;
   /** Keeps the files of volumes. Without it the agent runs no pods with volumes other than emptyDir. */
   readonly files?: VolumeFiles;
+  /** Makes cgroups of pods. Without it limits hold for containers only. */
+  readonly cgroups?: PodCgroups;
   /** Ends fenced pods when the agent does not. Default: nobody does. */
   readonly watchdog?: Watchdog;
   /** ms; counts suspend exactly, and is the same in every process of the machine. Default: the system's monotonic clock. */

@@ -53,6 +53,7 @@ export class Agent implements WorkerHost {
   readonly messages: WorkerHost['messages'];
   readonly probes: ProbeExecutor;
   readonly files: VolumeFiles | undefined;
+  readonly cgroups: AgentOptions['cgroups'];
   readonly session: SessionClient;
   readonly fence: FenceKeeper;
   /** For the host that shuts down. */
@@ -86,6 +87,7 @@ export class Agent implements WorkerHost {
     this.addresses = new PodAddresses(system.clock, log);
     this.pulls = new ImagePulls(runtime, (name, before, id) => this.care.pulled.pulled(name, before, id, system.clock.now()));
     this.files = options.files;
+    this.cgroups = options.cgroups;
     this.probes = options.probes ?? networkProbeExecutor(runtime, system.timers);
     this.messages = options.messages;
     const { leaseClock, watchdog } = options;
@@ -94,9 +96,7 @@ export class Agent implements WorkerHost {
       this.fence.settle(this.cache);
       this.workers.get(uid)?.soon();
     });
-    const { fallback, labels, readHost } = options;
-    const { clock } = system;
-    this.node = new NodeState({ clock, log, flags, fallback, labels, readHost, report: (status) => this.session.reportNode(status) });
+    this.node = new NodeState({ ...options, clock: system.clock, report: (status) => this.session.reportNode(status) });
     this.monitor = new EngineMonitor({
       system,
       runtime,
@@ -142,8 +142,8 @@ export class Agent implements WorkerHost {
     this.ending = new GracefulShutdown({ system, log, session: this.session, pods: () => this.workers.values() });
     this.writer = new StateWriter(system, options.state, () => this.stateText(), log);
     this.volumes = new VolumeKeeper(this, this.workers);
-    const care = { system, runtime, log, cache: this.cache, node: this.node, settings: options.care ?? {}, changed: () => this.changed() };
-    this.care = new NodeCare({ ...care, pods: () => this.workers.values(), event: (event) => this.session.event(event) });
+    const care = { system, runtime, log, cgroups: this.cgroups, cache: this.cache, node: this.node, settings: options.care ?? {} };
+    this.care = new NodeCare({ ...care, changed: () => this.changed(), pods: () => this.workers.values(), event: this.event });
     this.tunnels = options.tunnels?.(this);
   }
 

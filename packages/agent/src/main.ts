@@ -8,6 +8,9 @@ import type { Taint } from '@podplane/api/gen/podplane/core/v1/node';
 import { realSystem, suspendCountingClock } from '@podplane/api/system';
 import { pino } from 'pino';
 import { Agent } from './agent.js';
+import { removeNodeCgroups } from './cgroups/clean-up.js';
+import { leastFreeBytes, nodeLimits } from './cgroups/limits.js';
+import { PodCgroups } from './cgroups/pod-cgroups.js';
 import { lockDataDirectory } from './data-lock.js';
 import { DockerWatchdog } from './fencing/docker-watchdog.js';
 import { IdentityError, isTransient } from './identity/errors.js';
@@ -18,7 +21,8 @@ import type { Log } from './log.js';
 import { NodeDevices, type NodeResources } from './node/devices.js';
 import { defaultShutdownLimits, type ShutdownLimits } from './node/graceful-shutdown.js';
 import { hostShutsDown } from './node/host-shutdown.js';
-import type { CareSettings } from './node/node-care.js';
+import { type CareSettings, DEFAULT_PRESSURE } from './node/node-care.js';
+import { type NodeFlags, nodeAmounts } from './node/node-status.js';
 import { readHost } from './node/pressure.js';
 import { ProcessUsers } from './node/process-users.js';
 import { TerminationMessages } from './pods/termination-messages.js';
@@ -52,11 +56,11 @@ export interface RunAgentOptions {
   /** What the node offers, where it is not all that the engine has. */
   readonly cpuMillis?: number | undefined;
   readonly memoryBytes?: number | undefined;
-  readonly reservedCpuMillis?: number | undefined;
-  readonly reservedMemoryBytes?: number | undefined;
+  /** Kept for the machine itself. */
+  readonly systemReserved?: { readonly cpuMillis: number; readonly memoryBytes: number } | undefined;
   /** Extended resources of this node, with the devices behind them. */
   readonly resources?: NodeResources | undefined;
-  /** Processes that each container may have. Default: any number. */
+  /** Processes that each pod may have. Default: any number. */
   readonly podPidsLimit?: number | undefined;
   /** When the node is short of something and when images go. Default: as the kubelet. */
   readonly care?: CareSettings | undefined;
@@ -80,7 +84,6 @@ const RETRY_JOIN_MS = 2_000;
 /** What pods of a removed node get to end: less than the server waits before it counts them as gone. */
 const REMOVED_GRACE_SECONDS = 3;
 const REMOVED_MS = 10_000;
-const CHECK_RESERVED_MEMORY = 100 * 1024 * 1024;
 
 /** Runs an agent until SIGTERM, SIGINT or the signal. Resolves with the exit code; says on the log what went wrong. */
 export async function runAgent(options: RunAgentOptions): Promise<number> {
@@ -143,12 +146,35 @@ async function begin(
   letGo.push(() => docker.close());
   const runtime = options.engine?.(docker) ?? docker;
   const connect = grpcSessionPort(options.server, current);
+  const { thresholds } = options.care?.pressure ?? DEFAULT_PRESSURE;
+  const flags: NodeFlags = {
+    nodeName,
+    nodeIP: options.nodeIP ?? outwardAddress(),
+    maxPods: options.maxPods ?? DEFAULT_MAX_PODS,
+    cpuMillis: options.cpuMillis,
+    memoryBytes: options.memoryBytes,
+    reservedCpuMillis: options.systemReserved?.cpuMillis ?? 0,
+    // What shall stay free is not for pods either, as with the kubelet.
+    reservedMemoryBytes: (options.systemReserved?.memoryBytes ?? 0) + leastFreeBytes(thresholds, options.memoryBytes ?? totalmem()),
+    devices: new NodeDevices(options.resources ?? new Map()),
+    pidsLimit: options.podPidsLimit,
+    agentVersion: `v${options.version ?? '0.1.0'}`,
+    machineId,
+    bootId: randomUUID(),
+  };
   const agent = new Agent({
     system,
     runtime,
     log,
     watchdog: new DockerWatchdog({ nodeName, dataDir: resolve(options.dataDir), runtime: docker }),
     leaseClock: suspendCountingClock(),
+    cgroups: new PodCgroups({
+      nodeName,
+      runtime: docker,
+      log,
+      pidsLimit: options.podPidsLimit,
+      ofNode: (info) => nodeLimits(nodeAmounts(flags, info), thresholds),
+    }),
     files: new PodFiles({ dataDir: resolve(options.dataDir), runtime, clock: system.clock, log }),
     connect: (handlers) => {
       // A connection that was dead for the session is dead for tunnels too, and they would find out later.
@@ -156,20 +182,7 @@ async function begin(
       return connect(handlers);
     },
     state: fileStateStore(join(options.dataDir, 'state.json'), log),
-    flags: {
-      nodeName,
-      nodeIP: options.nodeIP ?? outwardAddress(),
-      maxPods: options.maxPods ?? DEFAULT_MAX_PODS,
-      cpuMillis: options.cpuMillis,
-      memoryBytes: options.memoryBytes,
-      reservedCpuMillis: options.reservedCpuMillis ?? 0,
-      reservedMemoryBytes: options.reservedMemoryBytes ?? CHECK_RESERVED_MEMORY,
-      devices: new NodeDevices(options.resources ?? new Map()),
-      pidsLimit: options.podPidsLimit,
-      agentVersion: `v${options.version ?? '0.1.0'}`,
-      machineId,
-      bootId: randomUUID(),
-    },
+    flags,
     labels: options.labels ?? {},
     taints: options.taints ?? [],
     fallback: { cpus: cpus().length, memoryBytes: totalmem(), kernelVersion: kernelRelease(), architecture: arch() },
@@ -210,6 +223,8 @@ async function begin(
         .leave(REMOVED_GRACE_SECONDS, REMOVED_MS)
         .then(() => store.forget())
         .catch((error: unknown) => log.error({ err: error }, 'the certificate could not be thrown away'))
+        .then(async () => removeNodeCgroups(await docker.info(), nodeName))
+        .catch((error: unknown) => log.warn({ err: error }, 'cgroups of this node are left behind'))
         .finally(() => ended.resolve(EXIT.refused));
     },
   });

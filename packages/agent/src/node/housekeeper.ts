@@ -45,6 +45,8 @@ export interface HousekeeperOptions {
   readonly event: (type: 'Normal' | 'Warning', reason: string, message: string) => void;
   /** What is kept in the state file changed. */
   readonly changed: () => void;
+  /** Removes what earlier pods have left on the host; never rejects. */
+  readonly tidy?: (() => Promise<void>) | undefined;
   /** Bytes that a folder takes on the disk; for tests. */
   readonly measure?: (folder: string) => Promise<number | undefined>;
 }
@@ -82,6 +84,7 @@ export class Housekeeper {
   /** One round. Rejects with RuntimeError. */
   async look(): Promise<void> {
     const { options } = this;
+    if (options.tidy !== undefined) await options.tidy();
     this.noteUsed();
     const reading = options.readHost();
     let found = this.measure(reading);

@@ -1,4 +1,6 @@
 // What an agent does for its node as a whole, put together: the housekeeper, and the memory of which images were pulled.
+
+import type { PodCgroups } from '../cgroups/pod-cgroups.js';
 import { DEFAULT_IMAGE_GC, type ImageGcSettings, PulledImages } from '../images/image-gc.js';
 import type { PodEventSink } from '../pods/pod-events.js';
 import { Housekeeper, type HousekeeperOptions, type KeptHouse } from './housekeeper.js';
@@ -21,6 +23,7 @@ export interface NodeCareOptions extends Pick<HousekeeperOptions, 'runtime' | 'l
   readonly node: NodeState;
   readonly pods: () => Iterable<KeptHouse>;
   readonly event: PodEventSink;
+  readonly cgroups: Pick<PodCgroups, 'sweep'> | undefined;
 }
 
 /** Events about the node itself name no pod. */
@@ -30,7 +33,7 @@ export class NodeCare {
   readonly pulled = new PulledImages();
   private readonly housekeeper: Housekeeper;
 
-  constructor({ settings, node, event, ...options }: NodeCareOptions) {
+  constructor({ settings, node, event, cgroups, ...options }: NodeCareOptions) {
     this.housekeeper = new Housekeeper({
       ...options,
       settings: settings.pressure ?? DEFAULT_PRESSURE,
@@ -38,6 +41,7 @@ export class NodeCare {
       pulled: this.pulled,
       event: (type, reason, message) => event({ pod: NODE, fieldPath: '', type, reason, message }),
       readHost: () => node.read(),
+      tidy: () => cgroups?.sweep(() => [...[...options.pods()].map(({ ref }) => ref.uid), ...options.cache.podUids()]) ?? Promise.resolve(),
       report: (reading, pressures) => node.noteHost(reading, new Set(pressures.keys())),
     });
   }

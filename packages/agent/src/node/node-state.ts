@@ -2,6 +2,7 @@
 // times. The status itself is computed in node-status.ts.
 import type { NodeStatus } from '@podplane/api/gen/podplane/core/v1/node';
 import type { Clock } from '@podplane/api/system';
+import type { PodCgroups } from '../cgroups/pod-cgroups.js';
 import type { Log } from '../log.js';
 import type { NodeFacts } from '../pods/worker-types.js';
 import type { EngineInfo } from '../runtime/types.js';
@@ -16,6 +17,8 @@ export interface NodeStateOptions {
   readonly fallback: HostFallback;
   readonly labels: Readonly<Record<string, string>>;
   readonly readHost: (engineFolder: string | undefined) => HostReading;
+  /** undefined: pods have no cgroups of their own here, and nobody is told. */
+  readonly cgroups?: Pick<PodCgroups, 'state' | 'engineUp' | 'onChange' | 'memory'> | undefined;
   /** The status changed. */
   readonly report: (status: NodeStatus) => void;
 }
@@ -30,6 +33,7 @@ export class NodeState {
   constructor(private readonly options: NodeStateOptions) {
     this.reading = this.read();
     this.status = this.compute(undefined);
+    options.cgroups?.onChange(() => this.update());
   }
 
   /** The Docker network while the engine answers and the node is prepared. */
@@ -60,6 +64,7 @@ export class NodeState {
     if (this.engine.state === 'down') this.options.log.info({ version: info.version }, 'container engine reached');
     this.engine = { state: 'up', info, networkReady: network !== undefined };
     this.dockerNetwork = network;
+    if (network !== undefined) this.options.cgroups?.engineUp(info);
     this.update();
   }
 
@@ -72,7 +77,8 @@ export class NodeState {
 
   /** What the host is like now. */
   read(): HostReading {
-    return this.options.readHost(this.engine.info?.rootDir);
+    const { readHost, cgroups } = this.options;
+    return { ...readHost(this.engine.info?.rootDir), podsMemory: cgroups?.memory() };
   }
 
   /** What the host is like, and what it is short of. */
@@ -90,6 +96,7 @@ export class NodeState {
       engine: this.engine,
       reading: this.reading,
       pressures: this.pressures,
+      cgroups: this.options.cgroups?.state,
       previous,
       now: clock.now(),
     });

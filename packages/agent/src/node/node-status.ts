@@ -1,6 +1,9 @@
 // The status of the node as Kubernetes reports it: capacity, conditions, addresses, versions. Pure. Where the numbers come from is
 // pressure.ts and the container engine.
 import type { NodeCondition, NodeStatus } from '@podplane/api/gen/podplane/core/v1/node';
+import { nodeCgroup } from '../cgroups/layout.js';
+import type { NodeAmounts } from '../cgroups/limits.js';
+import type { CgroupState } from '../cgroups/pod-cgroups.js';
 import type { EngineInfo } from '../runtime/types.js';
 import { rfc3339 } from '../time.js';
 import type { NodeDevices } from './devices.js';
@@ -19,7 +22,7 @@ export interface NodeFlags {
   readonly reservedMemoryBytes: number;
   /** Extended resources, with the devices behind them. */
   readonly devices?: NodeDevices | undefined;
-  /** Processes that each container may have; undefined: any number. */
+  /** Processes that each pod may have (each container, where pods have no cgroups); undefined: any number. */
   readonly pidsLimit?: number | undefined;
   readonly agentVersion: string;
   readonly machineId: string;
@@ -56,6 +59,13 @@ function cores(millis: number): string {
   return millis % 1000 === 0 ? String(millis / 1000) : `${millis}m`;
 }
 
+/** What the node has, and what of it is not for pods. */
+export function nodeAmounts(flags: NodeFlags, info: Pick<EngineInfo, 'cpus' | 'memoryBytes'>): NodeAmounts {
+  const { reservedCpuMillis, reservedMemoryBytes } = flags;
+  const cpuMillis = flags.cpuMillis ?? info.cpus * 1000;
+  return { cpuMillis, memoryBytes: flags.memoryBytes ?? info.memoryBytes, reservedCpuMillis, reservedMemoryBytes };
+}
+
 export interface NodeStatusInput {
   readonly flags: NodeFlags;
   readonly engine: EngineState;
@@ -63,6 +73,8 @@ export interface NodeStatusInput {
   readonly reading: HostReading;
   /** What the node is short of. */
   readonly pressures: ReadonlySet<PressureType>;
+  /** Whether pods have cgroups of their own; undefined, or unknown: nothing is said. */
+  readonly cgroups?: CgroupState | undefined;
   readonly previous: NodeStatus | undefined;
   /** ms since 1970 */
   readonly now: number;
@@ -71,8 +83,10 @@ export interface NodeStatusInput {
 export function nodeStatus(input: NodeStatusInput): NodeStatus {
   const { flags, engine, fallback, reading } = input;
   const { info } = engine;
-  const cpuMillis = flags.cpuMillis ?? (info?.cpus || fallback.cpus) * 1000;
-  const memoryBytes = flags.memoryBytes ?? (info?.memoryBytes || fallback.memoryBytes);
+  const { cpuMillis, memoryBytes } = nodeAmounts(flags, {
+    cpus: info?.cpus || fallback.cpus,
+    memoryBytes: info?.memoryBytes || fallback.memoryBytes,
+  });
   const disk = reading.imageDisk?.totalBytes ?? reading.disk?.totalBytes;
   const diskCapacity = disk === undefined ? {} : { 'ephemeral-storage': kibi(disk) };
   const diskAllocatable = disk === undefined ? {} : { 'ephemeral-storage': kibi(disk * 0.9) };
@@ -124,6 +138,7 @@ function conditions(input: NodeStatusInput): NodeCondition[] {
     pids === true
       ? ['PIDPressure', true, 'AgentHasInsufficientPID', 'agent has insufficient PID available']
       : ['PIDPressure', false, 'AgentHasSufficientPID', 'agent has sufficient PID available'],
+    ...podCgroups(input.cgroups),
     ['Ready', ...ready(input.engine)],
   ];
   return list.map(([type, holds, reason, message]) => {
@@ -132,6 +147,19 @@ function conditions(input: NodeStatusInput): NodeCondition[] {
     const since = before?.status === status ? before.lastTransitionTime : undefined;
     return { type, status, reason, message, lastHeartbeatTime: rfc3339(now), lastTransitionTime: since ?? rfc3339(now) };
   });
+}
+
+/** No condition of Kubernetes': there the kubelet does not start where it cannot make them. */
+function podCgroups(state: CgroupState | undefined): readonly (readonly [string, boolean, string, string])[] {
+  switch (state?.kind) {
+    case undefined:
+    case 'unknown':
+      return [];
+    case 'on':
+      return [['PodCgroups', true, 'PodCgroupsEnforced', `pods have cgroups of their own below ${nodeCgroup(state.layout).parent}`]];
+    case 'off':
+      return [['PodCgroups', false, 'PodCgroupsUnavailable', `limits hold for containers, not for pods as a whole: ${state.why}`]];
+  }
 }
 
 function ready(engine: EngineState): readonly [boolean, string, string] {

@@ -12,6 +12,8 @@ export interface DiskReading {
 export interface HostReading {
   readonly memoryTotalBytes: number | undefined;
   readonly memoryAvailableBytes: number | undefined;
+  /** All pods of the node together, where their cgroup has a limit. */
+  readonly podsMemory?: { readonly limitBytes: number; readonly usedBytes: number } | undefined;
   /** Where the agent's own files are (the kubelet's nodefs). */
   readonly disk: DiskReading | undefined;
   /** Where the engine keeps images, containers and volumes (imagefs). Often the same disk. */

@@ -23,6 +23,20 @@ describe('thresholds', () => {
     expect(short({ disk: { ...disk, availableBytes: 0 }, memoryAvailableBytes: 0 })).toEqual(['memory.available', 'nodefs.available']);
   });
 
+  it('memory: also what the pods together may still take of what the node has for them', () => {
+    const left = (usedBytes: number): object[] =>
+      shortages(defaults, { ...quiet, podsMemory: { limitBytes: GIB, usedBytes } }).map(({ left, least }) => ({ left, least }));
+    expect(left(GIB - 100 * MIB)).toEqual([]);
+    expect(left(GIB - 99 * MIB)).toEqual([{ left: 99 * MIB, least: 100 * MIB }]);
+    expect(left(GIB + 1)).toEqual([{ left: 0, least: 100 * MIB }]);
+    const share = parseThresholds('memory.available<10%');
+    const reading = { ...quiet, podsMemory: { limitBytes: 1000, usedBytes: 901 } };
+    expect(shortages(share, reading)).toEqual([{ threshold: share[0], left: 99, least: 100 }]);
+    expect(shortages([], reading)).toEqual([]);
+    // Both at once.
+    expect(shortages(defaults, { ...reading, memoryAvailableBytes: 5 }).map((one) => one.left)).toEqual([5, 99]);
+  });
+
   it('what a host does not tell is no shortage', () => {
     expect(shortages(defaults, NO_READING)).toEqual([]);
     expect(short({ imageDisk: undefined, disk: { ...disk, inodesTotal: 0, inodesFree: 0 } })).toEqual([]);

@@ -101,14 +101,22 @@ export interface Shortage {
   readonly least: number;
 }
 
+/** What pods may still take of the memory that the node has for them: the kubelet's allocatableMemory.available. Its threshold is that of memory.available. */
+function podsLeft({ podsMemory }: HostReading): ReturnType<typeof signalOf> {
+  return podsMemory && { left: Math.max(0, podsMemory.limitBytes - podsMemory.usedBytes), all: podsMemory.limitBytes };
+}
+
 /** In the order in which the kubelet acts on them: memory first. */
 export function shortages(thresholds: readonly Threshold[], reading: HostReading): readonly Shortage[] {
   return SIGNALS.flatMap((signal) => {
     const threshold = thresholds.find((one) => one.signal === signal);
-    const found = threshold === undefined ? undefined : signalOf(signal, reading);
-    if (threshold === undefined || found === undefined) return [];
-    const least = 'amount' in threshold.least ? threshold.least.amount : threshold.least.share * found.all;
-    return found.left < least ? [{ threshold, left: found.left, least }] : [];
+    if (threshold === undefined) return [];
+    const readings = [signalOf(signal, reading), signal === 'memory.available' ? podsLeft(reading) : undefined];
+    return readings.flatMap((found) => {
+      if (found === undefined) return [];
+      const least = 'amount' in threshold.least ? threshold.least.amount : threshold.least.share * found.all;
+      return found.left < least ? [{ threshold, left: found.left, least }] : [];
+    });
   });
 }
 

@@ -1,7 +1,7 @@
 import { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import { describe, expect, it } from 'vitest';
 import { LABEL_DEVICES } from '../node/devices.js';
-import { LABEL_ATTEMPT, LABEL_CONTAINER, LABEL_NODE, LABEL_POD_UID } from '../runtime/types.js';
+import { LABEL_ATTEMPT, LABEL_CGROUP_PARENT, LABEL_CONTAINER, LABEL_NODE, LABEL_POD_UID } from '../runtime/types.js';
 import { containerHash } from './container-hash.js';
 import { containerSpec, oomScoreAdj, pauseSpec, podVolumes } from './container-spec.js';
 import { LABEL_POD_IP, LABEL_SANDBOX } from './planner/types.js';
@@ -13,7 +13,7 @@ function podOf(spec: object): Pod {
   return Pod.fromJSON({ metadata: { name: 'web', namespace: 'prod', uid: UID }, spec: { containers: [], ...spec } });
 }
 
-function specOf(container: object, spec: object = {}): ReturnType<typeof containerSpec> {
+function specOf(container: object, spec: object = {}, more: object = {}): ReturnType<typeof containerSpec> {
   const pod = podOf({ containers: [{ name: 'c', image: 'i:1', ...container }], ...spec });
   const first = pod.spec?.containers[0];
   if (first === undefined) throw new Error('unreachable');
@@ -26,6 +26,7 @@ function specOf(container: object, spec: object = {}): ReturnType<typeof contain
     nodeName: 'n1',
     allocatable: {},
     memoryCapacityBytes: 1024 ** 3,
+    ...more,
   });
 }
 
@@ -66,6 +67,20 @@ describe('containerSpec', () => {
     expect(oomScoreAdj('BestEffort', undefined, 1)).toBe(1000);
     expect(oomScoreAdj('Burstable', '0', 1024)).toBe(999);
     expect(oomScoreAdj('Burstable', '1Ti', 1024)).toBe(3);
+  });
+
+  it("the number of processes is the pod's where it has a cgroup, else that of each container", () => {
+    const of = (more: object): object => specOf({}, {}, { pidsLimit: 100, ...more });
+    expect(of({})).toMatchObject({ spec: { cgroupParent: undefined, resources: { pidsLimit: 100 } } });
+    expect(of({ cgroupParent: '/podplane/n1/podu' })).toMatchObject({
+      spec: { cgroupParent: '/podplane/n1/podu', resources: { pidsLimit: undefined } },
+    });
+    expect(pauseSpec(podOf({}), 'n1', 0, 'net', '10.0.0.2', { hostname: 'web', cgroupParent: '/podplane/n1/podu' })).toMatchObject({
+      cgroupParent: '/podplane/n1/podu',
+      labels: { [LABEL_CGROUP_PARENT]: '/podplane/n1/podu' },
+    });
+    // An image cannot say that it lives in one.
+    expect(pauseSpec(podOf({}), 'n1', 0, 'net', '10.0.0.2').labels[LABEL_CGROUP_PARENT]).toBe('');
   });
 
   it('mounts volumes by their names in the engine, and refuses what it cannot make', () => {

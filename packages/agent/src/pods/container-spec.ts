@@ -29,7 +29,9 @@ export type SpecResult =
 
 export interface SpecContext extends EnvContext {
   readonly memoryCapacityBytes: number;
-  /** Processes that each container may have. */
+  /** The pod's own cgroup, which holds its limits. */
+  readonly cgroupParent?: string | undefined;
+  /** Processes that each container may have, where the pod has no cgroup. */
   readonly pidsLimit?: number | undefined;
   /** The user that the image names; needed only where needsImageUser (security.ts) says so. */
   readonly imageUser?: string | undefined;
@@ -37,14 +39,20 @@ export interface SpecContext extends EnvContext {
   readonly messageFile?: string | undefined;
 }
 
-/** hostname: what the pod's containers are called (pod-names.ts). dns: where the engine shall not give it the node's. */
+/** hostname: what the pod's containers are called (pod-names.ts). dns: where the engine shall not give it the node's. cgroupParent: the pod's own. */
 export function pauseSpec(
   pod: Pod,
   nodeName: string,
   attempt: number,
   network: string,
   ip: string,
-  { hostname, dns }: { readonly hostname: string; readonly dns?: PauseSpec['dns'] } = { hostname: podHostname(pod) },
+  {
+    hostname,
+    dns,
+    cgroupParent,
+  }: { readonly hostname: string; readonly dns?: PauseSpec['dns']; readonly cgroupParent?: string | undefined } = {
+    hostname: podHostname(pod),
+  },
 ): PauseSpec {
   const ref = podRef(pod);
   const hostNetwork = pod.spec?.hostNetwork === true;
@@ -64,7 +72,7 @@ export function pauseSpec(
   );
   return {
     name: containerName(ref, 'POD', attempt),
-    labels: pauseLabels(pod, nodeName, attempt, ip),
+    labels: pauseLabels(pod, nodeName, attempt, ip, cgroupParent),
     hostname,
     network,
     ip,
@@ -75,6 +83,7 @@ export function pauseSpec(
     hosts: [...own, ...hostAliases(pod)],
     // The pause program opens them to every user, as Kubernetes does; and one in memory lives as long as it is mounted somewhere.
     mounts: podVolumes(pod).map((volume) => ({ type: 'volume', source: volume.name, target: `/volumes/${volume.name}`, readOnly: false })),
+    cgroupParent,
     volumeGroup: pod.spec?.securityContext?.fsGroup,
     sysctls: Object.fromEntries((pod.spec?.securityContext?.sysctls ?? []).map((sysctl) => [sysctl.name, sysctl.value])),
   };
@@ -119,6 +128,7 @@ export function containerSpec(container: Container, attempt: number, sandboxId: 
       security: security.security,
       processes: processesOf(pod, sandboxId),
       hostIPC: pod.spec?.hostIPC === true,
+      cgroupParent: context.cgroupParent,
       execProbes: [container.livenessProbe, container.readinessProbe, container.startupProbe].some((probe) => probe?.exec !== undefined),
     },
   };
@@ -158,7 +168,7 @@ export function podVolumes(pod: Pod): readonly VolumeSpec[] {
   }));
 }
 
-function containerResources(pod: Pod, container: Container, { memoryCapacityBytes, pidsLimit }: SpecContext): Resources {
+function containerResources(pod: Pod, container: Container, { memoryCapacityBytes, pidsLimit, cgroupParent }: SpecContext): Resources {
   const limits = container.resources?.limits ?? {};
   const requests = container.resources?.requests ?? {};
   const cpuRequest = requests.cpu ?? limits.cpu;
@@ -166,7 +176,7 @@ function containerResources(pod: Pod, container: Container, { memoryCapacityByte
     cpuLimitMillis: positive(limits.cpu, milliValue),
     cpuRequestMillis: positive(cpuRequest, milliValue),
     memoryLimitBytes: positive(limits.memory, wholeValue),
-    pidsLimit,
+    pidsLimit: cgroupParent === undefined ? pidsLimit : undefined,
     oomScoreAdj: oomScoreAdj(
       pod.spec === undefined ? 'BestEffort' : qosClass(pod.spec),
       requests.memory ?? limits.memory,

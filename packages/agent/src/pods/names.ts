@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import {
   LABEL_ATTEMPT,
+  LABEL_CGROUP_PARENT,
   LABEL_CONTAINER,
   LABEL_NODE,
   LABEL_POD_NAME,
@@ -56,12 +57,20 @@ function graceSeconds(pod: Pod): string {
   return String(pod.spec?.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS);
 }
 
-export function pauseLabels(pod: Pod, nodeName: string, attempt: number, ip: string): Record<string, string> {
+export function pauseLabels(
+  pod: Pod,
+  nodeName: string,
+  attempt: number,
+  ip: string,
+  cgroupParent: string | undefined,
+): Record<string, string> {
   return {
     ...podLabels(podRef(pod), nodeName),
     [LABEL_CONTAINER]: PAUSE_CONTAINER,
     [LABEL_ATTEMPT]: String(attempt),
     [LABEL_POD_IP]: ip,
+    // Said in any case: what is not said here an image could say in its own labels.
+    [LABEL_CGROUP_PARENT]: cgroupParent ?? '',
     [LABEL_GRACE]: graceSeconds(pod),
   };
 }

@@ -3,7 +3,7 @@
 
 import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import type { RuntimeError } from '../runtime/errors.js';
-import { type ContainerInfo, LABEL_POD_UID } from '../runtime/types.js';
+import { type ContainerInfo, LABEL_CGROUP_PARENT, LABEL_POD_UID } from '../runtime/types.js';
 import { nodeResolver } from '../volumes/etc-files.js';
 import { pauseSpec, podVolumes } from './container-spec.js';
 import { isEngineDown, toRuntimeError } from './errors.js';
@@ -110,6 +110,7 @@ export async function removeVolumes(context: StepContext): Promise<number> {
       }
     }),
   );
+  if (host.cgroups !== undefined) await host.cgroups.remove(context.ref.uid);
   await host.files?.remove(context.ref.uid);
   host.messages?.remove(context.ref.uid);
   host.addresses.release(context.ref.uid);
@@ -130,7 +131,8 @@ export async function createSandbox(attempt: number, context: StepContext): Prom
   }
   const dns = podResolver(pod, nodeResolver);
   for (const problem of dns?.problems ?? []) warn(context, 'DNSConfigForming', problem);
-  const spec = pauseSpec(pod, host.nodeName, attempt, network, ip, { hostname: named.hostname, dns: dns?.resolver });
+  const cgroupParent = host.cgroups === undefined ? undefined : await host.cgroups.parentOf(pod);
+  const spec = pauseSpec(pod, host.nodeName, attempt, network, ip, { hostname: named.hostname, dns: dns?.resolver, cgroupParent });
   try {
     const id = await host.runtime.createPause(spec);
     context.memory = { ...context.memory, sandbox: { ...context.memory.sandbox, attempt, pid: 0 } };
@@ -159,8 +161,10 @@ export async function createSandbox(attempt: number, context: StepContext): Prom
 }
 
 export async function startSandbox(id: string, context: StepContext): Promise<number> {
-  const { host } = context;
+  const { host, pod } = context;
   try {
+    // Each time: after a restart of the host the engine would make it anew without limits.
+    if (pod !== undefined && host.cgroups !== undefined && host.cache.get(id)?.labels[LABEL_CGROUP_PARENT]) await host.cgroups.prepare(pod);
     await host.runtime.start(id);
   } catch (thrown) {
     const error = toRuntimeError(thrown);

@@ -4,7 +4,7 @@
 import type { Container } from '@podplane/api/gen/podplane/core/v1/container';
 import { pullPolicyFor } from '@podplane/api/kinds/pod-spec/defaults';
 import type { RuntimeError } from '../runtime/errors.js';
-import type { ContainerInfo, ContainerSpec } from '../runtime/types.js';
+import { type ContainerInfo, type ContainerSpec, LABEL_CGROUP_PARENT } from '../runtime/types.js';
 import { completeSpec } from './complete-spec.js';
 import { containerSpec } from './container-spec.js';
 import { isEngineDown, toRuntimeError } from './errors.js';
@@ -78,7 +78,9 @@ async function createContainer(step: StepOf<'create-container'>, context: StepCo
   const imageUser = needsImageUser(pod, container) ? ((await host.runtime.imagePresent(container.image ?? ''))?.user ?? '') : '';
   const messageFile = prepareMessage(container, step.attempt, context);
   const { memoryCapacityBytes, pidsLimit } = host.facts();
-  const about = { ...envContext(context, pod), memoryCapacityBytes, pidsLimit, imageUser, messageFile };
+  // All containers of a sandbox live where it does, whatever the agent could do when it was made.
+  const cgroupParent = host.cache.get(step.sandboxId)?.labels[LABEL_CGROUP_PARENT] || undefined;
+  const about = { ...envContext(context, pod), memoryCapacityBytes, pidsLimit, cgroupParent, imageUser, messageFile };
   const made = containerSpec(container, step.attempt, step.sandboxId, about);
   if (!made.ok) {
     createFailed(context, step.container, 'CreateContainerConfigError', made.message, undefined);

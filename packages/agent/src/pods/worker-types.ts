@@ -2,6 +2,7 @@
 import type { Container } from '@podplane/api/gen/podplane/core/v1/container';
 import type { Pod, PodStatus } from '@podplane/api/gen/podplane/core/v1/pod';
 import type { System } from '@podplane/api/system';
+import type { PodCgroups } from '../cgroups/pod-cgroups.js';
 import type { Fence } from '../fencing/fence.js';
 import type { FenceKeeper } from '../fencing/keeper.js';
 import type { Log } from '../log.js';
@@ -29,7 +30,7 @@ export interface NodeFacts {
   readonly security: readonly string[] | undefined;
   /** Extended resources that this node offers. */
   readonly devices: NodeDevices | undefined;
-  /** Processes that each container may have. */
+  /** Processes that each container may have, where pods have no cgroups. */
   readonly pidsLimit: number | undefined;
   /** What the node is short of. */
   readonly pressures: ReadonlySet<PressureType>;
@@ -46,6 +47,8 @@ export interface WorkerHost {
   /** undefined: this agent keeps no files, and runs no pods with volumes other than emptyDir. */
   readonly files: VolumeFiles | undefined;
   readonly volumes: { readonly tokens: Pick<PodTokens, 'find'> };
+  /** undefined: pods have no cgroups of their own here. */
+  readonly cgroups: Pick<PodCgroups, 'parentOf' | 'prepare' | 'remove'> | undefined;
   readonly pulls: ImagePulls;
   readonly probes: ProbeExecutor;
   readonly fence: Pick<FenceKeeper, 'fence' | 'guard' | 'adopt'>;

@@ -21,6 +21,8 @@ export const LABEL_SPEC_HASH = 'podplane.dev/spec-hash';
 export const LABEL_ATTEMPT = 'podplane.dev/attempt';
 /** On app containers: the image by its registry's digest (name@sha256:...), or its id where it came from no registry. */
 export const LABEL_IMAGE_REF = 'podplane.dev/image-ref';
+/** On the pause container: the cgroup that all containers of the pod are made below. Missing: none of its own. */
+export const LABEL_CGROUP_PARENT = 'podplane.dev/cgroup-parent';
 export const PAUSE_CONTAINER = 'POD';
 /** Where containers with exec probes have the program that runs them. */
 export const PROBE_RUNNER = '/dev/.podplane/run';
@@ -127,6 +129,7 @@ export interface PauseSpec {
   }[];
   readonly hosts: readonly { readonly ip: string; readonly names: readonly string[] }[];
   readonly sysctls: Readonly<Record<string, string>>;
+  /** undefined: the engine's own. */
   readonly cgroupParent?: string | undefined;
   /**
    * The pod's volumes, anywhere. Mounted here they become writable for everybody before an app container starts, and those in memory,

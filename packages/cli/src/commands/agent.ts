@@ -6,7 +6,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { CliError, usage } from '../exit-codes.js';
 import { goOnWithoutReaders, type Io, takesTimeToEnd } from '../io.js';
 import { noteAgentProcess, shutDownAgent } from '../local/agent-process.js';
-import { type CareFlags, careOf, careOptions } from '../local/care-flags.js';
+import { type CareFlags, careOf, careOptions, type Reserved, reservedOption } from '../local/care-flags.js';
 import { sayReady } from '../local/children.js';
 import { engineSocket } from '../local/engine.js';
 import { noteAgent, parseLabels, readNodeFile, writeNodeFile } from '../local/node-file.js';
@@ -32,6 +32,7 @@ interface AgentCommandOptions extends CareFlags {
   readonly shutdownGracePeriodCriticalPods: number;
   readonly resource: NodeResources;
   readonly podPidsLimit?: number;
+  readonly systemReserved?: Reserved;
 }
 
 function addResource(text: string, before: NodeResources): NodeResources {
@@ -66,7 +67,8 @@ export function registerAgent(program: Command, io: Io): void {
       addResource,
       new Map(),
     )
-    .option('--pod-pids-limit <number>', 'processes that each container may have', parsePids)
+    .option('--pod-pids-limit <number>', 'processes that each pod may have', parsePids)
+    .option('--system-reserved <amounts>', 'what pods do not get of the machine: cpu=500m,memory=1Gi', reservedOption)
     .option('--shutdown', 'tell the agent that runs with this --data that its host shuts down: it ends its pods in order, then itself')
     .option('--shutdown-grace-period <duration>', 'how long all pods may take to end when the host shuts down', durationOption, 30_000)
     .option(
@@ -113,6 +115,7 @@ export function registerAgent(program: Command, io: Io): void {
         ...(options.nodeIp === undefined ? {} : { nodeIP: options.nodeIp }),
         resources: options.resource,
         podPidsLimit: options.podPidsLimit,
+        systemReserved: options.systemReserved,
       });
     });
   careOptions(agent);

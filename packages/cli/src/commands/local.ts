@@ -60,6 +60,7 @@ export function registerLocal(program: Command, { io }: Session): void {
       const removeNode = async (name: string, machineId: string | undefined): Promise<boolean> => {
         const { DockerRuntime } = await import('@podplane/agent/runtime/docker/docker-runtime');
         const { isRuntimeError } = await import('@podplane/agent/runtime/errors');
+        const { removeNodeCgroups } = await import('@podplane/agent/cgroups/clean-up');
         const runtime = new DockerRuntime(io.system, {
           socketPath: engineSocket(io.env),
           ...(machineId === undefined ? {} : { machineId }),
@@ -67,6 +68,7 @@ export function registerLocal(program: Command, { io }: Session): void {
         try {
           await runtime.removeNode(name);
           await runtime.removeClaimedVolumes(name);
+          await removeNodeCgroups(await runtime.info(), name);
           return true;
         } catch (error) {
           if (isRuntimeError(error, 'name-taken')) return false;

@@ -1,7 +1,8 @@
-// The flags of `podplane agent` about what the node does when it runs short: named and meant as the kubelet's.
+// The flags of `podplane agent` about what pods get of the node, and what it does when it runs short: named and meant as the kubelet's.
 import { DEFAULT_IMAGE_GC } from '@podplane/agent/images/image-gc';
 import type { CareSettings } from '@podplane/agent/node/node-care';
 import { DEFAULT_EVICTION_HARD, DEFAULT_TRANSITION_MS, parseThresholds, type Threshold } from '@podplane/agent/node/thresholds';
+import { milliValue, tryParseQuantity, wholeValue } from '@podplane/api/quantity';
 import { type Command, InvalidArgumentError } from 'commander';
 import { durationOption } from '../time.js';
 
@@ -43,6 +44,26 @@ export function careOf(flags: CareFlags): CareSettings {
     },
     imageGc: { highPercent, lowPercent, minAgeMs: flags.minimumImageTtlDuration ?? DEFAULT_IMAGE_GC.minAgeMs },
   };
+}
+
+export interface Reserved {
+  readonly cpuMillis: number;
+  readonly memoryBytes: number;
+}
+
+/** "cpu=500m,memory=1Gi", either of them or both, as the kubelet's --system-reserved. */
+export function reservedOption(text: string): Reserved {
+  const found = new Map<string, number>();
+  for (const part of text.split(',')) {
+    const [name = '', value = '', more] = part.split('=').map((one) => one.trim());
+    if ((name !== 'cpu' && name !== 'memory') || more !== undefined)
+      throw new InvalidArgumentError(`"${part}": it must be cpu=AMOUNT or memory=AMOUNT, as in cpu=500m,memory=1Gi.`);
+    if (found.has(name)) throw new InvalidArgumentError(`${name} is given twice.`);
+    const quantity = tryParseQuantity(value);
+    if (quantity === undefined || quantity.nano < 0n) throw new InvalidArgumentError(`"${part}": "${value}" is no amount.`);
+    found.set(name, name === 'cpu' ? milliValue(value) : wholeValue(value));
+  }
+  return { cpuMillis: found.get('cpu') ?? 0, memoryBytes: found.get('memory') ?? 0 };
 }
 
 function thresholdsOption(text: string): readonly Threshold[] {

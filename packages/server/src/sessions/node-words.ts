@@ -3,7 +3,7 @@
 import type { NodeCondition } from '@podplane/api/gen/podplane/core/v1/node';
 
 /** Conditions of which the agent alone knows. All others (Drained, what programs watch over nodes for) come through the API. */
-const AGENT_CONDITIONS = new Set(['Ready', 'MemoryPressure', 'DiskPressure', 'PIDPressure', 'NetworkUnavailable']);
+const AGENT_CONDITIONS = new Set(['Ready', 'MemoryPressure', 'DiskPressure', 'PIDPressure', 'NetworkUnavailable', 'PodCgroups']);
 
 const HOSTNAME = 'kubernetes.io/hostname';
 /** Of Kubernetes' own labels those that a kubelet may give its node, as its admission plugin NodeRestriction has them. */

@@ -130,6 +130,14 @@ export function oomProbeOptions(nodeName: string): CreateContainer {
   };
 }
 
+/** Does nothing, below this cgroup. */
+export function cgroupProbeOptions(parent: string): CreateContainer {
+  return {
+    Image: PAUSE_IMAGE,
+    HostConfig: { NetworkMode: 'none', RestartPolicy: NO_RESTART, LogConfig: { Type: 'none', Config: {} }, CgroupParent: parent },
+  };
+}
+
 /** Can be made only where the path exists for the engine. Is never started. */
 export function pathProbeOptions(path: string): CreateContainer {
   const mount = { Type: 'bind', Source: path, Target: '/probe', ReadOnly: true } as const;

@@ -2,13 +2,14 @@
 import { readTar } from '../../images/tar-read.js';
 import { isRuntimeError, RuntimeError } from '../errors.js';
 import { type ContainerHint, type ContainerInfo, type ContainerSpec, type ContainerState, LABEL_NODE, type PauseSpec } from '../types.js';
-import { appOptions, oomProbeOptions, pathProbeOptions, pauseOptions, readImageOptions } from './container-specs.js';
+import { appOptions, cgroupProbeOptions, oomProbeOptions, pathProbeOptions, pauseOptions, readImageOptions } from './container-specs.js';
 import type { Engine } from './engine.js';
 import type { ContainerInspect, CreateContainer } from './engine-api.js';
 import { toRuntimeError } from './engine-errors.js';
 import { EngineAnswer } from './engine-http.js';
 import { CallRank } from './engine-limit.js';
 import { presentImage } from './images.js';
+import { oomVerdict } from './oom-victims.js';
 import { RunnerVolume } from './runner-volume.js';
 
 // Inspects are cheap (4 ms, mostly waiting): more at once than starts.
@@ -21,6 +22,8 @@ const REMEMBERED_IMAGES = 50;
 
 const short = (id: string): string => id.slice(0, 12);
 const path = (id: string): string => `/containers/${encodeURIComponent(id)}`;
+/** One a node, so that what an agent left is found again. */
+export const cgroupProbeName = (nodeName: string): string => `podplane-cgroup-${nodeName}`;
 const statusOf = (error: unknown): number | undefined => (error instanceof EngineAnswer ? error.statusCode : undefined);
 
 export class Containers {
@@ -29,6 +32,8 @@ export class Containers {
   readonly #newPauses = new Set<string>();
   /** Containers of which an event said that something in them was killed for memory. */
   readonly #sawOom = new Set<string>();
+  /** Ended containers that the engine says it of, and whether the kernel's log knows better. */
+  readonly #sparedOom = new Map<string, boolean>();
   readonly #imageFiles = new Map<string, ReadonlyMap<string, string>>();
   #negativeOomScore: Promise<boolean> | undefined;
 
@@ -98,6 +103,19 @@ export class Containers {
     } catch (error) {
       if (isRuntimeError(error, 'start-failed')) return false;
       throw error;
+    } finally {
+      await this.remove(id);
+    }
+  }
+
+  /** Starts a container below this cgroup for as long as it takes to look at it. Rejects with RuntimeError, or as the look does. */
+  async tryCgroupParent(nodeName: string, parent: string, look: (containerId: string) => Promise<void>): Promise<void> {
+    const name = cgroupProbeName(nodeName);
+    await this.remove(name); // an agent that was killed at this may have left it
+    const id = await this.#create(name, cgroupProbeOptions(parent), CallRank.createApp);
+    try {
+      await this.start(id);
+      await look(id);
     } finally {
       await this.remove(id);
     }
@@ -207,7 +225,19 @@ export class Containers {
 
   async inspect(id: string): Promise<ContainerInfo | undefined> {
     const found = await this.#engine.find<ContainerInspect>(`inspect container ${short(id)}`, { method: 'GET', path: `${path(id)}/json` });
-    return found && containerInfo(found, this.#sawOom.has(found.Id));
+    if (found === undefined) return undefined;
+    const info = containerInfo(found, this.#sawOom.has(found.Id));
+    return info.oomKilled && found.HostConfig?.CgroupParent ? this.#certain(info) : info;
+  }
+
+  /** Below a cgroup that others share, the engine takes each of them for the one that was killed. */
+  #certain(info: ContainerInfo): ContainerInfo {
+    let spared = this.#sparedOom.get(info.id);
+    if (spared === undefined) {
+      spared = oomVerdict(info.id, this.#engine.system.clock.now() - (info.finishedAt ?? 0)) === 'spared';
+      this.#sparedOom.set(info.id, spared);
+    }
+    return spared ? { ...info, oomKilled: false } : info;
   }
 
   async searchPath(id: string): Promise<string | undefined> {
@@ -221,7 +251,10 @@ export class Containers {
    */
   note(hint: ContainerHint): void {
     if (hint.action === 'oom') this.#sawOom.add(hint.containerId);
-    else if (hint.action === 'destroy' || hint.action === 'start') this.#sawOom.delete(hint.containerId);
+    else if (hint.action === 'destroy' || hint.action === 'start') {
+      this.#sawOom.delete(hint.containerId);
+      this.#sparedOom.delete(hint.containerId);
+    }
   }
 
   /** Ids of all containers with the node's label, also ended ones. One call, whatever their number. */

@@ -16,7 +16,7 @@ import type {
 } from '../types.js';
 import { LABEL_NODE, LABEL_VOLUME_NODE } from '../types.js';
 import { type AttachOptions, attachToContainer } from './attach.js';
-import { Containers, inParallel } from './containers.js';
+import { Containers, cgroupProbeName, inParallel } from './containers.js';
 import { Engine, type EngineOptions } from './engine.js';
 import { watchContainers } from './events.js';
 import { type ExecOptions, execInContainer } from './exec.js';
@@ -246,8 +246,14 @@ export class DockerRuntime implements ContainerRuntime {
     return await ensureWatchdog(this.#engine, nodeName, folder, async () => (await this.info()).architecture);
   }
 
+  /** Beyond the contract: for ../../cgroups/pod-cgroups.ts. */
+  tryCgroupParent(nodeName: string, parent: string, look: (containerId: string) => Promise<void>): Promise<void> {
+    return this.#containers.tryCgroupParent(nodeName, parent, look);
+  }
+
   async removeNode(nodeName: string): Promise<void> {
     await this.#checkClaim(nodeName);
+    await this.#containers.remove(cgroupProbeName(nodeName));
     const ids = await this.#containers.ids(nodeName);
     await inParallel(ids, ids.length, (id) => this.#containers.remove(id)); // the limit of engine calls orders them
     const volumes = await listVolumes(this.#engine, `${LABEL_NODE}=${nodeName}`);

@@ -74,6 +74,7 @@ export interface ContainerInspect {
     readonly Env?: readonly string[] | null;
     readonly StopSignal?: string;
   };
+  readonly HostConfig?: { readonly CgroupParent?: string };
   readonly State: {
     readonly Status: string;
     readonly StartedAt: string;

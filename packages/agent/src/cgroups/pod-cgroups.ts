@@ -1,0 +1,255 @@
+// The cgroups of a node's pods: finds out whether this agent can make them at all, makes them with their limits, removes those of pods that are gone.
+// Names are layout.ts, numbers limits.ts, files tree.ts.
+//
+// An agent need not see the cgroups of its engine (another host, a container with the engine's socket only). So once the engine answers, a container
+// is started below the node's cgroup: where it shows up in the folder that was made here, both mean the same. Else limits hold for containers, as
+// they always did, and the node's condition PodCgroups says why.
+import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
+import { type QosClass, qosClass } from '@podplane/api/kinds/pod-spec/qos';
+import type { Log } from '../log.js';
+import { isEngineDown, toRuntimeError } from '../pods/errors.js';
+import { RuntimeError } from '../runtime/errors.js';
+import type { EngineInfo } from '../runtime/types.js';
+import {
+  type CgroupLayout,
+  containerFolder,
+  isPodFolder,
+  layoutOf,
+  nodeCgroup,
+  podCgroup,
+  podFolderName,
+  QOS_CLASSES,
+  qosCgroup,
+} from './layout.js';
+import { type CgroupLimits, classLimits, limitWrites, podLimits } from './limits.js';
+import { CgroupTree } from './tree.js';
+
+export interface PodCgroupsOptions {
+  readonly nodeName: string;
+  readonly runtime: {
+    /** Starts a container with this parent for as long as it takes to look at it. */
+    tryCgroupParent(nodeName: string, parent: string, look: (containerId: string) => Promise<void>): Promise<void>;
+  };
+  readonly log: Log;
+  /** Of all pods of the node together. */
+  readonly ofNode: (info: EngineInfo) => CgroupLimits;
+  /** Processes that a pod may have. */
+  readonly pidsLimit: number | undefined;
+  /** For tests. */
+  readonly tree?: (layout: CgroupLayout) => CgroupTree;
+}
+
+interface On {
+  readonly kind: 'on';
+  readonly layout: CgroupLayout;
+  readonly tree: CgroupTree;
+}
+
+export type CgroupState = { readonly kind: 'unknown' } | On | { readonly kind: 'off'; readonly why: string };
+
+export class PodCgroups {
+  private known: CgroupState = { kind: 'unknown' };
+  private info: EngineInfo | undefined;
+  private proof: Promise<CgroupState> | undefined;
+  private changed: () => void = () => undefined;
+  /** CPU shares of pods by the name of their folder, where the class's are those of its pods together. */
+  private readonly burstable = new Map<string, number>();
+
+  constructor(private readonly options: PodCgroupsOptions) {}
+
+  /** What is known now; it may be about an engine before. */
+  get state(): CgroupState {
+    return this.known;
+  }
+
+  /** Tells whenever the state has changed. */
+  onChange(changed: () => void): void {
+    this.changed = changed;
+  }
+
+  /** The engine answers (again) and the node is prepared: it may be another one by now, or have another driver. */
+  engineUp(info: EngineInfo): void {
+    this.info = info;
+    this.proof = undefined;
+    this.settled().catch((error: unknown) => this.options.log.debug({ err: error }, 'cgroups of pods: the engine went away'));
+  }
+
+  /** Which cgroup the engine shall be given for the pod's containers; undefined: none of ours. Rejects with RuntimeError where the engine is gone. */
+  async parentOf(pod: Pod): Promise<string | undefined> {
+    const state = await this.settled();
+    return state.kind === 'on' ? podCgroup(state.layout, classOf(pod), uidOf(pod)).parent : undefined;
+  }
+
+  /** Before the sandbox starts, each time: makes the pod's cgroup and writes its limits. Rejects with RuntimeError. */
+  async prepare(pod: Pod): Promise<void> {
+    const state = await this.settled();
+    if (state.kind !== 'on') return;
+    const { layout, tree } = state;
+    const qos = classOf(pod);
+    const { folder } = podCgroup(layout, qos, uidOf(pod));
+    const limits = podLimits(pod, this.options.pidsLimit);
+    try {
+      await tree.make(folder, limitWrites(limits, layout.version));
+      if (qos === 'Burstable') {
+        this.burstable.set(podFolderName(layout, qos, uidOf(pod)), limits.cpuShares);
+        await this.shareOut(state);
+      }
+    } catch (error) {
+      throw new RuntimeError('failed', `cgroup of the pod: ${textOf(error)}`, { cause: error });
+    }
+  }
+
+  /** The pod's containers are gone: so is its cgroup, with what is left in it. Rejects with RuntimeError while something is. */
+  async remove(uid: string): Promise<void> {
+    const state = await this.settled();
+    if (state.kind !== 'on') return;
+    const { layout, tree } = state;
+    for (const qos of QOS_CLASSES) {
+      try {
+        await tree.remove(podCgroup(layout, qos, safe(uid)).folder, true);
+      } catch (error) {
+        throw new RuntimeError('failed', `cgroup of the pod: ${textOf(error)}`, { cause: error });
+      }
+      if (this.burstable.delete(podFolderName(layout, qos, safe(uid))))
+        await this.shareOut(state).catch((error: unknown) => this.warn(error));
+    }
+  }
+
+  /** Removes what pods that are not known (any more) have left, where no process is in it. Never rejects. */
+  async sweep(known: () => Iterable<string>): Promise<void> {
+    const state = this.known;
+    if (state.kind !== 'on') return;
+    const { layout, tree } = state;
+    try {
+      for (const qos of QOS_CLASSES) {
+        const { folder } = qosCgroup(layout, qos);
+        for (const name of await tree.children(folder)) {
+          if (!isPodFolder(layout, qos, name)) continue;
+          if ([...known()].some((uid) => podFolderName(layout, qos, safe(uid)) === name)) continue;
+          await tree.remove(`${folder}/${name}`, false);
+          if (this.burstable.delete(name)) await this.shareOut(state);
+          this.options.log.info({ cgroup: `${folder}/${name}` }, 'a cgroup that an earlier pod had left was removed');
+        }
+      }
+    } catch (error) {
+      this.warn(error);
+    }
+  }
+
+  /** What the node's pods together may take of memory, and take; undefined: not known, or no limit. */
+  memory(): { readonly limitBytes: number; readonly usedBytes: number } | undefined {
+    return this.known.kind === 'on' ? this.known.tree.memory(nodeCgroup(this.known.layout).folder) : undefined;
+  }
+
+  private warn(error: unknown): void {
+    this.options.log.warn({ err: error }, 'cgroups of pods could not be put in order; it is tried again');
+  }
+
+  /** Asks anew where the engine was gone in the middle of the last try. */
+  private settled(): Promise<CgroupState> {
+    if (this.info === undefined) return Promise.resolve(this.known);
+    const proof = (this.proof ??= this.prove(this.info).then(
+      (state) => {
+        if (this.proof === proof) this.note(state);
+        return state;
+      },
+      (error: unknown) => {
+        if (this.proof === proof) this.proof = undefined;
+        throw error;
+      },
+    ));
+    return proof;
+  }
+
+  private note(state: CgroupState): void {
+    const before = this.known;
+    this.known = state;
+    if (JSON.stringify(words(before)) === JSON.stringify(words(state))) return;
+    const { log } = this.options;
+    if (state.kind === 'on') log.info({ cgroup: nodeCgroup(state.layout).parent }, 'pods have cgroups of their own');
+    else if (state.kind === 'off') log.warn({}, `limits hold for containers, not for pods as a whole: ${state.why}`);
+    this.changed();
+  }
+
+  /** Rejects only where the engine is gone. */
+  private async prove(info: EngineInfo): Promise<CgroupState> {
+    const { nodeName, runtime, ofNode } = this.options;
+    const layout = layoutOf(info, nodeName);
+    if (layout === undefined)
+      return { kind: 'off', why: `the engine's cgroup driver is "${info.cgroupDriver}", version "${info.cgroupVersion}"` };
+    if (layout.driver === 'systemd')
+      return { kind: 'off', why: "the engine's cgroup driver is systemd, whose slices this agent does not make" };
+    const tree = this.options.tree?.(layout) ?? new CgroupTree(layout.version);
+    const missing = await tree.missing().catch(textOf);
+    if (missing !== undefined) return { kind: 'off', why: missing };
+    const node = nodeCgroup(layout);
+    try {
+      await tree.make(node.folder, limitWrites(ofNode(info), layout.version));
+      for (const qos of QOS_CLASSES.filter((one) => one !== 'Guaranteed'))
+        await tree.make(qosCgroup(layout, qos).folder, limitWrites(classLimits(0), layout.version));
+    } catch (error) {
+      return { kind: 'off', why: `this agent may not make cgroups: ${textOf(error)}` };
+    }
+    let shared = false;
+    try {
+      await runtime.tryCgroupParent(nodeName, node.parent, async (id) => {
+        shared = await tree.populated(containerFolder(layout, node, id));
+      });
+    } catch (thrown) {
+      const error = toRuntimeError(thrown);
+      if (isEngineDown(error) || error.code === 'timeout') throw error;
+      return { kind: 'off', why: `the engine starts no container below ${node.parent}: ${error.message}` };
+    }
+    if (!shared)
+      return { kind: 'off', why: `a container below ${node.parent} is not seen there: the agent does not share the cgroups of its engine` };
+    const state: On = { kind: 'on', layout, tree };
+    await this.takeUp(state).catch((error: unknown) => this.warn(error));
+    return state;
+  }
+
+  /** What an agent before this one made. */
+  private async takeUp(state: On): Promise<void> {
+    const { layout, tree } = state;
+    const { folder } = qosCgroup(layout, 'Burstable');
+    this.burstable.clear();
+    for (const name of await tree.children(folder)) {
+      const file = layout.version === 1 ? 'cpu.shares' : 'cpu.weight';
+      const value = Number(await tree.read('cpu', `${folder}/${name}`, file));
+      if (isPodFolder(layout, 'Burstable', name) && Number.isFinite(value))
+        this.burstable.set(name, layout.version === 1 ? value : sharesOf(value));
+    }
+    await this.shareOut(state);
+  }
+
+  /** Against pods of other classes, Burstable ones together have what they requested together. */
+  private async shareOut({ layout, tree }: On): Promise<void> {
+    const shares = [...this.burstable.values()].reduce((sum, one) => sum + one, 0);
+    await tree.make(qosCgroup(layout, 'Burstable').folder, limitWrites(classLimits(shares), layout.version));
+  }
+}
+
+/** About what a weight was made from. */
+function sharesOf(weight: number): number {
+  return 2 + Math.ceil(((weight - 1) * 262_142) / 9999);
+}
+
+function words(state: CgroupState): readonly string[] {
+  return state.kind === 'on' ? ['on', nodeCgroup(state.layout).parent] : state.kind === 'off' ? ['off', state.why] : [];
+}
+
+function classOf(pod: Pod): QosClass {
+  return pod.spec === undefined ? 'BestEffort' : qosClass(pod.spec);
+}
+
+/** The server gives UUIDs. Nothing else gets into a path. */
+function safe(uid: string): string {
+  return uid.replaceAll(/[^A-Za-z0-9-]/g, '');
+}
+
+function uidOf(pod: Pod): string {
+  return safe(pod.metadata?.uid ?? '');
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
