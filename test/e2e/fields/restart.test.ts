@@ -122,7 +122,7 @@ describe.skipIf(!answers)('restarts', () => {
     expect(await play.must('get', 'pods')).toMatch(/^gated\s+0\/1\s+SchedulingGated/m);
     const more = podOf('gated', { schedulingGates: [{ name: 'example.com/a' }, { name: 'b' }], containers: [shell('main', STAY)] });
     expect((await play.apply(more)).stderr).toContain(
-      'spec.schedulingGates: Forbidden: only deletion is allowed, but found new scheduling gates',
+      "spec.schedulingGates[1].name: Forbidden: only deletion is allowed, but found new scheduling gate 'b'",
     );
     await play.mustApply(podOf('gated', { containers: [shell('main', STAY)] }));
     await play.ready('gated');

@@ -37,7 +37,7 @@ describe('changes', () => {
       'Pod',
       podWith({ schedulingGates: [{ name: 'a' }] }),
       { spec: { schedulingGates: [{ name: 'b' }] } },
-      ['spec.schedulingGates: Forbidden: only deletion is allowed, but found new scheduling gates'],
+      ["spec.schedulingGates[0].name: Forbidden: only deletion is allowed, but found new scheduling gate 'b'"],
     ],
     [
       'Pod',

@@ -25,6 +25,17 @@ export function validatePodStatusUpdate(next: Obj<'Pod'>, previous: Obj<'Pod'>):
   if (status.podIP && status.podIPs.length > 0 && status.podIPs[0]?.ip !== status.podIP) {
     out.push(invalid(STATUS.child('podIPs').index(0).child('ip'), status.podIPs[0]?.ip, 'must be equal to `podIP`'));
   }
+  if (status.hostIP && status.hostIPs.length > 0 && status.hostIPs[0]?.ip !== status.hostIP) {
+    out.push(invalid(STATUS.child('hostIPs').index(0).child('ip'), status.hostIPs[0]?.ip, 'must be equal to `hostIP`'));
+  }
+  for (const [i, { ip }] of status.hostIPs.entries()) {
+    for (const problem of ipProblems(ip)) out.push(invalid(STATUS.child('hostIPs').index(i), ip, problem));
+  }
+  for (const list of ['podIPs', 'hostIPs'] as const) {
+    const six = status[list].filter(({ ip }) => ip.includes(':')).length;
+    if (six > 1 || status[list].length - six > 1)
+      out.push(invalid(STATUS.child(list), status[list], 'may specify no more than one IP for each IP family'));
+  }
   for (const [statuses, containers] of [
     ['initContainerStatuses', 'initContainers'],
     ['containerStatuses', 'containers'],

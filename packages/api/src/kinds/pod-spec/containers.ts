@@ -5,7 +5,7 @@ import type { Container } from '../../gen/podplane/core/v1/container.js';
 import { dnsLabelProblems } from '../../names.js';
 import type { DeepReadonly } from '../kind-map.js';
 import { validateEnv, validateEnvFrom } from './env.js';
-import { validatePorts } from './ports.js';
+import { validateHostPorts, validatePorts } from './ports.js';
 import { validateLifecycle, validateProbe } from './probes.js';
 import { validateResources } from './resources.js';
 import { validateRestartRules, validateStopSignal } from './restart-rules.js';
@@ -13,7 +13,7 @@ import { validateSecurity } from './security.js';
 import { validateMounts } from './volumes.js';
 
 const PULL_POLICIES = ['Always', 'IfNotPresent', 'Never'] as const;
-const MESSAGE_POLICIES = ['FallbackToLogsOnError', 'File'] as const;
+const MESSAGE_POLICIES = ['File', 'FallbackToLogsOnError'] as const;
 
 export interface ContainerContext {
   /** Names of the pod's volumes. */
@@ -80,6 +80,7 @@ export function validateContainers(containers: readonly DeepReadonly<Container>[
   });
 }
 
+const NO_SIDECAR_RULES = 'restartPolicyRules are not allowed for init containers with restart policy Always';
 const NOT_FOR_INIT = ['lifecycle', 'livenessProbe', 'readinessProbe', 'startupProbe'] as const;
 
 /** Faults of init containers: what runs to completion has neither probes nor hooks; a sidecar may have both. */
@@ -91,8 +92,13 @@ export function validateInitContainers(
   return containers.flatMap((container, i) => {
     const at = path.index(i);
     const out = validateContainer(container, at, context);
-    const { restartPolicy } = container;
-    if (restartPolicy === 'Always') return out;
+    // One after the other: only what one container says of itself can be in conflict.
+    out.push(...validateHostPorts([container], at));
+    const { restartPolicy, restartPolicyRules } = container;
+    if (restartPolicy === 'Always') {
+      if (restartPolicyRules.length > 0) out.push(forbidden(at.child('restartPolicyRules'), NO_SIDECAR_RULES));
+      return out;
+    }
     for (const field of NOT_FOR_INIT) {
       if (container[field] !== undefined)
         out.push(forbidden(at.child(field), 'may not be set for init containers without restartPolicy=Always'));

@@ -5,7 +5,7 @@ import type { PodDNSConfig } from '../../gen/podplane/core/v1/pod.js';
 import { dnsSubdomainProblems, ipProblems } from '../../names.js';
 import type { DeepReadonly } from '../kind-map.js';
 
-const DNS_POLICIES = ['ClusterFirst', 'ClusterFirstWithHostNet', 'Default', 'None'] as const;
+const DNS_POLICIES = ['ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None'] as const;
 
 /** What the resolver takes; settings of pod and node together are cut to these as well. */
 export const DNS_LIMITS = { nameservers: 3, searches: 32, searchCharacters: 2048 } as const;

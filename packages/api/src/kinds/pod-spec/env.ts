@@ -3,7 +3,7 @@
 import { type FieldError, invalid, notSupported, type Path, required } from '../../errors.js';
 import type { EnvFromSource, EnvVar, EnvVarSource } from '../../gen/podplane/core/v1/env.js';
 import type { ObjectFieldSelector, ResourceFieldSelector } from '../../gen/podplane/core/v1/reference.js';
-import { configKeyProblems, envNameProblems, qualifiedNameProblems } from '../../names.js';
+import { configKeyProblems, dnsSubdomainProblems, envNameProblems, qualifiedNameProblems } from '../../names.js';
 import { compareQuantities, parseQuantity, tryParseQuantity } from '../../quantity.js';
 import type { DeepReadonly } from '../kind-map.js';
 
@@ -19,6 +19,15 @@ const FIELD_PATHS = [
   'status.podIP',
   'status.podIPs',
 ] as const;
+/** Fields that can be taken in one place or another. */
+const LABELS: ReadonlySet<string> = new Set([
+  ...FIELD_PATHS,
+  'metadata.annotations',
+  'metadata.labels',
+  'spec.restartPolicy',
+  'spec.schedulerName',
+  'status.phase',
+]);
 const SUBSCRIPT = /^(metadata\.(?:labels|annotations))\['([^']*)'\]$/;
 
 /** Resources of a container that a variable may take its value from. */
@@ -44,6 +53,13 @@ export function subscriptOf(
   return { map: match[1] as 'metadata.labels' | 'metadata.annotations', key: match[2] ?? '' };
 }
 
+/** Why this is no field that a value can be taken from, anywhere; what may be taken where is asked after that. */
+function conversionProblem(version: string, fieldPath: string): string | undefined {
+  if (version !== 'v1') return `unsupported pod version: ${version}`;
+  if (subscriptOf(fieldPath) !== undefined || LABELS.has(fieldPath)) return undefined;
+  return /\['.*'\]$/.test(fieldPath) ? `field label does not support subscript: ${fieldPath}` : `field label not supported: ${fieldPath}`;
+}
+
 /** allowed: the paths besides those of a single label or annotation. */
 export function validateFieldRef(
   ref: DeepReadonly<ObjectFieldSelector>,
@@ -53,7 +69,8 @@ export function validateFieldRef(
   const at = path.child('fieldPath');
   if (!ref.apiVersion) return [required(path.child('apiVersion'))];
   if (ref.fieldPath === '') return [required(at)];
-  if (ref.apiVersion !== 'v1') return [invalid(path.child('apiVersion'), ref.apiVersion, "must be 'v1'")];
+  const unknown = conversionProblem(ref.apiVersion, ref.fieldPath);
+  if (unknown !== undefined) return [invalid(at, ref.fieldPath, `error converting fieldPath: ${unknown}`)];
   const subscript = subscriptOf(ref.fieldPath);
   if (subscript !== undefined) {
     const key = subscript.map === 'metadata.annotations' ? subscript.key.toLowerCase() : subscript.key;
@@ -74,12 +91,13 @@ export function validateResourceRef(ref: DeepReadonly<ResourceFieldSelector>, pa
   if ((cpu ? CPU_DIVISORS : MEMORY_DIVISORS).some((one) => compareQuantities(one, divisor) === 0)) return [];
   const known = cpu ? '1m and 1' : '1, 1k, 1M, 1G, 1T, 1P, 1E, 1Ki, 1Mi, 1Gi, 1Ti, 1Pi, 1Ei';
   const what = cpu ? 'cpu' : ref.resource.endsWith('.memory') ? 'memory' : 'local ephemeral storage';
-  return [invalid(at, text, `only divisor's values ${known} are supported with the ${what} resource`)];
+  return [invalid(at, ref.resource, `only divisor's values ${known} are supported with the ${what} resource`)];
 }
 
 function validateKeyRef(ref: { readonly name?: string | undefined; readonly key: string }, path: Path): FieldError[] {
   const out: FieldError[] = [];
-  if (!ref.name) out.push(required(path.child('name')));
+  const { name = '' } = ref;
+  for (const problem of dnsSubdomainProblems(name)) out.push(invalid(path.child('name'), name, problem));
   if (ref.key === '') out.push(required(path.child('key')));
   else for (const problem of configKeyProblems(ref.key)) out.push(invalid(path.child('key'), ref.key, problem));
   return out;
@@ -129,8 +147,12 @@ export function validateEnvFrom(sources: readonly DeepReadonly<EnvFromSource>[],
   for (const [i, source] of sources.entries()) {
     const at = path.index(i);
     if (source.prefix) for (const problem of envNameProblems(source.prefix)) out.push(invalid(at.child('prefix'), source.prefix, problem));
-    if (source.configMapRef !== undefined && !source.configMapRef.name) out.push(required(at.child('configMapRef', 'name')));
-    if (source.secretRef !== undefined && !source.secretRef.name) out.push(required(at.child('secretRef', 'name')));
+    for (const field of ['configMapRef', 'secretRef'] as const) {
+      const ref = source[field];
+      if (ref === undefined) continue;
+      if (!ref.name) out.push(required(at.child(field, 'name')));
+      else for (const problem of dnsSubdomainProblems(ref.name)) out.push(invalid(at.child(field, 'name'), ref.name, problem));
+    }
     if (source.configMapRef === undefined && source.secretRef === undefined) {
       out.push(invalid(at, '', 'must specify one of: `configMapRef` or `secretRef`'));
     } else if (source.configMapRef !== undefined && source.secretRef !== undefined) {

@@ -38,15 +38,18 @@ export function validatePorts(ports: readonly Port[], path: Path): FieldError[] 
   return out;
 }
 
-/** Ports of the host that two containers of one pod want. containers: the list at path. */
-export function validateHostPorts(containers: readonly DeepReadonly<Container>[], path: Path): FieldError[] {
+/** Ports of the host that two containers of one pod want. at: the path of each container, or that of the only one. */
+export function validateHostPorts(containers: readonly DeepReadonly<Container>[], at: Path | ((index: number) => Path)): FieldError[] {
   const out: FieldError[] = [];
   const taken = new Set<string>();
   for (const [c, container] of containers.entries()) {
     for (const [p, port] of container.ports.entries()) {
       if (!port.hostPort) continue;
       const text = `${port.protocol ?? 'TCP'}/${port.hostIP ?? ''}/${port.hostPort}`;
-      if (taken.has(text)) out.push(duplicate(path.index(c).child('ports').index(p).child('hostPort'), text));
+      if (taken.has(text)) {
+        const path = typeof at === 'function' ? at(c) : at;
+        out.push(duplicate(path.child('ports').index(p).child('hostPort'), text));
+      }
       taken.add(text);
     }
   }

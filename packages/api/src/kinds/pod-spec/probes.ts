@@ -10,7 +10,8 @@ const HEADER_TEXT =
   "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used for validation is '[-A-Za-z0-9]+')";
 
 function validatePort(port: unknown, path: Path): FieldError[] {
-  if (port === undefined || port === null) return [required(path)];
+  // One that is not said is 0 to Kubernetes.
+  if (port === undefined || port === null) return validatePort(0, path);
   const problems =
     typeof port === 'string'
       ? portNameProblems(port)
@@ -54,9 +55,9 @@ function validateHandler(handler: Handler, path: Path, graceSeconds: number): Fi
   if (grpc !== undefined) next('grpc', (at) => validatePort(grpc.port, at.child('port')));
   if (sleep !== undefined) {
     next('sleep', (at) =>
-      sleep.seconds > 0 && sleep.seconds <= graceSeconds
+      sleep.seconds >= 0 && sleep.seconds <= graceSeconds
         ? []
-        : [invalid(at, sleep.seconds, `must be greater than 0 and less than terminationGracePeriodSeconds (${graceSeconds})`)],
+        : [invalid(at, sleep.seconds, `must be non-negative and less than terminationGracePeriodSeconds (${graceSeconds})`)],
     );
   }
   if (handlers === 0) out.push(required(path, 'must specify a handler type'));

@@ -12,12 +12,19 @@ const HUGE_PAGES = 'hugepages-';
 /** What a container may ask for by a plain name; everything else needs a prefix (example.com/gpu). */
 const STANDARD = new Set(['cpu', 'memory', 'ephemeral-storage']);
 
+/** Names that mean something, but nothing that a container can ask for. */
+const ELSEWHERE = new Set([
+  ...['requests', 'limits'].flatMap((word) => ['cpu', 'memory', 'ephemeral-storage'].map((name) => `${word}.${name}`)),
+  ...['storage', 'requests.storage', 'pods', 'services', 'replicationcontrollers', 'resourcequotas', 'secrets', 'configmaps'],
+  ...['persistentvolumeclaims', 'services.nodeports', 'services.loadbalancers'],
+]);
+
 /** Faults of a map of quantities that must not be negative. */
 export function validateResourceMap(map: Readonly<Record<string, string>>, path: Path): FieldError[] {
   const out: FieldError[] = [];
   for (const [name, text] of Object.entries(map)) {
     const at = path.key(name);
-    for (const problem of qualifiedNameProblems(name)) out.push(invalid(path, name, problem));
+    for (const problem of qualifiedNameProblems(name)) out.push(invalid(at, name, problem));
     const quantity = tryParseQuantity(text);
     if (quantity === undefined) out.push(invalid(at, text, new QuantityError(text).message));
     else if (quantity.nano < 0n) out.push(invalid(at, text, 'must be greater than or equal to 0'));
@@ -30,8 +37,12 @@ function validateContainerResources(map: Readonly<Record<string, string>>, path:
   for (const [name, text] of Object.entries(map)) {
     const at = path.key(name);
     if (!name.includes('/') && !STANDARD.has(name) && !name.startsWith(HUGE_PAGES)) {
+      if (!ELSEWHERE.has(name) && qualifiedNameProblems(name).length === 0)
+        out.push(invalid(at, name, 'must be a standard resource type or fully qualified'));
       out.push(invalid(at, name, 'must be a standard resource for containers'));
     }
+    // What is prefixed so would be taken for a quota of the other.
+    if (name.startsWith('requests.') && name.includes('/')) out.push(invalid(at, name, "doesn't follow extended resource name standard"));
     if (name.startsWith(HUGE_PAGES)) out.push(forbidden(at, 'not supported yet'));
     const quantity = tryParseQuantity(text);
     if (quantity === undefined) continue;

@@ -1,6 +1,6 @@
 // When a container starts again: its own policy and rules, and the annotation that tunes its back-off. Pure; the agent acts by it.
 
-import { type FieldError, forbidden, invalid, notSupported, type Path, required, tooMany } from '../../errors.js';
+import { type FieldError, forbidden, invalid, notSupported, type Path, required, tooLong } from '../../errors.js';
 import type { Container } from '../../gen/podplane/core/v1/container.js';
 import type { PodSpec } from '../../gen/podplane/core/v1/pod.js';
 import type { DeepReadonly } from '../kind-map.js';
@@ -19,10 +19,11 @@ export function validateRestartRules(container: Restartable, path: Path): FieldE
   if (restartPolicy === undefined) {
     if (rules.length > 0) out.push(required(path.child('restartPolicy'), 'must specify restartPolicy when restart rules are used'));
   } else if (!RESTART_POLICIES.some((one) => one === restartPolicy)) {
-    out.push(notSupported(path.child('restartPolicy'), restartPolicy, RESTART_POLICIES));
+    out.push(notSupported(path.child('restartPolicy'), restartPolicy, RESTART_POLICIES.toSorted()));
   }
   const at = path.child('restartPolicyRules');
-  if (rules.length > MAX_RULES) out.push(tooMany(at, rules.length, MAX_RULES));
+  // Kubernetes counts items and speaks of bytes.
+  if (rules.length > MAX_RULES) out.push(tooLong(at, MAX_RULES));
   for (const [i, { action, exitCodes }] of rules.entries()) {
     const rule = at.index(i);
     if (!ACTIONS.some((one) => one === action)) out.push(notSupported(rule.child('action'), action, ACTIONS));
@@ -32,7 +33,7 @@ export function validateRestartRules(container: Restartable, path: Path): FieldE
     }
     if (exitCodes.operator !== 'In' && exitCodes.operator !== 'NotIn')
       out.push(notSupported(rule.child('exitCodes', 'operator'), exitCodes.operator, ['In', 'NotIn']));
-    if (exitCodes.values.length > MAX_CODES) out.push(tooMany(rule.child('exitCodes', 'values'), exitCodes.values.length, MAX_CODES));
+    if (exitCodes.values.length > MAX_CODES) out.push(tooLong(rule.child('exitCodes', 'values'), MAX_CODES));
   }
   return out;
 }

@@ -13,7 +13,7 @@ import type { DeepReadonly } from '../kind-map.js';
 
 type Requirement = DeepReadonly<NodeSelectorRequirement>;
 
-function validateExpression({ key, operator, values }: Requirement, path: Path): FieldError[] {
+function validateExpression({ key, operator, values }: Requirement, path: Path, anyValue: boolean): FieldError[] {
   const out: FieldError[] = [];
   const at = path.child('values');
   switch (operator) {
@@ -35,7 +35,7 @@ function validateExpression({ key, operator, values }: Requirement, path: Path):
       out.push(invalid(path.child('operator'), operator, 'not a valid selector operator'));
   }
   for (const problem of qualifiedNameProblems(key)) out.push(invalid(path.child('key'), key, problem));
-  for (const [i, value] of values.entries()) {
+  for (const [i, value] of anyValue ? [] : values.entries()) {
     for (const problem of labelValueProblems(value)) out.push(invalid(at.index(i), value, problem));
   }
   return out;
@@ -53,9 +53,10 @@ function validateField({ key, operator, values }: Requirement, path: Path): Fiel
   return out;
 }
 
-function validateTerm(term: DeepReadonly<NodeSelectorTerm>, path: Path): FieldError[] {
+/** anyValue: also what no label can be, as in wishes, which do no harm. */
+function validateTerm(term: DeepReadonly<NodeSelectorTerm>, path: Path, anyValue = false): FieldError[] {
   return [
-    ...term.matchExpressions.flatMap((one, i) => validateExpression(one, path.child('matchExpressions').index(i))),
+    ...term.matchExpressions.flatMap((one, i) => validateExpression(one, path.child('matchExpressions').index(i), anyValue)),
     ...term.matchFields.flatMap((one, i) => validateField(one, path.child('matchFields').index(i))),
   ];
 }
@@ -72,7 +73,10 @@ export function validatePreferences(terms: readonly DeepReadonly<PreferredSchedu
   return terms.flatMap(({ weight, preference }, i) => {
     const at = path.index(i);
     const out: FieldError[] = weight < 1 || weight > 100 ? [invalid(at.child('weight'), weight, 'must be in the range 1-100')] : [];
-    return [...out, ...(preference === undefined ? [required(at.child('preference'))] : validateTerm(preference, at.child('preference')))];
+    return [
+      ...out,
+      ...(preference === undefined ? [required(at.child('preference'))] : validateTerm(preference, at.child('preference'), true)),
+    ];
   });
 }
 

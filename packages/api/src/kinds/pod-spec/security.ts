@@ -63,9 +63,10 @@ function validateAppArmor(profile: DeepReadonly<AppArmorProfile> | undefined, pa
   if (!SECCOMP_TYPES.some((one) => one === type)) return [notSupported(at.child('type'), type, SECCOMP_TYPES)];
   if (type !== 'Localhost')
     return localhostProfile === undefined ? [] : [invalid(name, localhostProfile, 'can only be set when AppArmor type is Localhost')];
-  if (!localhostProfile?.trim()) return [required(name, 'must be set when AppArmor type is Localhost')];
-  if (localhostProfile !== localhostProfile.trim()) return [invalid(name, localhostProfile, 'must not be padded with whitespace')];
-  return localhostProfile.length > PATH_MAX ? [tooLong(name, PATH_MAX)] : [];
+  if (!localhostProfile) return [required(name, 'must be set when AppArmor type is Localhost')];
+  const padded =
+    localhostProfile === localhostProfile.trim() ? [] : [invalid(name, localhostProfile, 'must not be padded with whitespace')];
+  return [...padded, ...(localhostProfile.length > PATH_MAX ? [tooLong(name, PATH_MAX)] : [])];
 }
 
 /** Why this sysctl cannot be set for one pod: it is the host's where the pod has the host's namespace. */
@@ -84,7 +85,13 @@ function validateSysctls(spec: DeepReadonly<PodSpec>, path: Path): FieldError[] 
     const dotted = name.replaceAll('/', '.');
     if (name === '') out.push(required(at));
     else if (name.length > SYSCTL_MAX || !SYSCTL_NAME.test(name))
-      out.push(invalid(at, name, `must have at most ${SYSCTL_MAX} characters and match regex ${SYSCTL_NAME.source}`));
+      out.push(
+        invalid(
+          at,
+          name,
+          `must have at most ${SYSCTL_MAX} characters and match regex ${SYSCTL_NAME.source.replace('[./]', String.raw`[\./]`)}`,
+        ),
+      );
     else if (names.has(dotted)) out.push(duplicate(at, name));
     else if (!SAFE_SYSCTLS.includes(dotted)) out.push(forbidden(at, `not allowed; these sysctls are safe: ${SAFE_SYSCTLS.join(', ')}`));
     const problem = hostSysctlProblem(dotted, spec);

@@ -429,7 +429,7 @@ const rows: readonly FaultRow[] = [
   ],
   [
     'a local AppArmor profile without a name',
-    context({ appArmorProfile: { type: 'Localhost', localhostProfile: ' ' } }),
+    context({ appArmorProfile: { type: 'Localhost', localhostProfile: '' } }),
     'spec.securityContext.appArmorProfile.localhostProfile: Required value: must be set when AppArmor type is Localhost',
   ],
   [
@@ -461,7 +461,7 @@ const rows: readonly FaultRow[] = [
   [
     'an unknown DNS policy',
     podWith({ dnsPolicy: 'x' }),
-    'spec.dnsPolicy: Unsupported value: "x": supported values: "ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"',
+    'spec.dnsPolicy: Unsupported value: "x": supported values: "ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"',
   ],
   ['all that may be said of DNS', dns({ nameservers: ['::1'], searches: ['.', 'a_b.example.', 'c'], options: [{ name: 'ndots' }] })],
   [

@@ -63,7 +63,7 @@ export function validatePodSpec(spec: Spec, path: Path, ofPod = false): FieldErr
   };
   if (spec.containers.length === 0) out.push(required(path.child('containers')));
   out.push(...validateContainers(spec.containers, path.child('containers'), context));
-  out.push(...validateHostPorts(spec.containers, path.child('containers')));
+  out.push(...validateHostPorts(spec.containers, (index) => path.child('containers').index(index)));
   if (spec.hostNetwork === true) out.push(...validateHostNetworkPorts(spec.containers, path.child('containers'), ofPod));
   out.push(...validateInitContainers(spec.initContainers, path.child('initContainers'), context));
   out.push(...validateEphemeralContainers(spec, path));

@@ -58,7 +58,7 @@ function downwardFaults(files: readonly DeepReadonly<DownwardAPIVolumeFile>[], p
     } else if (file.resourceFieldRef !== undefined) {
       if (!file.resourceFieldRef.containerName) out.push(required(at.child('resourceFieldRef', 'containerName')));
       out.push(...validateResourceRef(file.resourceFieldRef, at.child('resourceFieldRef')));
-    } else out.push(required(at, 'fieldRef or resourceFieldRef is required'));
+    } else out.push(required(at, 'one of fieldRef and resourceFieldRef is required'));
     return [...out, ...modeFaults(file.mode, at.child('mode'))];
   });
 }

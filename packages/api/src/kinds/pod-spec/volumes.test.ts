@@ -50,7 +50,7 @@ const rows: readonly FaultRow[] = [
     volume({ secret: { secretName: 's', items: [{ key: 'k', path: '/p' }] } }),
     `${at}.secret.items[0].path: Invalid value: "/p": must be a relative path`,
   ],
-  ['a file without content', fact({}), `${file}: Required value: fieldRef or resourceFieldRef is required`],
+  ['a file without content', fact({}), `${file}: Required value: one of fieldRef and resourceFieldRef is required`],
   [
     'a field that is no fact of a file',
     fact({ fieldRef: { fieldPath: 'status.podIP' } }),
