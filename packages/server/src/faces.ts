@@ -10,7 +10,7 @@ import { ACCOUNT_USER_PREFIX, type AccountTokens } from './auth/account-tokens.j
 import { authorize } from './auth/authorize.js';
 import { type Identity, judgePeer, type Peers } from './auth/identity.js';
 import type { Memberships } from './auth/memberships.js';
-import type { Pki } from './auth/pki.js';
+import { type Pki, SESSION_NAME } from './auth/pki.js';
 import type { JoinTokens } from './auth/tokens.js';
 import { clusterService, type VersionInfo } from './grpc/cluster.js';
 import { Health } from './grpc/health.js';
@@ -88,6 +88,8 @@ export async function startFaces(parts: FaceParts): Promise<Faces> {
     port: settings.port,
     ca: pki.caCertificate,
     certificate,
+    timers: system.timers,
+    sessionName: SESSION_NAME,
     accept: (socket) => void peers.add(socket),
     grpc: (socket) => injector.injectConnection(socket),
     http: (socket) => http.serve(socket),

@@ -1,8 +1,11 @@
 // How the agent dials the server by gRPC: credentials and channel options, the same for every service.
+import { checkServerIdentity } from 'node:tls';
 import { type ChannelCredentials, type ClientOptions, credentials } from '@grpc/grpc-js';
 
 /** The name that every server certificate has; trust is pinned to the cluster's own CA. */
 export const SERVER_NAME = 'podplane-server';
+/** Asked for by SNI for sessions, whose handshakes the server takes a few at a time; the certificate has to be SERVER_NAME's all the same. */
+export const SESSION_NAME = 'sessions.podplane-server';
 
 /** Assignments of a full node with large ConfigMaps. */
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
@@ -16,6 +19,13 @@ export interface Identity {
 
 export function identityCredentials(identity: Identity): ChannelCredentials {
   return credentials.createSsl(Buffer.from(identity.caCertificate), Buffer.from(identity.key), Buffer.from(identity.certificate));
+}
+
+/** For the session's connection. */
+export function sessionCredentials({ caCertificate, certificate, key }: Identity): ChannelCredentials {
+  return credentials.createSsl(Buffer.from(caCertificate), Buffer.from(key), Buffer.from(certificate), {
+    checkServerIdentity: (_asked, shown) => checkServerIdentity(SERVER_NAME, shown),
+  });
 }
 
 /** Each client has a connection of its own: a dead one is not shared with the next session. */
@@ -33,6 +43,11 @@ export function channelOptions(): ClientOptions {
     'grpc.enable_channelz': 0,
     'grpc.enable_http_proxy': 0,
   };
+}
+
+/** Of the session's connection. */
+export function sessionOptions(): ClientOptions {
+  return { ...channelOptions(), 'grpc.ssl_target_name_override': SESSION_NAME };
 }
 
 /** Bytes of a stream, and of a connection besides, that may be on their way to us: what 64 KiB allow is a few MB/s over any distance. */

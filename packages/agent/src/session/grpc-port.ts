@@ -1,7 +1,7 @@
 // The session's message port over gRPC: one connection and one stream for each session. What is said is in session.ts.
 import { type ServiceError, status } from '@grpc/grpc-js';
 import { SessionClient } from '@podplane/api/gen/podplane/node/v1/session';
-import { channelOptions, type Identity, identityCredentials, Room } from './grpc-channel.js';
+import { type Identity, Room, sessionCredentials, sessionOptions } from './grpc-channel.js';
 import type { PortClosed, SessionPortFactory } from './port.js';
 
 function closedBy(error: ServiceError): PortClosed {
@@ -21,7 +21,7 @@ function closedBy(error: ServiceError): PortClosed {
 /** address: host:port. The identity is read at each dial, so that a renewed certificate is used. */
 export function grpcSessionPort(address: string, identity: () => Identity): SessionPortFactory {
   return (handlers) => {
-    const client = new SessionClient(address, identityCredentials(identity()), channelOptions());
+    const client = new SessionClient(address, sessionCredentials(identity()), sessionOptions());
     const call = client.connect();
     let open = true;
     const room = new Room(call);

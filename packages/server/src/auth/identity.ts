@@ -45,8 +45,8 @@ export interface PeerFacts {
   readonly authorized: boolean;
   /** OpenSSL's code, where the certificate was not accepted. */
   readonly authorizationCode: string;
-  /** DER; undefined: none shown. */
-  readonly certificate: Uint8Array | undefined;
+  /** DER, or already read; undefined: none shown. */
+  readonly certificate: Uint8Array | X509Certificate | undefined;
 }
 
 export interface Peer {
@@ -59,7 +59,8 @@ export interface Peer {
 export function judgePeer(facts: PeerFacts, now: number): Peer {
   const anonymous = (code: AnonymousCode, detail: string): Peer => ({ identity: { kind: 'anonymous', code, detail }, expires: undefined });
   if (facts.certificate === undefined) return anonymous('no-certificate', '');
-  const certificate = new X509Certificate(facts.certificate);
+  // Reading one costs as much as all else that we do with a new connection.
+  const certificate = facts.certificate instanceof X509Certificate ? facts.certificate : new X509Certificate(facts.certificate);
   const from = certificate.validFromDate.getTime();
   const to = certificate.validToDate.getTime();
   if (!facts.authorized && UNKNOWN_CA.has(facts.authorizationCode)) return anonymous('unknown-ca', facts.authorizationCode);
@@ -102,7 +103,7 @@ export class Peers {
     // Types say Error; what Node puts there is the code as a text, or null.
     const problem: unknown = socket.authorizationError;
     const code = typeof problem === 'string' ? problem : problem instanceof Error && 'code' in problem ? String(problem.code) : '';
-    const peer = judgePeer({ authorized: socket.authorized, authorizationCode: code, certificate: shown?.raw }, this.clock.now());
+    const peer = judgePeer({ authorized: socket.authorized, authorizationCode: code, certificate: shown }, this.clock.now());
     this.peers.set(socket, peer);
     const address = `${socket.remoteAddress}:${socket.remotePort}`;
     let sockets = this.byAddress.get(address);

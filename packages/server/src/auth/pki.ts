@@ -26,6 +26,8 @@ export const DEFAULT_NODE_LIFETIME_MS = DAY_MS;
 
 /** Every server's certificate has this name, whatever its address: clients check for it. */
 export const SERVER_NAME = 'podplane-server';
+/** What agents ask for by SNI when they dial their session; the certificate that they expect is the same. */
+export const SESSION_NAME = 'sessions.podplane-server';
 
 export interface PkiOptions {
   /** Folder for the authority's files; undefined: nothing is kept (tests). */

@@ -1,9 +1,10 @@
 // The one port: TLS with an optional client certificate, shared by gRPC and HTTP/1.1; what the client offers by ALPN decides. Who the
 // peer is, is in ../auth/identity.ts.
 
-import type { AddressInfo } from 'node:net';
-import type { TLSSocket } from 'node:tls';
-import tls from 'node:tls';
+import type { AddressInfo, Socket } from 'node:net';
+import tls, { TLSSocket } from 'node:tls';
+import type { Timers } from '@podplane/api/system';
+import { HandshakeQueue } from './handshake-queue.js';
 
 export interface OnePortOptions {
   readonly host: string;
@@ -16,6 +17,9 @@ export interface OnePortOptions {
   readonly accept: (socket: TLSSocket) => void;
   readonly grpc: (socket: TLSSocket) => void;
   readonly http: (socket: TLSSocket) => void;
+  readonly timers: Timers;
+  /** Name by which nodes' sessions ask for the server (SNI): their handshakes wait in line, those of others do not. */
+  readonly sessionName: string;
   /** A connection that never became one: a port scan, a client without TLS. */
   readonly refused: (remote: string, error: Error) => void;
 }
@@ -42,12 +46,16 @@ export class ListenError extends Error {
 }
 
 const HANDSHAKE_MS = 10_000;
+/** Handshakes of sessions at a time. Each is 1 to 3 ms of work: whoever comes between two turns waits for so many at most. */
+const MOST_SESSION_HANDSHAKES = 16;
 /** HTTP/2 and HTTP/1.1; a client that says nothing gets HTTP/1.1, as curl --no-alpn does. */
 const chooseProtocol = (protocols: readonly string[]): string | undefined =>
   protocols.includes('http/1.1') ? 'http/1.1' : protocols.includes('h2') ? 'h2' : undefined;
 
 export class OnePort {
   private readonly open = new Set<TLSSocket>();
+  /** With those whose handshake is not done yet, or waits for its turn. */
+  private readonly connections = new Set<Socket>();
 
   private constructor(
     private readonly server: tls.Server,
@@ -57,6 +65,7 @@ export class OnePort {
 
   /** Rejects with ListenError. */
   static async listen(options: OnePortOptions): Promise<OnePort> {
+    const queue = new HandshakeQueue<TLSSocket>(MOST_SESSION_HANDSHAKES, options.timers);
     const server = tls.createServer({
       ca: options.ca,
       cert: options.certificate.chain,
@@ -66,6 +75,11 @@ export class OnePort {
       // A peer without a good certificate is anonymous, not refused: joining nodes have none yet, and an error says more than a reset.
       rejectUnauthorized: false,
       handshakeTimeout: HANDSHAKE_MS,
+      // Asked before anything that costs. What Node calls it on is the socket.
+      SNICallback(this: unknown, name: string, done: (error: Error | null) => void): void {
+        if (name === options.sessionName && this instanceof TLSSocket) queue.enter(this, () => done(null));
+        else done(null);
+      },
       ALPNCallback: ({ protocols }) => chooseProtocol(protocols),
     });
     await new Promise<void>((resolve, reject) => {
@@ -80,8 +94,13 @@ export class OnePort {
     const address = server.address() as AddressInfo; // it listens on TCP
     const port = new OnePort(server, options.host, address.port);
     server.on('error', (error) => options.refused('listener', error));
+    server.on('connection', (socket) => {
+      port.connections.add(socket);
+      socket.once('close', () => port.connections.delete(socket));
+    });
     server.on('tlsClientError', (error, socket) => options.refused(socket.remoteAddress ?? '', error));
     server.on('secureConnection', (socket) => {
+      queue.leave(socket);
       port.open.add(socket);
       socket.once('close', () => port.open.delete(socket));
       socket.on('error', () => socket.destroy()); // a reset: each face sees the close
@@ -110,6 +129,7 @@ export class OnePort {
       else this.server.close(() => resolve());
     });
     for (const socket of this.open) socket.destroy();
+    for (const socket of this.connections) socket.destroy();
     await closed;
   }
 }
