@@ -10,6 +10,7 @@ const say = (text: string): void => void process.stdout.write(`${text}\n`);
 class Totals {
   private readonly began = performance.now();
   private readonly faults = new Map<string, number>();
+  private readonly seen = new Map<string, number>();
   seeds = 0;
   failed = 0;
   private simulatedMs = 0;
@@ -30,6 +31,7 @@ class Totals {
     this.messages += result.messages;
     this.acknowledged += result.acknowledged;
     this.longestSettle = Math.max(this.longestSettle, result.settledMs ?? 0);
+    for (const [what, count] of Object.entries(result.seen)) this.seen.set(what, (this.seen.get(what) ?? 0) + count);
     for (const [kind, count] of Object.entries(result.faults)) this.faults.set(kind, (this.faults.get(kind) ?? 0) + count);
   }
 
@@ -41,6 +43,7 @@ class Totals {
     say(
       `${this.transactions} transactions, ${this.containers} containers started, ${this.messages} messages, ${this.acknowledged} writes acknowledged, ${this.events} events; longest time to settle ${(this.longestSettle / 1000).toFixed(0)} s`,
     );
+    say([...this.seen].map(([what, count]) => `${count} ${what}`).join(', '));
     const kinds = [...this.faults].sort(([a], [b]) => (a < b ? -1 : 1)).map(([kind, count]) => `${kind} ${count}`);
     say(`${[...this.faults.values()].reduce((sum, count) => sum + count, 0)} faults: ${kinds.join(', ')}`);
   }

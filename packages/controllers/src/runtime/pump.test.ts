@@ -114,6 +114,16 @@ describe('the pump', () => {
     expect(() => world.pump.poke('nobody', 'z')).toThrow(RangeError);
   });
 
+  it('waits for as long as a clock can show when it is asked for less', async () => {
+    const probe = new Probe('probe', () => ({ requeueAfterMs: 1e-10 }));
+    world.create('Pod', barePod('a'));
+    await world.system.advance(1_000_000);
+    world.start(() => [probe]);
+    const before = probe.calls.length;
+    await world.system.advance(10);
+    expect(probe.calls.length - before).toBeLessThanOrEqual(12);
+  });
+
   it('rests while the store is sealed, and then looks at everything again', async () => {
     const probe = new Probe('probe');
     world.start(() => [probe]);

@@ -267,7 +267,8 @@ export class ControllerPump {
       if (result?.requeueAfterMs !== undefined) {
         stats.requeues++;
         if (result.requeueAfterMs <= 0) queue.add(key);
-        else queue.addAt(key, started + result.requeueAfterMs);
+        // What is left of a sum of floats may be too little to be seen in a clock's value: the wait would never be over.
+        else queue.addAt(key, started + Math.max(1, result.requeueAfterMs));
       }
       for (const event of events) this.#event(event, reconciler.name);
     } catch (error) {

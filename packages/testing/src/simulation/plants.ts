@@ -1,5 +1,6 @@
 // Bugs that are put in on purpose, from outside: each wraps something that the product is given anyway. They show that the simulation finds
 // such bugs; the product has no switches for them.
+import type { Kind, Obj } from '@podplane/api/kinds/kind-map';
 import type { NodeLifecycleConfig } from '@podplane/controllers/node-lifecycle/config';
 import type { Store, Tx } from '@podplane/store/types';
 import type { Invariant } from './violations.js';
@@ -36,10 +37,7 @@ export const PLANTS: readonly Plant[] = [
     name: 'count-twice',
     what: 'a Job does not let go of pods that it has counted',
     breaks: ['job-count'],
-    instead: (store) =>
-      replaced(store, {
-        transact: (cause, fn) => store.transact(cause, (tx) => fn(cause.actor === 'controller:job' ? holdingOn(tx) : tx)),
-      }),
+    instead: (store) => transacting(store, 'controller:job', holdingOn),
   },
   {
     name: 'no-watchdog',
@@ -59,7 +57,46 @@ export const PLANTS: readonly Plant[] = [
     breaks: ['justified-eviction'],
     nodeLifecycle: { returnMs: 1_000 },
   },
+  {
+    name: 'drain-without-budget',
+    what: 'a drain does not ask the budgets',
+    breaks: ['budget-kept'],
+    instead: (store) => transacting(store, 'controller:drain', (tx) => without(tx, 'PodDisruptionBudget')),
+  },
+  {
+    name: 'cron-forgets',
+    what: 'a server that starts does not know which times of a schedule it had started',
+    breaks: ['cron-once'],
+    instead: (store) => {
+      const asked = new Set<string>();
+      return transacting(store, 'controller:cronjob', (tx) => forgettingOnce(tx, asked));
+    },
+  },
 ];
+
+/** A store whose transactions of one actor are others. */
+function transacting(store: Store, actor: string, other: (tx: Tx) => Tx): Store {
+  return replaced(store, { transact: (cause, fn) => store.transact(cause, (tx) => fn(cause.actor === actor ? other(tx) : tx)) });
+}
+
+/** Nothing of a kind is there. */
+function without(tx: Tx, kind: Kind): Tx {
+  const list: Tx['list'] = (one, ...rest) => (one === kind ? [] : tx.list(one, ...rest));
+  return replaced(tx, { list });
+}
+
+/** Each CronJob that is read for the first time was never started. */
+function forgettingOnce(tx: Tx, asked: Set<string>): Tx {
+  const get: Tx['get'] = (kind, namespace, name) => {
+    const found = tx.get(kind, namespace, name);
+    const uid = found?.metadata?.uid ?? '';
+    if (found === undefined || kind !== 'CronJob' || asked.has(uid)) return found;
+    asked.add(uid);
+    const { status } = found as Obj<'CronJob'>;
+    return { ...found, status: { ...status, lastScheduleTime: undefined } };
+  };
+  return replaced(tx, { get });
+}
 
 /** An object with some of its properties replaced. */
 function replaced<T extends object>(original: T, by: Partial<T>): T {

@@ -30,7 +30,8 @@ export class Machine implements System {
       monotonic: () => booted + world.elapsed * rate,
     };
     this.timers = {
-      after: (ms, fn) => world.timers.after(ms / rate, fn),
+      // As Node's: nothing that is waited for comes in less than a millisecond.
+      after: (ms, fn) => world.timers.after(ms > 0 && ms < 1 ? 1 : ms / rate, fn),
       soon: (fn) => world.timers.soon(fn),
     };
   }

@@ -1,13 +1,16 @@
 // Whether everything is as people asked for, by the API and by the engines; said as the first thing that is not.
 import type { Obj } from '@podplane/api/kinds/kind-map';
 import { controllerOf, isBeingDeleted, isPodLost, isPodReady, isPodTerminal } from '@podplane/api/pod-state';
+import { DRAINED, drainOf } from '@podplane/controllers/drain/request';
 import type { ReadView } from '@podplane/store/types';
 import type { AgentMachine } from './agent-machine.js';
 import type { ContainerChecks } from './container-checks.js';
 
 /** What is not settled; undefined: everything is. */
 export function unsettled(view: ReadView, nodes: readonly AgentMachine[], containers: ContainerChecks): string | undefined {
-  return nodesReady(view, nodes) ?? podsQuiet(view) ?? workloadsWhole(view) ?? enginesAgree(view, nodes, containers);
+  return (
+    nodesReady(view, nodes) ?? namespacesWhole(view) ?? podsQuiet(view) ?? workloadsWhole(view) ?? enginesAgree(view, nodes, containers)
+  );
 }
 
 function nodesReady(view: ReadView, nodes: readonly AgentMachine[]): string | undefined {
@@ -18,6 +21,20 @@ function nodesReady(view: ReadView, nodes: readonly AgentMachine[]): string | un
     if (ready?.status !== 'True') return `node ${name} is ${ready?.status ?? 'nothing'}: ${ready?.reason ?? ''}`;
     const [taint] = node.spec?.taints ?? [];
     if (taint !== undefined) return `node ${name} has the taint ${taint.key}`;
+    const drain = drainOf(node);
+    if (drain !== undefined && drain.outcome === undefined) {
+      const { message = '' } = node.status?.conditions.find(({ type }) => type === DRAINED) ?? {};
+      return `node ${name} is still being drained: ${message}`;
+    }
+    if (node.spec?.unschedulable === true) return `node ${name} is cordoned`;
+  }
+  return undefined;
+}
+
+function namespacesWhole(view: ReadView): string | undefined {
+  for (const one of view.list('Namespace')) {
+    if (isBeingDeleted(one))
+      return `namespace ${one.metadata?.name ?? ''} is being deleted: ${one.status?.conditions.map(({ message }) => message).join('; ') ?? ''}`;
   }
   return undefined;
 }
@@ -66,8 +83,12 @@ function workloadsWhole(view: ReadView): string | undefined {
       return `DaemonSet ${set.metadata?.name ?? ''} has ${mine.length} pods on ${want} nodes`;
     if ((set.status?.updatedNumberScheduled ?? 0) !== want) return `DaemonSet ${set.metadata?.name ?? ''} is not updated everywhere`;
   }
-  // They go a minute after their end.
-  for (const job of view.list('Job')) return `Job ${job.metadata?.name ?? ''} is there`;
+  for (const job of view.list('Job')) {
+    const isOver =
+      job.status?.conditions.some(({ type, status }) => status === 'True' && (type === 'Complete' || type === 'Failed')) === true;
+    // They go a minute after their end; those of CronJobs stay as its history.
+    if (controllerOf(job)?.kind !== 'CronJob' || !isOver) return `Job ${job.metadata?.name ?? ''} is there`;
+  }
   return undefined;
 }
 

@@ -2,18 +2,26 @@
 // who do things and things that go wrong; what always holds is checked at every step. Equal options give equal runs, to the last event.
 import { seededNumbers, VirtualSystem } from '../virtual-system.js';
 import { AgentMachine } from './agent-machine.js';
+import { Asking } from './asking.js';
+import { BudgetChecks } from './budget-checks.js';
 import { ContainerChecks } from './container-checks.js';
 import { ControlPlane, type RunningCore } from './control-plane.js';
+import { CronChecks } from './cron-checks.js';
 import { Dice } from './dice.js';
 import { type FaultKind, Faults, WELL_MS } from './faults.js';
+import { images } from './manifests.js';
+import { HeadMirror } from './mirror.js';
+import { NamespaceChecks } from './namespace-checks.js';
 import { SimulatedNetwork } from './network.js';
+import { NodeChecks } from './node-checks.js';
+import { Operators } from './operators.js';
 import type { Plant } from './plants.js';
 import { unsettled } from './settled.js';
 import { StoreChecks } from './store-checks.js';
 import { Trace } from './trace.js';
 import { type Violation, Violations } from './violations.js';
 import { Watcher } from './watcher.js';
-import { images, People } from './workload.js';
+import { People } from './workload.js';
 
 export interface SimulationOptions {
   readonly seed: number;
@@ -41,16 +49,24 @@ export interface SimulationResult {
   readonly messages: number;
   readonly acknowledged: number;
   readonly faults: Readonly<Partial<Record<FaultKind, number>>>;
+  /** How often what the checks are about has happened, by name. */
+  readonly seen: Readonly<Record<string, number>>;
   /** The last steps, oldest first. */
   readonly steps: readonly string[];
 }
 
 /** After the last fault all has to be as people want it within this time: jobs' and containers' back-offs take minutes. */
 const SETTLE_MS = 25 * 60_000;
+/** So often people look what they have to put right, ms. */
+const MEND_MS = 20_000;
 const SLICE_MS = 1_000;
 /** A server that has just started evicts nobody of a node not heard yet before every agent has had time to return; less what clocks may differ. */
 const START_GRACE_MS = 19_900;
 const STEPS = 120;
+/** How often it is looked for what did not happen, ms. */
+const LOOK_MS = 5_000;
+/** What does not tolerate a taint is asked to go within this time, ms. */
+const TAINTED_MS = 15_000;
 
 export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
   // Loaded with the first write otherwise, in a time that is not simulated.
@@ -70,9 +86,16 @@ class Simulation {
   private readonly server: ControlPlane;
   private readonly faults: Faults;
   private readonly people: People;
+  private readonly asking: Asking;
+  private readonly mirror = new HeadMirror();
+  private readonly budgets: BudgetChecks;
+  private readonly namespaces: NamespaceChecks;
+  private readonly nodeChecks: NodeChecks;
+  private readonly cron: CronChecks;
   private readonly watcher = new Watcher();
   private readonly dice: Dice;
   private serverStartedAt = 0;
+  private lookedAt = 0;
 
   constructor(private readonly options: SimulationOptions) {
     const { seed, plant } = options;
@@ -124,21 +147,32 @@ class Simulation {
     });
     const disk = new Dice(stream(5));
     this.server.disk.latencyMs = () => 1 + disk.number() * 8;
+    const { mirror, violations } = this;
+    const serverNow = (): number => this.server.machine.clock.now();
+    this.budgets = new BudgetChecks(mirror, violations, serverNow);
+    this.namespaces = new NamespaceChecks(mirror, violations);
+    this.nodeChecks = new NodeChecks({ mirror, violations, runsOn: (name) => (this.isWell(name) ? this.containers.on(name) : undefined) });
+    this.cron = new CronChecks({ violations, now, serverNow });
     this.store = new StoreChecks({
-      violations: this.violations,
+      violations,
       trace: this.trace,
       containers: this.containers,
       disk: this.server.disk,
       now,
+      mirror,
+      head: [this.budgets, this.namespaces, this.nodeChecks],
+      cron: this.cron,
       eviction: (node) => this.evictionWrong(node),
     });
     this.faults = new Faults(new Dice(stream(6)), this.trace, this.network, this.nodes, this.server);
-    this.people = new People(
-      new Dice(stream(7)),
+    this.asking = new Asking(
       this.trace,
-      () => (this.server.running?.process.running === true ? this.server.running : undefined),
       (revision) => this.store.tell(revision, 'an answer'),
-      (error) => this.violations.report('no-errors', `people: ${String(error)}`),
+      (error) => this.violations.report('no-errors', `people: ${String(error)}`, error instanceof Error ? error.stack : ''),
+    );
+    const people = new Dice(stream(7));
+    this.people = new People(people, this.asking, new Operators(people, this.asking), () =>
+      this.server.running?.process.running === true ? this.server.running : undefined,
     );
   }
 
@@ -191,9 +225,27 @@ class Simulation {
     const end = world.elapsed + ms;
     while (world.elapsed < end && !this.broken) {
       await world.advance(Math.min(SLICE_MS, end - world.elapsed), () => this.broken);
+      if (world.elapsed - this.lookedAt >= LOOK_MS) this.look();
       if (!this.broken && done()) return true;
     }
     return false;
+  }
+
+  /** At what should have happened by now. */
+  private look(): void {
+    this.lookedAt = this.world.elapsed;
+    const { serverWellSince } = this.faults;
+    const wellMs = serverWellSince === undefined || this.core === undefined ? undefined : this.world.elapsed - serverWellSince;
+    this.cron.look(wellMs);
+    if (wellMs !== undefined && wellMs > WELL_MS) this.nodeChecks.overdue(this.server.machine.clock.now(), TAINTED_MS);
+  }
+
+  /** Nothing has been wrong with a node or the server for a while. */
+  private isWell(name: string): boolean {
+    const since = this.nodes.find((one) => one.name === name)?.wellSince;
+    const { serverWellSince, massSilence } = this.faults;
+    if (since === undefined || serverWellSince === undefined || massSilence.silent.has(name)) return false;
+    return this.world.elapsed - Math.max(since, serverWellSince) > WELL_MS;
   }
 
   /** All faults end, people put right what they did; then everything has to come right by itself. */
@@ -208,7 +260,7 @@ class Simulation {
     let left: string | undefined = 'the server does not run';
     const settled = await this.until(SETTLE_MS, () => {
       if (this.core === undefined) return false;
-      if (world.elapsed - mended > 60_000) {
+      if (world.elapsed - mended > MEND_MS) {
         mended = world.elapsed;
         this.people.mend();
       }
@@ -253,8 +305,16 @@ class Simulation {
       transactions: this.store.transactions,
       containers: this.containers.started,
       messages: this.network.stats.messages,
-      acknowledged: this.people.stats.acknowledged,
+      acknowledged: this.asking.stats.acknowledged,
       faults: Object.fromEntries(this.faults.injected),
+      seen: {
+        evictions: this.budgets.evictions,
+        'of them under a budget': this.budgets.covered,
+        'drains done': this.nodeChecks.drains,
+        'namespaces deleted': this.namespaces.deleted,
+        'scheduled jobs': this.cron.started,
+        'times missed': this.cron.missed,
+      },
       steps: this.violations.first === undefined ? [] : this.trace.last(STEPS),
     };
   }

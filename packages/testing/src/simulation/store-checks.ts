@@ -8,7 +8,9 @@ import { StoreError } from '@podplane/store/errors';
 import type { ObjectStore } from '@podplane/store/store';
 import type { ChangeBatch, Cursor, ReadView } from '@podplane/store/types';
 import type { ContainerChecks } from './container-checks.js';
+import type { CronChecks } from './cron-checks.js';
 import type { JournalDisk } from './journal.js';
+import type { HeadCheck, HeadMirror } from './mirror.js';
 import { ObjectChecks } from './object-checks.js';
 import type { Trace } from './trace.js';
 import type { Violations } from './violations.js';
@@ -21,6 +23,11 @@ export interface StoreChecksOptions {
   readonly containers: ContainerChecks;
   readonly disk: JournalDisk;
   readonly now: () => number;
+  /** Follows the head; and what looks at each of its transactions. */
+  readonly mirror: HeadMirror;
+  readonly head: readonly HeadCheck[];
+  /** Looks at what is durable. */
+  readonly cron: CronChecks;
   /** A pod of this node was evicted because nothing is heard from the node; says why that was wrong, undefined where it was right. */
   readonly eviction: (nodeName: string) => string | undefined;
 }
@@ -95,8 +102,9 @@ export class StoreChecks {
         }
       }
       this.mirrorRevision = view.revision;
+      this.options.cron.begin(view);
     });
-    let { cursor: head } = store.snapshotAndWatch({}, 'head', (view) => this.objects.begin(view));
+    let { cursor: head } = store.snapshotAndWatch({}, 'head', (view) => this.begin(view));
     this.cursors = [durable.cursor, head];
     const lookDurable = (): void => {
       if (this.store !== store) return;
@@ -117,7 +125,8 @@ export class StoreChecks {
         if (!(error instanceof StoreError) || error.code === 'closed') return;
         // What was at the head is lost with the journal; it goes on from what is durable.
         head[Symbol.dispose]();
-        ({ cursor: head } = store.snapshotAndWatch({}, 'head', (view) => this.objects.begin(view)));
+        ({ cursor: head } = store.snapshotAndWatch({}, 'head', (view) => this.begin(view)));
+        this.options.cron.begin(store.durableView);
         this.cursors = [durable.cursor, head];
       }
       head.onReady(lookHead);
@@ -126,11 +135,20 @@ export class StoreChecks {
     head.onReady(lookHead);
   }
 
+  /** The head as it is found (again). */
+  private begin(view: ReadView): void {
+    this.options.mirror.begin(view);
+    this.objects.begin(view);
+    for (const check of this.options.head) check.begin?.();
+  }
+
   private head(batch: ChangeBatch): void {
     this.transactions++;
     const { trace, violations } = this.options;
     trace.note(`r${batch.revision} ${batch.cause?.actor ?? ''}: ${batch.cause?.reason ?? ''}; ${batch.changes.map(textOf).join(', ')}`);
+    this.options.mirror.apply(batch);
     this.objects.take(batch);
+    for (const check of this.options.head) check.take(batch);
     for (const { kind, type, object, previous } of batch.changes) {
       if (kind !== 'Pod' || type !== 'modified') continue;
       const pod = object as Obj<'Pod'>;
@@ -150,6 +168,7 @@ export class StoreChecks {
     if (revision !== last + 1 && !lost) violations.report('gap-free-revisions', `revision ${revision} comes after ${last}`);
     this.mirrorRevision = revision;
     this.tell(revision, 'a watch');
+    this.options.cron.take(batch);
     for (const { kind, type, object } of batch.changes) {
       const key = keyOf(kind, object);
       if (type === 'deleted') this.mirror.delete(key);

@@ -14,6 +14,13 @@ export type Invariant =
   | 'job-count'
   | 'true-status'
   | 'justified-eviction'
+  | 'budget-kept'
+  | 'drained-empty'
+  | 'kept-away'
+  | 'taint-evicts'
+  | 'namespace-empty'
+  | 'cron-once'
+  | 'cron-told'
   | 'watch-mirror'
   | 'converges'
   | 'no-errors';
