@@ -22,6 +22,7 @@ import { type EvictOptions, evict } from './eviction.js';
 import { type Place, parsePlace } from './kinds.js';
 import { Lists } from './lists.js';
 import type { PatchKind } from './patching.js';
+import { checkSize } from './size.js';
 import { type WatchInput, type WatchStep, watch } from './watches.js';
 
 export interface Writer {
@@ -251,6 +252,7 @@ function place(tx: Tx, { kind, object }: Given, rootCa: string | undefined): Obj
   checkNamespace(tx, kind, namespace, name || (object.metadata?.generateName ?? ''));
   // Asked before, not caught after: in a batch a throw inside of create must leave nothing behind.
   if (name !== '' && tx.get(kind, namespace, name) !== undefined) throw alreadyExists(kind, namespace, name);
+  checkSize(kind, object as Obj);
   if (kind === 'Pod') return createPod(tx, object as Obj<'Pod'>);
   const made = tx.create<Kind>(kind, object);
   if (kind === 'Namespace') createAccountObjects(tx, name, rootCa);
@@ -262,6 +264,7 @@ function replace(tx: Tx, { kind, namespace, name }: Place, next: KindMap[Kind], 
   const previous = tx.get(kind, namespace, name);
   if (previous === undefined) throw notFound(kind, namespace, name);
   admitChange<Kind>(kind, next, previous, subresource);
+  checkSize(kind, next as Obj);
   if (subresource === 'ephemeralcontainers') checkSecrets(tx, next as Obj<'Pod'>);
   if (kind === 'PersistentVolumeClaim' && subresource === '')
     checkClaimGrowth(tx, next as KindMap['PersistentVolumeClaim'], previous as Obj<'PersistentVolumeClaim'>);
