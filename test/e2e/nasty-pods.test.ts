@@ -12,7 +12,12 @@ const answers = await engineAnswers();
 type Fields = Readonly<Record<string, unknown>>;
 
 interface EventList {
-  readonly items: readonly { readonly reason: string; readonly message: string; readonly involvedObject: { readonly name?: string } }[];
+  readonly items: readonly {
+    readonly reason: string;
+    readonly message: string;
+    readonly count?: number;
+    readonly involvedObject: { readonly name?: string };
+  }[];
 }
 
 interface Nasty {
@@ -183,6 +188,24 @@ describe.skipIf(!answers)('manifests that are hard on a node', () => {
         const pods = (await play.json<{ items: readonly PodSeen[] }>('get', 'pods')).items;
         const events = (await play.json<EventList>('get', 'events')).items;
         return nasty.flatMap((row) => missing(row, pods, events));
+      },
+      (left) => left.length === 0,
+      120_000,
+    );
+  });
+
+  it('say the same again with a count, however many containers were tried', async () => {
+    await eventually(
+      'each was tried twice, and told in one event',
+      async () => {
+        const events = (await play.json<EventList>('get', 'events')).items.filter(({ reason }) => reason === 'Failed');
+        return nasty
+          .filter(({ event }) => event === 'Failed')
+          .flatMap(({ name, says }) => {
+            const told = events.filter(({ involvedObject, message }) => involvedObject.name === name && says.test(message));
+            const counts = told.map(({ count, message }) => `${count} x ${message}`);
+            return told.length === 1 && (told[0]?.count ?? 1) > 1 ? [] : [`${name}: ${counts.join('; ')}`];
+          });
       },
       (left) => left.length === 0,
       120_000,

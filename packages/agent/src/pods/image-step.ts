@@ -64,8 +64,8 @@ export async function ensureImage(step: StepOf<'ensure-image'>, context: StepCon
     if (signal.aborted) return 0;
     const error = toRuntimeError(thrown);
     if (isEngineDown(error)) throw error;
-    emit(context, step.container, 'Warning', 'Failed', `Failed to pull image "${image}": ${error.message}`);
-    return fail(error.code === 'invalid' ? 'InvalidImageName' : 'ErrImagePull', error.message);
+    emit(context, step.container, 'Warning', 'Failed', `Failed to pull image "${image}": ${error.words}`);
+    return fail(error.code === 'invalid' ? 'InvalidImageName' : 'ErrImagePull', error.words);
   }
 }
 

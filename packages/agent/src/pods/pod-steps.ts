@@ -48,7 +48,7 @@ export async function prepareVolumes(context: StepContext): Promise<number> {
   } catch (thrown) {
     const error = toRuntimeError(thrown);
     if (isEngineDown(error)) throw error;
-    return mountFailed(context, `Volumes could not be made: ${error.message}`, failure(context, before, '', ''));
+    return mountFailed(context, `Volumes could not be made: ${error.words}`, failure(context, before, '', ''));
   }
   return 0;
 }
@@ -181,7 +181,7 @@ export async function startSandbox(id: string, context: StepContext): Promise<nu
   return 0;
 }
 
-function sandboxFailed(context: StepContext, { code, message }: RuntimeError): void {
+function sandboxFailed(context: StepContext, { code, words: message }: RuntimeError): void {
   // Somebody removed the node's network or the pause image (docker system prune).
   if (code === 'not-found' || code === 'image-not-found') context.host.engineTrouble();
   warn(context, 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${message}`);

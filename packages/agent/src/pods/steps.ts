@@ -99,7 +99,7 @@ async function createContainer(step: StepOf<'create-container'>, context: StepCo
     await host.files?.release(context.ref.uid, run);
     // The image went away after it was looked for: it is looked for again.
     if (error.code === 'image-not-found') context.memory = withContainer(context.memory, step.container, { image: { state: 'unknown' } });
-    createFailed(context, step.container, 'CreateContainerConfigError', error.message, nextDelay(memory.failure?.delayMs ?? 0));
+    createFailed(context, step.container, 'CreateContainerConfigError', error.words, nextDelay(memory.failure?.delayMs ?? 0));
     return 0;
   }
   try {
@@ -124,7 +124,7 @@ async function createContainer(step: StepOf<'create-container'>, context: StepCo
       case 'image-not-found': {
         const repeated = memory.failure !== undefined;
         context.memory = withContainer(context.memory, step.container, { image: { state: 'unknown' } });
-        createFailed(context, step.container, 'CreateContainerError', error.message, repeated ? nextDelay(memory.failure.delayMs) : 100);
+        createFailed(context, step.container, 'CreateContainerError', error.words, repeated ? nextDelay(memory.failure.delayMs) : 100);
         return 0;
       }
       case 'conflict':
@@ -134,7 +134,7 @@ async function createContainer(step: StepOf<'create-container'>, context: StepCo
           context,
           step.container,
           'CreateContainerError',
-          error.message,
+          error.words,
           nextDelay(memory.failure?.delayMs ?? 0, CREATE_RETRY_MS),
         );
         return 0;
@@ -142,7 +142,7 @@ async function createContainer(step: StepOf<'create-container'>, context: StepCo
         await host.cache.refresh(step.sandboxId);
         return 100;
       default:
-        createFailed(context, step.container, 'CreateContainerError', error.message, nextDelay(memory.failure?.delayMs ?? 0));
+        createFailed(context, step.container, 'CreateContainerError', error.words, nextDelay(memory.failure?.delayMs ?? 0));
         return 0;
     }
   }
@@ -253,10 +253,10 @@ async function startFailed(step: StepOf<'start-container'>, context: StepContext
     if (sandbox !== undefined) await host.cache.refresh(sandbox.id);
     return 100;
   }
-  emit(context, step.container, 'Warning', 'Failed', `Error: failed to start container "${step.container}": ${error.message}`);
+  emit(context, step.container, 'Warning', 'Failed', `Error: failed to start container "${step.container}": ${error.words}`);
   // Engines show why; where one does not, the run has failed all the same.
   if (info?.state === 'created' && info.error === '') {
-    host.cache.put({ ...info, error: error.message, exitCode: error.exitCode ?? 128, finishedAt: host.system.clock.now() });
+    host.cache.put({ ...info, error: error.words, exitCode: error.exitCode ?? 128, finishedAt: host.system.clock.now() });
   }
   return 0;
 }

@@ -13,7 +13,7 @@ export async function guarded(id: string, context: StepContext): Promise<boolean
   try {
     return await context.host.fence.guard(id);
   } catch (thrown) {
-    const message = thrown instanceof Error ? thrown.message : String(thrown);
+    const message = toRuntimeError(thrown).words;
     context.host.event({
       pod: context.ref,
       fieldPath: '',

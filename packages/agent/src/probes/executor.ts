@@ -65,7 +65,7 @@ export async function execProbe(
     if (signal.aborted) return TIMED_OUT;
     const failure = toRuntimeError(error);
     // A command that cannot be started in the container is the container's fault.
-    return { result: failure.code === 'start-failed' ? 'failure' : 'error', message: failure.message };
+    return { result: failure.code === 'start-failed' ? 'failure' : 'error', message: failure.words };
   }
 }
 

@@ -16,6 +16,7 @@ import type { Clock } from '@podplane/api/system';
 import type { Log } from '../log.js';
 import type { ContainerCache } from '../pods/container-cache.js';
 import type { EnvContext } from '../pods/env.js';
+import { toRuntimeError } from '../pods/errors.js';
 import { volumeName } from '../pods/names.js';
 import { attemptOf, containerNameOf, runOf } from '../pods/planner/observed.js';
 import type { ContainerRuntime, Mount } from '../runtime/types.js';
@@ -136,7 +137,7 @@ export class PodFiles {
           if (this.written.get(folder) !== digestOf(payload.files)) this.write(folder, pod, payload.files);
         } else if (payload.waiting !== true) problems.push({ volume: volume.name, message: payload.message });
       } catch (error) {
-        problems.push({ volume: volume.name, message: error instanceof Error ? error.message : String(error) });
+        problems.push({ volume: volume.name, message: toRuntimeError(error).words });
       }
     }
     return problems;

@@ -78,6 +78,7 @@ export class Containers {
       if (found.code === 'not-found' && !(await presentImage(this.#engine, options.Image))) {
         throw new RuntimeError('image-not-found', `${doing}: this node has no image ${options.Image}`, {
           advice: 'pull it, or bring it with podplane image load',
+          doing,
           cause: error,
         });
       }
@@ -179,7 +180,7 @@ export class Containers {
       // 400: command missing or not executable; 500 without a known text: mounts, runtime, cgroups. All else has its code.
       if (found.code !== 'invalid' && found.code !== 'failed') throw found;
       const after = await this.inspect(id);
-      throw new RuntimeError('start-failed', found.message, { exitCode: after?.exitCode ?? 128, cause: error });
+      throw new RuntimeError('start-failed', found.message, { exitCode: after?.exitCode ?? 128, doing: found.doing, cause: error });
     }
   }
 

@@ -61,7 +61,7 @@ export function toRuntimeError(error: unknown, doing: string): RuntimeError {
   if (error instanceof EngineAnswer) return fromAnswer(error, doing);
   const errno = property(error, 'code');
   const message = error instanceof Error ? error.message : String(error);
-  if (property(error, 'name') === 'AbortError') return new RuntimeError('failed', `${doing}: cancelled`, { cause: error });
+  if (property(error, 'name') === 'AbortError') return new RuntimeError('failed', `${doing}: cancelled`, { doing, cause: error });
   const row = typeof errno === 'string' ? BY_ERRNO[errno] : undefined;
   if (row) {
     const [code, advice] = row;
@@ -71,9 +71,9 @@ export function toRuntimeError(error: unknown, doing: string): RuntimeError {
         : code === 'timeout'
           ? 'Docker Engine did not answer in time'
           : 'Docker Engine does not answer';
-    return new RuntimeError(code, `${doing}: ${what} (${message})`, { advice, cause: error });
+    return new RuntimeError(code, `${doing}: ${what} (${message})`, { doing, advice, cause: error });
   }
-  return new RuntimeError('failed', `${doing}: ${message}`, { cause: error });
+  return new RuntimeError('failed', `${doing}: ${message}`, { doing, cause: error });
 }
 
 function fromAnswer(answer: EngineAnswer, doing: string): RuntimeError {
@@ -81,15 +81,15 @@ function fromAnswer(answer: EngineAnswer, doing: string): RuntimeError {
   const message = `${doing}: ${answer.text || `the engine answered with status ${answer.statusCode}`}`;
   switch (answer.statusCode) {
     case 401:
-      return new RuntimeError('registry', message, { advice: 'check the image pull secret', cause });
+      return new RuntimeError('registry', message, { doing, advice: 'check the image pull secret', cause });
     case 404:
-      return new RuntimeError('not-found', message, { cause });
+      return new RuntimeError('not-found', message, { doing, cause });
     case 409:
-      return new RuntimeError('conflict', message, { cause });
+      return new RuntimeError('conflict', message, { doing, cause });
     default: {
       const row = classifyText(answer.text);
-      if (row) return new RuntimeError(row[0], message, { advice: row[1], cause });
-      return new RuntimeError(answer.statusCode === 400 ? 'invalid' : 'failed', message, { cause });
+      if (row) return new RuntimeError(row[0], message, { doing, advice: row[1], cause });
+      return new RuntimeError(answer.statusCode === 400 ? 'invalid' : 'failed', message, { doing, cause });
     }
   }
 }
@@ -97,5 +97,5 @@ function fromAnswer(answer: EngineAnswer, doing: string): RuntimeError {
 /** One of the engine's JSON lines that says an error ({"errorDetail":{"message"}}), as a RuntimeError. */
 export function fromErrorLine(text: string, doing: string): RuntimeError {
   const row = classifyText(text);
-  return new RuntimeError(row?.[0] ?? 'failed', `${doing}: ${text}`, row?.[1] ? { advice: row[1] } : {});
+  return new RuntimeError(row?.[0] ?? 'failed', `${doing}: ${text}`, { doing, ...(row?.[1] ? { advice: row[1] } : {}) });
 }
