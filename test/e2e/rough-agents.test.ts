@@ -214,6 +214,13 @@ describe('up', () => {
     });
   });
 
+  it('with a lease that no node can keep is told before anything starts', async () => {
+    await using place = new ServerOnly();
+    const { code, stderr } = await place.run(['up', '--data', 'data', '--port', '0', '--lease', '2s']);
+    expect({ code, stderr }).toEqual({ code: 2, stderr: 'error: --lease: 2000 ms are too short\nAt least 5s.\n' });
+    expect(existsSync(place.data)).toBe(false);
+  });
+
   it('in a data directory that is a file ends with a word', async () => {
     await using place = new ServerOnly();
     writeFileSync(place.data, 'x');

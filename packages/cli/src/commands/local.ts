@@ -13,6 +13,7 @@ import { portOption } from '../local/port-option.js';
 import { type UpOptions, up } from '../local/up.js';
 import type { Session } from '../session.js';
 import { countOption } from '../time.js';
+import { timingFlags, withTimings } from './server-timings.js';
 
 function nodesOption(text: string): number {
   const count = countOption(text);
@@ -21,7 +22,7 @@ function nodesOption(text: string): number {
 }
 
 export function registerLocal(program: Command, { io }: Session): void {
-  program
+  const command = program
     .command('up')
     .summary('start a control plane and nodes on this machine')
     .description(
@@ -32,23 +33,24 @@ export function registerLocal(program: Command, { io }: Session): void {
     .option('--port <port>', 'where the control plane listens; 0: any free one', portOption, 6443)
     .option('--address <address>', 'on which address it listens', '127.0.0.1')
     .option('--node-prefix <word>', 'names of nodes: WORD-1, WORD-2, ...', 'node')
-    .option('--cluster-cidr <range>', "all pods' addresses (default: chosen at the first start, so that it overlaps nothing here)")
-    .action(async (options: UpOptions) => {
-      if (!/^[a-z0-9]([-a-z0-9]{0,50}[a-z0-9])?$/.test(options.nodePrefix))
-        throw usage(`--node-prefix: "${options.nodePrefix}" cannot be the start of a name`, 'Use a-z, 0-9 and -.');
-      goOnWithoutReaders();
-      // Loaded while the server starts; where it fails, dialling says so.
-      Promise.all([import('@podplane/client/context'), import('@podplane/client/client')]).catch(() => undefined);
-      const world = {
-        io,
-        dial: (file: string) => dialFile(file, io.system),
-        networks: () => engineNetworks(engineSocket(io.env)),
-        ownRanges,
-        publish: (file: string) => publish(io, file),
-      };
-      await up(world, { ...options, data: resolve(io.cwd, options.data) });
-      process.exitCode = 0;
-    });
+    .option('--cluster-cidr <range>', "all pods' addresses (default: chosen at the first start, so that it overlaps nothing here)");
+  withTimings(command).action(async (options: Omit<UpOptions, 'serverFlags'>) => {
+    if (!/^[a-z0-9]([-a-z0-9]{0,50}[a-z0-9])?$/.test(options.nodePrefix))
+      throw usage(`--node-prefix: "${options.nodePrefix}" cannot be the start of a name`, 'Use a-z, 0-9 and -.');
+    const serverFlags = timingFlags(command);
+    goOnWithoutReaders();
+    // Loaded while the server starts; where it fails, dialling says so.
+    Promise.all([import('@podplane/client/context'), import('@podplane/client/client')]).catch(() => undefined);
+    const world = {
+      io,
+      dial: (file: string) => dialFile(file, io.system),
+      networks: () => engineNetworks(engineSocket(io.env)),
+      ownRanges,
+      publish: (file: string) => publish(io, file),
+    };
+    await up(world, { ...options, serverFlags, data: resolve(io.cwd, options.data) });
+    process.exitCode = 0;
+  });
   program
     .command('down')
     .summary('stop and remove what up started')

@@ -1,12 +1,11 @@
 // What the options of `podplane server` about leases and lost nodes become.
 import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
-import { type ServerTimings, timingsOf, withTimings } from './server-timings.js';
+import { type ServerTimings, timingFlags, timingsOf, withTimings } from './server-timings.js';
 
-const parsed = (...args: readonly string[]): ServerTimings =>
-  withTimings(new Command('server').exitOverride().configureOutput({ writeErr: () => undefined }))
-    .parse(args, { from: 'user' })
-    .opts<ServerTimings>();
+const command = (...args: readonly string[]): Command =>
+  withTimings(new Command('server').exitOverride().configureOutput({ writeErr: () => undefined })).parse(args, { from: 'user' });
+const parsed = (...args: readonly string[]): ServerTimings => command(...args).opts<ServerTimings>();
 
 describe('timings of the server', () => {
   it.each([
@@ -39,6 +38,20 @@ describe('timings of the server', () => {
     ],
   ])('%j', (args, expected) => {
     expect(timingsOf(parsed(...args))).toEqual(expected);
+  });
+
+  it.each([
+    [[]],
+    [['--lease', '1m', '--fencing-margin', '500ms', '--no-keep-original']],
+    [['--lease', '15s', '--eviction-burst', '1', '--eviction-rate', '0.1']],
+  ])('%j given to up reach its server', (args) => {
+    const flags = timingFlags(command(...args));
+    expect(flags.length).toBe(args.length);
+    expect(timingsOf(parsed(...flags))).toEqual(timingsOf(parsed(...args)));
+  });
+
+  it('are refused by up before it starts anything', () => {
+    expect(() => timingFlags(command('--lease', '2s'))).toThrow(/too short/);
   });
 
   it.each([

@@ -1,4 +1,4 @@
-// Options of `podplane server` about leases and how nodes are given up, and what they mean for the server. No command.
+// Options of `podplane server` and `podplane up` about leases and how nodes are given up, and what they mean for the server. No command.
 import type { ServerOptions } from '@podplane/server/options';
 import type { Command } from 'commander';
 import { usage } from '../exit-codes.js';
@@ -35,6 +35,20 @@ export function withTimings(command: Command): Command {
       countOption,
     )
     .option('--eviction-rate <nodes>', 'and so many a second of the others (default: 1, or 2 % of all where that is more)', rateOption);
+}
+
+/** The same as options for a server process; those that were not given are left to its own defaults. Throws CliError (usage). */
+export function timingFlags(command: Command): readonly string[] {
+  const given = command.opts<ServerTimings>();
+  timingsOf(given);
+  const said = (name: keyof ServerTimings): boolean => command.getOptionValueSource(name) === 'cli';
+  return [
+    ...(said('lease') ? ['--lease', `${given.lease}ms`] : []),
+    ...(said('fencingMargin') ? ['--fencing-margin', `${given.fencingMargin}ms`] : []),
+    ...(given.keepOriginal ? [] : ['--no-keep-original']),
+    ...(said('evictionBurst') ? ['--eviction-burst', String(given.evictionBurst)] : []),
+    ...(said('evictionRate') ? ['--eviction-rate', String(given.evictionRate)] : []),
+  ];
 }
 
 /** Throws CliError (usage). */

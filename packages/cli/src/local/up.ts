@@ -29,6 +29,8 @@ export interface UpOptions {
   readonly nodePrefix: string;
   /** All pods' addresses; undefined: as before, or a range that nothing on this machine uses. */
   readonly clusterCidr?: string;
+  /** More options for the server. */
+  readonly serverFlags: readonly string[];
 }
 
 export interface UpWorld {
@@ -122,6 +124,7 @@ export async function up(world: UpWorld, options: UpOptions): Promise<void> {
       data.contextFile,
       '--cluster-cidr',
       range,
+      ...options.serverFlags,
     ];
     const server = startChild('the server', serverArgs, data.log('server'));
     children.push(server);
