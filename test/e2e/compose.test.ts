@@ -165,6 +165,23 @@ describe.skipIf(!answers || compose === undefined)('docker compose', () => {
     expect(readyOn(await pods())).toBe(6);
     const name = podplane('exec', 'deploy/web', '--', 'hostname').trim();
     expect(podplane('get', 'pods', '-o', 'name')).toContain(name);
+    // The agent lives beside its engine, in the cgroups of the node's container: pods have theirs in there.
+    const node = await eventually(
+      'what node-1 says of cgroups',
+      () => Promise.resolve(podplane('describe', 'node', 'node-1')),
+      (text) => text.includes('PodCgroups'),
+    );
+    expect(node).toMatch(/PodCgroups +True .*below \/podplane\/node-1$/m);
+    const pod = (await pods()).items.find(({ spec }) => spec.nodeName === 'node-1');
+    const shown = must(
+      'exec',
+      '-T',
+      'node-1',
+      'sh',
+      '-c',
+      `find /sys/fs/cgroup -type d -path '*podplane/node-1/*pod${pod?.metadata.uid}/*'`,
+    );
+    expect(shown.trim().split('\n').length).toBeGreaterThan(1);
 
     const began = performance.now();
     must('kill', 'node-2');

@@ -35,6 +35,11 @@ export function layoutOf(info: Pick<EngineInfo, 'cgroupDriver' | 'cgroupVersion'
   return driver === undefined || version === undefined ? undefined : { driver, version, nodeName };
 }
 
+/** What the nodes of a machine have in common. */
+export function topCgroup(layout: CgroupLayout): CgroupName {
+  return named(layout, []);
+}
+
 /** /podplane/n1, or podplane-n1.slice */
 export function nodeCgroup(layout: CgroupLayout): CgroupName {
   return named(layout, [layout.nodeName]);
@@ -46,6 +51,12 @@ export function qosCgroup(layout: CgroupLayout, qos: QosClass): CgroupName {
 
 export function podCgroup(layout: CgroupLayout, qos: QosClass, uid: string): CgroupName {
   return named(layout, [layout.nodeName, ...classPart(qos), `pod${uid}`]);
+}
+
+/** One directly below another, by the name of its folder. */
+export function childCgroup({ driver }: CgroupLayout, above: CgroupName, name: string): CgroupName {
+  const folder = `${above.folder}/${name}`;
+  return { folder, parent: driver === 'systemd' ? name : folder };
 }
 
 /** The folder that the engine makes for a container. */

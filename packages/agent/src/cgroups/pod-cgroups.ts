@@ -1,5 +1,5 @@
 // The cgroups of a node's pods: finds out whether this agent can make them at all, makes them with their limits, removes those of pods that are gone.
-// Names are layout.ts, numbers limits.ts, files tree.ts.
+// Names are layout.ts, numbers limits.ts, files tree.ts, slices of systemd slices.ts.
 //
 // An agent need not see the cgroups of its engine (another host, a container with the engine's socket only). So once the engine answers, a container
 // is started below the node's cgroup: where it shows up in the folder that was made here, both mean the same. Else limits hold for containers, as
@@ -12,6 +12,7 @@ import { RuntimeError } from '../runtime/errors.js';
 import type { EngineInfo } from '../runtime/types.js';
 import {
   type CgroupLayout,
+  childCgroup,
   containerFolder,
   isPodFolder,
   layoutOf,
@@ -21,8 +22,8 @@ import {
   QOS_CLASSES,
   qosCgroup,
 } from './layout.js';
-import { type CgroupLimits, classLimits, limitWrites, podLimits } from './limits.js';
-import { CgroupTree } from './tree.js';
+import { type CgroupLimits, classLimits, podLimits } from './limits.js';
+import { type CgroupMakers, cgroupMakers, makeCgroup, removeCgroup } from './makers.js';
 
 export interface PodCgroupsOptions {
   readonly nodeName: string;
@@ -36,13 +37,12 @@ export interface PodCgroupsOptions {
   /** Processes that a pod may have. */
   readonly pidsLimit: number | undefined;
   /** For tests. */
-  readonly tree?: (layout: CgroupLayout) => CgroupTree;
+  readonly makers?: ((layout: CgroupLayout) => CgroupMakers) | undefined;
 }
 
-interface On {
+interface On extends CgroupMakers {
   readonly kind: 'on';
   readonly layout: CgroupLayout;
-  readonly tree: CgroupTree;
 }
 
 export type CgroupState = { readonly kind: 'unknown' } | On | { readonly kind: 'off'; readonly why: string };
@@ -84,12 +84,12 @@ export class PodCgroups {
   async prepare(pod: Pod): Promise<void> {
     const state = await this.settled();
     if (state.kind !== 'on') return;
-    const { layout, tree } = state;
+    const { layout } = state;
     const qos = classOf(pod);
-    const { folder } = podCgroup(layout, qos, uidOf(pod));
+    const name = podCgroup(layout, qos, uidOf(pod));
     const limits = podLimits(pod, this.options.pidsLimit);
     try {
-      await tree.make(folder, limitWrites(limits, layout.version));
+      await makeCgroup(state, layout, name, limits);
       if (qos === 'Burstable') {
         this.burstable.set(podFolderName(layout, qos, uidOf(pod)), limits.cpuShares);
         await this.shareOut(state);
@@ -103,10 +103,10 @@ export class PodCgroups {
   async remove(uid: string): Promise<void> {
     const state = await this.settled();
     if (state.kind !== 'on') return;
-    const { layout, tree } = state;
+    const { layout } = state;
     for (const qos of QOS_CLASSES) {
       try {
-        await tree.remove(podCgroup(layout, qos, safe(uid)).folder, true);
+        await removeCgroup(state, layout, podCgroup(layout, qos, safe(uid)), true);
       } catch (error) {
         throw new RuntimeError('failed', `cgroup of the pod: ${textOf(error)}`, { cause: error });
       }
@@ -126,7 +126,7 @@ export class PodCgroups {
         for (const name of await tree.children(folder)) {
           if (!isPodFolder(layout, qos, name)) continue;
           if ([...known()].some((uid) => podFolderName(layout, qos, safe(uid)) === name)) continue;
-          await tree.remove(`${folder}/${name}`, false);
+          await removeCgroup(state, layout, childCgroup(layout, qosCgroup(layout, qos), name), false);
           if (this.burstable.delete(name)) await this.shareOut(state);
           this.options.log.info({ cgroup: `${folder}/${name}` }, 'a cgroup that an earlier pod had left was removed');
         }
@@ -177,16 +177,16 @@ export class PodCgroups {
     const layout = layoutOf(info, nodeName);
     if (layout === undefined)
       return { kind: 'off', why: `the engine's cgroup driver is "${info.cgroupDriver}", version "${info.cgroupVersion}"` };
-    if (layout.driver === 'systemd')
-      return { kind: 'off', why: "the engine's cgroup driver is systemd, whose slices this agent does not make" };
-    const tree = this.options.tree?.(layout) ?? new CgroupTree(layout.version);
+    const makers = (this.options.makers ?? cgroupMakers)(layout);
+    const { tree } = makers;
     const missing = await tree.missing().catch(textOf);
     if (missing !== undefined) return { kind: 'off', why: missing };
     const node = nodeCgroup(layout);
+    const limits = ofNode(info);
     try {
-      await tree.make(node.folder, limitWrites(ofNode(info), layout.version));
+      await makeCgroup(makers, layout, node, limits);
       for (const qos of QOS_CLASSES.filter((one) => one !== 'Guaranteed'))
-        await tree.make(qosCgroup(layout, qos).folder, limitWrites(classLimits(0), layout.version));
+        await makeCgroup(makers, layout, qosCgroup(layout, qos), classLimits(0));
     } catch (error) {
       return { kind: 'off', why: `this agent may not make cgroups: ${textOf(error)}` };
     }
@@ -202,7 +202,10 @@ export class PodCgroups {
     }
     if (!shared)
       return { kind: 'off', why: `a container below ${node.parent} is not seen there: the agent does not share the cgroups of its engine` };
-    const state: On = { kind: 'on', layout, tree };
+    const limited = tree.memory(node.folder)?.limitBytes;
+    if (limits.memoryBytes !== undefined && Math.abs((limited ?? 0) - limits.memoryBytes) > PAGE_BYTES)
+      return { kind: 'off', why: `the limit of ${node.parent} was set to ${limits.memoryBytes} bytes, and is ${limited ?? 'none'}` };
+    const state: On = { kind: 'on', layout, ...makers };
     await this.takeUp(state).catch((error: unknown) => this.warn(error));
     return state;
   }
@@ -222,11 +225,14 @@ export class PodCgroups {
   }
 
   /** Against pods of other classes, Burstable ones together have what they requested together. */
-  private async shareOut({ layout, tree }: On): Promise<void> {
+  private async shareOut(state: On): Promise<void> {
     const shares = [...this.burstable.values()].reduce((sum, one) => sum + one, 0);
-    await tree.make(qosCgroup(layout, 'Burstable').folder, limitWrites(classLimits(shares), layout.version));
+    await makeCgroup(state, state.layout, qosCgroup(state.layout, 'Burstable'), classLimits(shares));
   }
 }
+
+/** The kernel counts memory in pages, of at most this. */
+const PAGE_BYTES = 65_536;
 
 /** About what a weight was made from. */
 function sharesOf(weight: number): number {

@@ -93,6 +93,19 @@ export class CgroupTree {
     return true;
   }
 
+  async exists(folder: string): Promise<boolean> {
+    return (await absent(lstat(path.join(this.hierarchy('memory'), folder)))) !== undefined;
+  }
+
+  /** Whether no process is in it or below it; also where it does not exist. */
+  async empty(folder: string): Promise<boolean> {
+    const procs = await absent(readFile(path.join(this.hierarchy('memory'), folder, 'cgroup.procs'), 'latin1'));
+    if (procs === undefined) return true;
+    if (procs.trim() !== '') return false;
+    for (const name of await this.children(folder)) if (!(await this.empty(`${folder}/${name}`))) return false;
+    return true;
+  }
+
   /** Names of the cgroups directly below; none where it does not exist. */
   async children(folder: string): Promise<readonly string[]> {
     return (await absent(foldersIn(path.join(this.hierarchy('memory'), folder)))) ?? [];
@@ -130,6 +143,11 @@ export class CgroupTree {
       if (killLeft) await this.killIn(at);
       await removeBelow(at);
     }
+  }
+
+  /** SIGKILL to all processes in it and below it. */
+  async killBelow(folder: string): Promise<void> {
+    await this.killIn(path.join(this.hierarchy('memory'), folder));
   }
 
   /** Removes it where nothing is in it and below it, in each hierarchy for itself. */
