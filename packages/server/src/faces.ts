@@ -28,8 +28,7 @@ import { publicAddress, type Settings } from './options.js';
 import type { Registry } from './registry/registry.js';
 import type { NodeSessions } from './sessions/sessions.js';
 import type { Tunnels } from './tunnels/tunnels.js';
-import { previewDrain } from './what-if/drain-preview.js';
-import type { WhatIfParts } from './what-if/what-if.js';
+import { Thinker } from './what-if/thinker.js';
 
 export interface FaceParts {
   readonly settings: Settings;
@@ -150,7 +149,7 @@ function grpcServer(parts: FaceParts, gate: Gate, health: Health, address: () =>
     'grpc.keepalive_time_ms': 30_000,
     'grpc.keepalive_timeout_ms': 10_000,
   });
-  const whatIf = (): WhatIfParts => ({ view: store, system, liveness: sessions.liveness });
+  const thinker = new Thinker({ view: store, system, liveness: sessions.liveness });
   const described = lazy(() => describe(Buffer.from(descriptorSetBase64, 'base64')));
   const services = [
     objectsService(registry, gate),
@@ -168,9 +167,9 @@ function grpcServer(parts: FaceParts, gate: Gate, health: Health, address: () =>
         drains: new Drains({
           store,
           system,
-          preview: (node, options) => previewDrain(whatIf(), node, options),
+          preview: (node, options) => thinker.ask('drain', { node, options }),
         }),
-        whatIf,
+        thinker,
         connectedNodes: () => sessions.connectedNodes,
         publicAddress: address,
       },

@@ -21,8 +21,8 @@ import { ADMIN_GROUP, type Identity, NODE_GROUP } from '../auth/identity.js';
 import type { JoinTokens, TokenInfo } from '../auth/tokens.js';
 import type { Drains } from '../nodes/drains.js';
 import { parsePlace } from '../registry/kinds.js';
-import { simulateLoss, simulateWrites, type Write } from '../what-if/simulate.js';
-import type { WhatIfParts } from '../what-if/what-if.js';
+import type { Write } from '../what-if/simulate.js';
+import type { Thinker } from '../what-if/thinker.js';
 import { type WhyChange, whyChanges } from '../why/why.js';
 import { type ImageParts, loadImage } from './load-image.js';
 import { type CallContext, type Gate, ServiceBuilder } from './service.js';
@@ -34,8 +34,8 @@ export interface VersionInfo {
 
 export interface ClusterParts extends ImageParts {
   readonly drains: Drains;
-  /** The present, to think from. */
-  readonly whatIf: () => WhatIfParts;
+  /** Thinks from the present. */
+  readonly thinker: Pick<Thinker, 'ask'>;
   readonly store: Store;
   readonly tokens: JoinTokens;
   readonly accountTokens: AccountTokens;
@@ -92,13 +92,13 @@ function writesOf({ writes }: SimulatedWrites): Write[] {
 
 /** Throws ApiError. */
 async function simulate(
-  { whatIf }: ClusterParts,
+  { thinker }: ClusterParts,
   { question }: SimulateRequest,
   { identity, signal }: CallContext,
 ): Promise<SimulateResponse> {
   if (question === undefined) throw badRequest('question: Required value: loseNodes or writes');
-  if (question.$case === 'loseNodes') return await simulateLoss(whatIf(), question.value.nodes, signal);
-  return await simulateWrites(whatIf(), writesOf(question.value), { identity, fieldManager: '', dryRun: false }, signal);
+  if (question.$case === 'loseNodes') return await thinker.ask('loss', { nodes: question.value.nodes }, signal);
+  return await thinker.ask('writes', { writes: writesOf(question.value), writer: { identity, fieldManager: '', dryRun: false } }, signal);
 }
 
 function whoIs(identity: Identity): WhoAmIResponse {

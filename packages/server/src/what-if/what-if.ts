@@ -1,6 +1,6 @@
 // What would happen if: the real controllers and the real scheduler on a copy of the state, by a clock of their own. Nothing of it reaches the
 // real store or a node. What is asked, and how the answer is told, is up to the caller (see drain-preview.ts).
-import type { Kind } from '@podplane/api/kinds/kind-map';
+import type { Kind, Obj } from '@podplane/api/kinds/kind-map';
 import { allKinds } from '@podplane/api/kinds/kind-names';
 import type { System } from '@podplane/api/system';
 import { createControllers } from '@podplane/controllers/controllers';
@@ -13,9 +13,12 @@ import type { ReadView, Store } from '@podplane/store/types';
 import { ThoughtNodes } from './thought-nodes.js';
 import { VirtualTime } from './virtual-time.js';
 
+/** What a copy is made of. */
+export type Source = Pick<ReadView, 'revision' | 'get'> & { list<K extends Kind>(kind: K): Iterable<Obj<K>> };
+
 export interface WhatIfParts {
   /** The state to begin with. */
-  readonly view: ReadView;
+  readonly view: Source;
   readonly system: System;
   /** What is known of the real nodes now. */
   readonly liveness: NodeLiveness;
