@@ -7,9 +7,8 @@ import { fileURLToPath } from 'node:url';
 
 const here = dirname(realpathSync(fileURLToPath(import.meta.url)));
 const root = dirname(dirname(dirname(here)));
-// An agent lives beside other people's programs: with a small young generation it holds 20 MB less, and has little to do anyway.
-const SMALL = '--max-semi-space-size=1';
-const flags = process.argv[2] === 'agent' ? [SMALL] : [];
+const agentFlags = join(here, '..', 'dist', 'local', 'agent-flags.js');
+const flags = process.argv[2] === 'agent' && existsSync(agentFlags) ? (await import(agentFlags)).AGENT_FLAGS : [];
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 
 function fail(message) {
@@ -34,7 +33,7 @@ if (major < 22 || (major === 22 && minor < 12)) {
     process.removeAllListeners(signal);
     process.kill(process.pid, signal);
   });
-} else if (flags.length > 0 && !process.execArgv.includes(SMALL) && process.send === undefined && typeof process.execve === 'function') {
+} else if (flags.length > 0 && !flags.every((flag) => process.execArgv.includes(flag)) && process.send === undefined && typeof process.execve === 'function') {
   process.execve(process.execPath, [process.execPath, ...flags, ...process.execArgv, fileURLToPath(import.meta.url), ...process.argv.slice(2)]);
 } else {
   // Services leave out what only other commands need.

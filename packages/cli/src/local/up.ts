@@ -8,6 +8,7 @@ import { type Io, untilAborted } from '../io.js';
 import { observe, waitFor } from '../observe.js';
 import { startProgress } from '../output/progress.js';
 import { spent } from '../time.js';
+import { AGENT_FLAGS } from './agent-flags.js';
 import { type Child, commandLine, lastLines, startChild, untilReady } from './children.js';
 import { DataDir, makeFolder } from './data-dir.js';
 import type { EngineNetwork } from './engine.js';
@@ -143,7 +144,7 @@ export async function up(world: UpWorld, options: UpOptions): Promise<void> {
         ['agent', '--data', data.agent(name), '--name', name, '--server', address],
         data.log(name),
         { PODPLANE_TOKEN: secret },
-        ['--max-semi-space-size=1'], // as bin/podplane.js does for agents that are started by hand
+        AGENT_FLAGS, // as bin/podplane.js does for agents that are started by hand
       ),
     );
     children.push(...agents);
