@@ -1,11 +1,14 @@
 // A machine of a few operations that exists twice, as x86-64 and as arm64 code: a program for containers is written once in these operations
-// and needs no compiler. Programs are the files that use it (runner-code.ts); what stands around the code in a file is elf.ts.
+// and needs no compiler. Programs are the files that use it (runner-code.ts, watchdog-code.ts); what stands around the code in a file is elf.ts.
 
 export type Architecture = 'amd64' | 'arm64';
 
-/** Registers that system calls leave alone, and `result`: what the last system call returned; it is no argument of the next. */
-export type Register = 'base' | 'env' | 'a' | 'b' | 'c' | 'result';
-export type Condition = 'equal' | 'notEqual' | 'less' | 'greater';
+/**
+ * Registers that system calls leave alone, and `result`: what the last system call returned; it is no argument of the next, and a place for
+ * anything until then. `base` and `given` are what `enter` says.
+ */
+export type Register = 'base' | 'given' | 'a' | 'b' | 'c' | 'd' | 'e' | 'result';
+export type Condition = 'equal' | 'notEqual' | 'less' | 'notLess' | 'greater';
 /** A number of at most 31 bits and a sign, what is in a register, the address of a place in the frame, or what is in that place (64 bits). */
 export type Value = number | Register | { readonly address: number } | { readonly at: number };
 
@@ -27,24 +30,34 @@ const SYSCALLS = {
   kill: [62, 129],
   prctl: [157, 167],
   signalfd4: [289, 74],
+  clock_gettime: [228, 113],
+  clock_nanosleep: [230, 115],
+  getdents64: [217, 61],
 } as const;
 export type Syscall = keyof typeof SYSCALLS;
 
-/** Offsets are bytes from the register named, multiples of 8 for 64 bits and of 4 for 32. */
+/** Offsets are bytes from the register named, multiples of the size (64 bits: 8), and below 4096 times it. Less than 64 bits are loaded without sign. */
 export interface Machine {
   label(name: string): void;
   jump(label: string): void;
   /** Compares as signed numbers of 64 bits. */
   jumpIf(left: Register, condition: Condition, right: number | Register, label: string): void;
-  /** The program's first operation: `env` becomes the environment, `base` the lowest address of a frame of this many bytes on the stack. */
-  enter(frameBytes: number): void;
+  /**
+   * The program's first operation: `base` becomes the lowest address of a frame of this many bytes on the stack, `given` the address of the pointers
+   * to the arguments (the program's name first) or to the environment.
+   */
+  enter(frameBytes: number, given: 'arguments' | 'environment'): void;
   set(register: Register, value: Value): void;
   add(register: Register, value: number | Register): void;
   subtract(register: Register, value: Register): void;
+  multiply(register: Register, value: number): void;
   load64(register: Register, from: Register, offset: number): void;
   load32(register: Register, from: Register, offset: number): void;
+  load16(register: Register, from: Register, offset: number): void;
+  load8(register: Register, from: Register, offset: number): void;
   store64(to: Register, offset: number, value: Register): void;
   store32(to: Register, offset: number, value: Register): void;
+  store8(to: Register, offset: number, value: Register): void;
   syscall(name: Syscall, ...args: readonly Value[]): void;
   finish(): Uint8Array;
 }
@@ -101,9 +114,11 @@ class Amd64 extends Code implements Machine {
     result: 0,
     base: 3,
     a: 5,
-    env: 12,
+    given: 12,
     b: 13,
     c: 14,
+    d: 15,
+    e: 9,
   };
   private static readonly ARGUMENTS = [7, 6, 2, 10, 8] as const;
   private static readonly SCRATCH = 1;
@@ -122,9 +137,9 @@ class Amd64 extends Code implements Machine {
   }
 
   /** opcode with a register and memory at [rm + offset]. */
-  private memory(opcode: number, reg: number, rm: number, offset: number, bits: 32 | 64): void {
+  private memory(opcode: number | readonly [number, number], reg: number, rm: number, offset: number, bits: 32 | 64): void {
     const rex = bits === 64 ? this.wide(reg, rm) : this.wide(reg, rm) & ~8;
-    this.emit(rex, opcode, 0x80 | ((reg & 7) << 3) | (rm & 7));
+    this.emit(rex, ...(typeof opcode === 'number' ? [opcode] : opcode), 0x80 | ((reg & 7) << 3) | (rm & 7));
     if ((rm & 7) === 4) this.emit(0x24); // rsp and r12 need a second byte
     this.emit(...bytesOf(offset));
   }
@@ -146,14 +161,16 @@ class Amd64 extends Code implements Machine {
     const rm = this.number(left);
     if (typeof right === 'number') this.emit(this.wide(0, rm), 0x81, 0xf8 | (rm & 7), ...bytesOf(right));
     else this.two(0x39, this.number(right), rm);
-    const opcode = { equal: 0x84, notEqual: 0x85, less: 0x8c, greater: 0x8f }[condition];
+    const opcode = { equal: 0x84, notEqual: 0x85, less: 0x8c, notLess: 0x8d, greater: 0x8f }[condition];
     this.jumpLater(label, 6, (from, to) => [0x0f, opcode, ...bytesOf(to - from - 6)]);
   }
 
-  enter(frameBytes: number): void {
+  enter(frameBytes: number, given: 'arguments' | 'environment'): void {
     // The stack holds the number of arguments, pointers to them, 0, and then the environment.
-    this.emit(0x48, 0x8b, 0x0c, 0x24); // mov rcx, [rsp]
-    this.emit(0x4c, 0x8d, 0x64, 0xcc, 0x10); // lea r12, [rsp + rcx*8 + 16]
+    if (given === 'environment') {
+      this.emit(0x48, 0x8b, 0x0c, 0x24); // mov rcx, [rsp]
+      this.emit(0x4c, 0x8d, 0x64, 0xcc, 0x10); // lea r12, [rsp + rcx*8 + 16]
+    } else this.emit(0x4c, 0x8d, 0x64, 0x24, 0x08); // lea r12, [rsp + 8]
     this.emit(0x48, 0x81, 0xec, ...bytesOf(frameBytes)); // sub rsp, frame
     this.two(0x89, 4, this.number('base')); // mov rbx, rsp
   }
@@ -172,12 +189,25 @@ class Amd64 extends Code implements Machine {
     this.two(0x29, this.number(value), this.number(register));
   }
 
+  multiply(register: Register, value: number): void {
+    const number = this.number(register);
+    this.emit(this.wide(number, number), 0x69, 0xc0 | ((number & 7) << 3) | (number & 7), ...bytesOf(value)); // imul
+  }
+
   load64(register: Register, from: Register, offset: number): void {
     this.memory(0x8b, this.number(register), this.number(from), offset, 64);
   }
 
   load32(register: Register, from: Register, offset: number): void {
     this.memory(0x8b, this.number(register), this.number(from), offset, 32);
+  }
+
+  load16(register: Register, from: Register, offset: number): void {
+    this.memory([0x0f, 0xb7], this.number(register), this.number(from), offset, 64);
+  }
+
+  load8(register: Register, from: Register, offset: number): void {
+    this.memory([0x0f, 0xb6], this.number(register), this.number(from), offset, 64);
   }
 
   store64(to: Register, offset: number, value: Register): void {
@@ -188,6 +218,10 @@ class Amd64 extends Code implements Machine {
     this.memory(0x89, this.number(value), this.number(to), offset, 32);
   }
 
+  store8(to: Register, offset: number, value: Register): void {
+    this.memory(0x88, this.number(value), this.number(to), offset, 32);
+  }
+
   syscall(name: Syscall, ...args: readonly Value[]): void {
     for (const [i, value] of args.entries()) this.move(Amd64.ARGUMENTS[i] ?? Amd64.SCRATCH, value);
     this.move(0, SYSCALLS[name][0]);
@@ -196,7 +230,16 @@ class Amd64 extends Code implements Machine {
 }
 
 class Arm64 extends Code implements Machine {
-  private static readonly REGISTERS: Readonly<Record<Register, number>> = { result: 0, base: 19, env: 20, a: 21, b: 22, c: 23 };
+  private static readonly REGISTERS: Readonly<Record<Register, number>> = {
+    result: 0,
+    base: 19,
+    given: 20,
+    a: 21,
+    b: 22,
+    c: 23,
+    d: 24,
+    e: 25,
+  };
   private static readonly SCRATCH = 9;
   private static readonly STACK = 31;
 
@@ -222,7 +265,7 @@ class Arm64 extends Code implements Machine {
   }
 
   /** ldr and str with an offset that is a multiple of the size. */
-  private memory(opcode: number, register: number, from: number, offset: number, size: 4 | 8): void {
+  private memory(opcode: number, register: number, from: number, offset: number, size: 1 | 2 | 4 | 8): void {
     const scaled = offset / size;
     if (!Number.isInteger(scaled) || scaled < 0 || scaled > 0xfff) throw new RangeError(`offset ${offset} cannot be used`);
     this.word(opcode | (scaled << 10) | (from << 5) | register);
@@ -247,16 +290,18 @@ class Arm64 extends Code implements Machine {
     if (typeof right === 'number') this.constant(Arm64.SCRATCH, right);
     const other = typeof right === 'number' ? Arm64.SCRATCH : this.number(right);
     this.word(0xeb00001f | (other << 16) | (this.number(left) << 5)); // cmp
-    const code = { equal: 0, notEqual: 1, less: 11, greater: 12 }[condition];
+    const code = { equal: 0, notEqual: 1, less: 11, notLess: 10, greater: 12 }[condition];
     this.jumpLater(label, 4, (from, to) => bytesOf((0x54000000 | ((((to - from) / 4) & 0x7ffff) << 5) | code) >>> 0));
   }
 
-  enter(frameBytes: number): void {
+  enter(frameBytes: number, given: 'arguments' | 'environment'): void {
     if (frameBytes % 16 !== 0) throw new RangeError('the stack must stay a multiple of 16');
-    const env = this.number('env');
-    this.memory(0xf9400000, Arm64.SCRATCH, Arm64.STACK, 0, 8); // ldr x9, [sp]
-    this.word(0x910043e0 | env); // add env, sp, 16
-    this.word(0x8b000000 | (Arm64.SCRATCH << 16) | (3 << 10) | (env << 5) | env); // add env, env, x9, lsl 3
+    const to = this.number('given');
+    if (given === 'environment') {
+      this.memory(0xf9400000, Arm64.SCRATCH, Arm64.STACK, 0, 8); // ldr x9, [sp]
+      this.word(0x910043e0 | to); // add given, sp, 16
+      this.word(0x8b000000 | (Arm64.SCRATCH << 16) | (3 << 10) | (to << 5) | to); // add given, given, x9, lsl 3
+    } else this.word(0x910023e0 | to); // add given, sp, 8
     this.constant(Arm64.SCRATCH, frameBytes);
     this.word(0xcb2063ff | (Arm64.SCRATCH << 16)); // sub sp, sp, x9
     this.word(0x910003e0 | this.number('base')); // mov base, sp
@@ -278,6 +323,12 @@ class Arm64 extends Code implements Machine {
     this.word(0xcb000000 | (this.number(value) << 16) | (to << 5) | to);
   }
 
+  multiply(register: Register, value: number): void {
+    const to = this.number(register);
+    this.constant(Arm64.SCRATCH, value);
+    this.word(0x9b007c00 | (Arm64.SCRATCH << 16) | (to << 5) | to); // madd with xzr
+  }
+
   load64(register: Register, from: Register, offset: number): void {
     this.memory(0xf9400000, this.number(register), this.number(from), offset, 8);
   }
@@ -286,12 +337,24 @@ class Arm64 extends Code implements Machine {
     this.memory(0xb9400000, this.number(register), this.number(from), offset, 4);
   }
 
+  load16(register: Register, from: Register, offset: number): void {
+    this.memory(0x79400000, this.number(register), this.number(from), offset, 2);
+  }
+
+  load8(register: Register, from: Register, offset: number): void {
+    this.memory(0x39400000, this.number(register), this.number(from), offset, 1);
+  }
+
   store64(to: Register, offset: number, value: Register): void {
     this.memory(0xf9000000, this.number(value), this.number(to), offset, 8);
   }
 
   store32(to: Register, offset: number, value: Register): void {
     this.memory(0xb9000000, this.number(value), this.number(to), offset, 4);
+  }
+
+  store8(to: Register, offset: number, value: Register): void {
+    this.memory(0x39000000, this.number(value), this.number(to), offset, 1);
   }
 
   syscall(name: Syscall, ...args: readonly Value[]): void {

@@ -22,6 +22,9 @@ function has(program: string): boolean {
   }
 }
 
+/** The emulator does not know PR_SET_CHILD_SUBREAPER, but a process keeps it when it becomes another program. */
+const SUBREAPER = 'import ctypes, os, sys; ctypes.CDLL(None).prctl(36, 1, 0, 0, 0); os.execvp(sys.argv[1], sys.argv[1:])';
+
 let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'podplane-runner-'));
@@ -81,7 +84,8 @@ for (const architecture of ['amd64', 'arm64'] as const) {
   const emulator = architecture === native ? [] : [EMULATORS[architecture]];
   describe.skipIf(emulator[0] !== undefined && !has(emulator[0]))(`the runner (${architecture})`, () => {
     let one: Running;
-    const open = (): Running => (one = new Running([...emulator, join(folder, architecture)], { ...process.env, SAID: 'by the engine' }));
+    const open = (before: readonly string[] = []): Running =>
+      (one = new Running([...before, ...emulator, join(folder, architecture)], { ...process.env, SAID: 'by the engine' }));
     afterEach(async () => {
       if (one.process.exitCode !== null || one.process.signalCode !== null) return;
       const ended = once(one.process, 'exit');
@@ -130,6 +134,24 @@ for (const architecture of ['amd64', 'arm64'] as const) {
       await until(() => !existsSync(`/proc/${child}`));
     });
 
+    it.skipIf(emulator.length > 0 && !has('python3'))('kills also who left the group of the command, its children and theirs', async () => {
+      open(emulator.length > 0 ? ['python3', '-c', SUBREAPER] : []);
+      const markers = ['a', 'b', 'c'].map((name) => join(folder, `escaped-${name}-${architecture}`));
+      const note = (i: number): string => `echo $$ > ${markers[i]}.new; mv ${markers[i]}.new ${markers[i]}`;
+      // One in a session of its own below the command, one whose parent has ended, and a child of that in yet another session.
+      const inner = `setsid sh -c '${note(2)}; exec sleep 1000' & ${note(1)}; wait`;
+      writeFileSync(join(folder, `inner-${architecture}.sh`), inner);
+      const script = `setsid sh -c '${note(0)}; sleep 1000; true' & (setsid sh ${join(folder, `inner-${architecture}.sh`)} &) ; wait`;
+      one.say(runRequest(['/bin/sh'], ['sh', '-c', script]));
+      await until(() => markers.every(existsSync));
+      one.say(KILL_REQUEST);
+      expect(await one.answer()).toEqual({ output: '', exitCode: 137 });
+      // Not later: they are gone when the answer comes.
+      expect(markers.filter((marker) => existsSync(`/proc/${readFileSync(marker, 'utf8').trim()}`))).toEqual([]);
+      for (const marker of markers) rmSync(marker);
+      expect((await one.run('true')).exitCode).toBe(0);
+    });
+
     it('a command that leaves somebody behind is over when it ends; who is left goes on', async () => {
       open();
       const marker = join(folder, `left-${architecture}`);
@@ -152,7 +174,12 @@ for (const architecture of ['amd64', 'arm64'] as const) {
     it('ends with its input, and ends what runs then', async () => {
       open();
       const marker = join(folder, `alone-${architecture}`);
-      one.say(runRequest(['/bin/sh'], ['sh', '-c', `echo $$ > ${marker}.new; mv ${marker}.new ${marker}; exec sleep 1000`]));
+      one.say(
+        runRequest(
+          ['/bin/sh'],
+          ['sh', '-c', `echo $$ > ${marker}.new; mv ${marker}.new ${marker}; (setsid sleep 1001 &); exec sleep 1000`],
+        ),
+      );
       await until(() => existsSync(marker));
       const pid = readFileSync(marker, 'utf8').trim();
       const ended = once(one.process, 'exit');

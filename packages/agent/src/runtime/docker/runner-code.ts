@@ -11,8 +11,10 @@
 //   idle:     read a request; make a pipe; clone
 //     child:  setsid, /dev/null as input, the pipe as output, no signals blocked, execve each path; exit with 127
 //   running:  wait for (a request | output | SIGCHLD)
-//             request: SIGKILL to the child and its group.  input ends: the same, and exit.  output: pass it on, at most OUTPUT_LIMIT bytes
-//             SIGCHLD: reap; was it the child: pass on what is left in the pipe, say how it ended, idle
+//             request: SIGKILL to the child and its group.  input ends: the same, sweep, and exit.  output: pass it on, at most OUTPUT_LIMIT bytes
+//             SIGCHLD: reap; was it the child: pass on what is left in the pipe, sweep if it was killed, say how it ended, idle
+//   sweep:    kill and reap own children until there are none: whoever left the group of a killed command is adopted when its parent ends. What
+//             commands before have left behind goes, too; a kernel that does not tell children (no CONFIG_PROC_CHILDREN) leaves them
 import { elfProgram } from './elf.js';
 import { type Architecture, type Machine, machine } from './machine.js';
 
@@ -38,6 +40,8 @@ const SIGSET_BYTES = 8;
 const SIGINFO_BYTES = 128;
 const NOT_FOUND = 127;
 const OUTPUT_BYTES = 4088;
+/** What the kernel says the children of a process are: numbers, each with a space behind it. As many more bytes as make it a multiple of 4. */
+const CHILDREN = Buffer.from('/proc/thread-self/children\0\0', 'latin1');
 /** Events that happened are the upper half of the word behind a poll's descriptor. */
 const NO_EVENT = 0xffff;
 
@@ -56,6 +60,7 @@ const ENDING = 96;
 const ARGUMENTS = 104;
 const NULL_PATH = 112; // 16 bytes
 const SIGINFO = 128; // 128 bytes
+const KILLED = 256; // 32 bits
 const OUTPUT = 264; // its header stands 4 bytes before
 const REQUEST = OUTPUT + OUTPUT_BYTES; // the program ends before it takes a longer one
 const FRAME = Math.ceil((REQUEST + RUNNER_REQUEST_LIMIT) / 16) * 16;
@@ -74,7 +79,7 @@ export function runnerProgram(architecture: Architecture): Uint8Array {
 }
 
 function begin(m: Machine): void {
-  m.enter(FRAME);
+  m.enter(FRAME, 'environment');
   m.set('a', 1 << (SIGCHLD - 1));
   m.store64('base', MASK, 'a');
   m.syscall('rt_sigprocmask', SIG_BLOCK, { address: MASK }, 0, SIGSET_BYTES);
@@ -140,6 +145,7 @@ function start(m: Machine): void {
   m.jumpIf('a', 'less', 0, 'not-begun');
   m.set('a', 0);
   m.store32('base', POLL, 'a');
+  m.store32('base', KILLED, 'a');
   m.store64('base', ENDING, 'a');
   m.load32('a', 'base', PIPE);
   m.store32('base', POLL + 8, 'a');
@@ -170,13 +176,54 @@ function running(m: Machine): void {
   m.jumpIf('a', 'greater', NO_EVENT, 'output');
   readHeader(m, 'order', 'abandon');
   kill(m);
+  m.set('a', 1);
+  m.store32('base', KILLED, 'a');
   m.jump('running');
 
   m.label('abandon');
   kill(m);
   m.syscall('wait4', 'a', 0, 0, 0);
+  sweep(m, 'last');
   m.label('exit');
   m.syscall('exit', 0);
+}
+
+/** Uses the places of output and request. Children that were killed adopt nobody any more, so the number of rounds is that of generations. */
+function sweep(m: Machine, name: string): void {
+  m.set('c', { address: REQUEST });
+  for (let at = 0; at < CHILDREN.length; at += 4) {
+    m.set('a', CHILDREN.readInt32LE(at));
+    m.store32('c', at, 'a');
+  }
+  m.label(`${name}-round`);
+  m.syscall('openat', AT_FDCWD, { address: REQUEST }, 0, 0);
+  m.jumpIf('result', 'less', 0, `${name}-swept`);
+  m.set('c', 'result');
+  m.syscall('read', 'c', { address: OUTPUT }, OUTPUT_BYTES);
+  m.set('e', 'result');
+  m.syscall('close', 'c');
+  m.jumpIf('e', 'less', 1, `${name}-swept`);
+  m.set('d', { address: OUTPUT });
+  m.add('e', 'd');
+  m.set('a', 0);
+  m.label(`${name}-digit`);
+  m.jumpIf('d', 'notLess', 'e', `${name}-reap`);
+  m.load8('result', 'd', 0);
+  m.add('d', 1);
+  m.jumpIf('result', 'less', 0x30, `${name}-number`);
+  m.multiply('a', 10);
+  m.add('a', 'result');
+  m.add('a', -0x30);
+  m.jump(`${name}-digit`);
+  m.label(`${name}-number`);
+  m.jumpIf('a', 'equal', 0, `${name}-digit`);
+  m.syscall('kill', 'a', SIGKILL);
+  m.set('a', 0);
+  m.jump(`${name}-digit`);
+  m.label(`${name}-reap`);
+  m.syscall('wait4', -1, 0, 0, 0);
+  m.jump(`${name}-round`);
+  m.label(`${name}-swept`);
 }
 
 function passOn(m: Machine): void {
@@ -228,6 +275,10 @@ function ended(m: Machine): void {
   m.syscall('ppoll', { address: POLL + 8 }, 1, { address: ZERO_TIME }, 0, 0);
   m.jumpIf('result', 'greater', 0, 'output');
   m.label('report');
+  m.load32('a', 'base', KILLED);
+  m.jumpIf('a', 'equal', 0, 'swept');
+  sweep(m, 'killed');
+  m.label('swept');
   m.load32('a', 'base', PIPE);
   m.syscall('close', 'a');
   m.load32('a', 'base', STATUS);
@@ -266,7 +317,7 @@ function child(m: Machine): void {
   m.label('try');
   m.load64('a', 'b', 0);
   m.jumpIf('a', 'equal', 0, 'not-found');
-  m.syscall('execve', 'a', { at: ARGUMENTS }, 'env');
+  m.syscall('execve', 'a', { at: ARGUMENTS }, 'given');
   m.add('b', 8);
   m.jump('try');
   m.label('not-found');

@@ -10,17 +10,8 @@
 // It needs no engine, which may hang; it does not know pids, which would be told too late for a container that just starts; and it goes
 // by a clock that counts the time in which the machine sleeps, also while it waits. All that runs in a container (also commands that
 // somebody runs inside, also one with the host's processes) is in the container's cgroup, and nothing in it can change that.
-import { type Assembler, assembler, type Register, type SystemCall } from './assembler.js';
 import { elfProgram } from './elf.js';
-import type { Architecture } from './machine.js';
-
-const READ: SystemCall = { amd64: 0, arm64: 63 };
-const CLOSE: SystemCall = { amd64: 3, arm64: 57 };
-const OPENAT: SystemCall = { amd64: 257, arm64: 56 };
-const CLOCK_GETTIME: SystemCall = { amd64: 228, arm64: 113 };
-const CLOCK_NANOSLEEP: SystemCall = { amd64: 230, arm64: 115 };
-const GETDENTS64: SystemCall = { amd64: 217, arm64: 61 };
-const KILL: SystemCall = { amd64: 62, arm64: 129 };
+import { type Architecture, type Machine, machine } from './machine.js';
 
 const AT_FDCWD = -100;
 const CLOCK_BOOTTIME = 7;
@@ -34,7 +25,7 @@ export const ID_BYTES = 64;
 /** More ids than this are not read. */
 export const MOST_IDS = 1023;
 
-// Where things are in memory, from the address in BASE.
+// The frame, in bytes from its lowest address.
 const LEASE_PATH = 0;
 const PROC_PATH = 8;
 const TIME = 16; // seconds and nanoseconds
@@ -48,191 +39,172 @@ const ENTRIES = TEXT + TEXT_BYTES;
 const ENTRIES_BYTES = 32_768;
 const LEASE = ENTRIES + ENTRIES_BYTES;
 const LEASE_BYTES = 8 + MOST_IDS * ID_BYTES;
-const MEMORY = Math.ceil((LEASE + LEASE_BYTES) / 4096) * 4096;
+const FRAME = Math.ceil((LEASE + LEASE_BYTES) / 4096) * 4096;
 
 // linux_dirent64
 const ENTRY_LENGTH = 16;
 const ENTRY_NAME = 19;
 
-const BASE = 0;
-/** "/cgroup" and a zero byte. */
-const CGROUP = 0x00_70_75_6f_72_67_63_2fn;
+/** "/cgroup" and a zero byte, four at a time. */
+const CGROUP = [0x72_67_63_2f, 0x00_70_75_6f] as const;
 
 /** The program as an executable file. */
 export function watchdogProgram(architecture: Architecture): Uint8Array {
-  const code = assembler(architecture);
-  begin(code);
-  readLease(code);
-  compareTimes(code);
-  killAll(code);
-  sleep(code);
-  return elfProgram(architecture, code.finish());
+  const m = machine(architecture);
+  begin(m);
+  readLease(m);
+  compareTimes(m);
+  killAll(m);
+  sleep(m);
+  return elfProgram(architecture, m.finish());
 }
 
-/** Buffers on the stack; the arguments are above them. */
-function begin(code: Assembler): void {
-  code.stackPointer(BASE);
-  code.load(1, 8, BASE, 16);
-  code.load(2, 8, BASE, 24);
-  code.offset(BASE, BASE, -MEMORY);
-  code.setStackPointer(BASE);
-  code.store(1, 8, BASE, LEASE_PATH);
-  code.store(2, 8, BASE, PROC_PATH);
-  code.set(3, 0);
-  code.store(3, 8, BASE, LENGTH);
+function begin(m: Machine): void {
+  m.enter(FRAME, 'arguments');
+  m.load64('a', 'given', 8);
+  m.store64('base', LEASE_PATH, 'a');
+  m.load64('a', 'given', 16);
+  m.store64('base', PROC_PATH, 'a');
+  m.set('a', 0);
+  m.store64('base', LENGTH, 'a');
 }
 
-function readLease(code: Assembler): void {
-  code.label('loop');
-  code.load(3, 8, BASE, LEASE_PATH);
-  code.call(OPENAT, [{ value: AT_FDCWD }, 3, { value: 0 }, { value: 0 }], 3);
-  jumpIfValue(code, 3, 'less', 0, 'compare');
-  code.offset(4, BASE, LEASE);
-  code.call(READ, [3, 4, { value: LEASE_BYTES }], 5);
-  code.call(CLOSE, [3]);
-  jumpIfValue(code, 5, 'less', 8, 'compare');
-  code.store(5, 8, BASE, LENGTH);
+function readLease(m: Machine): void {
+  m.label('loop');
+  m.syscall('openat', AT_FDCWD, { at: LEASE_PATH }, 0, 0);
+  m.jumpIf('result', 'less', 0, 'compare');
+  m.set('c', 'result');
+  m.syscall('read', 'c', { address: LEASE }, LEASE_BYTES);
+  m.set('e', 'result');
+  m.syscall('close', 'c');
+  m.jumpIf('e', 'less', 8, 'compare');
+  m.store64('base', LENGTH, 'e');
 }
 
-/** Leaves in 4 for how long to sleep, or goes on to kill. */
-function compareTimes(code: Assembler): void {
-  code.label('compare');
-  code.load(5, 8, BASE, LENGTH);
-  code.set(4, LONGEST_SLEEP_NS);
-  jumpIfValue(code, 5, 'less', 8 + ID_BYTES, 'sleep');
-  code.offset(6, BASE, TIME);
-  code.call(CLOCK_GETTIME, [{ value: CLOCK_BOOTTIME }, 6]);
-  code.load(3, 8, BASE, TIME);
-  code.set(5, NS_PER_SECOND);
-  code.multiply(3, 3, 5);
-  code.load(6, 8, BASE, TIME + 8);
-  code.add(3, 3, 6);
-  code.offset(7, BASE, LEASE);
-  code.load(5, 8, 7, 0);
-  code.jumpIf(3, 'not-less', 5, 'over');
-  code.subtract(5, 5, 3);
-  code.jumpIf(4, 'less', 5, 'sleep');
-  code.move(4, 5);
-  code.jump('sleep');
+/** Leaves in d for how long to sleep, or goes on to kill. */
+function compareTimes(m: Machine): void {
+  m.label('compare');
+  m.load64('e', 'base', LENGTH);
+  m.set('d', LONGEST_SLEEP_NS);
+  m.jumpIf('e', 'less', 8 + ID_BYTES, 'sleep');
+  m.syscall('clock_gettime', CLOCK_BOOTTIME, { address: TIME });
+  m.load64('c', 'base', TIME);
+  m.multiply('c', NS_PER_SECOND);
+  m.load64('e', 'base', TIME + 8);
+  m.add('c', 'e');
+  m.set('e', { address: LEASE });
+  m.load64('e', 'e', 0);
+  m.jumpIf('c', 'notLess', 'e', 'over');
+  m.subtract('e', 'c');
+  m.jumpIf('d', 'less', 'e', 'sleep');
+  m.set('d', 'e');
+  m.jump('sleep');
 }
 
-function killAll(code: Assembler): void {
-  code.label('over');
-  code.load(3, 8, BASE, PROC_PATH);
-  code.call(OPENAT, [{ value: AT_FDCWD }, 3, { value: 0 }, { value: 0 }], 3);
-  jumpIfValue(code, 3, 'less', 0, 'killed');
-  code.store(3, 8, BASE, FOLDER);
+function killAll(m: Machine): void {
+  m.label('over');
+  m.syscall('openat', AT_FDCWD, { at: PROC_PATH }, 0, 0);
+  m.jumpIf('result', 'less', 0, 'killed');
+  m.store64('base', FOLDER, 'result');
 
-  // 1: the entry, 2: the end of the entries that were read.
-  code.label('entries');
-  code.load(3, 8, BASE, FOLDER);
-  code.offset(1, BASE, ENTRIES);
-  code.call(GETDENTS64, [3, 1, { value: ENTRIES_BYTES }], 2);
-  jumpIfValue(code, 2, 'less', 1, 'close');
-  code.add(2, 2, 1);
-  code.label('entry');
-  code.jumpIf(1, 'not-less', 2, 'entries');
-  processOf(code);
-  textOf(code);
-  findId(code);
-  code.label('next');
-  code.load(3, 2, 1, ENTRY_LENGTH);
-  code.add(1, 1, 3);
-  code.jump('entry');
+  // a: the entry, b: the end of the entries that were read.
+  m.label('entries');
+  m.syscall('getdents64', { at: FOLDER }, { address: ENTRIES }, ENTRIES_BYTES);
+  m.jumpIf('result', 'less', 1, 'close');
+  m.set('a', { address: ENTRIES });
+  m.set('b', 'result');
+  m.add('b', 'a');
+  m.label('entry');
+  m.jumpIf('a', 'notLess', 'b', 'entries');
+  processOf(m);
+  textOf(m);
+  findId(m);
+  m.label('next');
+  m.load16('c', 'a', ENTRY_LENGTH);
+  m.add('a', 'c');
+  m.jump('entry');
 
-  code.label('close');
-  code.load(3, 8, BASE, FOLDER);
-  code.call(CLOSE, [3]);
-  code.label('killed');
-  code.set(4, BETWEEN_KILLS_NS);
+  m.label('close');
+  m.syscall('close', { at: FOLDER });
+  m.label('killed');
+  m.set('d', BETWEEN_KILLS_NS);
 }
 
 /** The pid that the entry's name is, and the path of its cgroup file; other names are passed over. */
-function processOf(code: Assembler): void {
-  code.offset(3, 1, ENTRY_NAME);
-  code.offset(4, BASE, PATH);
-  code.set(5, 0);
-  code.label('digit');
-  code.load(6, 1, 3, 0);
-  jumpIfValue(code, 6, 'equal', 0, 'name');
-  jumpIfValue(code, 6, 'less', 0x30, 'next');
-  jumpIfValue(code, 6, 'not-less', 0x3a, 'next');
-  code.store(6, 1, 4, 0);
-  code.set(7, 10);
-  code.multiply(5, 5, 7);
-  code.add(5, 5, 6);
-  code.offset(5, 5, -0x30);
-  code.offset(3, 3, 1);
-  code.offset(4, 4, 1);
-  code.jump('digit');
-  code.label('name');
-  jumpIfValue(code, 5, 'less', 1, 'next');
-  code.set(6, CGROUP);
-  code.store(6, 8, 4, 0);
-  code.store(5, 8, BASE, PID);
-}
-
-/** Reads the cgroup file. Leaves in 5 the first place at which no id can begin any more. */
-function textOf(code: Assembler): void {
-  code.load(3, 8, BASE, FOLDER);
-  code.offset(4, BASE, PATH);
-  code.call(OPENAT, [3, 4, { value: 0 }, { value: 0 }], 3);
-  jumpIfValue(code, 3, 'less', 0, 'next');
-  code.offset(4, BASE, TEXT);
-  code.call(READ, [3, 4, { value: TEXT_BYTES }], 5);
-  code.call(CLOSE, [3]);
-  jumpIfValue(code, 5, 'less', ID_BYTES, 'next');
-  code.add(5, 5, 4);
-  code.offset(5, 5, 1 - ID_BYTES);
-}
-
-/** Kills the process where one of the ids is in the text. 3: the id, 4: the place in the text. */
-function findId(code: Assembler): void {
-  code.offset(3, BASE, LEASE + 8);
-  code.label('id');
-  code.offset(6, BASE, LEASE);
-  code.load(7, 8, BASE, LENGTH);
-  code.add(6, 6, 7);
-  code.offset(7, 3, ID_BYTES);
-  code.jumpIf(6, 'less', 7, 'next');
-  code.offset(4, BASE, TEXT);
-  code.label('place');
-  code.jumpIf(4, 'not-less', 5, 'next id');
-  for (let at = 0; at < ID_BYTES; at += 8) {
-    code.load(6, 8, 4, at);
-    code.load(7, 8, 3, at);
-    code.jumpIf(6, 'not-equal', 7, 'next place');
+function processOf(m: Machine): void {
+  m.set('c', 'a');
+  m.add('c', ENTRY_NAME);
+  m.set('d', { address: PATH });
+  m.set('e', 0);
+  m.label('digit');
+  m.load8('result', 'c', 0);
+  m.jumpIf('result', 'equal', 0, 'name');
+  m.jumpIf('result', 'less', 0x30, 'next');
+  m.jumpIf('result', 'notLess', 0x3a, 'next');
+  m.store8('d', 0, 'result');
+  m.multiply('e', 10);
+  m.add('e', 'result');
+  m.add('e', -0x30);
+  m.add('c', 1);
+  m.add('d', 1);
+  m.jump('digit');
+  m.label('name');
+  m.jumpIf('e', 'less', 1, 'next');
+  for (const [i, four] of CGROUP.entries()) {
+    m.set('c', four);
+    m.store32('d', 4 * i, 'c');
   }
-  code.load(3, 8, BASE, PID);
-  code.call(KILL, [3, { value: SIGKILL }]);
-  code.jump('next');
-  code.label('next place');
-  code.offset(4, 4, 1);
-  code.jump('place');
-  code.label('next id');
-  code.offset(3, 3, ID_BYTES);
-  code.jump('id');
+  m.store64('base', PID, 'e');
 }
 
-/** For as many ns as 4 holds, less than a second. */
-function sleep(code: Assembler): void {
-  code.label('sleep');
-  code.set(3, 0);
-  code.store(3, 8, BASE, TIME);
-  code.store(4, 8, BASE, TIME + 8);
-  code.offset(5, BASE, TIME);
-  code.call(CLOCK_NANOSLEEP, [{ value: CLOCK_BOOTTIME }, { value: 0 }, 5, { value: 0 }]);
-  code.jump('loop');
+/** Reads the cgroup file. Leaves in e the first place at which no id can begin any more. */
+function textOf(m: Machine): void {
+  m.syscall('openat', { at: FOLDER }, { address: PATH }, 0, 0);
+  m.jumpIf('result', 'less', 0, 'next');
+  m.set('c', 'result');
+  m.syscall('read', 'c', { address: TEXT }, TEXT_BYTES);
+  m.set('e', 'result');
+  m.syscall('close', 'c');
+  m.jumpIf('e', 'less', ID_BYTES, 'next');
+  m.set('d', { address: TEXT });
+  m.add('e', 'd');
+  m.add('e', 1 - ID_BYTES);
 }
 
-/** Uses register 7. */
-function jumpIfValue(
-  code: Assembler,
-  register: Exclude<Register, 7>,
-  condition: 'equal' | 'less' | 'not-less',
-  value: number,
-  label: string,
-): void {
-  code.set(7, value);
-  code.jumpIf(register, condition, 7, label);
+/** Kills the process where one of the ids is in the text. c: the id, d: the place in the text. */
+function findId(m: Machine): void {
+  m.set('c', { address: LEASE + 8 });
+  m.label('id');
+  m.set('result', { address: LEASE });
+  m.load64('given', 'base', LENGTH);
+  m.add('result', 'given');
+  m.set('given', 'c');
+  m.add('given', ID_BYTES);
+  m.jumpIf('result', 'less', 'given', 'next');
+  m.set('d', { address: TEXT });
+  m.label('place');
+  m.jumpIf('d', 'notLess', 'e', 'next id');
+  for (let at = 0; at < ID_BYTES; at += 8) {
+    m.load64('result', 'd', at);
+    m.load64('given', 'c', at);
+    m.jumpIf('result', 'notEqual', 'given', 'next place');
+  }
+  m.syscall('kill', { at: PID }, SIGKILL);
+  m.jump('next');
+  m.label('next place');
+  m.add('d', 1);
+  m.jump('place');
+  m.label('next id');
+  m.add('c', ID_BYTES);
+  m.jump('id');
+}
+
+/** For as many ns as d holds, less than a second. */
+function sleep(m: Machine): void {
+  m.label('sleep');
+  m.set('c', 0);
+  m.store64('base', TIME, 'c');
+  m.store64('base', TIME + 8, 'd');
+  m.syscall('clock_nanosleep', CLOCK_BOOTTIME, 0, { address: TIME }, 0);
+  m.jump('loop');
 }
