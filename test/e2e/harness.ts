@@ -188,8 +188,8 @@ export class Playground {
   }
 
   /** Starts the agent of a node again, by hand as the README says; resolves at once. */
-  restartAgent(node: string): ChildProcess {
-    return this.run(['agent', '--data', path.join(this.data, 'agents', node)]);
+  restartAgent(node: string, flags: readonly string[] = []): ChildProcess {
+    return this.run(['agent', '--data', path.join(this.data, 'agents', node), ...flags]);
   }
 
   async readyAgain(node: string): Promise<void> {

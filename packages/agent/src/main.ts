@@ -27,6 +27,7 @@ import { readHost } from './node/pressure.js';
 import { ProcessUsers } from './node/process-users.js';
 import { TerminationMessages } from './pods/termination-messages.js';
 import { DockerRuntime } from './runtime/docker/docker-runtime.js';
+import type { LogLimits } from './runtime/docker/log-limits.js';
 import type { ContainerRuntime } from './runtime/types.js';
 import { grpcSessionPort } from './session/grpc-port.js';
 import { grpcTunnels } from './session/grpc-tunnel.js';
@@ -62,6 +63,8 @@ export interface RunAgentOptions {
   readonly resources?: NodeResources | undefined;
   /** Processes that each pod may have. Default: any number. */
   readonly podPidsLimit?: number | undefined;
+  /** How much of containers' output is kept. Default: as the kubelet. */
+  readonly logs?: LogLimits | undefined;
   /** When the node is short of something and when images go. Default: as the kubelet. */
   readonly care?: CareSettings | undefined;
   readonly version?: string | undefined;
@@ -142,7 +145,12 @@ async function begin(
 
   const tunnels = grpcTunnels(options.server, current);
   letGo.push(() => tunnels.close());
-  const docker = new DockerRuntime(system, { socketPath: options.dockerSocket, maxCalls: options.maxEngineCalls, machineId });
+  const docker = new DockerRuntime(system, {
+    socketPath: options.dockerSocket,
+    maxCalls: options.maxEngineCalls,
+    machineId,
+    logs: options.logs,
+  });
   letGo.push(() => docker.close());
   const runtime = options.engine?.(docker) ?? docker;
   const connect = grpcSessionPort(options.server, current);

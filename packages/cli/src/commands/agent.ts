@@ -2,6 +2,8 @@
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type NodeResources, parseNodeResource } from '@podplane/agent/node/devices';
+import { DEFAULT_LOG_LIMITS } from '@podplane/agent/runtime/docker/log-limits';
+import { isQuantity, wholeValue } from '@podplane/api/quantity';
 import { type Command, InvalidArgumentError } from 'commander';
 import { CliError, usage } from '../exit-codes.js';
 import { goOnWithoutReaders, type Io, takesTimeToEnd } from '../io.js';
@@ -20,6 +22,11 @@ const MOST_SHUTDOWN_MS = 3_600_000;
 /** What an agent needs to end besides its pods. */
 const ENDING_MS = 15_000;
 
+/** Below, the engine would begin a new file with every few lines. */
+const MIN_LOG_BYTES = 4096;
+/** The engine renames all of them each time that one is full. */
+const MAX_LOG_FILES = 1000;
+
 interface AgentCommandOptions extends CareFlags {
   readonly data: string;
   readonly server?: string;
@@ -33,6 +40,8 @@ interface AgentCommandOptions extends CareFlags {
   readonly resource: NodeResources;
   readonly podPidsLimit?: number;
   readonly systemReserved?: Reserved;
+  readonly containerLogMaxSize: number;
+  readonly containerLogMaxFiles: number;
 }
 
 function addResource(text: string, before: NodeResources): NodeResources {
@@ -46,6 +55,19 @@ function parsePids(text: string): number {
   const pids = Number(text);
   if (!Number.isInteger(pids) || pids < 1 || pids > 2 ** 22) throw new InvalidArgumentError('it must be a whole number from 1 on');
   return pids;
+}
+
+function parseLogSize(text: string): number {
+  const bytes = isQuantity(text) ? wholeValue(text) : 0;
+  if (bytes < MIN_LOG_BYTES) throw new InvalidArgumentError(`it must be a quantity of at least ${MIN_LOG_BYTES} bytes, as in 10Mi`);
+  return bytes;
+}
+
+function parseLogFiles(text: string): number {
+  const files = Number(text);
+  if (!Number.isInteger(files) || files < 2 || files > MAX_LOG_FILES)
+    throw new InvalidArgumentError(`it must be a whole number from 2 to ${MAX_LOG_FILES}`);
+  return files;
 }
 
 export function registerAgent(program: Command, io: Io): void {
@@ -69,6 +91,18 @@ export function registerAgent(program: Command, io: Io): void {
     )
     .option('--pod-pids-limit <number>', 'processes that each pod may have', parsePids)
     .option('--system-reserved <amounts>', 'what pods do not get of the machine: cpu=500m,memory=1Gi', reservedOption)
+    .option(
+      '--container-log-max-size <quantity>',
+      'output of a container that one log file holds (default: 10Mi)',
+      parseLogSize,
+      DEFAULT_LOG_LIMITS.maxBytes,
+    )
+    .option(
+      '--container-log-max-files <number>',
+      'log files that are kept of a container, with the one that it writes to',
+      parseLogFiles,
+      DEFAULT_LOG_LIMITS.maxFiles,
+    )
     .option('--shutdown', 'tell the agent that runs with this --data that its host shuts down: it ends its pods in order, then itself')
     .option('--shutdown-grace-period <duration>', 'how long all pods may take to end when the host shuts down', durationOption, 30_000)
     .option(
@@ -116,6 +150,7 @@ export function registerAgent(program: Command, io: Io): void {
         resources: options.resource,
         podPidsLimit: options.podPidsLimit,
         systemReserved: options.systemReserved,
+        logs: { maxBytes: options.containerLogMaxSize, maxFiles: options.containerLogMaxFiles },
       });
     });
   careOptions(agent);

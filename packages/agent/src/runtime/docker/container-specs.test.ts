@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ContainerSpec, PauseSpec } from '../types.js';
 import { appOptions, pauseOptions } from './container-specs.js';
+import type { LogLimits } from './log-limits.js';
 import { sinceParameter } from './logs.js';
 import { bridgeName, gatewayOf } from './network.js';
 
@@ -48,6 +49,12 @@ describe('pauseOptions', () => {
 });
 
 describe('appOptions', () => {
+  it('keeps as much of the output as the kubelet, or as it is told', () => {
+    const log = (...more: [LogLimits?]) => appOptions(app, undefined, ...more).HostConfig?.LogConfig;
+    expect(log()).toEqual({ Type: 'json-file', Config: { 'max-size': '10485760', 'max-file': '5' } });
+    expect(log({ maxBytes: 4096, maxFiles: 2 })?.Config).toEqual({ 'max-size': '4096', 'max-file': '2' });
+  });
+
   it('leaves command and arguments to the image unless they are given', () => {
     expect(appOptions(app, undefined)).not.toHaveProperty('Entrypoint');
     expect(appOptions(app, undefined)).not.toHaveProperty('Cmd');

@@ -1,6 +1,7 @@
 // Our specifications of containers as what the engine's create call takes. Pure.
 import { type ContainerSpec, LABEL_NODE, type Mount, type PauseSpec, type Resources, type Security } from '../types.js';
 import type { CreateContainer, HostConfig, MountConfig } from './engine-api.js';
+import { DEFAULT_LOG_LIMITS, logConfig } from './log-limits.js';
 import { PAUSE_IMAGE } from './pause-image.js';
 
 const CPU_PERIOD_MICROS = 100_000;
@@ -11,8 +12,6 @@ const MAX_CPU_SHARES = 262_144;
 // What Linux takes as a host name.
 const MAX_HOSTNAME = 64;
 
-// The engine keeps this much of a container's output: 5 files of 10 MB.
-const LOG_CONFIG = { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '5' } };
 const NO_RESTART = { Name: 'no' }; // the agent owns restarts
 
 /** The pod's first container: owns network and IPC. */
@@ -58,7 +57,7 @@ export function pauseOptions(spec: PauseSpec): CreateContainer {
 }
 
 /** A container that joins the network and IPC of the pod's pause container. It has that one's host name, hosts and resolv.conf too. */
-export function appOptions(spec: ContainerSpec, oomScoreAdj: number | undefined): CreateContainer {
+export function appOptions(spec: ContainerSpec, oomScoreAdj: number | undefined, logs = DEFAULT_LOG_LIMITS): CreateContainer {
   return {
     Image: spec.image,
     Labels: { ...spec.labels },
@@ -77,7 +76,7 @@ export function appOptions(spec: ContainerSpec, oomScoreAdj: number | undefined)
       IpcMode: spec.hostIPC === true ? 'host' : `container:${spec.pauseId}`,
       ...(spec.processes === undefined ? {} : { PidMode: spec.processes === 'host' ? 'host' : `container:${spec.processes.of}` }),
       RestartPolicy: NO_RESTART,
-      LogConfig: LOG_CONFIG,
+      LogConfig: logConfig(logs),
       Mounts: mounts(spec.mounts),
       ...resources(spec.resources),
       ...(oomScoreAdj === undefined ? {} : { OomScoreAdj: oomScoreAdj }),

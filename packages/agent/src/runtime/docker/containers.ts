@@ -9,6 +9,7 @@ import { toRuntimeError } from './engine-errors.js';
 import { EngineAnswer } from './engine-http.js';
 import { CallRank } from './engine-limit.js';
 import { presentImage } from './images.js';
+import { DEFAULT_LOG_LIMITS, type LogLimits } from './log-limits.js';
 import { oomVerdict } from './oom-victims.js';
 import { RunnerVolume } from './runner-volume.js';
 
@@ -38,9 +39,12 @@ export class Containers {
   #negativeOomScore: Promise<boolean> | undefined;
 
   readonly #runner: RunnerVolume;
+  readonly #logs: LogLimits;
 
-  constructor(engine: Engine) {
+  /** logs: of containers that are made from now on. */
+  constructor(engine: Engine, logs: LogLimits = DEFAULT_LOG_LIMITS) {
     this.#engine = engine;
+    this.#logs = logs;
     this.#runner = new RunnerVolume(engine, {
       create: (options) => this.#create(`podplane-runner-${engine.system.random.suffix(10)}`, options, CallRank.createApp),
       remove: (id) => this.remove(id),
@@ -59,7 +63,7 @@ export class Containers {
     const allowed = !negative || (await this.#mayLowerOomScore(spec.labels[LABEL_NODE] ?? ''));
     const runner = await this.#runner.mountFor(spec);
     const mounts = runner === undefined ? spec.mounts : [...spec.mounts, runner];
-    return this.#create(spec.name, appOptions({ ...spec, mounts }, allowed ? wanted : 0), CallRank.createApp);
+    return this.#create(spec.name, appOptions({ ...spec, mounts }, allowed ? wanted : 0, this.#logs), CallRank.createApp);
   }
 
   async #create(name: string, options: CreateContainer, rank: CallRank): Promise<string> {

@@ -24,6 +24,7 @@ import { isFolder, readFiles, writeFiles } from './files.js';
 import { containerFootprint } from './footprint.js';
 import type { OutputPart } from './frames.js';
 import { listImages, loadImage, presentImage, pullImage, removeImage, saveImage } from './images.js';
+import type { LogLimits } from './log-limits.js';
 import { containerLogs } from './logs.js';
 import { checkClaim, ensureNetwork, removeNetwork } from './network.js';
 import { ensurePauseImage } from './pause-image.js';
@@ -35,6 +36,8 @@ import { ensureWatchdog } from './watchdog-container.js';
 export interface DockerRuntimeOptions extends EngineOptions {
   /** Of the agent's data directory: what is under the node's name but belongs to another one is not touched. undefined: no such check. */
   readonly machineId?: string;
+  /** How much of containers' output the engine keeps; undefined: as the kubelet. */
+  readonly logs?: LogLimits | undefined;
 }
 
 /**
@@ -51,7 +54,7 @@ export class DockerRuntime implements ContainerRuntime {
   constructor(system: System, options: DockerRuntimeOptions = {}) {
     this.#machineId = options.machineId;
     this.#engine = new Engine(system, options);
-    this.#containers = new Containers(this.#engine);
+    this.#containers = new Containers(this.#engine, options.logs);
   }
 
   /** Beyond the contract: breaks off what is still asked of the engine, so that a process can end. The engine goes on with it. */
