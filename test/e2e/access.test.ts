@@ -1,15 +1,21 @@
 // What people do inside of pods, by the built command on real Docker: files, commands, ports, logs. Fields of pods are in fields/.
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { findBusybox } from '@podplane/agent/images/base-image';
 import { PodplaneClient } from '@podplane/client/client';
 import { readContext } from '@podplane/client/context';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { engineAnswers, Playground } from './harness.js';
+import { engineAnswers, eventually, Playground } from './harness.js';
 import { ShellImage } from './shell-image.js';
 
 const answers = await engineAnswers();
+const MIB = 1024 * 1024;
+/** Of server and agent, for one copy: windows, buffers that were not collected yet, and what the allocator keeps. */
+const MOST_HELD = 160 * MIB;
+/** What a process holds of the machine's memory. */
+const residentBytes = (pid: number): number => Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024;
 const STAY = 'trap "exit 0" TERM; sleep 100000 & wait';
 
 describe.skipIf(!answers)('inside of pods', () => {
@@ -61,6 +67,7 @@ describe.skipIf(!answers)('inside of pods', () => {
         ],
         containers: [
           container('web', `mkdir /www; echo hello > /www/index.html; httpd -p 8080 -h /www; ${STAY}`, {
+            workingDir: '/v',
             ports: [{ name: 'http', containerPort: 8080 }],
             volumeMounts: [
               { name: 'v', mountPath: '/v' },
@@ -78,6 +85,7 @@ describe.skipIf(!answers)('inside of pods', () => {
             name: 'bare',
             image: bare.name,
             imagePullPolicy: 'IfNotPresent',
+            workingDir: '/v',
             command: ['/bin/sleep', '100000'],
             volumeMounts: [{ name: 'v', mountPath: '/v' }],
           },
@@ -133,6 +141,34 @@ describe.skipIf(!answers)('inside of pods', () => {
       const missing = await play.cli(['cp', 'bare:/nothing', local]);
       expect(missing.code).toBe(1);
       expect(missing.stderr).toContain('/nothing');
+    });
+
+    it('begins relative paths where commands begin, whether the image has tar or not', async () => {
+      const trial = async (name: string): Promise<void> => {
+        const mine = path.join(local, `relative-${name}`);
+        const file = path.join(mine, 'word');
+        mkdirSync(path.join(mine, 'nest'), { recursive: true });
+        writeFileSync(file, name);
+        for (const [from, to] of [
+          [path.join(mine, 'nest'), '.'],
+          [file, '.'],
+          [file, 'nest'],
+          [file, 'nest/../third'],
+        ] as const)
+          await play.must('cp', from, `${name}:${to}`);
+        for (const at of ['./word', 'nest/word', '../v/third']) {
+          const to = path.join(mine, 'one');
+          await play.must('cp', `${name}:${at}`, to);
+          expect(readFileSync(to, 'utf8'), at).toBe(name);
+        }
+        const all = path.join(mine, 'all');
+        await play.must('cp', `${name}:nest/..`, all);
+        expect(readFileSync(path.join(all, 'nest', 'word'), 'utf8')).toBe(name);
+        expect(readFileSync(path.join(all, 'third'), 'utf8')).toBe(name);
+        const missing = await play.cli(['cp', `${name}:nest/nothing`, local]);
+        expect([missing.code, missing.stderr]).toEqual([1, expect.stringContaining('nothing')]);
+      };
+      await Promise.all([trial('web'), trial('bare')]);
     });
 
     it('lets no container write elsewhere on this machine, nor a copy leave the container', async () => {
@@ -256,6 +292,42 @@ describe.skipIf(!answers)('inside of pods', () => {
       expect(bytes).toBeGreaterThan(5_000_000);
       stop.abort();
       await play.must('delete', 'pod', 'noisy');
+    });
+
+    it('is waited for by cp, which holds no more than its windows, while others copy; and then comes to its end', async () => {
+      const file = path.join(local, 'big');
+      const back = path.join(local, 'big-back');
+      writeFileSync(file, randomBytes(256 * MIB));
+      // A tar that does not begin to read before it may.
+      const waits = 'while [ ! -e /tmp/go ]; do sleep 0.1; done; exec busybox tar "$@"';
+      await inside('web', `rm /bin/tar; printf '#!/bin/sh\n%s\n' '${waits}' > /bin/tar; chmod 755 /bin/tar`);
+      const { server, agents } = play.upFile;
+      const held = (): number => [server.pid, agents[0]?.pid ?? 0].reduce((sum, pid) => sum + residentBytes(pid), 0);
+      const small = path.join(local, 'small');
+      writeFileSync(small, randomBytes(8 * MIB));
+      const others = async (): Promise<void> => {
+        await play.must('cp', small, 'web:/tmp/small', '-c', 'side');
+        await play.must('cp', 'web:/tmp/small', `${small}-back`, '-c', 'side');
+        expect(readFileSync(`${small}-back`).equals(readFileSync(small))).toBe(true);
+      };
+      await others(); // what that takes is no part of what is held
+      const before = held();
+      const into = play.run(['cp', file, 'web:/tmp/big']);
+      await others();
+      expect(held() - before).toBeLessThan(MOST_HELD);
+      expect(into.exitCode).toBe(null);
+      await inside('web', 'touch /tmp/go');
+      expect(await once(into, 'close')).toEqual([0, null]);
+      const out = play.run(['cp', 'web:/tmp/big', back]);
+      await eventually('the copy begins', async () => existsSync(back) && statSync(back).size > 0, Boolean);
+      out.kill('SIGSTOP');
+      await others();
+      expect(held() - before).toBeLessThan(MOST_HELD);
+      expect(statSync(back).size).toBeLessThan(256 * MIB);
+      out.kill('SIGCONT');
+      expect(await once(out, 'close')).toEqual([0, null]);
+      expect(readFileSync(back).equals(readFileSync(file))).toBe(true);
+      await inside('web', 'rm -f /tmp/big /bin/tar; ln -s busybox /bin/tar');
     });
   });
 

@@ -291,7 +291,10 @@ export interface ContainerRuntime {
    * it was made with stdinOnce: then closeStdin, or their end, closes it for good.
    */
   attach(containerId: string, options: { readonly stdin: boolean; readonly tty: boolean }): Promise<StreamsHandle>;
-  /** A file or folder of a container as a tar archive, named by the last part of the path. Rejects with not-found before the first byte. */
+  /**
+   * A file or folder of a container as a tar archive, named by the last part of the path, or "." where that is no name. Here and below
+   * relative paths begin in the container's working directory. Rejects with not-found before the first byte.
+   */
   readFiles(containerId: string, path: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
   /** True where the path is a folder of the container, or a link to one. */
   isFolder(containerId: string, path: string): Promise<boolean>;

@@ -71,6 +71,7 @@ export interface ContainerInspect {
     readonly Labels: Readonly<Record<string, string>> | null;
     readonly Tty: boolean;
     readonly User?: string;
+    readonly WorkingDir?: string;
     readonly Env?: readonly string[] | null;
     readonly StopSignal?: string;
   };

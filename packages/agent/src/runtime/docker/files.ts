@@ -19,16 +19,18 @@ export async function readFiles(
 ): Promise<AsyncIterable<Uint8Array>> {
   const doing = `read ${path} in container ${short(containerId)}`;
   try {
-    return await engine.stream(doing, { method: 'GET', path: `${pathOf(containerId)}/archive`, query: { path }, signal });
+    const query = { path: named(inContainer(await inspect(engine, containerId, doing), path)) };
+    return await engine.stream(doing, { method: 'GET', path: `${pathOf(containerId)}/archive`, query, signal });
   } catch (error) {
     throw advised(error);
   }
 }
 
 export async function isFolder(engine: Engine, containerId: string, path: string): Promise<boolean> {
-  const request = { method: 'HEAD', path: `${pathOf(containerId)}/archive`, query: { path: `${path}/.` } } as const;
+  const doing = `look at ${path} in container ${short(containerId)}`;
+  const query = { path: `${inContainer(await inspect(engine, containerId, doing), path)}/.` };
   try {
-    const answer = await engine.stream(`look at ${path} in container ${short(containerId)}`, request);
+    const answer = await engine.stream(doing, { method: 'HEAD', path: `${pathOf(containerId)}/archive`, query });
     answer.resume();
     return true;
   } catch (error) {
@@ -47,7 +49,8 @@ export async function writeFiles(
   { preserve }: { readonly preserve: boolean },
 ): Promise<void> {
   const doing = `write files in ${folder} of container ${short(containerId)}`;
-  const { Config } = await engine.call<ContainerInspect>(doing, { method: 'GET', path: `${pathOf(containerId)}/json` });
+  const container = await inspect(engine, containerId, doing);
+  const { Config } = container;
   const root = ['', '0', 'root'].includes((Config.User ?? '').split(':')[0] ?? '');
   let broken: unknown;
   async function* watched(): AsyncGenerator<Uint8Array, void, void> {
@@ -59,7 +62,7 @@ export async function writeFiles(
     }
   }
   const body = Readable.from(watched(), { objectMode: false });
-  const query = { path: folder, noOverwriteDirNonDir: true, copyUIDGID: preserve && root ? undefined : true };
+  const query = { path: inContainer(container, folder), noOverwriteDirNonDir: true, copyUIDGID: preserve && root ? undefined : true };
   try {
     const answer = await engine.stream(doing, { method: 'PUT', path: `${pathOf(containerId)}/archive`, query, archive: body });
     answer.resume();
@@ -69,6 +72,21 @@ export async function writeFiles(
   } finally {
     body.destroy();
   }
+}
+
+function inspect(engine: Engine, containerId: string, doing: string): Promise<ContainerInspect> {
+  return engine.call<ContainerInspect>(doing, { method: 'GET', path: `${pathOf(containerId)}/json` });
+}
+
+/** Relative paths begin where a command in the container would begin, not at its root as the engine has it. */
+function inContainer({ Config }: ContainerInspect, path: string): string {
+  return path.startsWith('/') ? path : `${(Config.WorkingDir ?? '').replace(/\/+$/, '')}/${path}`;
+}
+
+/** What is not asked for by a name of its own ("/", "..") has none in the archive: the engine would give it the one that it finds. */
+function named(path: string): string {
+  const clean = path.replace(/\/+$/, '');
+  return /(^|\/\.{1,2})$/.test(clean) ? `${clean}/.` : clean;
 }
 
 function advised(error: unknown): unknown {
