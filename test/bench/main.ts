@@ -17,7 +17,7 @@ import { storeBenchmark } from './store.js';
 /** Sizes, each as the benchmark that has it says; missing: the size that is reported. */
 export type Sizes = Readonly<Partial<Record<(typeof SIZES)[number], number>>>;
 
-const SIZES = ['nodes', 'replicas', 'completions', 'parallelism', 'containers', 'seconds', 'pods'] as const;
+const SIZES = ['nodes', 'replicas', 'completions', 'parallelism', 'containers', 'seconds', 'pods', 'runs'] as const;
 
 const benchmarks: Readonly<Record<string, (sizes: Sizes) => Promise<void>>> = {
   store: storeBenchmark,

@@ -424,6 +424,23 @@ describe('after a start of the server', () => {
     expect(ready('n12')).toBe('Unknown');
   });
 
+  it('loses nobody who was back already, while others still come back', async () => {
+    for (let i = 1; i <= 6; i++) world.addNode(`n${i}`);
+    await world.settle();
+    await restart();
+    for (const name of ['n1', 'n2', 'n3', 'n4', 'n5']) connect(name);
+    await pass(10_000, ['n1', 'n2', 'n3', 'n4', 'n5']);
+    connect('n6');
+    // n1 is not heard any more, behind all that the others have to say.
+    await pass(19_000, ['n2', 'n3', 'n4', 'n5', 'n6']);
+    expect(ready('n1')).toBe('True');
+    await pass(4_000, ['n2', 'n3', 'n4', 'n5', 'n6']);
+    expect(ready('n1')).toBe('Unknown');
+    // All is calm: the next one is noticed as ever.
+    await pass(3_500, ['n3', 'n4', 'n5', 'n6']);
+    expect(ready('n2')).toBe('Unknown');
+  });
+
   it('leaves nodes that were lost before as they are, without telling it again', async () => {
     await sixOnThree();
     await pass(3000, ['n1', 'n3']);

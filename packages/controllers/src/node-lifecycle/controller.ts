@@ -26,8 +26,9 @@ type Condition = NonNullable<Node['status']>['conditions'][number];
 /** Reason of conditions that are Unknown because nothing is heard. */
 const UNKNOWN = 'NodeStatusUnknown';
 const SHUTDOWN = 'NodeShutdown';
-/** A fleet is not counted anew for every one of a hundred nodes that fall silent in the same moment. */
+/** A fleet is not counted anew for every one of a hundred nodes that fall silent in the same moment; a large one, which takes longer, more seldom. */
 const FLEET_MS = 20;
+const FLEET_MS_A_NODE = 0.02;
 
 interface Memory {
   readonly knownSince: number;
@@ -59,6 +60,8 @@ export class NodeLifecycleController implements Reconciler {
   #fleet: { readonly at: number; readonly fleet: Fleet } | undefined;
   /** When last a node that we knew of was heard for the first time, or one that was held back was heard again, monotonic. */
   #lastReturn: number | undefined;
+  /** When last a node that we knew of was heard for the first time, monotonic. */
+  #lastFirst: number | undefined;
   /** When last so many were silent that we doubted ourselves, monotonic. */
   #lastSuspicion: number | undefined;
 
@@ -121,7 +124,7 @@ export class NodeLifecycleController implements Reconciler {
     }
     if (!memory.heard && this.#liveness.lastHeard(name) !== undefined) {
       memory.heard = true;
-      this.#lastReturn = now;
+      this.#lastReturn = this.#lastFirst = now;
     }
     if (this.#liveness.connected(name)) memory.disconnectedSince = undefined;
     else {
@@ -135,7 +138,7 @@ export class NodeLifecycleController implements Reconciler {
     const now = context.monotonic;
     const { knownSince, disconnectedSince } = memory;
     const input = { name, liveness: this.#liveness, config: this.#config, now, knownSince, disconnectedSince };
-    return judge({ ...input, lastReturn: this.#lastReturn });
+    return judge({ ...input, lastReturn: this.#lastReturn, lastFirst: this.#lastFirst });
   }
 
   /**
@@ -154,7 +157,8 @@ export class NodeLifecycleController implements Reconciler {
 
   #assess(context: ReconcileContext): Fleet {
     const now = context.monotonic;
-    if (this.#fleet !== undefined && now - this.#fleet.at < FLEET_MS) return this.#fleet.fleet;
+    const known = this.#fleet;
+    if (known !== undefined && now - known.at < Math.max(FLEET_MS, FLEET_MS_A_NODE * known.fleet.nodes)) return known.fleet;
     const fleet = assessFleet(context.tx.list('Node'), this.#liveness, this.#config, now);
     this.#fleet = { at: now, fleet };
     if (fleet.suspicious) {

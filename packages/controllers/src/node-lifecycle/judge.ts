@@ -11,7 +11,7 @@ import { type NodeLifecycleConfig, returnOf, silenceOf } from './config.js';
  *   suspect    it did not come back; nothing new goes there
  *   silent     not heard for too long
  *   shutdown   its host said goodbye
- *   starting   not heard since we started, which is not long ago (or others are still coming back): nothing is concluded
+ *   starting   not heard, but we started not long ago, or others are still coming back: nothing is concluded
  */
 export type Life =
   | { readonly state: 'alive' | 'between' | 'suspect' | 'starting'; readonly nextInMs: number }
@@ -27,30 +27,36 @@ export interface JudgeInput {
   readonly knownSince: number;
   /** Since when we see it without a session; undefined: it has one. */
   readonly disconnectedSince: number | undefined;
-  /** When last a node came back after our start. */
+  /** When last a node came back that was away. */
   readonly lastReturn: number | undefined;
+  /** When last a node was heard for the first time since our start. */
+  readonly lastFirst: number | undefined;
 }
 
-export function judge({ name, liveness, config, now, knownSince, disconnectedSince, lastReturn }: JudgeInput): Life {
+export function judge({ name, liveness, config, now, knownSince, disconnectedSince, lastReturn, lastFirst }: JudgeInput): Life {
   const periodMs = liveness.heartbeatPeriodMs?.() ?? 0;
   const silence = silenceOf(config, periodMs);
   const credit = liveness.stallCredit;
   if (liveness.saidGoodbye(name)) return { state: 'shutdown' };
+  const grace = returnOf(config, periodMs);
+  const left = (since: number | undefined): number => (since === undefined ? 0 : grace - (now - since));
   const heard = liveness.lastHeard(name);
   if (heard === undefined) {
     const waited = now - Math.max(liveness.servingSince, knownSince) - credit;
-    const grace = returnOf(config, periodMs);
-    const calm = lastReturn === undefined ? 0 : grace - (now - lastReturn);
-    const hold = Math.max(grace - waited, calm);
+    const hold = Math.max(grace - waited, left(lastReturn));
     return hold > 0 ? { state: 'starting', nextInMs: hold } : { state: 'silent', silentForMs: waited };
   }
   const silentForMs = now - heard - credit;
-  if (silentForMs >= silence) return { state: 'silent', silentForMs: now - heard };
-  const left = silence - silentForMs;
-  if (disconnectedSince === undefined) return { state: 'alive', nextInMs: left };
+  if (silentForMs >= silence) {
+    // While thousands return, heartbeats of those that are back already may be late behind the handshakes of the others.
+    const hold = left(lastFirst);
+    return hold > 0 ? { state: 'starting', nextInMs: hold } : { state: 'silent', silentForMs: now - heard };
+  }
+  const nextInMs = silence - silentForMs;
+  if (disconnectedSince === undefined) return { state: 'alive', nextInMs };
   const waited = now - disconnectedSince - credit;
-  if (waited >= config.suspectMs) return { state: 'suspect', nextInMs: left };
-  return { state: 'between', nextInMs: Math.min(left, config.suspectMs - waited) };
+  if (waited >= config.suspectMs) return { state: 'suspect', nextInMs };
+  return { state: 'between', nextInMs: Math.min(nextInMs, config.suspectMs - waited) };
 }
 
 export interface Fleet {
