@@ -194,9 +194,10 @@ export class Agent implements WorkerHost {
   }
 
   /** The container that a tunnel is meant for. */
-  tunnelTarget(podUid: string, container: string, previous: boolean): TunnelTarget | undefined {
+  tunnelTarget(podUid: string, container: string, previous: boolean): TunnelTarget | { readonly missingIn: string } {
     const worker = this.workers.get(podUid);
-    return worker === undefined ? undefined : tunnelTarget(worker.memory, this.cache.ofPod(podUid), container, previous);
+    const target = worker && tunnelTarget(worker.memory, this.cache.ofPod(podUid), container, previous);
+    return target ?? { missingIn: worker?.ref.name ?? podUid };
   }
 
   /** True when no step of any pod is under way. For tests and for a quiet stop. */

@@ -1,11 +1,25 @@
 // Turns whatever a command threw into lines on standard error and an exit code.
 import { ApiError } from '@podplane/api/errors';
+import { isKind, kindNames } from '@podplane/api/kinds/kind-names';
 import { CliError, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_TIMEOUT, EXIT_UNREACHABLE } from './exit-codes.js';
 
 export interface Failure {
   /** Without line end; empty where nothing is to be said. */
   readonly text: string;
   readonly exitCode: number;
+}
+
+/** What the server refused, in a line. */
+export function refusalLine(error: ApiError): string {
+  return `Error from server (${error.reason}): ${error.message}`;
+}
+
+/** What to do about a refusal: the server's advice, or where it looked for what is not there. */
+export function adviceFor({ advice, reason, target: { kind, namespace } }: ApiError): string {
+  if (advice !== '' || reason !== 'NotFound' || !isKind(kind)) return advice;
+  const { plural, namespaced } = kindNames[kind];
+  if (!namespaced || namespace === '') return `podplane get ${plural} shows what there is.`;
+  return `Looked in namespace "${namespace}": podplane get ${plural} -n ${namespace} shows what is there, -A what is elsewhere.`;
 }
 
 function withAdvice(text: string, advice: string): string {
@@ -22,7 +36,7 @@ export function failureOf(error: unknown, context: { readonly interrupted: unkno
     if (error.reason === 'ServiceUnavailable')
       return { text: withAdvice(`error: ${error.message}`, error.advice), exitCode: EXIT_UNREACHABLE };
     const exitCode = error.reason === 'Timeout' ? EXIT_TIMEOUT : EXIT_FAILED;
-    return { text: withAdvice(`Error from server (${error.reason}): ${error.message}`, error.advice), exitCode };
+    return { text: withAdvice(refusalLine(error), adviceFor(error)), exitCode };
   }
   // Errors of the server's and the agent's own start carry advice and say all that is needed.
   if (error instanceof Error && 'advice' in error && typeof error.advice === 'string')

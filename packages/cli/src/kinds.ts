@@ -25,6 +25,15 @@ export function kindByWord(word: string): Kind {
   return kind;
 }
 
+/** Whether a word stands for a kind, or for several. */
+export function isKindWord(word: string): boolean {
+  try {
+    return kindsByWord(word).length > 0;
+  } catch {
+    return false;
+  }
+}
+
 export interface Named {
   readonly kind: Kind;
   readonly name: string;

@@ -27,3 +27,9 @@ export function emptyProgram(io: Io): Command {
     .exitOverride();
   return program;
 }
+
+/** With all commands there: a command line that cannot be understood is answered with how it is written. */
+export function tellUsage(command: Command, path: string): void {
+  command.showHelpAfterError(`Usage: ${path} ${command.usage()}\nMore: ${path} --help`);
+  for (const sub of command.commands) tellUsage(sub, `${path} ${sub.name()}`);
+}

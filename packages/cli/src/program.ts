@@ -26,7 +26,7 @@ import { registerToken } from './commands/token.js';
 import { registerTop } from './commands/top.js';
 import { registerWhoAmI } from './commands/whoami.js';
 import { registerWhy } from './commands/why.js';
-import { emptyProgram } from './program-frame.js';
+import { emptyProgram, tellUsage } from './program-frame.js';
 import type { Session } from './session.js';
 
 /** All commands, ready to parse. */
@@ -65,5 +65,6 @@ export function makeProgram(session: Session): Command {
   registerContext(program, session);
   registerAbout(program, session);
   registerCompletion(program, session);
+  tellUsage(program, program.name());
   return program;
 }

@@ -2,12 +2,13 @@
 // for months.
 import { registerAgent } from './commands/agent.js';
 import { registerServer } from './commands/server.js';
-import { emptyProgram } from './program-frame.js';
+import { emptyProgram, tellUsage } from './program-frame.js';
 import { run } from './run.js';
 
 await run(({ io }) => {
   const program = emptyProgram(io);
   registerServer(program, io);
   registerAgent(program, io);
+  tellUsage(program, program.name());
   return program;
 });

@@ -1,6 +1,6 @@
 // The channel to a server: TLS, keepalive, how fast it is dialled again. What is said over it is in client.ts.
 import { type ChannelCredentials, Client, type ClientOptions, credentials, Metadata } from '@grpc/grpc-js';
-import type { Context } from './context.js';
+import { type Context, ContextError } from './context.js';
 
 /** Servers' certificates have this name whatever their address is, so one that moved is still itself. */
 export const SERVER_NAME = 'podplane-server';
@@ -32,8 +32,18 @@ export function dial(context: Context, options: ClientOptions = {}): Client {
   });
 }
 
-/** Who the client is: by its certificate, or by its token where it has one. */
-function secretsOf({ caCertificate, clientCertificate, clientKey, token }: Context): ChannelCredentials {
+/** Who the client is: by its certificate, or by its token where it has one. Throws ContextError where they are not what they should be. */
+function secretsOf(context: Context): ChannelCredentials {
+  try {
+    return credentialsOf(context);
+  } catch (error) {
+    const why = error instanceof Error ? error.message.replace(/^error:[0-9A-F]+:/, '') : String(error);
+    const message = `the certificates and the key of context "${context.name}" cannot be used (${why})`;
+    throw new ContextError('malformed', message, 'Get a new context file from the server.', error);
+  }
+}
+
+function credentialsOf({ caCertificate, clientCertificate, clientKey, token }: Context): ChannelCredentials {
   const ca = Buffer.from(caCertificate);
   if (token === undefined) return credentials.createSsl(ca, Buffer.from(clientKey), Buffer.from(clientCertificate));
   const bearer = credentials.createFromMetadataGenerator((_call, done) => {

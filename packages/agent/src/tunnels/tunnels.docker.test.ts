@@ -27,7 +27,7 @@ describe.skipIf(noEngine !== undefined)('tunnels to containers', () => {
       return stream.agent;
     },
     runtime: node.runtime,
-    resolve: (podUid) => pods.get(podUid),
+    resolve: (podUid) => pods.get(podUid) ?? { missingIn: podUid },
     usage: () => Promise.reject(new Error('not asked for')),
     refuse: () => {
       throw new Error('refused');

@@ -38,7 +38,7 @@ function agent(more: Partial<Omit<TunnelsOptions, 'runtime'>> & { readonly runti
       streams.push(stream);
       return stream.agent;
     },
-    resolve: (podUid, container) => (podUid === 'uid-1' ? { containerId: `id-of-${container}`, ip: '127.0.0.1' } : undefined),
+    resolve: (podUid, container) => (podUid === 'uid-1' ? { containerId: `id-of-${container}`, ip: '127.0.0.1' } : { missingIn: podUid }),
     usage: never,
     refuse: (...refusal) => refused.push(refusal),
     system: realSystem(),

@@ -31,7 +31,7 @@ export interface TunnelsOptions {
    * The container of a pod on this node, and the pod's IP; previous: its run before this one. For ports the container is empty: any
    * answer with the IP will do.
    */
-  readonly resolve: (podUid: string, container: string, previous: boolean) => TunnelTarget | undefined;
+  readonly resolve: (podUid: string, container: string, previous: boolean) => TunnelTarget | { readonly missingIn: string };
   /** What the node and its containers take now. */
   readonly usage: () => Promise<UsageReport>;
   /** Tells the server over the session that a tunnel could not be opened. */
@@ -132,13 +132,14 @@ export class Tunnels {
 
   #target(podUid: string, container: string, previous: boolean): TunnelTarget {
     const target = this.#options.resolve(podUid, container, previous);
-    if (target !== undefined) return target;
+    if (!('missingIn' in target)) return target;
+    const pod = JSON.stringify(target.missingIn);
     const what =
       container === ''
-        ? `pod ${podUid} has no IP`
+        ? `pod ${pod} has no IP`
         : previous
-          ? `previous terminated container ${JSON.stringify(container)} in pod ${podUid} not found`
-          : `container ${JSON.stringify(container)} in pod ${podUid} has not been started`;
+          ? `previous terminated container ${JSON.stringify(container)} in pod ${pod} not found`
+          : `container ${JSON.stringify(container)} in pod ${pod} has not been started`;
     throw new TunnelError('NotFound', `${what} on this node`);
   }
 

@@ -124,7 +124,9 @@ export function explain(path: string, recursive: boolean): string {
       const near = nearest(step, fields.keys());
       throw usage(
         `field "${step}" does not exist in ${schema?.name ?? field?.name ?? kind}`,
-        near === undefined ? '' : `Did you mean "${near}"?`,
+        near === undefined
+          ? `podplane explain ${[word, ...steps.slice(0, steps.indexOf(step))].join('.')} tells which there are.`
+          : `Did you mean "${near}"?`,
       );
     }
     field = found;

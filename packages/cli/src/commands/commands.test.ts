@@ -95,7 +95,9 @@ describe('get', () => {
     const { code, out, err } = await run('get', 'pods', 'web-1', 'web-9');
     expect(code).toBe(1);
     expect(out).toContain('web-1');
-    expect(err).toBe('Error from server (NotFound): pods "web-9" not found\n');
+    expect(err).toBe(
+      'Error from server (NotFound): pods "web-9" not found\nLooked in namespace "default": podplane get pods -n default shows what is there, -A what is elsewhere.\n',
+    );
   });
 
   it('goes on with changes until Ctrl-C', async () => {
@@ -231,7 +233,7 @@ describe('delete', () => {
     expect(await run('delete', 'pods', 'web-0', 'web-1')).toEqual({
       code: 1,
       out: 'pod "web-1" deleted\n',
-      err: 'Error from server (NotFound): pods "web-0" not found\n',
+      err: 'Error from server (NotFound): pods "web-0" not found\nLooked in namespace "default": podplane get pods -n default shows what is there, -A what is elsewhere.\n',
     });
     expect((await run('delete', 'pods', 'web-0', '--ignore-not-found')).code).toBe(0);
   });

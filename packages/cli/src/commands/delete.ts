@@ -6,6 +6,7 @@ import type { Command } from 'commander';
 import { namespaceOf } from '../apply.js';
 import type { Cluster, DeleteOptions } from '../cluster.js';
 import { EXIT_FAILED, usage } from '../exit-codes.js';
+import { adviceFor, refusalLine } from '../failure.js';
 import { parseSelection, resourceName } from '../kinds.js';
 import { collect, readManifests } from '../manifests.js';
 import { startProgress } from '../output/progress.js';
@@ -151,6 +152,7 @@ export function registerDelete(program: Command, session: Session): void {
       );
       const leaving: Leaving[] = [];
       let failed = 0;
+      const advice = new Set<string>();
       for (const target of targets) {
         const { kind, name } = target;
         try {
@@ -169,9 +171,11 @@ export function registerDelete(program: Command, session: Session): void {
           if (!(error instanceof ApiError) || error.reason === 'ServiceUnavailable') throw error;
           if (error.reason === 'NotFound' && options.ignoreNotFound) continue;
           failed++;
-          io.err(`Error from server (${error.reason}): ${error.message}\n`);
+          io.err(`${refusalLine(error)}\n`);
+          advice.add(adviceFor(error));
         }
       }
+      for (const line of advice) if (line !== '') io.err(`${line}\n`);
       if (failed > 0) process.exitCode = EXIT_FAILED;
       if (options.wait === false || dryRun || leaving.length === 0) return;
       const progress = startProgress(io);

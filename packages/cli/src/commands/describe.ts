@@ -6,6 +6,7 @@ import { kindNames } from '@podplane/api/kinds/kind-names';
 import type { Command } from 'commander';
 import type { Cluster } from '../cluster.js';
 import { EXIT_FAILED, usage } from '../exit-codes.js';
+import { adviceFor, refusalLine } from '../failure.js';
 import { type AnyObject, parseSelection } from '../kinds.js';
 import { type Around, describeText } from '../output/describe.js';
 import type { Session } from '../session.js';
@@ -60,6 +61,7 @@ export function registerDescribe(program: Command, session: Session): void {
       const place = (kind: Kind): string => (kindNames[kind].namespaced ? namespace : '');
       const texts: string[] = [];
       let failed = false;
+      const advice = new Set<string>();
       if (selection.how === 'kinds') {
         for (const kind of selection.kinds) {
           const { items } = await cluster.list(kind, {
@@ -77,11 +79,13 @@ export function registerDescribe(program: Command, session: Session): void {
             texts.push(describeText(kind, object, await around(cluster, kind, object, io.system.clock.now())));
           } catch (error) {
             if (!(error instanceof ApiError) || error.reason !== 'NotFound') throw error;
-            io.err(`Error from server (NotFound): ${error.message}\n`);
+            io.err(`${refusalLine(error)}\n`);
+            advice.add(adviceFor(error));
             failed = true;
           }
         }
       }
+      for (const line of advice) io.err(`${line}\n`);
       io.out(texts.join('\n\n'));
       if (failed) process.exitCode = EXIT_FAILED;
     });

@@ -6,7 +6,7 @@ import { kindNames } from '@podplane/api/kinds/kind-names';
 import type { Command } from 'commander';
 import type { Cluster, Query } from '../cluster.js';
 import { EXIT_FAILED, usage } from '../exit-codes.js';
-import { isNotFound } from '../failure.js';
+import { adviceFor, isNotFound, refusalLine } from '../failure.js';
 import { type AnyObject, parseSelection, resourceName, type Selection } from '../kinds.js';
 import { LostNotice } from '../observe.js';
 import { type ObjectTable, objectTable } from '../output/columns.js';
@@ -125,7 +125,8 @@ class Get {
       const clusterWide = kind !== undefined && selection.kinds.length === 1 && !kindNames[kind].namespaced;
       io.err(clusterWide || this.namespace === '' ? 'No resources found\n' : `No resources found in ${this.namespace} namespace.\n`);
     }
-    for (const error of errors) io.err(`Error from server (${error.reason}): ${error.message}\n`);
+    for (const error of errors) io.err(`${refusalLine(error)}\n`);
+    for (const advice of new Set(errors.map(adviceFor))) if (advice !== '') io.err(`${advice}\n`);
     return errors.length > 0 ? EXIT_FAILED : 0;
   }
 

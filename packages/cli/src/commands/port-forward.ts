@@ -58,7 +58,10 @@ export function remotePort(pod: Pod, remote: string): number {
     const port = ports.find(({ name }) => name === remote);
     if (port !== undefined) return port.containerPort;
   }
-  throw new CliError(`pod ${pod.metadata?.name} has no port named "${remote}"`);
+  const named = (pod.spec?.containers ?? []).flatMap(({ ports }) => ports.flatMap(({ name }) => name || []));
+  throw new CliError(`pod ${pod.metadata?.name} has no port named "${remote}"`, {
+    advice: named.length === 0 ? 'Its ports have no names: give a number.' : `It has: ${named.join(', ')}`,
+  });
 }
 
 interface Options {

@@ -6,7 +6,7 @@ import { age } from '@podplane/api/print';
 import type { Command } from 'commander';
 import { timeOfDay } from '../events.js';
 import { usage } from '../exit-codes.js';
-import { parseSelection } from '../kinds.js';
+import { isKindWord, parseSelection } from '../kinds.js';
 import { Table } from '../output/table.js';
 import type { Session } from '../session.js';
 
@@ -44,6 +44,8 @@ export function registerWhy(program: Command, session: Session): void {
       if (options.output !== undefined && options.output !== 'json') throw usage(`--output: "${options.output}" is not json`);
       const limit = Number(options.limit);
       if (!Number.isInteger(limit) || limit < 1 || limit > 100) throw usage(`--limit: "${options.limit}" is not a number from 1 to 100`);
+      const [only = ''] = args;
+      if (args.length === 1 && isKindWord(only)) throw usage(`you must say which: ${only}/NAME, or ${only} NAME`);
       const selection = args.length === 1 && !(args[0] ?? '').includes('/') ? parseSelection(args, 'Pod') : parseSelection(args);
       const [object, ...more] = selection.how === 'names' ? selection.objects : [];
       if (object === undefined || more.length > 0) throw usage('why takes one object: KIND/NAME or KIND NAME');

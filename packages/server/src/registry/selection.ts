@@ -26,8 +26,10 @@ interface SelectionRequest {
 /** Throws ApiError BadRequest where a selector cannot be understood. */
 export function parseSelection<K extends Kind>(kind: K, request: SelectionRequest): Selection<K> {
   const { namespace } = request;
+  let example = 'app=web,tier in (a,b),!canary';
   try {
     const labels = compileRequirements(parseLabelSelector(request.labelSelector));
+    example = 'metadata.name=web,metadata.namespace!=default';
     const requirements = parseFieldSelector(request.fieldSelector);
     const readers: Readonly<Record<string, FieldReader<Obj<K>>>> = {
       'metadata.name': (object) => object.metadata?.name ?? '',
@@ -58,8 +60,7 @@ export function parseSelection<K extends Kind>(kind: K, request: SelectionReques
       },
     };
   } catch (error) {
-    if (error instanceof SelectorError)
-      throw badRequest(error.message, { target: { kind }, advice: 'For example: app=web,tier in (a,b),!canary' });
+    if (error instanceof SelectorError) throw badRequest(error.message, { target: { kind }, advice: `For example: ${example}` });
     throw error;
   }
 }
