@@ -27,6 +27,8 @@ interface Shape {
   readonly init: boolean;
   /** A readiness probe by exec; bare: the same command by exec. */
   readonly probe: boolean;
+  /** Without the token that every pod has otherwise. */
+  readonly tokenless?: boolean;
 }
 
 const plain = (containers: number): Shape => ({
@@ -46,18 +48,20 @@ const node = (what: string, more: Pick<Shape, 'init' | 'probe'>): Shape => ({
 });
 const SHAPES = [
   plain(1),
+  { ...plain(1), what: '1 container, no token of its account', tokenless: true },
   plain(2),
   plain(5),
   node('1 container after an init container', { init: true, probe: false }),
   node('1 container with a readiness probe by exec', { init: false, probe: true }),
 ];
 
-function podOf(name: string, { image, command, containers, init, probe }: Shape): Pod {
+function podOf(name: string, { image, command, containers, init, probe, tokenless }: Shape): Pod {
   const common = { image, imagePullPolicy: 'IfNotPresent' };
   return Pod.fromPartial({
     metadata: { name, namespace: 'default' },
     spec: {
       terminationGracePeriodSeconds: 0,
+      automountServiceAccountToken: tokenless !== true,
       initContainers: init ? [{ ...common, name: 'init', command: NOTHING }] : [],
       containers: Array.from({ length: containers }, (_, i) => ({
         ...common,

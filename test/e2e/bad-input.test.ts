@@ -197,7 +197,7 @@ describe('over gRPC', () => {
         advice: expect.stringContaining('List again'),
       });
       const told: string[] = [];
-      for await (const event of client.watch('ConfigMap', { namespace: 'default' }, { from: '1' })) {
+      for await (const event of client.watch('ConfigMap', { namespace: 'default', fieldSelector: 'metadata.name=large' }, { from: '1' })) {
         told.push(event.type === 'ADDED' ? `ADDED ${event.object.metadata?.name}` : event.type);
         if (event.type === 'SYNCED') break;
       }

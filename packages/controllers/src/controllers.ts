@@ -17,6 +17,7 @@ import { ServiceAccountController } from './serviceaccount/controller.js';
 import { RootCaController } from './serviceaccount/root-ca.js';
 import { StatefulSetController } from './statefulset/controller.js';
 import { VolumesController } from './volumes/controller.js';
+import { EphemeralVolumeController } from './volumes/ephemeral.js';
 
 export interface ControllersOptions {
   readonly liveness: NodeLiveness;
@@ -39,6 +40,7 @@ export function createControllers(options: ControllersOptions): Reconciler[] {
     new OwnerGcController(),
     new ServiceAccountController(),
     ...(options.rootCa === undefined ? [] : [new RootCaController(options.rootCa)]),
+    new EphemeralVolumeController(),
     new VolumesController(),
     new ReplicaSetController('ReplicaSet'),
     new ReplicaSetController('ReplicationController'),

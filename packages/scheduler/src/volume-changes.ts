@@ -1,9 +1,9 @@
 // Which waiting pods a change of a claim, a volume or a class may help: those must be judged anew. Pure.
 import type { Obj } from '@podplane/api/kinds/kind-map';
 import { isPodTerminal } from '@podplane/api/pod-state';
+import { claimsOf } from '@podplane/api/storage/pod-claims';
 import { claimKey } from '@podplane/api/storage/words';
 import type { Change, ReadView } from '@podplane/store/types';
-import { claimNames } from './volumes.js';
 
 type Pod = Obj<'Pod'>;
 
@@ -37,7 +37,7 @@ function* claimsConcerned(change: Change, view: ReadView): Generator<string> {
       const { object, previous, type } = change as Change<'Pod'>;
       const ended = type === 'deleted' || isPodTerminal(object);
       if (!ended && (object.spec?.nodeName ?? '') === (previous?.spec?.nodeName ?? '')) return;
-      for (const name of claimNames(object)) yield claimKey(object.metadata?.namespace ?? '', name);
+      for (const { name } of claimsOf(object)) yield claimKey(object.metadata?.namespace ?? '', name);
       return;
     }
     default:

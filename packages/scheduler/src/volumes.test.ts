@@ -171,3 +171,26 @@ it('a volume of the node is made anywhere, unless the class says where', async (
   await putPod('q', 'there');
   expect(nodeOf('q')).toBe('n2');
 });
+
+it('a pod waits for the claim that is made for it, and never takes one of that name which is not its own', async () => {
+  const volumes = [{ name: 'scratch', ephemeral: { volumeClaimTemplate: { spec: { accessModes: ['ReadWriteOnce'] } } } }];
+  const made = store.transact(cause, (tx) => tx.create('Pod', makePod('p', { spec: { volumes } }))).result;
+  await settle();
+  expect(whyNot('p')).toBe(
+    '0/3 nodes are available: waiting for ephemeral volume controller to create the persistentvolumeclaim "p-scratch".',
+  );
+  putClaim('p-scratch', 'local');
+  await settle();
+  expect(whyNot('p')).toBe('0/3 nodes are available: PVC default/p-scratch was not created for pod default/p (pod is not owner).');
+  store.transact(cause, (tx) =>
+    tx.edit('PersistentVolumeClaim', 'default', 'p-scratch', (draft) => {
+      const owner = { apiVersion: 'v1', kind: 'Pod', name: 'p', uid: made.metadata?.uid ?? '', controller: true };
+      draft.metadata?.ownerReferences.push({ ...owner, blockOwnerDeletion: true });
+    }),
+  );
+  await system.advance(2000);
+  expect(nodeOf('p')).not.toBe('');
+  expect(store.get('PersistentVolumeClaim', 'default', 'p-scratch')?.metadata?.annotations['volume.kubernetes.io/selected-node']).toBe(
+    nodeOf('p'),
+  );
+});

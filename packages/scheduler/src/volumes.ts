@@ -4,6 +4,7 @@ import type { Obj } from '@podplane/api/kinds/kind-map';
 import { isPodTerminal } from '@podplane/api/pod-state';
 import { compileNodeSelector, type SelectableNode } from '@podplane/api/selectors';
 import { allowedOn, bestVolume, mismatch } from '@podplane/api/storage/matching';
+import { claimsOf, isClaimOfPod, notOwned, usesClaim } from '@podplane/api/storage/pod-claims';
 import { provisionable } from '@podplane/api/storage/provisionable';
 import { BIND_COMPLETED, claimKey, SELECTED_NODE } from '@podplane/api/storage/words';
 import type { ReadView, Tx } from '@podplane/store/types';
@@ -17,28 +18,21 @@ const CONFLICT = 'node(s) had volume node affinity conflict';
 const NOTHING = "node(s) didn't find available persistent volumes to bind";
 const GONE = 'node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)';
 const IN_USE = 'node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode';
+const COMING = 'waiting for ephemeral volume controller to create the persistentvolumeclaim';
 const UNBOUND = 'pod has unbound immediate PersistentVolumeClaims';
-
-/** Names of the claims that a pod uses. */
-export function claimNames(pod: Pod): readonly string[] {
-  const names: string[] = [];
-  for (const { persistentVolumeClaim } of pod.spec?.volumes ?? []) {
-    if (persistentVolumeClaim !== undefined && !names.includes(persistentVolumeClaim.claimName))
-      names.push(persistentVolumeClaim.claimName);
-  }
-  return names;
-}
 
 /** undefined: the pod has no claims. */
 export function volumeModel(pod: Pod, view: ReadView): VolumeModel | undefined {
-  const names = claimNames(pod);
-  if (names.length === 0) return undefined;
+  const claims = claimsOf(pod);
+  if (claims.length === 0) return undefined;
   const needs: VolumeNeed[] = [];
   const keys: unknown[] = [];
   const blocked = (why: string): VolumeModel => ({ key: JSON.stringify(why), blocked: why, needs: [] });
-  for (const name of names) {
+  for (const { name, own } of claims) {
     const claim = view.get('PersistentVolumeClaim', pod.metadata?.namespace ?? '', name);
-    if (claim?.metadata === undefined || claim.spec === undefined) return blocked(`persistentvolumeclaim "${name}" not found`);
+    if (claim?.metadata === undefined || claim.spec === undefined)
+      return blocked(own ? `${COMING} "${name}"` : `persistentvolumeclaim "${name}" not found`);
+    if (own && !isClaimOfPod(claim, pod)) return blocked(notOwned(pod, name));
     if (claim.metadata.deletionTimestamp !== undefined) return blocked(`persistentvolumeclaim "${name}" is being deleted`);
     const users = usersOf(claim, pod, view);
     if (claim.spec.accessModes.includes('ReadWriteOncePod') && users.length > 0) return blocked(IN_USE);
@@ -72,7 +66,7 @@ export function volumeModel(pod: Pod, view: ReadView): VolumeModel | undefined {
 function usersOf(claim: Claim, pod: Pod, view: ReadView): readonly Pod[] {
   const key = claimKey(claim.metadata?.namespace ?? '', claim.metadata?.name ?? '');
   return [...view.index('Pod', 'claim', key)].filter(
-    (other) => other.metadata?.uid !== pod.metadata?.uid && other.spec?.nodeName && !isPodTerminal(other),
+    (other) => other.metadata?.uid !== pod.metadata?.uid && other.spec?.nodeName && !isPodTerminal(other) && usesClaim(other, claim),
   );
 }
 
@@ -110,12 +104,12 @@ function candidatesFor(claim: Claim, view: ReadView): readonly Volume[] {
  * any more, because a claim or a volume changed after the decision.
  */
 export function reserveVolumes(tx: Tx, pod: Pod, nodeName: string): boolean {
-  const names = claimNames(pod);
-  if (names.length === 0) return true;
+  const claims = claimsOf(pod);
+  if (claims.length === 0) return true;
   const node: SelectableNode = { name: nodeName, labels: tx.get('Node', '', nodeName)?.metadata?.labels ?? {} };
   const model = volumeModel(pod, tx);
   if (model?.blocked !== undefined || model?.needs.some((need) => !need.holds(node)) === true) return false;
-  for (const name of names) {
+  for (const { name } of claims) {
     const claim = tx.get('PersistentVolumeClaim', pod.metadata?.namespace ?? '', name);
     if (claim?.metadata === undefined || claim.spec === undefined || claim.spec.volumeName) continue;
     const volume = bestVolume(claim, candidatesFor(claim, tx), node);

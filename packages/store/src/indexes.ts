@@ -1,6 +1,7 @@
 // Under which values each kind's objects can be found, besides their names. How the entries are kept is in state.ts.
 import type { Kind, Obj } from '@podplane/api/kinds/kind-map';
 import { isPodTerminal, type PodStanding, podStanding } from '@podplane/api/pod-state';
+import { claimsOf } from '@podplane/api/storage/pod-claims';
 import { DATA_PROTECTION, RECLAIM_NODE } from '@podplane/api/storage/words';
 import { type AnyObject, metadataOf } from './object.js';
 
@@ -34,14 +35,11 @@ function uncontrolled(object: AnyObject): readonly string[] {
 }
 
 /** "namespace/name" of the claims that a pod uses. */
-function claimsOf(pod: Obj<'Pod'>): readonly string[] {
-  let found: Set<string> | undefined;
-  for (const { persistentVolumeClaim } of pod.spec?.volumes ?? []) {
-    if (persistentVolumeClaim === undefined) continue;
-    found ??= new Set();
-    found.add(`${pod.metadata?.namespace ?? ''}/${persistentVolumeClaim.claimName}`);
-  }
-  return found === undefined ? none : [...found];
+function claimKeys(pod: Obj<'Pod'>): readonly string[] {
+  const volumes = pod.spec?.volumes;
+  // Most pods have none.
+  if (!volumes?.some(({ persistentVolumeClaim, ephemeral }) => persistentVolumeClaim !== undefined || ephemeral !== undefined)) return none;
+  return claimsOf(pod).map(({ name }) => `${pod.metadata?.namespace ?? ''}/${name}`);
 }
 
 /** The value of a pod's index "standing". uid: of the controller. */
@@ -55,7 +53,7 @@ const own: IndexDefinitions = {
     /** spec.nodeName; pods without a node are under "". */
     node: (pod) => [pod.spec?.nodeName ?? ''],
     /** "namespace/name" of each claim that it uses. */
-    claim: claimsOf,
+    claim: claimKeys,
     /** Pods that are over, by status.phase; others are under none. */
     over: (pod) => (isPodTerminal(pod) ? [pod.status?.phase ?? ''] : none),
     /** How the pods of a workload stand: "uid standing", see standingKey. Its numbers are asked for with countIndex at every change. */

@@ -4,6 +4,7 @@ import type { Container, VolumeMount } from '@podplane/api/gen/podplane/core/v1/
 import type { PersistentVolume } from '@podplane/api/gen/podplane/core/v1/persistent_volume';
 import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import type { Volume } from '@podplane/api/gen/podplane/core/v1/volume';
+import { claimHandle, claimOf } from '@podplane/api/storage/pod-claims';
 import type { Mount } from '../runtime/types.js';
 import { isReadOnly, placeOf } from '../volumes/claim-place.js';
 import { isProjected } from '../volumes/payload.js';
@@ -36,8 +37,9 @@ export function isEmptyDir(volume: Volume): boolean {
 
 /** Why this volume cannot be made here; undefined: it can. */
 export function volumeProblem(volume: Volume): string | undefined {
-  if (isEmptyDir(volume) || isProjected(volume) || volume.hostPath !== undefined || volume.persistentVolumeClaim !== undefined)
-    return undefined;
+  const { hostPath, persistentVolumeClaim, ephemeral } = volume;
+  if (isEmptyDir(volume) || isProjected(volume)) return undefined;
+  if (hostPath !== undefined || persistentVolumeClaim !== undefined || ephemeral !== undefined) return undefined;
   const kind = Object.entries(volume).find(([field, source]) => field !== 'name' && source !== undefined)?.[0];
   return `volume "${volume.name}": ${kind} is not supported`;
 }
@@ -61,8 +63,9 @@ export function containerMounts(pod: Pod, container: Container, lookup: (name: s
     const propagation = PROPAGATION[mount.mountPropagation ?? ''];
     const projected = isProjected(volume);
     // Only the agent writes to what it projects.
-    const claim = volume.persistentVolumeClaim;
-    const common = { target: mount.mountPath, readOnly: mount.readOnly === true || projected || claim?.readOnly === true };
+    const claim = claimOf(pod, volume);
+    const readOnly = mount.readOnly === true || projected || volume.persistentVolumeClaim?.readOnly === true;
+    const common = { target: mount.mountPath, readOnly };
     if (isEmptyDir(volume) && path.subPath === '' && propagation === undefined) {
       mounts.push({ ...common, type: 'volume', source: volumeName(pod.metadata?.uid ?? '', mount.name) });
       continue;
@@ -141,8 +144,8 @@ export async function findMounts(
 
 /** What the claim of a volume has; undefined: it is no claim, or has nothing yet. */
 export function claimedVolume(pod: Pod, volume: Volume, { references }: Pick<WorkerHost, 'references'>): PersistentVolume | undefined {
-  const claim = volume.persistentVolumeClaim;
-  return claim === undefined ? undefined : references.claim(pod.metadata?.namespace ?? '', claim.claimName);
+  const claim = claimOf(pod, volume);
+  return claim === undefined ? undefined : references.claim(pod.metadata?.namespace ?? '', claimHandle(pod, claim));
 }
 
 /** What env, files and mounts of a pod may refer to. */

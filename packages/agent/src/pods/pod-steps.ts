@@ -2,6 +2,7 @@
 // in steps.ts.
 
 import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
+import { claimOf } from '@podplane/api/storage/pod-claims';
 import type { RuntimeError } from '../runtime/errors.js';
 import { type ContainerInfo, LABEL_CGROUP_PARENT, LABEL_POD_UID } from '../runtime/types.js';
 import { nodeResolver } from '../volumes/etc-files.js';
@@ -79,10 +80,10 @@ async function prepareFiles(context: StepContext, pod: Pod): Promise<Refused | u
     const { files } = context.host;
     if (files === undefined) return { message: `volume "${volume.name}": this agent keeps no files of volumes`, again: false };
     const claimed = claimedVolume(pod, volume, context.host);
-    const claim = volume.persistentVolumeClaim;
+    const claim = claimOf(pod, volume);
     // It is made in this moment, when the pod has just got its node.
     if (claim !== undefined && claimed === undefined)
-      return { message: `persistentvolumeclaim "${claim.claimName}" has no volume yet`, again: false, quiet: true };
+      return { message: `persistentvolumeclaim "${claim.name}" has no volume yet`, again: false, quiet: true };
     const problem = await files.prepare(pod, volume, envContext(context, pod), claimed);
     if (problem !== undefined)
       return {

@@ -1,8 +1,10 @@
 // Pods: names, defaults, what may be written when, validation. Fields of the spec are in pod-spec/, columns in pod-columns.ts.
 
-import { type FieldError, forbidden, Path, required } from '../errors.js';
+import { type FieldError, forbidden, invalid, Path, required } from '../errors.js';
 import { EPOCH_ANNOTATION, validateFencing, validateFencingUpdate } from '../fencing.js';
 import { PodSpec, PodStatus } from '../gen/podplane/core/v1/pod.js';
+import { dnsSubdomainProblems } from '../names.js';
+import { claimOf } from '../storage/pod-claims.js';
 import { defineKind } from './define.js';
 import type { Obj } from './kind-map.js';
 import { podColumns } from './pod-columns.js';
@@ -28,6 +30,20 @@ function validatePod(pod: Obj<'Pod'>): FieldError[] {
   const annotations = validateBackOff(pod.metadata?.annotations ?? {}, pod.spec, ANNOTATIONS);
   if (pod.spec === undefined) return [...annotations, required(SPEC.child('containers'))];
   return [...annotations, ...validatePodSpec(pod.spec, SPEC, true)];
+}
+
+/** The names of the claims that are made for its volumes, after its own name is known. */
+function validateOwnClaims(pod: Obj<'Pod'>): FieldError[] {
+  const { metadata, spec } = pod;
+  if (!metadata?.name) return [];
+  return (spec?.volumes ?? []).flatMap((volume, i) => {
+    const claim = claimOf(pod, volume);
+    if (claim?.own !== true || volume.name === '') return [];
+    const at = SPEC.child('volumes').index(i).child('name');
+    return dnsSubdomainProblems(claim.name).map((problem) =>
+      invalid(at, volume.name, `PVC name ${JSON.stringify(claim.name)}: ${problem}`),
+    );
+  });
 }
 
 function validateGates({ spec }: Obj<'Pod'>): FieldError[] {
@@ -67,7 +83,12 @@ export const podKind = defineKind<'Pod'>({
     spec.serviceAccountName ||= previous.spec.serviceAccountName;
     spec.serviceAccount ||= previous.spec.serviceAccount;
   },
-  validate: (pod) => [...validateFencing(pod.metadata?.annotations ?? {}, ANNOTATIONS, 'pod'), ...validatePod(pod), ...validateGates(pod)],
+  validate: (pod) => [
+    ...validateFencing(pod.metadata?.annotations ?? {}, ANNOTATIONS, 'pod'),
+    ...validatePod(pod),
+    ...validateOwnClaims(pod),
+    ...validateGates(pod),
+  ],
   validateNew: ({ spec }) =>
     (spec?.ephemeralContainers.length ?? 0) > 0 ? [forbidden(SPEC.child('ephemeralContainers'), 'cannot be set on create')] : [],
   validateUpdate: (next, previous) => [

@@ -39,6 +39,21 @@ const NEEDS_SELINUX = 'where the engine uses SELinux; a node without it fails th
 const NEEDS_APPARMOR = 'where the engine has AppArmor; a node without it fails the pod';
 const SECCOMP_FOLDER = "a file below seccomp/ of the agent's data directory";
 
+/** What may be said of a claim that is made for a pod. note: of what works. */
+const claimTemplate = (scope: SupportScope, path: string, note = ''): SupportRule[] => [
+  ...yes(scope, [`${path}.metadata`]),
+  ...yes(
+    scope,
+    ['accessModes', 'selector', 'volumeName', 'storageClassName', 'resources'].map((field) => `${path}.spec.${field}`),
+    note,
+  ),
+  only(scope, `${path}.spec.volumeMode`, ['Filesystem']),
+  ...no(
+    scope,
+    ['dataSource', 'dataSourceRef', 'volumeAttributesClassName'].map((field) => `${path}.spec.${field}`),
+  ),
+];
+
 const podSpec: readonly SupportRule[] = [
   ...yes('PodSpec', ['ephemeralContainers'], 'added to pods that are there, by the subresource ephemeralcontainers (podplane debug)'),
   ...yes('PodSpec', ['restartPolicy', 'terminationGracePeriodSeconds', 'nodeSelector', 'nodeName', 'hostname', 'tolerations']),
@@ -104,8 +119,8 @@ const volumes: readonly SupportRule[] = [
   ...no('PodSpec', ['volumes[].projected.sources[].clusterTrustBundle']),
   ...yes('PodSpec', ['volumes[].hostPath'], 'the agent must see the same files as its engine'),
   ...yes('PodSpec', ['volumes[].persistentVolumeClaim'], 'also read-only'),
+  ...claimTemplate('PodSpec', 'volumes[].ephemeral.volumeClaimTemplate', 'a claim POD-VOLUME that goes with the pod'),
   ...no('PodSpec', [
-    'volumes[].ephemeral',
     'volumes[].image',
     'volumes[].csi',
     'volumes[].nfs',
@@ -279,22 +294,9 @@ const others: readonly SupportRule[] = [
     'spec.ordinals',
   ]),
   ...yes('StatefulSet', ['spec.serviceName'], 'kept and shown; there is no cluster DNS yet that would name the pods by it'),
-  ...yes('StatefulSet', [
-    'spec.volumeClaimTemplates[].metadata',
-    'spec.volumeClaimTemplates[].spec.accessModes',
-    'spec.volumeClaimTemplates[].spec.selector',
-    'spec.volumeClaimTemplates[].spec.volumeName',
-    'spec.volumeClaimTemplates[].spec.storageClassName',
-    'spec.volumeClaimTemplates[].spec.resources',
-  ]),
+  ...claimTemplate('StatefulSet', 'spec.volumeClaimTemplates[]'),
   ...yes('StatefulSet', ['spec.volumeClaimTemplates[].apiVersion', 'spec.volumeClaimTemplates[].kind'], 'what they are anyway'),
   warn('StatefulSet', 'spec.volumeClaimTemplates[].status', 'a status is no wish'),
-  only('StatefulSet', 'spec.volumeClaimTemplates[].spec.volumeMode', ['Filesystem']),
-  ...no('StatefulSet', [
-    'spec.volumeClaimTemplates[].spec.dataSource',
-    'spec.volumeClaimTemplates[].spec.dataSourceRef',
-    'spec.volumeClaimTemplates[].spec.volumeAttributesClassName',
-  ]),
   ...yes('StatefulSet', ['spec.persistentVolumeClaimRetentionPolicy']),
   ...jobSpec('Job', 'spec'),
   ...yes('CronJob', [

@@ -5,6 +5,7 @@ import type { Obj } from '@podplane/api/kinds/kind-map';
 import { isBeingDeleted, isPodTerminal } from '@podplane/api/pod-state';
 import { tryParseQuantity } from '@podplane/api/quantity';
 import { bestVolume, defaultClass, isVolumeOf, mismatch } from '@podplane/api/storage/matching';
+import { usesClaim } from '@podplane/api/storage/pod-claims';
 import { provisionable } from '@podplane/api/storage/provisionable';
 import {
   BIND_COMPLETED,
@@ -27,7 +28,7 @@ type Volume = Obj<'PersistentVolume'>;
 /** Pods that hold a claim back from going: they have a node and may still run there. */
 function inUse(view: ReadView, claim: Claim): boolean {
   for (const pod of view.index('Pod', 'claim', claimKey(namespaceOf(claim), nameOf(claim)))) {
-    if (pod.spec?.nodeName && !isPodTerminal(pod)) return true;
+    if (pod.spec?.nodeName && !isPodTerminal(pod) && usesClaim(pod, claim)) return true;
   }
   return false;
 }
@@ -100,7 +101,7 @@ function withDefaultClass(tx: Tx, claim: Claim): Claim {
 /** Where its first pod runs: as the scheduler said, or where somebody put a pod by hand. */
 function nodeOf(view: ReadView, claim: Claim): string | undefined {
   for (const pod of view.index('Pod', 'claim', claimKey(namespaceOf(claim), nameOf(claim)))) {
-    if (pod.spec?.nodeName && !isPodTerminal(pod)) return pod.spec.nodeName;
+    if (pod.spec?.nodeName && !isPodTerminal(pod) && usesClaim(pod, claim)) return pod.spec.nodeName;
   }
   return claim.metadata?.annotations[SELECTED_NODE];
 }

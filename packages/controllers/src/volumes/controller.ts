@@ -1,6 +1,7 @@
 // Claims and volumes: which changes concern which of them. What is done is in claims.ts and volumes.ts.
 import type { Obj } from '@podplane/api/kinds/kind-map';
 import { isPodTerminal } from '@podplane/api/pod-state';
+import { claimsOf } from '@podplane/api/storage/pod-claims';
 import type { Change, ReadView } from '@podplane/store/types';
 import type { ReconcileContext, ReconcileResult, Reconciler } from '../runtime/types.js';
 import { keyOf, nameOf, parseKey } from '../shared/objects.js';
@@ -76,9 +77,8 @@ function* volumeKeys({ object, previous, type }: Change<'PersistentVolume'>, vie
 function* podKeys({ object, previous, type }: Change<'Pod'>, view: ReadView): Generator<string> {
   const ended = type === 'deleted' || isPodTerminal(object);
   if (!ended && (object.spec?.nodeName ?? '') === (previous?.spec?.nodeName ?? '')) return;
-  for (const { persistentVolumeClaim } of object.spec?.volumes ?? []) {
-    if (persistentVolumeClaim === undefined) continue;
-    const claim = view.get('PersistentVolumeClaim', object.metadata?.namespace ?? '', persistentVolumeClaim.claimName);
+  for (const { name } of claimsOf(object)) {
+    const claim = view.get('PersistentVolumeClaim', object.metadata?.namespace ?? '', name);
     if (claim !== undefined && (claim.metadata?.deletionTimestamp !== undefined || !claim.spec?.volumeName)) yield CLAIM + keyOf(claim);
   }
 }

@@ -1,6 +1,7 @@
 // What a node is told, against what it must know: a node that applies everything it is sent knows exactly its own pods and what they name.
 import { ConfigMap } from '@podplane/api/gen/podplane/core/v1/config_map';
 import { PersistentVolume } from '@podplane/api/gen/podplane/core/v1/persistent_volume';
+import { PersistentVolumeClaim } from '@podplane/api/gen/podplane/core/v1/persistent_volume_claim';
 import { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import type { Assignments } from '@podplane/api/gen/podplane/node/v1/session';
 import { DATA_PROTECTION, RECLAIM_NODE } from '@podplane/api/storage/words';
@@ -230,4 +231,49 @@ it('a node is told which volumes it need not remove any more', async () => {
   router.close(feed);
   router[Symbol.dispose]();
   await store.close();
+});
+
+describe('claims', () => {
+  it('a pod’s own is told when it is the pod’s; one of that name that is somebody else’s never is', async () => {
+    const system = new HandSystem();
+    const store = await createStore({ system, journal: memoryJournal(), codecs: catalogueCodecs });
+    const router = new AssignmentRouter(store, system);
+    const told: string[] = [];
+    router.open('n1', {
+      send: ({ claimedVolumes, removedReferences }) => {
+        for (const { claim, volume } of claimedVolumes) told.push(`${claim.replace(/@.+/, '@uid')} ${volume?.metadata?.name}`);
+        told.push(...removedReferences.map((reference) => reference.replace(/@.+/, '@uid')));
+        return true;
+      },
+      stuck: () => undefined,
+    });
+    const cause = { actor: 'user:test', reason: 'test' };
+    const volumes = [{ name: 'v', ephemeral: { volumeClaimTemplate: {} } }];
+    const pod = store.transact(cause, (tx) =>
+      tx.create('Pod', Pod.fromPartial({ metadata: { name: 'p', namespace: 'default' }, spec: { nodeName: 'n1', volumes } })),
+    ).result;
+    const put = (claim: string, volume: string): void => {
+      store.transact(cause, (tx) => {
+        const metadata = { name: claim, namespace: 'default', annotations: { 'pv.kubernetes.io/bind-completed': 'yes' } };
+        const { uid } =
+          tx.create('PersistentVolumeClaim', PersistentVolumeClaim.fromPartial({ metadata, spec: { volumeName: volume } })).metadata ?? {};
+        const claimRef = { namespace: 'default', name: claim, uid };
+        tx.create('PersistentVolume', PersistentVolume.fromPartial({ metadata: { name: volume }, spec: { claimRef } }));
+      });
+    };
+    put('p-v', 'foreign');
+    await system.advance(1000);
+    expect(told).toEqual([]);
+    const owner = { apiVersion: 'v1', kind: 'Pod', name: 'p', uid: pod.metadata?.uid ?? '', controller: true };
+    store.transact(cause, (tx) =>
+      tx.edit('PersistentVolumeClaim', 'default', 'p-v', (draft) => void draft.metadata?.ownerReferences.push(owner)),
+    );
+    await system.advance(1000);
+    expect(told).toEqual(['p-v@uid foreign']);
+    store.transact(cause, (tx) => tx.remove('PersistentVolumeClaim', 'default', 'p-v'));
+    await system.advance(1000);
+    expect(told).toEqual(['p-v@uid foreign', 'PersistentVolumeClaim/default/p-v@uid']);
+    router[Symbol.dispose]();
+    await store.close();
+  });
 });

@@ -5,6 +5,7 @@ import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import type { Assignments } from '@podplane/api/gen/podplane/node/v1/session';
 import type { Obj } from '@podplane/api/kinds/kind-map';
 import { isVolumeOf } from '@podplane/api/storage/matching';
+import { isClaimOfPod, parseClaimHandle } from '@podplane/api/storage/pod-claims';
 import { BIND_COMPLETED } from '@podplane/api/storage/words';
 import type { System, Timer } from '@podplane/api/system';
 import type { ReadView } from '@podplane/store/types';
@@ -274,9 +275,12 @@ export class AssignmentFeed implements Disposable {
   }
 }
 
-/** The volume of a claim; undefined as long as it has none. */
-function volumeOf(view: ReadView, namespace: string, name: string): Obj<'PersistentVolume'> | undefined {
+/** The volume of a claim; undefined as long as it has none, or where it is not the pod's whose own it should be. */
+function volumeOf(view: ReadView, namespace: string, handle: string): Obj<'PersistentVolume'> | undefined {
+  const { name, podUid } = parseClaimHandle(handle);
   const claim = view.get('PersistentVolumeClaim', namespace, name);
+  const pod = podUid === undefined ? undefined : view.byUid('Pod', podUid);
+  if (claim !== undefined && podUid !== undefined && (pod === undefined || !isClaimOfPod(claim, pod))) return undefined;
   if (!claim?.spec?.volumeName || claim.metadata?.annotations[BIND_COMPLETED] === undefined) return undefined;
   const volume = view.get('PersistentVolume', '', claim.spec.volumeName);
   return volume !== undefined && isVolumeOf(volume, claim) ? volume : undefined;

@@ -1,9 +1,10 @@
 // Which ConfigMaps, Secrets and claims a pod names. Nothing of how they reach a node.
 import type { Obj } from '@podplane/api/kinds/kind-map';
+import { claimHandle, claimOf } from '@podplane/api/storage/pod-claims';
 
 export type ReferenceKind = 'ConfigMap' | 'Secret' | 'PersistentVolumeClaim';
 
-/** "ConfigMap/<namespace>/<name>", and so for the other kinds. */
+/** "ConfigMap/<namespace>/<name>", and so for the other kinds; of a claim that is a pod's own, what claimHandle says in place of its name. */
 export type Reference = string;
 
 export function referenceTo(kind: ReferenceKind, namespace: string, name: string): Reference {
@@ -40,7 +41,8 @@ export function referencesOf(pod: Obj<'Pod'>): ReadonlySet<Reference> {
   for (const volume of spec.volumes) {
     add('ConfigMap', volume.configMap?.name);
     add('Secret', volume.secret?.secretName);
-    add('PersistentVolumeClaim', volume.persistentVolumeClaim?.claimName);
+    const claim = claimOf(pod, volume);
+    if (claim !== undefined) add('PersistentVolumeClaim', claimHandle(pod, claim));
     for (const source of volume.projected?.sources ?? []) {
       add('ConfigMap', source.configMap?.name);
       add('Secret', source.secret?.name);

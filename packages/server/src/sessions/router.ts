@@ -1,7 +1,8 @@
 // From committed transactions to the nodes that they concern: one cursor for all sessions. What a node is then sent is in feed.ts.
 import { deepEqual } from '@podplane/api/kinds/equal';
 import type { Obj } from '@podplane/api/kinds/kind-map';
-import { RECLAIM_NODE } from '@podplane/api/storage/words';
+import { claimHandle } from '@podplane/api/storage/pod-claims';
+import { claimKey, RECLAIM_NODE } from '@podplane/api/storage/words';
 import type { System } from '@podplane/api/system';
 import { StoreError } from '@podplane/store/errors';
 import type { Change, ChangeBatch, Cursor, Selector, Store } from '@podplane/store/types';
@@ -84,16 +85,18 @@ export class AssignmentRouter implements Disposable {
         this.routePod(change as Change<'Pod'>);
         return;
       case 'ConfigMap':
-      case 'Secret':
-      case 'PersistentVolumeClaim': {
+      case 'Secret': {
         const { metadata } = change.object;
         this.markReference(referenceTo(change.kind, metadata?.namespace ?? '', metadata?.name ?? ''));
         return;
       }
+      case 'PersistentVolumeClaim':
+        this.markClaim(change.object.metadata?.namespace ?? '', change.object.metadata?.name ?? '');
+        return;
       case 'PersistentVolume': {
         const { object, previous } = change as Change<'PersistentVolume'>;
         const { namespace = '', name = '' } = object.spec?.claimRef ?? {};
-        if (name !== '') this.markReference(referenceTo('PersistentVolumeClaim', namespace, name));
+        if (name !== '') this.markClaim(namespace, name);
         // Also the node that was to remove it before.
         for (const { metadata: one } of previous === undefined ? [object] : [object, previous]) {
           const node = one?.annotations[RECLAIM_NODE];
@@ -104,6 +107,13 @@ export class AssignmentRouter implements Disposable {
       default:
         return;
     }
+  }
+
+  private markClaim(namespace: string, name: string): void {
+    this.markReference(referenceTo('PersistentVolumeClaim', namespace, name));
+    // Those whose own it is, or should be, know it by another name.
+    for (const pod of this.store.durableView.index('Pod', 'claim', claimKey(namespace, name)))
+      this.markReference(referenceTo('PersistentVolumeClaim', namespace, claimHandle(pod, { name, own: true })));
   }
 
   private markReference(reference: Reference): void {

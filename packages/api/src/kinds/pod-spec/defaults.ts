@@ -7,6 +7,7 @@ import { ResourceRequirements } from '../../gen/podplane/core/v1/resources.js';
 import { PodSecurityContext } from '../../gen/podplane/core/v1/security.js';
 import { EmptyDirVolumeSource, type Volume } from '../../gen/podplane/core/v1/volume.js';
 import { compareQuantities, formatQuantity, fromMilli, milliValue, tryParseQuantity } from '../../quantity.js';
+import { setClaimDefaults } from '../claim-spec.js';
 
 const FILE_MODE = 0o644;
 
@@ -119,6 +120,7 @@ function setVolumeDefaults(volume: Volume): void {
   if (volume.secret !== undefined) volume.secret.defaultMode ??= FILE_MODE;
   if (volume.configMap !== undefined) volume.configMap.defaultMode ??= FILE_MODE;
   if (volume.hostPath !== undefined) volume.hostPath.type ??= '';
+  setClaimDefaults(volume.ephemeral?.volumeClaimTemplate?.spec);
   if (volume.downwardAPI !== undefined) {
     volume.downwardAPI.defaultMode ??= FILE_MODE;
     for (const item of volume.downwardAPI.items) if (item.fieldRef !== undefined) item.fieldRef.apiVersion ??= 'v1';

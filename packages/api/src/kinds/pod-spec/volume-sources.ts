@@ -8,7 +8,10 @@ import type {
   ProjectedVolumeSource,
   Volume,
 } from '../../gen/podplane/core/v1/volume.js';
+import type { EphemeralVolumeSource } from '../../gen/podplane/core/v1/volume_claim.js';
+import { validateClaimSpec } from '../claim-spec.js';
 import type { DeepReadonly } from '../kind-map.js';
+import { validateAnnotations, validateLabels } from '../object-meta.js';
 import { validateFieldRef, validateResourceRef } from './env.js';
 
 const HOST_PATH_TYPES = ['', 'BlockDevice', 'CharDevice', 'Directory', 'DirectoryOrCreate', 'File', 'FileOrCreate', 'Socket'] as const;
@@ -123,7 +126,7 @@ function projectedFaults(source: DeepReadonly<ProjectedVolumeSource>, path: Path
 
 /** Faults of the source of one volume. Which of several counts is not decided here. */
 export function validateVolumeSource(
-  { hostPath, configMap, secret, downwardAPI, projected, persistentVolumeClaim }: DeepReadonly<Volume>,
+  { hostPath, configMap, secret, downwardAPI, projected, persistentVolumeClaim, ephemeral }: DeepReadonly<Volume>,
   path: Path,
 ): FieldError[] {
   const out: FieldError[] = [];
@@ -144,5 +147,19 @@ export function validateVolumeSource(
   }
   if (persistentVolumeClaim?.claimName === '') out.push(required(path.child('persistentVolumeClaim', 'claimName')));
   if (projected !== undefined) out.push(...projectedFaults(projected, path.child('projected')));
+  if (ephemeral !== undefined) out.push(...ephemeralFaults(ephemeral, path.child('ephemeral', 'volumeClaimTemplate')));
   return out;
+}
+
+/** Of metadata only labels and annotations reach the claim. path: of the template. */
+function ephemeralFaults({ volumeClaimTemplate: template }: DeepReadonly<EphemeralVolumeSource>, path: Path): FieldError[] {
+  if (template === undefined) return [required(path)];
+  const { labels = {}, annotations = {}, ...others } = template.metadata ?? {};
+  const at = path.child('metadata');
+  const out = [...validateAnnotations(annotations, at.child('annotations')), ...validateLabels(labels, at.child('labels'))];
+  for (const [field, value] of Object.entries(others)) {
+    const empty = value === undefined || value === '' || value === 0 || (Array.isArray(value) && value.length === 0);
+    if (!empty) out.push(forbidden(at.child(field), 'cannot be set for an ephemeral volume'));
+  }
+  return [...out, ...(template.spec === undefined ? [required(path.child('spec'))] : validateClaimSpec(template.spec, path.child('spec')))];
 }
