@@ -5,7 +5,7 @@ import type { Kind } from '@podplane/api/kinds/kind-map';
 import type { Timer, Timers } from '@podplane/api/system';
 import { JournalError } from './errors.js';
 import { type AnyObject, type Codecs, decode, metadataOf, uidOf } from './object.js';
-import { freezePlain } from './plain.js';
+import { Sharing } from './sharing.js';
 import type { State } from './state.js';
 import type { CommittedTx, Journal, Recovered } from './types.js';
 
@@ -19,6 +19,7 @@ export interface LoadedObject {
  * Throws JournalError "newer-format" for a kind that is not known, "corrupt" for bytes that are no such message.
  */
 export function decodeObjects(codecs: Codecs, recovered: Recovered, reuse?: ReadonlyMap<string, AnyObject>): LoadedObject[] {
+  const sharings = new Map<Kind, Sharing<AnyObject>>();
   return recovered.objects.map(({ kind, body }) => {
     if (!Object.hasOwn(codecs, kind)) {
       throw new JournalError('newer-format', `the journal holds objects of kind ${String(kind)}, which this version does not know`, {
@@ -34,9 +35,11 @@ export function decodeObjects(codecs: Codecs, recovered: Recovered, reuse?: Read
         cause,
       });
     }
+    let sharing = sharings.get(kind);
+    if (sharing === undefined) sharings.set(kind, (sharing = new Sharing()));
     const known = reuse?.get(`${kind}/${uidOf(object)}`);
     const same = known !== undefined && metadataOf(known).resourceVersion === metadataOf(object).resourceVersion;
-    return { kind, object: same ? known : freezePlain(object) };
+    return { kind, object: same ? known : sharing.take(object) };
   });
 }
 

@@ -4,11 +4,15 @@ import type { PodReport } from '@podplane/api/gen/podplane/node/v1/session';
 import { deepEqual } from '@podplane/api/kinds/equal';
 import type { DeepReadonly, Obj } from '@podplane/api/kinds/kind-map';
 import { isPodTerminal } from '@podplane/api/pod-state';
+import { Sharing } from '@podplane/store/sharing';
 import type { Store, Tx } from '@podplane/store/types';
 import { reportedPodStatus } from './reported.js';
 
 /** Conditions of which the agent alone knows. All others (the scheduler's, the node lifecycle's, readiness gates) are the server's. */
 const AGENT_CONDITIONS = new Set(['PodReadyToStartContainers', 'Initialized', 'ContainersReady', 'Ready']);
+
+/** Most of a hundred thousand pods' statuses is the same. */
+const sharing = new Sharing<PodStatus>();
 
 export interface Intake {
   /** Wait for it before the answer. */
@@ -73,7 +77,7 @@ function write(tx: Tx, pod: Obj<'Pod'>, said: PodStatus, found: Findings): void 
     return;
   }
   found.bytes(held.bytes);
-  const reported = held.value;
+  const reported = sharing.take(held.value);
   const kept = (before?.conditions ?? []).filter(({ type }) => !AGENT_CONDITIONS.has(type));
   const known = new Set(kept.map(({ type }) => type));
   const status: DeepReadonly<PodStatus> = {

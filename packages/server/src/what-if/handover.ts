@@ -4,7 +4,7 @@ import type { System } from '@podplane/api/system';
 import type { NodeLiveness } from '@podplane/controllers/runtime/types';
 import { catalogueCodecs } from '@podplane/store/catalogue-codecs';
 import { type AnyObject, decode, encodedBody, idOf, nameOf, namespaceOf } from '@podplane/store/object';
-import { freezePlain } from '@podplane/store/plain';
+import { Sharing } from '@podplane/store/sharing';
 import type { ReadView } from '@podplane/store/types';
 import type { Source } from './what-if.js';
 
@@ -43,27 +43,27 @@ function pack(kind: Kind, objects: readonly Obj[]): Piece {
 
 /** What came, as something to begin a copy with. */
 export class Received implements Source {
-  private readonly kinds = new Map<Kind, Map<string, AnyObject>>();
+  private readonly kinds = new Map<Kind, { readonly objects: Map<string, AnyObject>; readonly sharing: Sharing<AnyObject> }>();
 
   constructor(readonly revision: number) {}
 
   add({ kind, bytes, ends }: Piece): void {
-    let objects = this.kinds.get(kind);
-    if (objects === undefined) this.kinds.set(kind, (objects = new Map()));
+    let of = this.kinds.get(kind);
+    if (of === undefined) this.kinds.set(kind, (of = { objects: new Map(), sharing: new Sharing() }));
     let from = 0;
     for (const end of ends) {
-      const object = freezePlain(decode(catalogueCodecs, kind, bytes.subarray(from, end)));
-      objects.set(idOf(namespaceOf(object), nameOf(object)), object);
+      const object = of.sharing.take(decode(catalogueCodecs, kind, bytes.subarray(from, end)));
+      of.objects.set(idOf(namespaceOf(object), nameOf(object)), object);
       from = end;
     }
   }
 
   get<K extends Kind>(kind: K, namespace: string, name: string): Obj<K> | undefined {
-    return this.kinds.get(kind)?.get(idOf(namespace, name)) as Obj<K> | undefined;
+    return this.kinds.get(kind)?.objects.get(idOf(namespace, name)) as Obj<K> | undefined;
   }
 
   list<K extends Kind>(kind: K): Iterable<Obj<K>> {
-    return (this.kinds.get(kind)?.values() ?? []) as Iterable<Obj<K>>;
+    return (this.kinds.get(kind)?.objects.values() ?? []) as Iterable<Obj<K>>;
   }
 }
 
