@@ -43,15 +43,32 @@ export interface PodCgroupsOptions {
 interface On extends CgroupMakers {
   readonly kind: 'on';
   readonly layout: CgroupLayout;
+  /** Of all pods together. */
+  readonly limits: CgroupLimits;
 }
 
-export type CgroupState = { readonly kind: 'unknown' } | On | { readonly kind: 'off'; readonly why: string };
+interface Off {
+  readonly kind: 'off';
+  readonly why: string;
+  /** It may have been a bad moment. */
+  readonly again?: boolean;
+}
+
+export type CgroupState = { readonly kind: 'unknown' } | On | Off;
+
+/** How often what may have been a bad moment is tried again, at each sweep. */
+const MOST_TRIES = 5;
 
 export class PodCgroups {
   private known: CgroupState = { kind: 'unknown' };
   private info: EngineInfo | undefined;
   private proof: Promise<CgroupState> | undefined;
   private changed: () => void = () => undefined;
+  private tries = 0;
+  /** The node's limit could not be set: its pods take more already. */
+  private unlimited = false;
+  /** Writes of the class's shares follow each other, so that the last one stays. */
+  private sharing: Promise<void> = Promise.resolve();
   /** CPU shares of pods by the name of their folder, where the class's are those of its pods together. */
   private readonly burstable = new Map<string, number>();
 
@@ -71,6 +88,7 @@ export class PodCgroups {
   engineUp(info: EngineInfo): void {
     this.info = info;
     this.proof = undefined;
+    this.tries = 0;
     this.settled().catch((error: unknown) => this.options.log.debug({ err: error }, 'cgroups of pods: the engine went away'));
   }
 
@@ -115,17 +133,21 @@ export class PodCgroups {
     }
   }
 
-  /** Removes what pods that are not known (any more) have left, where no process is in it. Never rejects. */
+  /** Puts things in order: removes what pods that are not known (any more) have left, where no process is in it. Never rejects. */
   async sweep(known: () => Iterable<string>): Promise<void> {
     const state = this.known;
+    if (state.kind === 'off') return this.tryAgain(state);
     if (state.kind !== 'on') return;
     const { layout, tree } = state;
     try {
+      if (this.unlimited) await this.limitNode(state, layout, state.limits);
       for (const qos of QOS_CLASSES) {
         const { folder } = qosCgroup(layout, qos);
-        for (const name of await tree.children(folder)) {
-          if (!isPodFolder(layout, qos, name)) continue;
-          if ([...known()].some((uid) => podFolderName(layout, qos, safe(uid)) === name)) continue;
+        const found = await tree.children(folder);
+        // Asked after: whoever has a cgroup was known before it was made.
+        const kept = new Set([...known()].map((uid) => podFolderName(layout, qos, safe(uid))));
+        for (const name of found) {
+          if (!isPodFolder(layout, qos, name) || kept.has(name)) continue;
           await removeCgroup(state, layout, childCgroup(layout, qosCgroup(layout, qos), name), false);
           if (this.burstable.delete(name)) await this.shareOut(state);
           this.options.log.info({ cgroup: `${folder}/${name}` }, 'a cgroup that an earlier pod had left was removed');
@@ -138,7 +160,20 @@ export class PodCgroups {
 
   /** What the node's pods together may take of memory, and take; undefined: not known, or no limit. */
   memory(): { readonly limitBytes: number; readonly usedBytes: number } | undefined {
-    return this.known.kind === 'on' ? this.known.tree.memory(nodeCgroup(this.known.layout).folder) : undefined;
+    if (this.known.kind !== 'on') return undefined;
+    const { tree, layout, limits } = this.known;
+    const found = tree.memory(nodeCgroup(layout).folder);
+    // What was wanted: it counts also while the kernel does not take it.
+    return found === undefined || limits.memoryBytes === undefined
+      ? undefined
+      : { limitBytes: limits.memoryBytes, usedBytes: found.usedBytes };
+  }
+
+  private tryAgain({ again }: Off): void {
+    if (again !== true || this.tries >= MOST_TRIES) return;
+    this.tries++;
+    this.proof = undefined;
+    this.settled().catch((error: unknown) => this.warn(error));
   }
 
   private warn(error: unknown): void {
@@ -184,9 +219,12 @@ export class PodCgroups {
     const node = nodeCgroup(layout);
     const limits = ofNode(info);
     try {
-      await makeCgroup(makers, layout, node, limits);
-      for (const qos of QOS_CLASSES.filter((one) => one !== 'Guaranteed'))
-        await makeCgroup(makers, layout, qosCgroup(layout, qos), classLimits(0));
+      await this.limitNode(makers, layout, limits);
+      for (const qos of QOS_CLASSES) {
+        const name = qosCgroup(layout, qos);
+        // Those of an agent before have the shares that they shall have.
+        if (!(await tree.exists(name.folder))) await makeCgroup(makers, layout, name, classLimits(0));
+      }
     } catch (error) {
       return { kind: 'off', why: `this agent may not make cgroups: ${textOf(error)}` };
     }
@@ -198,16 +236,36 @@ export class PodCgroups {
     } catch (thrown) {
       const error = toRuntimeError(thrown);
       if (isEngineDown(error) || error.code === 'timeout') throw error;
-      return { kind: 'off', why: `the engine starts no container below ${node.parent}: ${error.message}` };
+      return { kind: 'off', why: `the engine starts no container below ${node.parent}: ${error.message}`, again: true };
     }
     if (!shared)
       return { kind: 'off', why: `a container below ${node.parent} is not seen there: the agent does not share the cgroups of its engine` };
     const limited = tree.memory(node.folder)?.limitBytes;
-    if (limits.memoryBytes !== undefined && Math.abs((limited ?? 0) - limits.memoryBytes) > PAGE_BYTES)
+    if (limits.memoryBytes !== undefined && !this.unlimited && Math.abs((limited ?? 0) - limits.memoryBytes) > PAGE_BYTES)
       return { kind: 'off', why: `the limit of ${node.parent} was set to ${limits.memoryBytes} bytes, and is ${limited ?? 'none'}` };
-    const state: On = { kind: 'on', layout, ...makers };
+    const state: On = { kind: 'on', layout, limits, ...makers };
     await this.takeUp(state).catch((error: unknown) => this.warn(error));
     return state;
+  }
+
+  /** Version 1 refuses a limit that is exceeded already (systemd says nothing): it is set when pods have left, which the shortage itself brings about. */
+  private async limitNode(makers: CgroupMakers, layout: CgroupLayout, limits: CgroupLimits): Promise<void> {
+    const node = nodeCgroup(layout);
+    const before = this.unlimited;
+    try {
+      await makeCgroup(makers, layout, node, limits);
+      const now = makers.tree.memory(node.folder);
+      this.unlimited =
+        limits.memoryBytes !== undefined && (now?.usedBytes ?? 0) > limits.memoryBytes && now?.limitBytes !== limits.memoryBytes;
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EBUSY')) throw error;
+      this.unlimited = true;
+    }
+    if (this.unlimited && !before)
+      this.options.log.warn(
+        { bytes: limits.memoryBytes },
+        'pods take more memory than this node has for them: their limit holds when they take less',
+      );
   }
 
   /** What an agent before this one made. */
@@ -225,9 +283,14 @@ export class PodCgroups {
   }
 
   /** Against pods of other classes, Burstable ones together have what they requested together. */
-  private async shareOut(state: On): Promise<void> {
-    const shares = [...this.burstable.values()].reduce((sum, one) => sum + one, 0);
-    await makeCgroup(state, state.layout, qosCgroup(state.layout, 'Burstable'), classLimits(shares));
+  private shareOut(state: On): Promise<void> {
+    const write = async (): Promise<void> => {
+      const shares = [...this.burstable.values()].reduce((sum, one) => sum + one, 0);
+      await makeCgroup(state, state.layout, qosCgroup(state.layout, 'Burstable'), classLimits(shares));
+    };
+    const written = this.sharing.then(write);
+    this.sharing = written.catch(() => undefined); // whoever asked hears of it
+    return written;
   }
 }
 

@@ -116,14 +116,14 @@ export class CgroupTree {
     return (await absent(readFile(path.join(this.hierarchy(controller), folder, file), 'latin1')))?.trim();
   }
 
-  /** What a cgroup may take of memory and takes, without what the kernel can drop at once; undefined: no such cgroup, or no limit. */
-  memory(folder: string): { readonly limitBytes: number; readonly usedBytes: number } | undefined {
+  /** What a cgroup may take of memory (undefined: there is no limit) and takes, without what the kernel can drop at once; undefined: no such cgroup. */
+  memory(folder: string): { readonly limitBytes: number | undefined; readonly usedBytes: number } | undefined {
     const at = path.join(this.hierarchy('memory'), folder);
     const text = (file: string): string => readFileSync(path.join(at, file), 'latin1').trim();
     try {
       const two = this.version === 2;
-      const limitBytes = Number(text(two ? 'memory.max' : 'memory.limit_in_bytes'));
-      if (!(limitBytes < NO_LIMIT_BYTES)) return undefined; // "max" is no number
+      const limit = Number(text(two ? 'memory.max' : 'memory.limit_in_bytes'));
+      const limitBytes = limit < NO_LIMIT_BYTES ? limit : undefined; // "max" is no number
       const used = Number(text(two ? 'memory.current' : 'memory.usage_in_bytes'));
       const cold = new RegExp(`^${two ? '' : 'total_'}inactive_file (\\d+)$`, 'm').exec(text('memory.stat'))?.[1];
       return { limitBytes, usedBytes: Math.max(0, used - Number(cold ?? 0)) };
