@@ -41,7 +41,7 @@ class Totals {
     say(`\n${this.seeds} seeds in ${seconds.toFixed(1)} s: ${(this.seeds / seconds).toFixed(2)} seeds/s; ${this.failed} failed`);
     say(`${hours.toFixed(2)} cluster-hours of ${nodes} nodes: ${(hours / (seconds / 60)).toFixed(1)} cluster-hours per real minute`);
     say(
-      `${this.transactions} transactions, ${this.containers} containers started, ${this.messages} messages, ${this.acknowledged} writes acknowledged, ${this.events} events; longest time to settle ${(this.longestSettle / 1000).toFixed(0)} s`,
+      `${this.transactions} transactions, ${this.containers} containers started, ${this.messages} messages, ${this.acknowledged} writes acknowledged, ${this.events} events (${Math.round(this.events / seconds)} a second, ${Math.round(this.events / hours)} an hour); longest time to settle ${(this.longestSettle / 1000).toFixed(0)} s`,
     );
     say([...this.seen].map(([what, count]) => `${count} ${what}`).join(', '));
     const kinds = [...this.faults].sort(([a], [b]) => (a < b ? -1 : 1)).map(([kind, count]) => `${kind} ${count}`);
@@ -60,7 +60,7 @@ function tell(result: SimulationResult, options: CommandOptions, steps: number):
   for (const line of result.steps.slice(-steps)) say(line.length > 400 ? `${line.slice(0, 400)}…` : line);
   const plant = options.plant === undefined ? '' : ` --plant ${options.plant}`;
   say(
-    `\ntrace ${hash}; again: npm run simulate -- --replay ${seed} --nodes ${options.nodes} --hours ${options.hours} --faults ${options.faultSeconds}${plant}`,
+    `\ntrace ${hash}; again: npm run simulate -- --replay ${seed} --nodes ${options.nodes} --hours ${options.hours} --faults ${options.faultSeconds}${options.actHours === undefined ? '' : ` --acts ${options.actHours}`}${plant}`,
   );
 }
 

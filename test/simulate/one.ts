@@ -13,6 +13,7 @@ export function runSeed(seed: number, options: CommandOptions): Promise<Simulati
     troubleMs: options.hours * 3_600_000,
     faultEveryMs: options.faultSeconds === 0 ? undefined : options.faultSeconds * 1000,
     actEveryMs: ACT_EVERY_MS,
+    actMs: options.actHours === undefined ? undefined : options.actHours * 3_600_000,
     plant: PLANTS.find(({ name }) => name === options.plant),
   };
   return simulate(run);

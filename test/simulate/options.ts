@@ -7,6 +7,8 @@ export interface CommandOptions {
   readonly nodes: number;
   /** Of people and faults, for each seed. */
   readonly hours: number;
+  /** Of people alone; undefined: the same. */
+  readonly actHours: number | undefined;
   /** Mean seconds between two faults; 0: none. */
   readonly faultSeconds: number;
   readonly workers: number;
@@ -20,6 +22,7 @@ export const USAGE = `usage: npm run simulate -- [options]
   --from S      the first one (1)
   --nodes N     nodes of each cluster (10)
   --hours H     simulated hours of trouble for each seed (0.1)
+  --acts H      people rest after so many of them (as --hours); with --faults 0 the cluster is quiet then
   --faults S    mean simulated seconds between two faults; 0: none (4)
   --workers N   processes (2)
   --replay S    runs seed S twice, compares, and prints its last steps
@@ -39,12 +42,12 @@ export function parseOptions(args: readonly string[]): CommandOptions | string {
       plant = text;
       continue;
     }
-    if (!(name in numbers) && name !== 'replay') return `there is no option ${args[i] ?? ''}`;
+    if (!(name in numbers) && name !== 'replay' && name !== 'acts') return `there is no option ${args[i] ?? ''}`;
     const value = Number(text);
     if (!Number.isFinite(value) || value < 0) return `--${name} needs a number`;
     numbers[name] = value;
   }
-  const { seeds = 0, from = 0, nodes = 0, hours = 0, faults = 0, workers = 0, replay } = numbers;
+  const { seeds = 0, from = 0, nodes = 0, hours = 0, faults = 0, workers = 0, replay, acts } = numbers;
   if (!Number.isInteger(nodes) || nodes < 1 || workers < 1) return '--nodes and --workers need at least 1';
-  return { seeds, from, nodes, hours, faultSeconds: faults, workers, replay, plant };
+  return { seeds, from, nodes, hours, actHours: acts, faultSeconds: faults, workers, replay, plant };
 }

@@ -11,7 +11,7 @@ export interface FakeWatchdogOptions {
   readonly kill: (containerId: string) => void;
 }
 
-/** As the real one: it looks again after at most a second, and every 50 ms while the lease is over. */
+/** As the real one: it looks again after at most a second, and every 50 ms while the lease is over. While it has nobody to watch it is not woken. */
 const LOOK_MS = 1000;
 const AGAIN_MS = 50;
 
@@ -23,6 +23,8 @@ export class FakeWatchdog implements Watchdog {
   broken: Error | undefined;
   /** How often it was started. */
   starts = 0;
+  /** How often it went through all processes to find those that have to end. */
+  kills = 0;
   private word: LeaseWord | undefined;
   private timer: Timer | undefined;
 
@@ -34,6 +36,7 @@ export class FakeWatchdog implements Watchdog {
 
   tell(word: LeaseWord): void {
     this.word = word;
+    if (this.running && this.timer === undefined) this.later(LOOK_MS);
   }
 
   ensure(): Promise<void> {
@@ -54,6 +57,7 @@ export class FakeWatchdog implements Watchdog {
   end(): void {
     this.running = false;
     this.timer?.cancel();
+    this.timer = undefined;
   }
 
   /** The machine goes off: what it was told means nothing in the next boot. */
@@ -63,14 +67,18 @@ export class FakeWatchdog implements Watchdog {
   }
 
   private look(): void {
-    if (!this.running) return;
+    this.timer = undefined;
+    if (!this.running || this.word === undefined || this.word.containerIds.length === 0) return;
     const { system, clock = () => system.clock.monotonic() } = this.options;
-    let wait = LOOK_MS;
-    if (this.word !== undefined && this.word.containerIds.length > 0) {
-      const left = this.word.until - clock();
-      if (left <= 0) for (const id of this.word.containerIds) this.options.kill(id);
-      wait = left <= 0 ? AGAIN_MS : Math.min(LOOK_MS, Math.max(1, left));
+    const left = this.word.until - clock();
+    if (left <= 0) {
+      this.kills++;
+      for (const id of this.word.containerIds) this.options.kill(id);
     }
-    this.timer = system.timers.after(wait, () => this.look(), { background: true });
+    this.later(left <= 0 ? AGAIN_MS : Math.min(LOOK_MS, Math.max(1, left)));
+  }
+
+  private later(ms: number): void {
+    this.timer = this.options.system.timers.after(ms, () => this.look(), { background: true });
   }
 }

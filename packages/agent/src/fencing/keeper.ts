@@ -138,11 +138,14 @@ export class FenceKeeper {
   /** Forgets containers that have ended or are gone. known: what the engine has, just listed. */
   prune(known: Containers): void {
     this.listed = true;
+    const before = this.guarded.size;
     for (const id of this.guarded) {
       const state = known.get(id)?.state;
       if (state === undefined || state === 'exited' || state === 'dead') this.guarded.delete(id);
     }
     for (const set of [this.fenced, this.lapsed]) for (const id of set) if (known.get(id) === undefined) set.delete(id);
+    // Or it would look for them again and again once the lease is over that it was told of last.
+    if (before > 0 && this.guarded.size === 0) this.tell();
     this.settle(known);
   }
 

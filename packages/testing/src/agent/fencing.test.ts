@@ -104,6 +104,18 @@ describe('a node that the server does not answer', () => {
     }
   });
 
+  it('tells the watchdog when there is nobody left to watch, so that it does not look for them for ever', async () => {
+    const pod = strict('db');
+    await ready(pod);
+    expect(watchdog.last()?.containerIds).toHaveLength(1);
+    w.server.remove(uidOf(pod));
+    expect(await w.system.advance(120_000, () => watchdog.last()?.containerIds.length === 0)).toBe(true);
+    w.server.mode = 'silent';
+    w.server.drop();
+    await w.system.advance(120_000);
+    expect(watchdog.kills).toBe(0);
+  });
+
   it('does not wait for the grace of a pod that is on its way out', async () => {
     w.runtime.addImage('app:1', { stopMs: undefined });
     const pod = strict('db', (it) => {

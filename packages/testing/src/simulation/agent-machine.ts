@@ -6,13 +6,16 @@ import type { Watchdog } from '@podplane/agent/fencing/watchdog';
 import { type LogFields, silentLog } from '@podplane/agent/log';
 import { NO_READING } from '@podplane/agent/node/pressure';
 import type { ContainerRuntime } from '@podplane/agent/runtime/types';
+import { NODE_REMOVED } from '@podplane/agent/session/refusals';
 import type { StateStore } from '@podplane/agent/state/state-store';
+import type { System } from '@podplane/api/system';
 import { FakeFiles } from '../fake-files.js';
 import { FakeRuntime } from '../fake-runtime.js';
 import type { FakeImage } from '../fake-runtime-types.js';
 import { FakeWatchdog } from '../fake-watchdog.js';
 import type { SimulatedNetwork } from './network.js';
 import { Machine, type MachineClock, SimulatedProcess, seenFrom } from './process.js';
+import { simulatedFiles } from './simulated-files.js';
 
 export interface AgentMachineOptions {
   readonly name: string;
@@ -24,7 +27,15 @@ export interface AgentMachineOptions {
   /** For planted bugs: what is done to the state file's text when an agent reads it; nobody ends what agents leave. */
   readonly corruptState?: ((text: string) => string) | undefined;
   readonly withoutWatchdog?: boolean | undefined;
+  /** Leases go by a clock that stands still while the machine sleeps. */
+  readonly sleepyLease?: boolean | undefined;
+  /** Somebody removed the node from the cluster: its agent has ended its pods and itself. */
+  readonly removed: () => void;
 }
+
+/** As the agent's program has it. */
+const REMOVED_GRACE_SECONDS = 3;
+const REMOVED_MS = 10_000;
 
 const SURPRISES = ['a step failed in an unexpected way', 'the server said something that this agent cannot follow'];
 
@@ -44,6 +55,8 @@ export class AgentMachine {
   process: SimulatedProcess | undefined;
   private readonly files = new FakeFiles();
   private readonly machineId: string;
+  /** Whose clock leases go by. */
+  private readonly leaseSystem: System;
   /** Since when everything about it has been in order, ms of the world; undefined: something is not. Set by the faults. */
   wellSince: number | undefined;
 
@@ -52,7 +65,8 @@ export class AgentMachine {
     this.machine = new Machine(options.network.world, options.clock);
     this.machineId = this.machine.random.uid();
     this.runtime = new FakeRuntime({ system: this.machine, latency: ENGINE_MS, cpus: 8, memoryBytes: 32 * 1024 ** 3, recordCalls: false });
-    this.watchdog = new FakeWatchdog({ system: this.machine, kill: (id) => this.runtime.crash(id, 137) });
+    this.leaseSystem = options.sleepyLease === true ? this.machine : this.machine.boot;
+    this.watchdog = new FakeWatchdog({ system: this.leaseSystem, kill: (id) => this.runtime.crash(id, 137) });
     for (const [image, behaviour] of Object.entries(options.images)) this.runtime.addImage(image, behaviour);
   }
 
@@ -74,8 +88,10 @@ export class AgentMachine {
       runtime: seenFrom<ContainerRuntime>(process, this.runtime),
       connect: (handlers) => network.dial(this.name, process, handlers),
       state: this.stateStore(process),
+      files: simulatedFiles(process, this.runtime, this.files),
+      leaseClock: () => this.leaseSystem.clock.monotonic(),
+      onRefused: ({ reason }) => this.refused(reason, agent, process),
       ...(this.options.withoutWatchdog === true ? {} : { watchdog: seenFrom<Watchdog>(process, this.watchdog) }),
-      files: this.files,
       log: { ...silentLog, error: (fields, message) => this.logged(fields, message) },
       flags: {
         nodeName: this.name,
@@ -97,6 +113,18 @@ export class AgentMachine {
     });
     this.agent = agent;
     agent.start();
+  }
+
+  /** As the agent's program does it. */
+  private refused(reason: string, agent: Agent, process: SimulatedProcess): void {
+    const end = (then: () => void): void => {
+      if (this.process !== process || !process.alive) return;
+      this.kill();
+      then();
+    };
+    // Started again, by systemd.
+    if (reason !== NODE_REMOVED) this.machine.timers.after(1000, () => end(() => this.start()));
+    else void agent.ending.leave(REMOVED_GRACE_SECONDS, REMOVED_MS).then(() => end(this.options.removed));
   }
 
   /** The agent's process ends in the middle of whatever it does; containers go on. */
@@ -126,6 +154,17 @@ export class AgentMachine {
   stopEngine(containers: 'end' | 'live'): void {
     this.runtime.stopEngine(containers);
     if (containers === 'end') this.watchdog.end();
+  }
+
+  /** The whole machine sleeps: its processes, its containers, its clocks but one. */
+  suspend(): void {
+    this.hang();
+    this.machine.suspend();
+  }
+
+  wake(): void {
+    this.machine.wake();
+    this.resume();
   }
 
   /** No power: nobody hears anything, all containers are gone at once. */

@@ -34,6 +34,8 @@ export class ContainerChecks {
   constructor(
     private readonly violations: Violations,
     private readonly trace: Trace,
+    /** Whether nothing runs on a node just now, as its whole machine is suspended. */
+    private readonly isSuspended: (node: string) => boolean,
   ) {}
 
   /** A pod that is durable. */
@@ -94,12 +96,21 @@ export class ContainerChecks {
     for (const uid of this.numbered.get(`${facts.namespace}/${facts.name}`) ?? []) {
       if (uid === facts.uid) continue;
       for (const [container, where] of this.running.get(uid) ?? []) {
-        if (container === PAUSE_CONTAINER) continue;
+        // One that sleeps does nothing; what becomes of it is looked at when it goes on.
+        if (container === PAUSE_CONTAINER || this.isSuspended(where.node)) continue;
         this.violations.report(
           'one-ordinal',
           `${facts.namespace}/${facts.name} starts on ${node} as ${facts.uid} while it runs on ${where.node} as ${uid}`,
         );
       }
+    }
+  }
+
+  /** A machine has gone on after a sleep: whatever was replaced meanwhile has ended by now. */
+  awake(node: string): void {
+    for (const uid of this.on(node)) {
+      const facts = this.facts.get(uid);
+      if (facts?.ownerKind === 'StatefulSet') this.ordinal(facts, node);
     }
   }
 

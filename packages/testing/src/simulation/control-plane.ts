@@ -2,6 +2,7 @@
 // be killed between any two commits and started again.
 import type { ConnectResponse } from '@podplane/api/gen/podplane/node/v1/session';
 import type { NodeLifecycleConfig } from '@podplane/controllers/node-lifecycle/config';
+import { Memberships } from '@podplane/server/auth/memberships';
 import { startCore } from '@podplane/server/core';
 import type { Registry } from '@podplane/server/registry/registry';
 import { ReleaseStack } from '@podplane/server/release-stack';
@@ -23,6 +24,7 @@ export interface RunningCore {
   readonly store: ObjectStore;
   readonly registry: Registry;
   readonly sessions: NodeSessions;
+  readonly memberships: Memberships;
 }
 
 export interface ControlPlaneOptions {
@@ -39,6 +41,9 @@ export interface ControlPlaneOptions {
   readonly instead?: ((store: Store) => Store) | undefined;
   readonly nodeLifecycle?: Partial<NodeLifecycleConfig> | undefined;
 }
+
+/** For how long a node's certificate is good. */
+const CERTIFICATE_MS = 24 * 3_600_000;
 
 export class ControlPlane implements Listener {
   readonly disk = new JournalDisk();
@@ -85,6 +90,7 @@ export class ControlPlane implements Listener {
     stack.push('store', () => store.close());
     const clusterCidr = parseCidr('10.0.0.0/8');
     if (clusterCidr === undefined) throw new Error('programmer error: no range');
+    const memberships = new Memberships(store.meta, process.clock, CERTIFICATE_MS);
     const core = await startCore(
       {
         store: options.instead?.(store) ?? store,
@@ -96,13 +102,14 @@ export class ControlPlane implements Listener {
         nodeLifecycle: options.nodeLifecycle ?? {},
         accountTokens: fakeTokens(() => store.durableView, process),
         rootCa: FAKE_ROOT_CA,
+        memberships,
         deciders: true,
         tunnelRefused: () => undefined,
         disconnected: () => undefined,
       },
       stack,
     );
-    this.running = { process, store, registry: core.registry, sessions: core.sessions };
+    this.running = { process, store, registry: core.registry, sessions: core.sessions, memberships };
     options.started(this.running);
   }
 
@@ -140,6 +147,17 @@ export class ControlPlane implements Listener {
 
   resume(): void {
     this.process?.resume();
+  }
+
+  /** The whole machine sleeps. */
+  suspend(): void {
+    this.hang();
+    this.machine.suspend();
+  }
+
+  wake(): void {
+    this.machine.wake();
+    this.resume();
   }
 
   /** SIGTERM; resolves when the process has ended. */

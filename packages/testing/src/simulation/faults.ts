@@ -22,6 +22,7 @@ export const FAULT_WEIGHTS = {
   'agent-amnesia': 2,
   'agent-hang': 4,
   'agent-restart': 2,
+  suspend: 4,
   'power-off': 3,
   goodbye: 1,
   'container-crash': 4,
@@ -30,9 +31,11 @@ export const FAULT_WEIGHTS = {
   'engine-restart': 2,
   'node-clock': 2,
   'server-crash': 3,
+  'commit-crash': 3,
   'server-power': 1,
   'server-restart': 1,
   'server-hang': 1,
+  'server-suspend': 1,
   'server-clock': 1,
   'disk-full': 1,
   'write-lost': 1,
@@ -44,9 +47,11 @@ export type FaultKind = keyof typeof FAULT_WEIGHTS;
 
 const SERVER_FAULTS: ReadonlySet<FaultKind> = new Set<FaultKind>([
   'server-crash',
+  'commit-crash',
   'server-power',
   'server-restart',
   'server-hang',
+  'server-suspend',
   'server-clock',
   'disk-full',
   'write-lost',
@@ -85,6 +90,8 @@ export class Faults {
     private readonly network: SimulatedNetwork,
     private readonly nodes: readonly AgentMachine[],
     private readonly server: ControlPlane,
+    /** A machine that was suspended goes on. */
+    private readonly woke: (name: string) => void,
     private readonly weights: Readonly<Record<FaultKind, number>> = FAULT_WEIGHTS,
   ) {
     const struck = (): void => this.count('mass-silence');
@@ -113,7 +120,8 @@ export class Faults {
     for (const node of this.nodes) this.heal(node);
     this.server.disk.broken = undefined;
     this.server.disk.nextAppend = undefined;
-    this.server.resume();
+    this.server.disk.onAppend = undefined;
+    this.server.wake();
     this.server.start();
     this.serverWellSince = this.network.world.elapsed;
   }
@@ -122,9 +130,20 @@ export class Faults {
     const path = this.network.path(node.name);
     path.set(true, true);
     node.runtime.startEngine();
-    node.resume();
+    this.wake(node);
     node.start();
     node.wellSince = this.network.world.elapsed;
+  }
+
+  private wake(node: AgentMachine): void {
+    if (!node.machine.suspended) return node.resume();
+    node.wake();
+    this.woke(node.name);
+  }
+
+  /** Whether something that is to be ended by a fault's end goes on with a node. */
+  isTroubled(name: string): boolean {
+    return this.troubled.has(name);
   }
 
   private count(kind: FaultKind): void {
@@ -209,6 +228,15 @@ export class Faults {
           well();
         });
         return;
+      case 'suspend':
+        node.suspend();
+        path.set(false, false);
+        this.begin(name, kind, outage, () => {
+          path.set(true, true);
+          this.wake(node);
+          well();
+        });
+        return;
       case 'agent-restart':
       case 'goodbye':
         void node.stop(kind === 'goodbye' ? 'the host shuts down' : undefined);
@@ -284,6 +312,29 @@ export class Faults {
         server.crash(kind === 'server-crash' ? 'reset' : 'silent', dice.chance(0.5));
         this.begin('server', kind, down, () => {
           server.start();
+          well();
+        });
+        return;
+      case 'commit-crash': {
+        // Between what is decided and what is kept, at whichever commit comes so many later.
+        let commits = dice.between(1, 20);
+        const reached = dice.chance(0.5);
+        disk.onAppend = () => {
+          if (--commits > 0) return;
+          disk.onAppend = undefined;
+          this.network.world.timers.soon(() => server.crash('reset', reached));
+        };
+        this.begin('server', kind, 20_000, () => {
+          disk.onAppend = undefined;
+          server.start();
+          well();
+        });
+        return;
+      }
+      case 'server-suspend':
+        server.suspend();
+        this.begin('server', kind, down, () => {
+          server.wake();
           well();
         });
         return;

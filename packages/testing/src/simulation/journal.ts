@@ -17,6 +17,8 @@ export class JournalDisk {
   broken: JournalError | undefined;
   /** How the next append ends: nothing is kept, or everything is kept and nobody is told. */
   nextAppend: 'lost' | 'kept' | undefined;
+  /** Told when a batch sets out for the disk, before it is there. */
+  onAppend: (() => void) | undefined;
   /** How long an append takes, ms; drawn anew for each. */
   latencyMs: () => number = () => 1;
   /** Batches written so far. */
@@ -61,6 +63,7 @@ export class SimulatedJournal implements Journal {
 
   append(batch: readonly CommittedTx[]): Promise<void> {
     this.flying = batch;
+    this.disk.onAppend?.();
     return this.io(() => {
       this.flying = undefined;
       const { disk } = this;

@@ -1,6 +1,7 @@
 // The manifests that people write, at random, as trees and decoded. When they write which is in workload.ts.
 import { decodeObject } from '@podplane/api/decode/decode';
-import type { Kind, KindMap } from '@podplane/api/kinds/kind-map';
+import type { Kind, KindMap, Obj } from '@podplane/api/kinds/kind-map';
+import { BAKE_TIME, ON_FAILURE } from '@podplane/api/kinds/on-failure';
 import type { Given } from '@podplane/server/registry/registry';
 import type { FakeImage } from '../fake-runtime-types.js';
 import type { Dice } from './dice.js';
@@ -11,6 +12,8 @@ export type Workload = keyof typeof MOST;
 export const GOOD_IMAGES = ['app:1', 'app:2', 'app:3'];
 export const BAD_IMAGE = 'bad:1';
 export const MOST_REPLICAS = 6;
+/** A service account that may not be there: pods that name it are refused until it is. */
+export const LATE_ACCOUNT = 'late';
 /** Periods of schedules, minutes: all divide an hour. */
 const PERIODS = [1, 1, 2, 3] as const;
 
@@ -28,11 +31,20 @@ export function images(random: () => number): Readonly<Record<string, FakeImage>
   };
 }
 
-export function podSpec(image: string): object {
+/** claim: the volume claim template that it mounts, if any. */
+export function podSpec(image: string, claim?: string): object {
+  const resources = { requests: { cpu: '100m', memory: '64Mi' } };
+  const volumeMounts = claim === undefined ? [] : [{ name: claim, mountPath: '/data' }];
   return {
     terminationGracePeriodSeconds: 4,
-    containers: [{ name: 'main', image, imagePullPolicy: 'IfNotPresent', resources: { requests: { cpu: '100m', memory: '64Mi' } } }],
+    containers: [{ name: 'main', image, imagePullPolicy: 'IfNotPresent', resources, volumeMounts }],
   };
+}
+
+/** A patch of a workload's image that leaves what it mounts. */
+export function imagePatch(workload: Obj<'Deployment' | 'StatefulSet' | 'DaemonSet'>, image: string): object {
+  const claim = workload.spec?.template?.spec?.containers[0]?.volumeMounts[0]?.name;
+  return podSpec(image, claim);
 }
 
 /** The minutes between two times of a schedule as people write them here. */
@@ -43,7 +55,8 @@ export function periodOf(schedule: string): number {
 export function workloadManifest(dice: Dice, kind: Workload, namespace: string, name: string): Given {
   const labels = { app: name };
   const selector = { matchLabels: labels };
-  const template = { metadata: { labels }, spec: podSpec(dice.pick(GOOD_IMAGES) ?? 'app:1') };
+  const account = dice.chance(0.15) ? { serviceAccountName: LATE_ACCOUNT } : {};
+  const template = { metadata: { labels }, spec: { ...podSpec(dice.pick(GOOD_IMAGES) ?? 'app:1'), ...account } };
   const common = { metadata: { name, namespace } };
   switch (kind) {
     case 'Deployment': {
@@ -53,12 +66,14 @@ export function workloadManifest(dice: Dice, kind: Workload, namespace: string, 
         { maxSurge: '50%', maxUnavailable: '50%' },
       ]);
       const strategy = dice.chance(0.15) ? { type: 'Recreate' } : { type: 'RollingUpdate', rollingUpdate };
-      const spec = { replicas: dice.between(1, MOST_REPLICAS), selector, template, strategy };
-      return given(kind, { apiVersion: 'apps/v1', kind, ...common, spec });
+      const spec = { replicas: dice.between(1, MOST_REPLICAS), selector, template, strategy, progressDeadlineSeconds: 40 };
+      const annotations = dice.chance(0.5) ? { [ON_FAILURE]: dice.chance(0.8) ? 'rollback' : 'pause', [BAKE_TIME]: '10s' } : {};
+      return given(kind, { apiVersion: 'apps/v1', kind, metadata: { name, namespace, annotations }, spec });
     }
     case 'StatefulSet': {
       const podManagementPolicy = dice.chance(0.5) ? 'Parallel' : 'OrderedReady';
-      const spec = { replicas: dice.between(1, 4), selector, serviceName: name, template, podManagementPolicy };
+      const sized = { replicas: dice.between(1, 4), selector, serviceName: name, podManagementPolicy };
+      const spec = dice.chance(0.4) ? { ...sized, ...withClaims(dice, labels) } : { ...sized, template };
       return given(kind, { apiVersion: 'apps/v1', kind, ...common, spec });
     }
     case 'DaemonSet':
@@ -82,6 +97,19 @@ export function workloadManifest(dice: Dice, kind: Workload, namespace: string, 
       return given(kind, { apiVersion: 'batch/v1', kind, ...common, spec });
     }
   }
+}
+
+/** The one volume claim template that people write. */
+const CLAIM = 'data';
+
+/** Node-local volumes, by the class that every cluster begins with. */
+function withClaims(dice: Dice, labels: object): object {
+  const resources = { requests: { storage: '1Gi' } };
+  return {
+    template: { metadata: { labels }, spec: podSpec(dice.pick(GOOD_IMAGES) ?? 'app:1', CLAIM) },
+    volumeClaimTemplates: [{ metadata: { name: CLAIM }, spec: { accessModes: ['ReadWriteOnce'], resources } }],
+    persistentVolumeClaimRetentionPolicy: dice.chance(0.5) ? { whenDeleted: 'Delete', whenScaled: 'Delete' } : undefined,
+  };
 }
 
 function jobSpec(dice: Dice, labels: object): object {
@@ -113,6 +141,10 @@ export function budgetManifest(dice: Dice, namespace: string, name: string): Giv
   const policy = dice.chance(0.3) ? { unhealthyPodEvictionPolicy: 'AlwaysAllow' } : {};
   const spec = { ...bound, ...policy, selector: { matchLabels: { app: name } } };
   return given('PodDisruptionBudget', { apiVersion: 'policy/v1', kind: 'PodDisruptionBudget', metadata: { name, namespace }, spec });
+}
+
+export function accountManifest(namespace: string): Given {
+  return given('ServiceAccount', { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: LATE_ACCOUNT, namespace } });
 }
 
 export function namespaceManifest(name: string): Given {

@@ -9,7 +9,7 @@ import type { Dice } from './dice.js';
 
 /** The taint that people put on nodes. */
 export const MAINTENANCE = 'simulation/maintenance';
-const ACTS = { cordon: 2, uncordon: 4, drain: 6, evict: 6, taint: 2, untaint: 3 } as const;
+const ACTS = { cordon: 2, uncordon: 4, drain: 6, evict: 6, taint: 2, untaint: 3, remove: 1 } as const;
 
 export class Operators {
   constructor(
@@ -26,7 +26,7 @@ export class Operators {
     const name = node?.metadata?.name;
     if (node === undefined || name === undefined) return;
     // Somewhere has to be left.
-    const takes = what === 'cordon' || what === 'drain' || what === 'taint';
+    const takes = what === 'cordon' || what === 'drain' || what === 'taint' || what === 'remove';
     if (takes && away.length * 3 >= nodes.length) return;
     switch (what) {
       case 'cordon':
@@ -46,6 +46,10 @@ export class Operators {
         });
         return;
       }
+      case 'remove':
+        // It comes back with a new token, after a while; see simulation.ts.
+        this.asking.remove(core, 'Node', node.metadata ?? {}, '');
+        return;
       case 'taint':
       case 'untaint':
         this.taint(core, name, what === 'taint');

@@ -18,6 +18,8 @@ export interface Plant {
   /** What agents read instead of their state file. */
   readonly corruptState?: (text: string) => string;
   readonly withoutWatchdog?: boolean;
+  /** Agents and watchdogs count leases by a clock that stands still while the machine sleeps. */
+  readonly sleepyLease?: boolean;
 }
 
 export const PLANTS: readonly Plant[] = [
@@ -44,6 +46,12 @@ export const PLANTS: readonly Plant[] = [
     what: 'nobody ends fenced pods of an agent that was killed or hangs',
     breaks: ['one-ordinal'],
     withoutWatchdog: true,
+  },
+  {
+    name: 'sleepy-lease',
+    what: 'the time in which a machine sleeps does not count for its lease',
+    breaks: ['one-ordinal'],
+    sleepyLease: true,
   },
   {
     name: 'no-doubt',

@@ -10,12 +10,25 @@ export interface MachineClock {
   readonly rate: number;
 }
 
-/** Time and timers as a machine has them. */
+interface Waiting {
+  readonly fn: () => void;
+  /** In time during which the machine was awake, ms of the world. */
+  readonly due: number;
+  cancelled: boolean;
+  timer: Timer | undefined;
+}
+
+/** Time and timers as a machine has them; it can be suspended. */
 export class Machine implements System {
   readonly random: System['random'];
   readonly clock: System['clock'];
   readonly timers: System['timers'];
+  /** What goes by the clock that counts suspend: it and its timers. A timer that came due meanwhile fires when the machine wakes. */
+  readonly boot: System;
   private skewMs: number;
+  private suspendedAt: number | undefined;
+  private sleptMs = 0;
+  private asleep: (() => void)[] = [];
 
   constructor(
     readonly world: VirtualSystem,
@@ -25,20 +38,71 @@ export class Machine implements System {
     this.random = world.random;
     // Machines were not all started in the same moment: nobody may compare monotonic times of two of them.
     const booted = world.random.next() * 1e7;
-    this.clock = {
-      now: () => world.clock.now() + Math.round(this.skewMs),
-      monotonic: () => booted + world.elapsed * rate,
+    const now = (): number => world.clock.now() + Math.round(this.skewMs);
+    this.clock = { now, monotonic: () => booted + this.awake * rate };
+    // As Node's: nothing that is waited for comes in less than a millisecond.
+    const worldMs = (ms: number): number => (ms > 0 && ms < 1 ? 1 : ms / rate);
+    this.timers = { after: (ms, fn) => this.schedule(worldMs(ms), fn), soon: (fn) => void this.schedule(0, fn) };
+    const whenAwake = (fn: () => void): void => {
+      if (this.suspendedAt === undefined) fn();
+      else this.asleep.push(fn);
     };
-    this.timers = {
-      // As Node's: nothing that is waited for comes in less than a millisecond.
-      after: (ms, fn) => world.timers.after(ms > 0 && ms < 1 ? 1 : ms / rate, fn),
-      soon: (fn) => world.timers.soon(fn),
+    this.boot = {
+      random: this.random,
+      clock: { now, monotonic: () => booted + world.elapsed * rate },
+      timers: {
+        after: (ms, fn) => world.timers.after(worldMs(ms), () => whenAwake(fn)),
+        soon: (fn) => world.timers.soon(() => whenAwake(fn)),
+      },
     };
   }
 
   /** Sets the wall clock; what is monotonic stays. */
   stepClock(ms: number): void {
     this.skewMs += ms;
+  }
+
+  get suspended(): boolean {
+    return this.suspendedAt !== undefined;
+  }
+
+  /** The whole machine sleeps: nothing runs on it, and its monotonic clock stands still. */
+  suspend(): void {
+    this.suspendedAt ??= this.world.elapsed;
+  }
+
+  wake(): void {
+    if (this.suspendedAt === undefined) return;
+    this.sleptMs += this.world.elapsed - this.suspendedAt;
+    this.suspendedAt = undefined;
+    const due = this.asleep;
+    this.asleep = [];
+    for (const fn of due) this.world.timers.soon(fn);
+  }
+
+  /** Ms of the world that the machine was not suspended. */
+  private get awake(): number {
+    return (this.suspendedAt ?? this.world.elapsed) - this.sleptMs;
+  }
+
+  private schedule(ms: number, fn: () => void): Timer {
+    const waiting: Waiting = { fn, due: this.awake + Math.max(0, ms), cancelled: false, timer: undefined };
+    this.arm(waiting, ms);
+    return {
+      cancel: () => {
+        waiting.cancelled = true;
+        waiting.timer?.cancel();
+      },
+    };
+  }
+
+  private arm(waiting: Waiting, ms: number): void {
+    waiting.timer = this.world.timers.after(ms, () => {
+      if (waiting.cancelled) return;
+      if (this.suspendedAt !== undefined) this.asleep.push(() => this.arm(waiting, waiting.due - this.awake));
+      else if (this.sleptMs > 0 && waiting.due - this.awake > 1e-6) this.arm(waiting, waiting.due - this.awake);
+      else waiting.fn();
+    });
   }
 }
 

@@ -61,6 +61,8 @@ function workloadsWhole(view: ReadView): string | undefined {
     const name = deployment.metadata?.name ?? '';
     const want = deployment.spec?.replicas ?? 1;
     const { status } = deployment;
+    const refused = status?.conditions.find(({ type, status: is }) => type === 'ReplicaFailure' && is === 'True');
+    if (refused !== undefined) return `Deployment ${name} is said to have pods that are refused: ${refused.message ?? ''}`;
     if (!observed(deployment, status?.observedGeneration)) return `Deployment ${name} is not observed`;
     if ((status?.updatedReplicas ?? 0) !== want || (status?.availableReplicas ?? 0) !== want || (status?.replicas ?? 0) !== want)
       return `Deployment ${name} wants ${want}: ${status?.replicas ?? 0} there, ${status?.updatedReplicas ?? 0} updated, ${status?.availableReplicas ?? 0} available`;

@@ -4,6 +4,7 @@ import { seededNumbers, VirtualSystem } from '../virtual-system.js';
 import { AgentMachine } from './agent-machine.js';
 import { Asking } from './asking.js';
 import { BudgetChecks } from './budget-checks.js';
+import { ClaimChecks } from './claim-checks.js';
 import { ContainerChecks } from './container-checks.js';
 import { ControlPlane, type RunningCore } from './control-plane.js';
 import { CronChecks } from './cron-checks.js';
@@ -16,6 +17,7 @@ import { SimulatedNetwork } from './network.js';
 import { NodeChecks } from './node-checks.js';
 import { Operators } from './operators.js';
 import type { Plant } from './plants.js';
+import { RolloutCounts } from './rollout-counts.js';
 import { unsettled } from './settled.js';
 import { StoreChecks } from './store-checks.js';
 import { Trace } from './trace.js';
@@ -32,6 +34,8 @@ export interface SimulationOptions {
   readonly faultEveryMs: number | undefined;
   /** Mean time between two things that people do, ms. */
   readonly actEveryMs: number;
+  /** After so long people rest, ms; default: troubleMs. Without faults the cluster is quiet from then on. */
+  readonly actMs?: number | undefined;
   readonly plant?: Plant | undefined;
 }
 
@@ -63,6 +67,8 @@ const SLICE_MS = 1_000;
 /** A server that has just started evicts nobody of a node not heard yet before every agent has had time to return; less what clocks may differ. */
 const START_GRACE_MS = 19_900;
 const STEPS = 120;
+/** After a sleep of a machine what was replaced meanwhile ends within this time, ms: the watchdog wakes with it. */
+const WOKEN_MS = 100;
 /** How often it is looked for what did not happen, ms. */
 const LOOK_MS = 5_000;
 /** What does not tolerate a taint is asked to go within this time, ms. */
@@ -92,10 +98,13 @@ class Simulation {
   private readonly namespaces: NamespaceChecks;
   private readonly nodeChecks: NodeChecks;
   private readonly cron: CronChecks;
+  private readonly claims: ClaimChecks;
+  private readonly rollouts = new RolloutCounts();
   private readonly watcher = new Watcher();
   private readonly dice: Dice;
   private serverStartedAt = 0;
   private lookedAt = 0;
+  private removals = 0;
 
   constructor(private readonly options: SimulationOptions) {
     const { seed, plant } = options;
@@ -107,7 +116,9 @@ class Simulation {
     this.violations = new Violations(now, (text) => this.trace.note(text));
     this.dice = new Dice(stream(1));
     this.network = new SimulatedNetwork(world, stream(2));
-    this.containers = new ContainerChecks(this.violations, this.trace);
+    const suspended = (name: string): boolean => this.node(name)?.machine.suspended === true;
+    this.containers = new ContainerChecks(this.violations, this.trace, suspended);
+    this.claims = new ClaimChecks(this.mirror, this.violations, (name) => this.node(name)?.runtime.volumes ?? new Map());
     const clocks = new Dice(stream(3));
     const clock = (): { skewMs: number; rate: number } => ({
       skewMs: clocks.chance(0.3) ? (clocks.number() - 0.5) * 600_000 : (clocks.number() - 0.5) * 200,
@@ -124,8 +135,13 @@ class Simulation {
         problem: (what, error) => this.problem(name, what, error, true),
         corruptState: plant?.corruptState,
         withoutWatchdog: plant?.withoutWatchdog,
+        sleepyLease: plant?.sleepyLease,
+        removed: () => this.removed(node),
       });
-      node.runtime.onChange = (container, change) => this.containers.changed(name, container, change);
+      node.runtime.onChange = (container, change) => {
+        this.containers.changed(name, container, change);
+        if (change === 'started') this.claims.started(name, container);
+      };
       return node;
     });
     this.server = new ControlPlane({
@@ -160,11 +176,11 @@ class Simulation {
       disk: this.server.disk,
       now,
       mirror,
-      head: [this.budgets, this.namespaces, this.nodeChecks],
+      head: [this.budgets, this.namespaces, this.nodeChecks, this.rollouts],
       cron: this.cron,
       eviction: (node) => this.evictionWrong(node),
     });
-    this.faults = new Faults(new Dice(stream(6)), this.trace, this.network, this.nodes, this.server);
+    this.faults = new Faults(new Dice(stream(6)), this.trace, this.network, this.nodes, this.server, (name) => this.woke(name));
     this.asking = new Asking(
       this.trace,
       (revision) => this.store.tell(revision, 'an answer'),
@@ -185,8 +201,8 @@ class Simulation {
     for (const node of this.nodes) node.wellSince = world.elapsed;
     this.faults.serverWellSince = world.elapsed;
     if (!this.broken) {
-      if (options.faultEveryMs !== undefined) this.again(options.faultEveryMs, () => this.faults.strike());
-      this.again(options.actEveryMs, () => this.people.act());
+      if (options.faultEveryMs !== undefined) this.again(options.faultEveryMs, options.troubleMs, () => this.faults.strike());
+      this.again(options.actEveryMs, Math.min(options.actMs ?? Number.POSITIVE_INFINITY, options.troubleMs), () => this.people.act());
       await this.until(options.troubleMs, () => false);
     }
     if (!this.broken) settledMs = await this.settle();
@@ -205,10 +221,10 @@ class Simulation {
     return this.violations.first !== undefined;
   }
 
-  /** Again and again until the time of trouble is over. */
-  private again(meanMs: number, fn: () => void): void {
+  /** Again and again for so long. */
+  private again(meanMs: number, forMs: number, fn: () => void): void {
     const { world } = this;
-    const end = world.elapsed + this.options.troubleMs;
+    const end = world.elapsed + forMs;
     const next = (): void => {
       const wait = this.dice.wait(meanMs);
       if (world.elapsed + wait >= end) return;
@@ -229,6 +245,43 @@ class Simulation {
       if (!this.broken && done()) return true;
     }
     return false;
+  }
+
+  private node(name: string): AgentMachine | undefined {
+    return this.nodes.find((one) => one.name === name);
+  }
+
+  /** A machine goes on after a sleep; what it may not go on with has ended in a moment. */
+  private woke(name: string): void {
+    this.world.timers.after(WOKEN_MS, () => this.containers.awake(name));
+  }
+
+  /** Somebody removed a node, and its agent is gone; after a while it gets a new token. */
+  private removed(node: AgentMachine): void {
+    const { name } = node;
+    this.removals++;
+    this.trace.note(`${name}: leaves the cluster`);
+    const [left] = this.containers.on(name);
+    if (left !== undefined && node.wellSince !== undefined)
+      this.violations.report('removed-empty', `${name} leaves the cluster and still runs ${left}`);
+    node.wellSince = undefined;
+    this.world.timers.after(this.dice.between(1_000, 40_000), () => void this.rejoin(node));
+  }
+
+  private async rejoin(node: AgentMachine): Promise<void> {
+    const { core } = this;
+    if (core?.process.running === true) {
+      try {
+        await core.process.guard(core.memberships.joined(node.name));
+        this.trace.note(`${node.name}: joins again`);
+        node.start();
+        if (!this.faults.isTroubled(node.name)) node.wellSince = this.world.elapsed;
+        return;
+      } catch {
+        // Sealed; it is tried again.
+      }
+    }
+    this.world.timers.after(1_000, () => void this.rejoin(node));
   }
 
   /** At what should have happened by now. */
@@ -314,6 +367,9 @@ class Simulation {
         'namespaces deleted': this.namespaces.deleted,
         'scheduled jobs': this.cron.started,
         'times missed': this.cron.missed,
+        'containers with claims': this.claims.uses,
+        'nodes removed': this.removals,
+        ...this.rollouts.seen,
       },
       steps: this.violations.first === undefined ? [] : this.trace.last(STEPS),
     };

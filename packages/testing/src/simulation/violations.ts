@@ -19,6 +19,8 @@ export type Invariant =
   | 'kept-away'
   | 'taint-evicts'
   | 'namespace-empty'
+  | 'claim-at-home'
+  | 'removed-empty'
   | 'cron-once'
   | 'cron-told'
   | 'watch-mirror'

@@ -1,18 +1,22 @@
 // What people do to a cluster's workloads, at random: make, change, scale and delete them, and the namespaces that they live in. What they do to
 // its nodes is in operators.ts, what they write in manifests.ts.
-import type { Kind } from '@podplane/api/kinds/kind-map';
+import type { Kind, Obj } from '@podplane/api/kinds/kind-map';
+import { ON_FAILURE } from '@podplane/api/kinds/on-failure';
 import { isBeingDeleted } from '@podplane/api/pod-state';
+import { ROLLOUT_FAILED } from '@podplane/controllers/deployment/on-failure';
 import { type Asking, WRITER } from './asking.js';
 import type { RunningCore } from './control-plane.js';
 import type { Dice } from './dice.js';
 import {
+  accountManifest,
   BAD_IMAGE,
   budgetManifest,
   GOOD_IMAGES,
+  imagePatch,
+  LATE_ACCOUNT,
   MOST,
   MOST_REPLICAS,
   namespaceManifest,
-  podSpec,
   type Workload,
   workloadManifest,
 } from './manifests.js';
@@ -33,6 +37,7 @@ const ACTS = {
   suspend: 1,
   budget: 6,
   'delete-budget': 1,
+  account: 2,
   namespace: 1.5,
   'delete-namespace': 0.7,
   nodes: 9,
@@ -63,7 +68,7 @@ export class People {
         }));
         return;
       case 'update':
-        this.change(core, dice.pick(['Deployment', 'StatefulSet', 'DaemonSet'] as const) ?? 'Deployment', () => this.newTemplate());
+        this.change(core, dice.pick(['Deployment', 'StatefulSet', 'DaemonSet'] as const) ?? 'Deployment', (one) => this.newTemplate(one));
         return;
       case 'delete':
         this.remove(core, dice.weighted(WORKLOADS));
@@ -80,6 +85,12 @@ export class People {
       case 'delete-budget':
         this.remove(core, 'PodDisruptionBudget');
         return;
+      case 'account': {
+        const namespace = dice.pick(namespaces(core)) ?? NAMESPACE;
+        if (dice.chance(0.4)) this.asking.remove(core, 'ServiceAccount', { namespace, name: LATE_ACCOUNT }, '');
+        else this.createAccount(core, namespace);
+        return;
+      }
       case 'namespace': {
         if (namespaces(core).length >= MOST_NAMESPACES) return;
         const name = `space${this.serial++}`;
@@ -102,11 +113,17 @@ export class People {
     if (core === undefined) return;
     const { asking } = this;
     this.operators.mend(core);
+    for (const namespace of namespaces(core)) this.createAccount(core, namespace);
     for (const kind of ['Deployment', 'StatefulSet', 'DaemonSet'] as const) {
-      for (const { metadata, spec } of core.store.list(kind)) {
-        if (isBeingDeleted({ metadata })) continue;
-        if (spec?.template?.spec?.containers[0]?.image !== BAD_IMAGE) continue;
-        asking.patch(core, kind, metadata?.namespace ?? '', metadata?.name ?? '', { spec: { template: { spec: podSpec('app:1') } } });
+      for (const one of core.store.list(kind)) {
+        const { metadata, spec } = one as Rolled;
+        if (isBeingDeleted(one)) continue;
+        const isPaused = kind === 'Deployment' && (one as Obj<'Deployment'>).spec?.paused === true;
+        const isBad = spec?.template?.spec?.containers[0]?.image === BAD_IMAGE && !rollsBack(one as Rolled);
+        if (!isBad && !isPaused) continue;
+        const paused = isPaused ? { paused: false } : {};
+        const template = { spec: imagePatch(one, isBad ? 'app:1' : (spec?.template?.spec?.containers[0]?.image ?? '')) };
+        asking.patch(core, kind, metadata?.namespace ?? '', metadata?.name ?? '', { spec: { ...paused, template } });
       }
     }
     for (const { metadata, spec } of core.store.list('Job'))
@@ -119,9 +136,9 @@ export class People {
       if ((budget.status?.disruptionsAllowed ?? 0) === 0) asking.remove(core, 'PodDisruptionBudget', budget.metadata ?? {}, '');
   }
 
-  private newTemplate(): object {
-    const image = this.dice.chance(0.12) ? BAD_IMAGE : (this.dice.pick(GOOD_IMAGES) ?? 'app:1');
-    return { spec: { template: { metadata: { annotations: { change: String(this.serial++) } }, spec: podSpec(image) } } };
+  private newTemplate(workload: Rolled): object {
+    const image = this.dice.chance(0.2) ? BAD_IMAGE : (this.dice.pick(GOOD_IMAGES) ?? 'app:1');
+    return { spec: { template: { metadata: { annotations: { change: String(this.serial++) } }, spec: imagePatch(workload, image) } } };
   }
 
   private create(core: RunningCore, kind: Workload): void {
@@ -132,6 +149,13 @@ export class People {
     this.asking.ask(core, `create ${kind} ${namespace}/${name}`, (registry) => registry.create(manifest, WRITER));
   }
 
+  private createAccount(core: RunningCore, namespace: string): void {
+    if (core.store.get('ServiceAccount', namespace, LATE_ACCOUNT) !== undefined) return;
+    this.asking.ask(core, `create ServiceAccount ${namespace}/${LATE_ACCOUNT}`, (registry) =>
+      registry.create(accountManifest(namespace), WRITER),
+    );
+  }
+
   private createBudget(core: RunningCore): void {
     const kind = this.dice.pick(['Deployment', 'StatefulSet'] as const) ?? 'Deployment';
     const { namespace = '', name = '' } = this.dice.pick([...core.store.list(kind)])?.metadata ?? {};
@@ -140,15 +164,24 @@ export class People {
     this.asking.ask(core, `create PodDisruptionBudget ${namespace}/${name}`, (registry) => registry.create(manifest, WRITER));
   }
 
-  private change(core: RunningCore, kind: Workload, patch: () => object): void {
+  private change<K extends Workload>(core: RunningCore, kind: K, patch: (one: Obj<K>) => object): void {
     const one = this.dice.pick([...core.store.list(kind)].filter((object) => !isBeingDeleted(object)));
-    if (one !== undefined) this.asking.patch(core, kind, one.metadata?.namespace ?? '', one.metadata?.name ?? '', patch());
+    if (one !== undefined) this.asking.patch(core, kind, one.metadata?.namespace ?? '', one.metadata?.name ?? '', patch(one));
   }
 
   private remove(core: RunningCore, kind: Kind): void {
     const one = this.dice.pick([...core.store.list(kind)]);
     if (one !== undefined) this.asking.remove(core, kind, one.metadata ?? {}, this.dice.chance(0.3) ? 'Foreground' : '');
   }
+}
+
+type Rolled = Obj<'Deployment' | 'StatefulSet' | 'DaemonSet'>;
+
+/** It has to come back by itself: nobody gave up. */
+function rollsBack(workload: Rolled): boolean {
+  if (workload.metadata?.annotations[ON_FAILURE] !== 'rollback') return false;
+  const { reason } = (workload as Obj<'Deployment'>).status?.conditions.find(({ type }) => type === ROLLOUT_FAILED) ?? {};
+  return reason !== 'NothingToRollBackTo' && reason !== 'RollbackFailed';
 }
 
 /** Those that people use, and that are there to stay. */
