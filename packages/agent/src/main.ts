@@ -33,6 +33,7 @@ import { grpcSessionPort } from './session/grpc-port.js';
 import { grpcTunnels } from './session/grpc-tunnel.js';
 import { NODE_REMOVED } from './session/refusals.js';
 import { fileStateStore } from './state/state-store.js';
+import { heapRoom } from './tunnels/heap-room.js';
 import { Tunnels } from './tunnels/tunnels.js';
 import { runningContainers, UsageSampler } from './usage/sampler.js';
 import { PodFiles } from './volumes/pod-files.js';
@@ -222,6 +223,7 @@ async function begin(
         refuse: (tunnelId, reason, message) => one.session.refuseTunnel(tunnelId, reason, message),
         system,
         log,
+        carrying: heapRoom(),
       });
     },
     onRefused: ({ reason }) => {

@@ -38,6 +38,8 @@ export interface TunnelsOptions {
   readonly refuse: (tunnelId: string, reason: string, message: string) => void;
   readonly system: System;
   readonly log: Log;
+  /** Told when the first one opens and when the last one has ended. */
+  readonly carrying?: (any: boolean) => void;
 }
 
 export class Tunnels {
@@ -85,7 +87,11 @@ export class Tunnels {
         log.debug({ tunnelId, error: error instanceof Error ? error.message : String(error) }, 'stream broke');
         tunnel.giveUp('broken');
       })
-      .finally(() => this.#open.delete(tunnel));
+      .finally(() => {
+        this.#open.delete(tunnel);
+        if (this.#open.size === 0) this.#options.carrying?.(false);
+      });
+    if (this.#open.size === 0) this.#options.carrying?.(true);
     this.#open.set(tunnel, serving);
   }
 
