@@ -2,8 +2,8 @@
 // all decisions of that pass in one transaction, tells why a pod fits nowhere. It decides nothing itself.
 import type { Kind, Obj } from '@podplane/api/kinds/kind-map';
 import { podCondition } from '@podplane/api/pod-state';
-import type { System, Timer } from '@podplane/api/system';
-import { roomForWrites } from '@podplane/store/backlog';
+import type { System } from '@podplane/api/system';
+import { Follower } from '@podplane/store/follower';
 import type { Change, ChangeBatch, Cursor, Store, Tx } from '@podplane/store/types';
 import { type Decision, SchedulerCore } from './core.js';
 import type { NodeVerdict } from './model.js';
@@ -50,12 +50,9 @@ export interface SchedulerStats {
 
 /** How long the drained batches of one pass may be, so that a flood of changes does not hold the process. */
 const DRAIN_BATCHES = 500;
-const RETRY_MS = 1000;
 const CLOCK_EVERY = 16;
 
 const KINDS: readonly Kind[] = ['Pod', 'Node', 'PersistentVolumeClaim', 'PersistentVolume', 'StorageClass'];
-
-type State = { readonly kind: 'stopped' } | { readonly kind: 'running'; readonly cursor: Cursor } | { readonly kind: 'sealed' };
 
 /** Starts with start(), ends with stop(). One for each store. */
 export class Scheduler {
@@ -66,11 +63,7 @@ export class Scheduler {
   readonly #event: SchedulerOptions['event'];
   readonly #onError: (error: unknown) => void;
   #core: SchedulerCore;
-  #state: State = { kind: 'stopped' };
-  #health: Disposable | undefined;
-  #timer: Timer | undefined;
-  #timerAt = Number.POSITIVE_INFINITY;
-  #scheduled = false;
+  readonly #follower: Follower;
   /** The newest revision read; what decisions are because of. */
   #revision = 0;
 
@@ -81,6 +74,15 @@ export class Scheduler {
     this.#event = options.event;
     this.#onError = options.onError ?? (() => {});
     this.#core = new SchedulerCore(this.#config.plugins, (pod) => volumeModel(pod, this.#store));
+    this.#follower = new Follower(this.#store, this.#system, {
+      open: () => this.#open(),
+      turn: (cursor) => this.#pass(cursor),
+      // Changes may have been read and not taken in: what the ledger says can no longer be relied on.
+      failed: (error) => {
+        this.stats.errors++;
+        this.#onError(error);
+      },
+    });
   }
 
   /** Pods that wait, by state of the queue. */
@@ -94,24 +96,15 @@ export class Scheduler {
   }
 
   start(): void {
-    if (this.#state.kind !== 'stopped') return;
-    this.#health = this.#store.onHealth((health) => {
-      if (health.state === 'ok') this.#open();
-      else this.#close(health.state === 'sealed' ? { kind: 'sealed' } : { kind: 'stopped' });
-    });
-    if (this.#store.health.state === 'ok') this.#open();
-    else this.#state = { kind: 'sealed' };
+    this.#follower.start();
   }
 
   stop(): void {
-    this.#health?.[Symbol.dispose]();
-    this.#health = undefined;
-    this.#close({ kind: 'stopped' });
+    this.#follower.stop();
   }
 
   /** Everything anew from the store: at start, after it recovered, and after falling off the ring. */
-  #open(): void {
-    this.#close({ kind: 'sealed' });
+  #open(): Cursor {
     this.stats.restarts++;
     const now = this.#system.clock.monotonic();
     const core = new SchedulerCore(this.#config.plugins, (pod) => volumeModel(pod, this.#store));
@@ -121,64 +114,7 @@ export class Scheduler {
       this.#revision = view.revision;
     });
     this.#core = core;
-    this.#state = { kind: 'running', cursor };
-    cursor.onReady(() => this.#soon());
-    this.#soon();
-  }
-
-  #close(next: State): void {
-    if (this.#state.kind === 'running') this.#state.cursor[Symbol.dispose]();
-    this.#timer?.cancel();
-    this.#timer = undefined;
-    this.#timerAt = Number.POSITIVE_INFINITY;
-    this.#state = next;
-  }
-
-  #soon(): void {
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    this.#system.timers.soon(() => {
-      this.#scheduled = false;
-      this.#turn();
-    });
-  }
-
-  #turn(): void {
-    if (this.#state.kind !== 'running') return;
-    const { cursor } = this.#state;
-    const room = roomForWrites(this.#store);
-    if (room !== undefined) {
-      void room.then(() => this.#soon());
-      return;
-    }
-    try {
-      const more = this.#pass(cursor);
-      // A commit in the pass may have found the store sealed and closed us.
-      if (this.#state.kind === 'running') {
-        cursor.onReady(() => this.#soon());
-        if (more) this.#soon();
-      }
-    } catch (error) {
-      this.#failed(error);
-    }
-  }
-
-  #failed(error: unknown): void {
-    const code = codeOf(error);
-    if (code === 'gone') {
-      this.#open();
-      return;
-    }
-    if (code === 'sealed' || code === 'closed') return; // onHealth tells when it goes on
-    this.stats.errors++;
-    this.#onError(error);
-    // Changes may have been read and not taken in: what the ledger says can no longer be relied on.
-    this.#close({ kind: 'sealed' });
-    this.#system.timers.after(RETRY_MS, () => this.#reopen(), { background: true });
-  }
-
-  #reopen(): void {
-    if (this.#health !== undefined && this.#state.kind === 'sealed' && this.#store.health.state === 'ok') this.#open();
+    return cursor;
   }
 
   /** Returns whether there is more to do at once. */
@@ -190,7 +126,7 @@ export class Scheduler {
     const batches = cursor.drain(DRAIN_BATCHES);
     for (const batch of batches) this.#apply(batch, started);
     const wakeAt = core.queue.advance(started);
-    if (wakeAt !== undefined) this.#wakeAt(wakeAt);
+    if (wakeAt !== undefined) this.#follower.wakeAt(wakeAt);
     const decisions: Decision[] = [];
     const until = started + this.#config.passMs;
     let done = false;
@@ -205,7 +141,7 @@ export class Scheduler {
     }
     if (decisions.length > 0) this.#commit(decisions, started);
     const next = core.queue.advance(started);
-    if (next !== undefined) this.#wakeAt(next);
+    if (next !== undefined) this.#follower.wakeAt(next);
     return !done || batches.length === DRAIN_BATCHES || core.queue.counts.active > 0;
   }
 
@@ -254,26 +190,6 @@ export class Scheduler {
   #tell({ entry }: Decision, type: SchedulerEvent['type'], reason: string, message: string): void {
     this.#event({ regarding: { kind: 'Pod', namespace: entry.namespace, name: entry.name, uid: entry.uid }, type, reason, message });
   }
-
-  #wakeAt(at: number): void {
-    if (at >= this.#timerAt) return;
-    this.#timer?.cancel();
-    this.#timerAt = at;
-    const delay = Math.max(0, at - this.#system.clock.monotonic());
-    this.#timer = this.#system.timers.after(
-      delay,
-      () => {
-        this.#timer = undefined;
-        this.#timerAt = Number.POSITIVE_INFINITY;
-        this.#soon();
-      },
-      { background: true },
-    );
-  }
-}
-
-function codeOf(error: unknown): unknown {
-  return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
 }
 
 function isKind<K extends 'Pod' | 'Node'>(change: Change, kind: K): change is Change<K> {

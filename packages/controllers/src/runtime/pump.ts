@@ -6,8 +6,8 @@
 
 import type { Kind } from '@podplane/api/kinds/kind-map';
 import { allKinds } from '@podplane/api/kinds/kind-names';
-import type { System, Timer } from '@podplane/api/system';
-import { roomForWrites } from '@podplane/store/backlog';
+import type { System } from '@podplane/api/system';
+import { codeOf, Follower } from '@podplane/store/follower';
 import type { Cursor, Store } from '@podplane/store/types';
 import { defaultQueueLimits, type QueueLimits, WorkQueue } from './queue.js';
 import type { EventInput, ReconcileContext, Reconciler } from './types.js';
@@ -56,7 +56,6 @@ interface Member {
 
 /** Batches read at once. */
 const DRAIN_BATCHES = 500;
-const RETRY_MS = 1000;
 /**
  * A reconcile that takes longer than this, ms (a set of tens of thousands of pods is counted), is not asked for anew by changes until
  * four times as long has passed: every change of such a set would cost one, and nothing else would have its turn.
@@ -67,8 +66,6 @@ const REST = 4;
 const UNWATCHED: ReadonlySet<Kind> = new Set<Kind>(['Event', 'Lease']);
 const watchedKinds: readonly Kind[] = allKinds.filter((kind) => !UNWATCHED.has(kind));
 
-type State = { readonly kind: 'stopped' } | { readonly kind: 'running'; readonly cursor: Cursor } | { readonly kind: 'sealed' };
-
 export class ControllerPump {
   readonly #store: Store;
   readonly #system: System;
@@ -77,11 +74,7 @@ export class ControllerPump {
   readonly #event: PumpOptions['event'];
   readonly #onError: NonNullable<PumpOptions['onError']>;
   readonly #config: PumpConfig;
-  #state: State = { kind: 'stopped' };
-  #health: Disposable | undefined;
-  #timer: Timer | undefined;
-  #timerAt = Number.POSITIVE_INFINITY;
-  #scheduled = false;
+  readonly #follower: Follower;
 
   constructor(options: PumpOptions) {
     this.#store = options.store;
@@ -96,6 +89,12 @@ export class ControllerPump {
       stats: { reconciles: 0, commits: 0, errors: 0, requeues: 0, longestMs: 0 },
     }));
     this.#byName = new Map(this.#members.map((member) => [member.reconciler.name, member]));
+    this.#follower = new Follower(this.#store, this.#system, {
+      open: () => this.#open(),
+      turn: (cursor) => this.#turn(cursor),
+      // Not of one key: reading changes failed. All keys are looked at again, from the store.
+      failed: (error) => this.#onError('pump', '', error),
+    });
   }
 
   /** Counters by controller, with the lengths of their queues. */
@@ -106,19 +105,11 @@ export class ControllerPump {
   }
 
   start(): void {
-    if (this.#state.kind !== 'stopped') return;
-    this.#health = this.#store.onHealth((health) => {
-      if (health.state === 'ok') this.#open();
-      else this.#close(health.state === 'sealed' ? { kind: 'sealed' } : { kind: 'stopped' });
-    });
-    if (this.#store.health.state === 'ok') this.#open();
-    else this.#state = { kind: 'sealed' };
+    this.#follower.start();
   }
 
   stop(): void {
-    this.#health?.[Symbol.dispose]();
-    this.#health = undefined;
-    this.#close({ kind: 'stopped' });
+    this.#follower.stop();
   }
 
   /** Something outside the store changed that concerns a key (a session opened or broke). Throws RangeError for an unknown controller. */
@@ -126,12 +117,11 @@ export class ControllerPump {
     const member = this.#byName.get(controller);
     if (member === undefined) throw new RangeError(`there is no controller ${controller}`);
     member.queue.add(key, 'high');
-    if (this.#state.kind === 'running') this.#soon();
+    this.#follower.poke();
   }
 
   /** All keys anew: at the start, after the store recovered, and after falling off the ring. */
-  #open(): void {
-    this.#close({ kind: 'sealed' });
+  #open(): Cursor {
     const kinds = watchedKinds;
     const { cursor } = this.#store.snapshotAndWatch({ kinds }, 'head', (view) => {
       for (const { reconciler, queue, resting } of this.#members) {
@@ -140,61 +130,13 @@ export class ControllerPump {
         for (const key of reconciler.allKeys(view)) queue.add(key, 'low');
       }
     });
-    this.#state = { kind: 'running', cursor };
-    cursor.onReady(() => this.#soon());
-    this.#soon();
+    return cursor;
   }
 
-  #close(next: State): void {
-    if (this.#state.kind === 'running') this.#state.cursor[Symbol.dispose]();
-    this.#timer?.cancel();
-    this.#timer = undefined;
-    this.#timerAt = Number.POSITIVE_INFINITY;
-    this.#state = next;
-  }
-
-  #soon(): void {
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    this.#system.timers.soon(() => {
-      this.#scheduled = false;
-      this.#turn();
-    });
-  }
-
-  #turn(): void {
-    const state = this.#state;
-    if (state.kind !== 'running') return;
-    const room = roomForWrites(this.#store);
-    if (room !== undefined) {
-      void room.then(() => this.#soon());
-      return;
-    }
-    try {
-      const more = this.#slice(state.cursor);
-      if (this.#state !== state) return;
-      state.cursor.onReady(() => this.#soon());
-      if (more) this.#soon();
-      else this.#sleep();
-    } catch (error) {
-      this.#failed(error);
-    }
-  }
-
-  #failed(error: unknown): void {
-    const code = codeOf(error);
-    if (code === 'gone') this.#open();
-    else if (code === 'sealed' || code === 'closed') this.#close({ kind: 'sealed' });
-    else {
-      // Not of one key: reading changes failed. All keys are looked at again, from the store.
-      this.#onError('pump', '', error);
-      this.#close({ kind: 'sealed' });
-      this.#system.timers.after(RETRY_MS, () => this.#reopen(), { background: true });
-    }
-  }
-
-  #reopen(): void {
-    if (this.#health !== undefined && this.#state.kind === 'sealed' && this.#store.health.state === 'ok') this.#open();
+  #turn(cursor: Cursor): boolean {
+    const more = this.#slice(cursor);
+    if (!more) this.#sleep();
+    return more;
   }
 
   /** Returns whether there is more to do at once. */
@@ -288,23 +230,6 @@ export class ControllerPump {
   #sleep(): void {
     let next = Number.POSITIVE_INFINITY;
     for (const { queue } of this.#members) next = Math.min(next, queue.nextAt() ?? Number.POSITIVE_INFINITY);
-    if (next === this.#timerAt && this.#timer !== undefined) return;
-    this.#timer?.cancel();
-    this.#timer = undefined;
-    this.#timerAt = next;
-    if (!Number.isFinite(next)) return;
-    this.#timer = this.#system.timers.after(
-      Math.max(0, next - this.#system.clock.monotonic()),
-      () => {
-        this.#timer = undefined;
-        this.#timerAt = Number.POSITIVE_INFINITY;
-        this.#soon();
-      },
-      { background: true },
-    );
+    this.#follower.sleepUntil(next);
   }
-}
-
-function codeOf(error: unknown): unknown {
-  return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
 }
