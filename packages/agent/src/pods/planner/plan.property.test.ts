@@ -3,7 +3,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type ContainerInfo, PAUSE_CONTAINER } from '../../runtime/types.js';
-import { memoryFor } from '../pod-memory.js';
 import { containerNameOf } from './observed.js';
 import { plan } from './plan.js';
 import { alive, EPHEMERALS, INITS, Model, NAMES, podOf } from './testing/model.js';
@@ -17,7 +16,9 @@ type Mischief =
   | { readonly kind: 'start-error'; readonly which: number }
   | { readonly kind: 'probe'; readonly which: number }
   | { readonly kind: 'engine-restart' }
-  | { readonly kind: 'forget' }
+  /** The agent is killed in the middle of what it does, and started again: with its state file or without, by the same clock or another. */
+  | { readonly kind: 'restart'; readonly lands: boolean; readonly kept: boolean; readonly jumpMs: number }
+  | { readonly kind: 'image'; readonly gone: boolean }
   | { readonly kind: 'wait'; readonly ms: number };
 
 const which = fc.nat({ max: 7 });
@@ -33,7 +34,16 @@ const mischief: fc.Arbitrary<Mischief> = fc.oneof(
   fc.record({ kind: fc.constant('start-error' as const), which }),
   fc.record({ kind: fc.constant('probe' as const), which }),
   fc.constant({ kind: 'engine-restart' as const }),
-  fc.constant({ kind: 'forget' as const }),
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('restart' as const),
+      lands: fc.boolean(),
+      kept: fc.boolean(),
+      jumpMs: fc.constantFrom(0, 0, 3_600_000, -3_600_000),
+    }),
+  },
+  fc.record({ kind: fc.constant('image' as const), gone: fc.boolean() }),
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('wait' as const), ms: fc.nat({ max: 40_000 }) }) },
 );
 
@@ -44,7 +54,7 @@ function disturb(model: Model, what: Mischief): void {
       if (victim !== undefined) model.kill(victim.id, what.code);
       return;
     case 'vanish':
-      model.containers = model.containers.filter((info) => info !== victim);
+      if (victim !== undefined) model.vanish(victim.id);
       return;
     case 'odd-state':
       if (victim === undefined || containerNameOf(victim) === PAUSE_CONTAINER || victim.state === 'created') return;
@@ -65,14 +75,12 @@ function disturb(model: Model, what: Mischief): void {
     case 'engine-restart':
       for (const info of model.containers) model.kill(info.id, 255);
       return;
-    case 'forget': {
-      // A new agent without a state file: labels must do. What is under way ends unseen.
-      model.forgot = true;
-      model.busy.clear();
-      model.stopping.clear();
-      model.memory = { ...memoryFor(model.pod), ip: '10.0.0.2', phase: model.memory.phase, deadline: model.memory.deadline };
+    case 'restart':
+      model.restart(what.lands, what.kept, what.jumpMs);
       return;
-    }
+    case 'image':
+      model.imageGone = what.gone;
+      return;
     case 'wait':
       model.now += what.ms;
   }
@@ -81,6 +89,7 @@ function disturb(model: Model, what: Mischief): void {
 /** Lets it work undisturbed until nothing is left to do, jumping to the next moment that matters. */
 function calmDown(model: Model, latency: (step: Step) => number): void {
   const limit = Math.max(model.now, model.memory.deadline ?? Number.POSITIVE_INFINITY) + 6_000;
+  model.imageGone = false;
   // A frozen init container ends when somebody thaws it.
   for (const { id, state } of model.containers) if (state === 'paused') model.set(id, { state: 'running' });
   for (let i = 0; i < 400; i++) {
@@ -97,6 +106,14 @@ function calmDown(model: Model, latency: (step: Step) => number): void {
   }
 }
 
+const shapes = fc.record({
+  own: fc.constantFrom('Always' as const, 'OnFailure' as const, 'Never' as const, 'rules' as const, undefined),
+  shared: fc.boolean(),
+  hasty: fc.boolean(),
+  startMs: fc.constantFrom(5, 500, 20_000),
+});
+const policies = fc.constantFrom('Always', 'OnFailure', 'Never');
+
 const runs = { numRuns: Number(process.env.RUNS ?? 300) };
 
 describe('planner', () => {
@@ -108,8 +125,10 @@ describe('planner', () => {
         fc.infiniteStream(fc.boolean()),
         fc.constantFrom(...INITS),
         fc.boolean(),
-        (steps, delays, failures, inits, ephemeral) => {
-          const model = new Model(podOf('Always', inits, ephemeral));
+        shapes,
+        (steps, delays, failures, inits, ephemeral, shape) => {
+          const model = new Model(podOf('Always', inits, ephemeral, { ...shape, own: undefined }));
+          model.startMs = shape.startMs;
           const latency = (): number => delays.next().value ?? 1;
           for (const [what, turns] of steps) {
             for (let i = 0; i < turns; i++) {
@@ -142,8 +161,10 @@ describe('planner', () => {
         fc.infiniteStream(fc.nat({ max: 50 })),
         fc.constantFrom(...INITS),
         fc.boolean(),
-        (policy, before, after, delays, inits, ephemeral) => {
-          const model = new Model(podOf(policy, inits, ephemeral));
+        shapes,
+        (policy, before, after, delays, inits, ephemeral, shape) => {
+          const model = new Model(podOf(policy, inits, ephemeral, shape));
+          model.startMs = shape.startMs;
           // Stops may hang for 20 s.
           const latency = (step: Step): number => (delays.next().value ?? 1) * (step.kind === 'stop-container' ? 400 : 1);
           const play = (steps: readonly (readonly [Mischief, number])[]): void => {
@@ -163,6 +184,105 @@ describe('planner', () => {
           expect(model.broken).toEqual([]);
           expect(model.containers).toEqual([]);
           expect(plan(model.input()).outcome).toBe('removed');
+        },
+      ),
+      runs,
+    );
+  });
+
+  it('comes to rest by the policies and rules of its containers, and breaks none on the way', () => {
+    fc.assert(
+      fc.property(
+        policies,
+        fc.array(fc.tuple(mischief, fc.nat({ max: 3 })), { maxLength: 25 }),
+        fc.infiniteStream(fc.nat({ max: 50 })),
+        fc.infiniteStream(fc.boolean()),
+        fc.constantFrom(...INITS),
+        fc.boolean(),
+        shapes,
+        (policy, steps, delays, failures, inits, ephemeral, shape) => {
+          const model = new Model(podOf(policy, inits, ephemeral, shape));
+          model.startMs = shape.startMs;
+          const latency = (): number => delays.next().value ?? 1;
+          for (const [what, turns] of steps) {
+            for (let i = 0; i < turns; i++) {
+              model.turn(latency);
+              model.now += 20;
+              model.settle(() => failures.next().value === true && failures.next().value === true);
+            }
+            disturb(model, what);
+          }
+          calmDown(model, latency);
+          expect(model.broken).toEqual([]);
+          expect(model.busy.size).toBe(0);
+          // Either everything runs that shall, or the pod is over and nothing does.
+          if (plan(model.input()).outcome !== 'running') {
+            expect(model.containers.filter(alive)).toEqual([]);
+            return;
+          }
+          expect(model.healthy).toBe(true);
+          // Whoever shares all processes need not wait for the container that it is to look at.
+          if (ephemeral && shape.shared)
+            for (const name of EPHEMERALS) expect(model.memory.containers.get(name)?.started).toBeGreaterThanOrEqual(0);
+        },
+      ),
+      runs,
+    );
+  });
+
+  it('fails a pod from any state: everything ends, nothing starts again', () => {
+    fc.assert(
+      fc.property(
+        policies,
+        fc.array(fc.tuple(mischief, fc.nat({ max: 3 })), { maxLength: 15 }),
+        fc.array(fc.tuple(mischief, fc.nat({ max: 2 })), { maxLength: 8 }),
+        fc.infiniteStream(fc.nat({ max: 50 })),
+        fc.constantFrom(...INITS),
+        shapes,
+        fc.constantFrom('Evicted', 'DeadlineExceeded'),
+        (policy, before, after, delays, inits, shape, reason) => {
+          const model = new Model(podOf(policy, inits, true, shape));
+          const latency = (): number => delays.next().value ?? 1;
+          for (const [part, steps] of [before, after].entries()) {
+            if (part === 1) model.memory = { ...model.memory, failed: { reason, message: '' }, deadline: model.now + 5_000 };
+            for (const [what, turns] of steps) {
+              for (let i = 0; i < turns; i++) {
+                model.turn(latency);
+                model.now += 20;
+                model.settle(() => false);
+              }
+              disturb(model, what);
+            }
+          }
+          calmDown(model, latency);
+          expect(model.broken).toEqual([]);
+          expect(model.containers.filter(alive)).toEqual([]);
+          // What an evicted pod held is wanted back; of the others status and logs stay.
+          if (reason === 'Evicted') expect(model.containers).toEqual([]);
+        },
+      ),
+      runs,
+    );
+  });
+
+  it('lets what crashes at once wait twice as long each time, whatever becomes of the agent', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.record({ ms: fc.constantFrom(5, 100, 3_000, 20_000), dies: fc.boolean(), lands: fc.boolean() }), {
+          minLength: 30,
+          maxLength: 80,
+        }),
+        fc.boolean(),
+        (steps, hasty) => {
+          const model = new Model(podOf('Always', [], false, { hasty }));
+          for (const { ms, dies, lands } of steps) {
+            model.turn(() => 1);
+            model.now += ms;
+            model.settle(() => false);
+            for (const info of model.containers) if (NAMES.includes(containerNameOf(info))) model.kill(info.id, 1);
+            if (dies) model.restart(lands, true);
+          }
+          expect(model.broken).toEqual([]);
         },
       ),
       runs,

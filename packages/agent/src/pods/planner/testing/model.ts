@@ -1,13 +1,16 @@
 // A model of an engine for the planner's property tests: does what steps say, later, and notes what must never happen. The properties are
 // in ../plan.property.test.ts.
+import type { Container } from '@podplane/api/gen/podplane/core/v1/container';
 import { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import { type ContainerInfo, LABEL_ATTEMPT, LABEL_CONTAINER, LABEL_SPEC_HASH, PAUSE_CONTAINER } from '../../../runtime/types.js';
 import { containerHash } from '../../container-hash.js';
 import { memoryFor, noteObserved, noteStarting, withContainer } from '../../pod-memory.js';
-import { MAX_DELAY_MS, notBefore } from '../back-off.js';
+import { MAX_DELAY_MS, nextDelay, notBefore } from '../back-off.js';
 import { attemptOf, containerNameOf } from '../observed.js';
 import { plan } from '../plan.js';
 import { LABEL_SANDBOX, type PlanInput, type PodMemory, type ProbeVerdict, type Step } from '../types.js';
+import { RestartRules } from './restart-rules.js';
+import { rewritten } from './rewritten.js';
 
 export const NAMES = ['a', 'b'];
 /** In their order; those in upper case are sidecars. */
@@ -17,8 +20,20 @@ export const EPHEMERALS = ['look', 'join'];
 export const isSidecarName = (name: string): boolean => name === name.toUpperCase();
 const INIT_MS = 30;
 
-export function podOf(restartPolicy: string, inits: readonly string[] = [], ephemeral = false): Pod {
-  const containers = NAMES.map((name) => ({ name, image: 'i:1' }));
+/** What else a pod may say. */
+export interface Shape {
+  /** Of "a": its own policy, which beats the pod's, or one with a rule for the code 2. */
+  readonly own?: 'Always' | 'OnFailure' | 'Never' | 'rules' | undefined;
+  readonly shared?: boolean | undefined;
+  /** "a" waits from 1 s to 4 s between its restarts. */
+  readonly hasty?: boolean | undefined;
+}
+
+const RULES = { restartPolicy: 'Never', restartPolicyRules: [{ action: 'Restart', exitCodes: { operator: 'In', values: [2] } }] };
+
+export function podOf(restartPolicy: string, inits: readonly string[] = [], ephemeral = false, shape: Shape = {}): Pod {
+  const own = shape.own === 'rules' ? RULES : shape.own === undefined ? {} : { restartPolicy: shape.own };
+  const containers = NAMES.map((name) => ({ name, image: 'i:1', ...(name === 'a' ? own : {}) }));
   const initContainers = inits.map((name) => ({ name, image: 'i:1', ...(isSidecarName(name) ? { restartPolicy: 'Always' } : {}) }));
   const ephemeralContainers = EPHEMERALS.filter(() => ephemeral).map((name) => ({
     name,
@@ -26,8 +41,20 @@ export function podOf(restartPolicy: string, inits: readonly string[] = [], ephe
     ...(name === 'join' ? { targetContainerName: 'a' } : {}),
   }));
   return Pod.fromJSON({
-    metadata: { name: 'p', namespace: 'd', uid: 'u' },
-    spec: { restartPolicy, initContainers, containers, ephemeralContainers, terminationGracePeriodSeconds: 5 },
+    metadata: {
+      name: 'p',
+      namespace: 'd',
+      uid: 'u',
+      annotations: shape.hasty === true ? { 'podplane.dev/backoff.a': 'initial=1s,max=4s' } : {},
+    },
+    spec: {
+      shareProcessNamespace: shape.shared === true,
+      restartPolicy,
+      initContainers,
+      containers,
+      ephemeralContainers,
+      terminationGracePeriodSeconds: 5,
+    },
   });
 }
 
@@ -48,16 +75,20 @@ export class Model {
   readonly stopping = new Map<string, number>();
   readonly verdicts = new Map<string, ProbeVerdict>();
   volumes = false;
-  imageFails = 0;
+  /** Nobody has the image any more. */
+  imageGone = false;
+  /** From this clock to that of the world; the latter can be set. */
+  wallOffset = 0;
+  private adopting = true;
   private id = 0;
-  /** When the newest run of each container ended, and what it had to wait for. */
-  readonly mayStart = new Map<string, number>();
+  readonly rules: RestartRules;
   readonly broken: string[] = [];
   /** By container: the process whose network it lives in. */
   readonly networkOf = new Map<string, number>();
 
   constructor(readonly pod: Pod) {
     this.memory = { ...memoryFor(pod), ip: '10.0.0.2' };
+    this.rules = new RestartRules(pod);
   }
 
   input(): PlanInput {
@@ -80,9 +111,11 @@ export class Model {
     return (this.pod.spec?.initContainers ?? []).map(({ name }) => name);
   }
 
-  /** Start-up takes a moment. */
+  /** How long start-up takes: until then what comes after a sidecar waits. */
+  startMs = 5;
+
   get started(): ReadonlySet<string> {
-    return new Set(this.containers.filter((info) => alive(info) && (info.startedAt ?? 0) + 5 <= this.now).map(({ id }) => id));
+    return new Set(this.containers.filter((info) => alive(info) && (info.startedAt ?? 0) + this.startMs <= this.now).map(({ id }) => id));
   }
 
   private running(name: string): boolean {
@@ -108,7 +141,27 @@ export class Model {
   }
 
   private observe(): void {
-    this.memory = noteObserved(this.memory, this.containers, { wall: this.now, monotonic: this.now }, false);
+    this.memory = noteObserved(this.memory, this.containers, { wall: this.now + this.wallOffset, monotonic: this.now }, this.adopting);
+    this.adopting = false;
+  }
+
+  /**
+   * The agent is killed and started again. lands: what was asked of the engine is still done. kept: by the state file (else labels must do),
+   * which counts by a clock that may have been set meanwhile.
+   */
+  restart(lands: boolean, kept: boolean, jumpMs = 0): void {
+    for (const { step } of this.busy.values()) if (lands) this.engineEffect(step);
+    this.busy.clear();
+    this.stopping.clear();
+    this.verdicts.clear();
+    const before = { wall: this.now + this.wallOffset, monotonic: this.now };
+    const { phase, deadline, failed } = this.memory;
+    if (kept) this.memory = rewritten(this.pod, this.memory, before, { ...before, wall: before.wall + jumpMs });
+    else this.memory = { ...memoryFor(this.pod), ip: '10.0.0.2', phase, deadline, failed };
+    this.wallOffset += jumpMs;
+    this.adopting = true;
+    if (!kept) this.forgot = true;
+    if (!kept || jumpMs !== 0) this.rules.forget();
   }
 
   private check(step: Step): void {
@@ -118,6 +171,11 @@ export class Model {
       step.kind === 'create-sandbox' ||
       step.kind === 'start-sandbox';
     if (starts && this.memory.phase !== 'sync') this.broken.push(`${step.kind} in phase ${this.memory.phase}`);
+    if (starts && this.memory.failed !== undefined) this.broken.push(`${step.kind} of a pod that has failed`);
+    if (step.kind === 'ensure-image') {
+      const image = this.memory.containers.get(step.container)?.image;
+      if (image?.state === 'failed' && image.retryAt > this.now) this.broken.push('pulls too early');
+    }
     if (step.kind === 'create-sandbox' && this.containers.some((info) => containerNameOf(info) !== PAUSE_CONTAINER && alive(info))) {
       this.broken.push('a sandbox made while containers of another one live');
     }
@@ -127,6 +185,8 @@ export class Model {
       this.broken.push(`two runs of ${step.container}`);
     if (step.kind === 'create-container') {
       this.checkOrder(step.container, step.sandboxId);
+      const problem = this.rules.problem(step, this.containers, this.now);
+      if (problem !== undefined) this.broken.push(problem);
       if (!this.memory.volumes.ready) this.broken.push('no volumes yet');
       const entry = this.memory.containers.get(step.container);
       if (entry?.exit !== undefined && notBefore(entry.backOff, entry.exit.at) > this.now) this.broken.push('too early after a crash');
@@ -138,7 +198,9 @@ export class Model {
   private checkOrder(name: string, sandboxId: string): void {
     if (EPHEMERALS.includes(name)) {
       if ((this.memory.containers.get(name)?.started ?? -1) >= 0) this.broken.push(`${name} runs a second time`);
-      if (name === 'join' && !this.running('a')) this.broken.push(`${name} without the container that it joins`);
+      // Whoever shares all processes sees those of "a" in any case.
+      if (name === 'join' && this.pod.spec?.shareProcessNamespace !== true && !this.running('a'))
+        this.broken.push(`${name} without the container that it joins`);
       return;
     }
     const here = (one: string): readonly ContainerInfo[] =>
@@ -179,17 +241,22 @@ export class Model {
       const name = containerNameOf(info);
       if (!alive(info) || !this.inits.includes(name)) return [];
       if (!isSidecarName(name)) return info.state !== 'running' ? [] : [Math.max(this.now, (info.startedAt ?? 0) + INIT_MS)];
-      const at = (info.startedAt ?? 0) + 5;
+      const at = (info.startedAt ?? 0) + this.startMs;
       return at > this.now ? [at] : [];
     });
     return Math.min(Number.POSITIVE_INFINITY, ...times);
+  }
+
+  private specOf(name: string): Pick<Container, 'name' | 'image'> {
+    const { containers = [], initContainers = [] } = this.pod.spec ?? {};
+    return [...initContainers, ...containers].find((one) => one.name === name) ?? { name, image: 'i:1' };
   }
 
   private make(name: string, attempt: number, sandbox: string): void {
     const labels = {
       [LABEL_CONTAINER]: name,
       [LABEL_ATTEMPT]: String(attempt),
-      ...(name === PAUSE_CONTAINER ? {} : { [LABEL_SANDBOX]: sandbox, [LABEL_SPEC_HASH]: containerHash({ name, image: 'i:1' }) }),
+      ...(name === PAUSE_CONTAINER ? {} : { [LABEL_SANDBOX]: sandbox, [LABEL_SPEC_HASH]: containerHash(this.specOf(name)) }),
     };
     const rest = { startedAt: undefined, finishedAt: undefined, exitCode: undefined, oomKilled: false, error: '', pid: 0 };
     const id = `${name}${++this.id}`;
@@ -204,7 +271,23 @@ export class Model {
 
   kill(id: string, exitCode: number): void {
     const info = this.containers.find((one) => one.id === id);
-    if (info !== undefined && alive(info)) this.set(id, { state: 'exited', exitCode, finishedAt: this.now, pid: 0 });
+    if (info === undefined || !alive(info)) return;
+    this.set(id, { state: 'exited', exitCode, finishedAt: this.now + this.wallOffset, pid: 0 });
+    this.rules.ended(id, this.now);
+    this.processesGone(info);
+  }
+
+  /** Somebody removes it, running or not. */
+  vanish(id: string): void {
+    const info = this.containers.find((one) => one.id === id);
+    this.containers = this.containers.filter((one) => one.id !== id);
+    if (info !== undefined && alive(info)) this.processesGone(info);
+  }
+
+  /** Shared processes are those of the pause container: nothing outlives it. */
+  private processesGone(pause: ContainerInfo): void {
+    if (this.pod.spec?.shareProcessNamespace !== true || containerNameOf(pause) !== PAUSE_CONTAINER) return;
+    for (const { id, labels } of this.containers) if (labels[LABEL_SANDBOX] === pause.id) this.kill(id, 137);
   }
 
   /** Carries out what is due. fails: the step ends without an effect. */
@@ -221,15 +304,43 @@ export class Model {
   private effect(step: Step): void {
     switch (step.kind) {
       case 'prepare-volumes':
-        this.volumes = true;
         this.memory = { ...this.memory, volumes: { ready: true, failure: undefined } };
-        return;
+        break;
       case 'remove-volumes':
-        this.volumes = false;
         this.memory = { ...this.memory, released: true };
+        break;
+      case 'ensure-image': {
+        const delayMs = nextDelay(step.delayMs);
+        const failed = { state: 'failed', reason: 'ErrImagePull', message: 'none', delayMs, retryAt: this.now + delayMs } as const;
+        const image = this.imageGone ? failed : ({ state: 'present', imageId: 's' } as const);
+        this.memory = withContainer(this.memory, step.container, { image });
+        break;
+      }
+      case 'create-container': {
+        const before = this.memory.containers.get(step.container)?.failure;
+        if (this.imageGone) {
+          const delayMs = before === undefined ? 100 : nextDelay(before.delayMs);
+          const failure = { reason: 'CreateContainerError', message: 'none', delayMs, retryAt: this.now + delayMs };
+          this.memory = withContainer(this.memory, step.container, { image: { state: 'unknown' }, failure });
+          return;
+        }
+        const { backOff } = step;
+        this.memory = withContainer(this.memory, step.container, { failure: undefined, ...(backOff === undefined ? {} : { backOff }) });
+        this.rules.created(step);
+        break;
+      }
+      default:
+    }
+    this.engineEffect(step);
+  }
+
+  private engineEffect(step: Step): void {
+    switch (step.kind) {
+      case 'prepare-volumes':
+      case 'remove-volumes':
+        this.volumes = step.kind === 'prepare-volumes';
         return;
       case 'ensure-image':
-        this.memory = withContainer(this.memory, step.container, { image: { state: 'present', imageId: 's' } });
         return;
       case 'create-sandbox':
         this.make(PAUSE_CONTAINER, step.attempt, '');
@@ -239,12 +350,11 @@ export class Model {
         return;
       case 'remove-sandbox':
       case 'remove-container':
-        this.containers = this.containers.filter((info) => info.id !== step.id);
+        this.vanish(step.id);
         return;
       case 'create-container':
         // its sandbox may have gone meanwhile; the engine takes it all the same
-        this.make(step.container, step.attempt, step.sandboxId);
-        if (step.backOff !== undefined) this.memory = withContainer(this.memory, step.container, { backOff: step.backOff });
+        if (!this.imageGone) this.make(step.container, step.attempt, step.sandboxId);
         return;
       case 'start-container': {
         const info = this.containers.find((one) => one.id === step.id);
@@ -265,10 +375,12 @@ export class Model {
   get healthy(): boolean {
     const pause = this.containers.find((info) => containerNameOf(info) === PAUSE_CONTAINER && alive(info));
     const names = [...NAMES, ...this.inits.filter(isSidecarName)];
-    return names.every((name) =>
-      this.containers.some(
-        (info) => containerNameOf(info) === name && alive(info) && (this.forgot || this.networkOf.get(info.id) === pause?.pid),
-      ),
+    return names.every((name) => this.runs(name, pause?.pid) || this.rules.over(name, this.containers));
+  }
+
+  private runs(name: string, network: number | undefined): boolean {
+    return this.containers.some(
+      (info) => containerNameOf(info) === name && alive(info) && (this.forgot || this.networkOf.get(info.id) === network),
     );
   }
 
