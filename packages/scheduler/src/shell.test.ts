@@ -55,7 +55,7 @@ describe('the scheduler on a store', () => {
     addPod('late');
     await system.advance(0);
     expect([pod('early'), pod('late')].map((p) => p.spec?.nodeName)).toEqual(['n1', 'n1']);
-    expect(podCondition(pod('late'), 'PodScheduled')).toMatchObject({ status: 'True', lastTransitionTime: '2026-01-01T00:00:00.000Z' });
+    expect(podCondition(pod('late'), 'PodScheduled')).toMatchObject({ status: 'True', lastTransitionTime: '2026-01-01T00:00:00Z' });
     const revision = Number(pod('late').metadata?.resourceVersion);
     expect(store.causes({ kind: 'Pod', namespace: 'default', name: 'late' }, 1)).toMatchObject([
       { revision, cause: { actor: 'scheduler', reason: 'bind 1 pod', becauseOf: revision - 1 } },

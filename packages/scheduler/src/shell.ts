@@ -229,6 +229,9 @@ const noStatus: Status = {
   resourceClaimStatuses: [],
 };
 
+/** As the kubelet writes the times of the other conditions. */
+const seconds = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`;
+
 /** The pod's status with the condition PodScheduled as given. */
 function scheduled(
   pod: Obj<'Pod'>,
@@ -239,8 +242,8 @@ function scheduled(
 ): Status {
   const before = pod.status ?? noStatus;
   const known = podCondition(pod, 'PodScheduled');
-  const lastTransitionTime =
-    known?.status === status && known.lastTransitionTime !== undefined ? known.lastTransitionTime : new Date(now).toISOString();
-  const condition = { type: 'PodScheduled', status, lastTransitionTime, reason, message };
+  const lastTransitionTime = known?.status === status && known.lastTransitionTime !== undefined ? known.lastTransitionTime : seconds(now);
+  const observedGeneration = pod.metadata?.generation;
+  const condition = { type: 'PodScheduled', status, lastTransitionTime, reason, message, observedGeneration };
   return { ...before, conditions: [...before.conditions.filter((c) => c.type !== 'PodScheduled'), condition] };
 }

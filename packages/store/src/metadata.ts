@@ -88,7 +88,16 @@ export function keepIdentity(kind: Kind, current: AnyObject, next: AnyObject): A
 
 /** Whether anything but metadata and status differs. */
 function specChanged(before: AnyObject, after: AnyObject): boolean {
-  return !equalPlain({ ...before, metadata: undefined, status: undefined }, { ...after, metadata: undefined, status: undefined });
+  const rest = { metadata: undefined, status: undefined };
+  return !equalPlain({ ...before, ...rest }, { ...after, ...withoutBinding(before, after), ...rest });
+}
+
+/** That a pod was given a node is no change of what somebody wants: as in Kubernetes it leaves the generation alone. */
+function withoutBinding(before: AnyObject, after: AnyObject): object {
+  if (after.kind !== 'Pod' || !('spec' in before) || !('spec' in after) || before.spec === after.spec) return {};
+  const { spec: old } = before as { readonly spec?: { readonly nodeName?: string } };
+  const { spec } = after as { readonly spec?: { readonly nodeName?: string } };
+  return old === undefined || spec === undefined || old.nodeName ? {} : { spec: { ...spec, nodeName: old.nodeName } };
 }
 
 /** The changed object with its new resourceVersion; generation is counted from what was committed, so it grows once a transaction. */

@@ -71,7 +71,10 @@ export const podKind = defineKind<'Pod'>({
     const spec = (pod.spec ??= PodSpec.create());
     spec.serviceAccountName ||= 'default';
     spec.serviceAccount = spec.serviceAccountName;
-    const conditions = spec.schedulingGates.length === 0 ? [] : [{ ...GATED, lastTransitionTime: new Date(now).toISOString() }];
+    const conditions =
+      spec.schedulingGates.length === 0
+        ? []
+        : [{ ...GATED, observedGeneration: 1, lastTransitionTime: `${new Date(now).toISOString().slice(0, 19)}Z` }];
     pod.status = PodStatus.create({ phase: 'Pending', qosClass: qosClass(spec), conditions });
   },
   prepareForUpdate({ metadata, spec }, previous) {

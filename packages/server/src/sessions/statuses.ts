@@ -78,7 +78,14 @@ function write(tx: Tx, pod: Obj<'Pod'>, said: PodStatus, found: Findings): void 
   }
   found.bytes(held.bytes);
   const reported = sharing.take(held.value);
-  const kept = (before?.conditions ?? []).filter(({ type }) => !AGENT_CONDITIONS.has(type));
+  const { observedGeneration } = reported;
+  const kept = (before?.conditions ?? [])
+    .filter(({ type }) => !AGENT_CONDITIONS.has(type))
+    // The node has the pod: that holds for each generation that it has seen.
+    .map((one) => {
+      const known = one.type !== 'PodScheduled' || observedGeneration === undefined || one.observedGeneration === observedGeneration;
+      return known ? one : { ...one, observedGeneration };
+    });
   const known = new Set(kept.map(({ type }) => type));
   const status: DeepReadonly<PodStatus> = {
     ...reported,
