@@ -9,6 +9,7 @@ import { defineKind } from './define.js';
 import type { Obj } from './kind-map.js';
 import { podColumns } from './pod-columns.js';
 import { setPodDefaults } from './pod-spec/defaults.js';
+import { keepGivenToken } from './pod-spec/given-token.js';
 import { qosClass } from './pod-spec/qos.js';
 import { validateBackOff } from './pod-spec/restart-rules.js';
 import { validatePodSpec } from './pod-spec/spec.js';
@@ -85,6 +86,7 @@ export const podKind = defineKind<'Pod'>({
     spec.nodeName ||= previous.spec.nodeName;
     spec.serviceAccountName ||= previous.spec.serviceAccountName;
     spec.serviceAccount ||= previous.spec.serviceAccount;
+    keepGivenToken(spec, previous.spec);
   },
   validate: (pod) => [
     ...validateFencing(pod.metadata?.annotations ?? {}, ANNOTATIONS, 'pod'),

@@ -4,6 +4,7 @@ import { forbiddenCall } from '@podplane/api/errors';
 import { VolumeMount } from '@podplane/api/gen/podplane/core/v1/container';
 import { Volume } from '@podplane/api/gen/podplane/core/v1/volume';
 import type { Obj } from '@podplane/api/kinds/kind-map';
+import { GIVEN_VOLUME_PREFIX } from '@podplane/api/kinds/pod-spec/given-token';
 import type { ReadView } from '@podplane/store/types';
 import { nameHash } from '../shared/hash.js';
 import { secretProblem } from './mountable-secrets.js';
@@ -16,7 +17,6 @@ export const ROOT_CA_KEY = 'ca.crt';
 export const TOKEN_FOLDER = '/var/run/secrets/kubernetes.io/serviceaccount';
 /** Kubernetes' own hour and seven seconds, by which its tools know tokens that nobody asked for. */
 const TOKEN_SECONDS = 3607;
-const VOLUME_PREFIX = 'kube-api-access-';
 const SUFFIX = 5;
 
 type Pod = Obj<'Pod'>;
@@ -112,7 +112,7 @@ const hasMount = ({ volumeMounts }: Spec['containers'][number]): boolean =>
 function freeName(spec: Spec, namespace: string): string {
   const seed = [namespace, ...spec.containers.flatMap(({ name, image }) => [name, image ?? ''])].join('\n');
   for (let i = 0; ; i++) {
-    const name = `${VOLUME_PREFIX}${nameHash(`${seed}\n${i}`).slice(0, SUFFIX)}`;
+    const name = `${GIVEN_VOLUME_PREFIX}${nameHash(`${seed}\n${i}`).slice(0, SUFFIX)}`;
     if (!spec.volumes.some((volume) => volume.name === name)) return name;
   }
 }
