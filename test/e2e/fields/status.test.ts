@@ -139,7 +139,7 @@ describe.skipIf(!answers)('status', () => {
   const NOT_READY = unready('ContainersNotReady', 'containers with unready status: [main]');
   const NO_SANDBOX = { PodReadyToStartContainers: ['False'] } as const;
 
-  it('PodSpec containers: the status of a pod that runs, with its image by digest, its user, its resources and its mounts', async () => {
+  it('Container volumeMounts[].readOnly, Container resources.requests: the status of a pod that runs, with its image by digest, its user, its resources and its mounts', async () => {
     await cluster.ready('running');
     const seen = await cluster.pod('running', 'seen with its user', ({ status }) => status?.containerStatuses[0]?.user !== undefined);
     const groups = (await cluster.play.must('exec', 'running', '--', 'sed', '-n', 's/^Groups:\\t//p', '/proc/1/status')).trim();
@@ -232,7 +232,7 @@ describe.skipIf(!answers)('status', () => {
     expect(summarizePod(seen).status).toBe('ImagePullBackOff');
   });
 
-  it('PodSpec initContainers: the status of a pod whose init container fails', async () => {
+  it('PodSpec restartPolicy: the status of a pod whose init container fails', async () => {
     await cluster.ended('init-fails');
     const seen = await cluster.pod('init-fails', 'over', ({ status }) => status?.conditions[0]?.status === 'False');
     expect(statusOf(seen.status)).toEqual({
