@@ -62,7 +62,11 @@ describe('podLimits', () => {
       ),
       { cpuShares: 256, cpuQuotaMicros: 25_000, memoryBytes: 160 * MIB },
     ],
-    ['less than the kernel takes', limitsOf([full('1m', '4Mi')]), { cpuShares: 2, cpuQuotaMicros: 1000, memoryBytes: 4 * MIB }],
+    [
+      'less than the kernel takes, and a sandbox',
+      limitsOf([full('1m', '4Mi')]),
+      { cpuShares: 2, cpuQuotaMicros: 1000, memoryBytes: 16 * MIB },
+    ],
     [
       'ephemeral containers have no say',
       limitsOf([full('100m', '32Mi')], [], { ephemeralContainers: [{ name: 'e', image: 'i' }] }),

@@ -19,6 +19,8 @@ export const CPU_PERIOD_MICROS = 100_000;
 const MIN_QUOTA_MICROS = 1000;
 export const MIN_CPU_SHARES = 2;
 const MAX_CPU_SHARES = 262_144;
+/** With less a sandbox may be killed in the middle of its start, and nobody would hear what is wrong with the container's limit. */
+const LEAST_POD_MEMORY = 16 * 1024 * 1024;
 
 export function cpuShares(millis: number): number {
   return Math.min(Math.max(Math.floor((millis * 1024) / 1000), MIN_CPU_SHARES), MAX_CPU_SHARES);
@@ -61,7 +63,7 @@ export function podLimits(pod: Pod, pidsLimit: number | undefined): CgroupLimits
     cpuQuotaMicros: all(cpuLimit)
       ? Math.max(MIN_QUOTA_MICROS, Math.floor((together(pod, cpuLimit) * CPU_PERIOD_MICROS) / 1000))
       : undefined,
-    memoryBytes: all(memoryLimit) ? together(pod, memoryLimit) : undefined,
+    memoryBytes: all(memoryLimit) ? Math.max(LEAST_POD_MEMORY, together(pod, memoryLimit)) : undefined,
     pids: pidsLimit,
   };
 }

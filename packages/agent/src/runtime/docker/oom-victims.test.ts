@@ -17,6 +17,24 @@ it('whom the kernel named was killed, others of the same pod were spared', () =>
   expect(oomVerdict(B, 1000, log, 102)).toBe('spared');
 });
 
+const killed = (seconds: number, pid: number): string =>
+  record(seconds, `Memory cgroup out of memory: Killed process ${pid} (node) total-vm:1kB, anon-rss:1kB, UID:0`);
+
+it('a kill of which it is not said whose it was proves nothing', () => {
+  expect(oomVerdict(B, 1000, [record(10, 'boot'), oom(100, A), killed(100, 11)], 102)).toBe('spared');
+  const log = [record(10, 'boot'), oom(100, A), killed(100, 11), killed(101, 12)];
+  expect([oomVerdict(A, 1000, log, 102), oomVerdict(B, 1000, log, 102)]).toEqual(['killed', 'unknown']);
+});
+
+it('kernels before 5.0', () => {
+  const log = [
+    record(10, 'boot'),
+    record(100, `Task in /podplane/n1/podu/${A} killed as a result of limit of /podplane/n1/podu`),
+    killed(100, 11),
+  ];
+  expect([oomVerdict(A, 1000, log, 102), oomVerdict(B, 1000, log, 102)]).toEqual(['killed', 'unknown']);
+});
+
 it('a scope of systemd', () => {
   expect(oomVerdict(A, 0, [oom(1, `docker-${A}.scope`)], 2)).toBe('killed');
 });

@@ -45,11 +45,16 @@ function upSeconds(): number | undefined {
 /** agoMs: how long ago the container ended. A record is "priority,number,microseconds since boot,flags;text". */
 export function oomVerdict(containerId: string, agoMs: number, log = readKernelLog(), up = upSeconds()): OomVerdict {
   if (log === undefined || up === undefined) return 'unknown';
-  const named = (record: string): boolean => {
-    const group = /;oom-kill:.*\btask_memcg=([^,]*)/.exec(record)?.[1];
-    return group?.includes(containerId) === true;
-  };
-  if (log.some(named)) return 'killed';
+  const explained = new Set(['']);
+  for (const record of log) {
+    const [, group = '', pid = ''] = /;oom-kill:.*\btask_memcg=([^,]*),.*\bpid=(\d+)/.exec(record) ?? [];
+    // Before Linux 5.0 it is another line, which names no process.
+    const before = /;Task in (\S+) killed as a result of limit/.exec(record)?.[1] ?? '';
+    if (group.includes(containerId) || before.includes(containerId)) return 'killed';
+    explained.add(pid);
+  }
+  // Of many in a short time the kernel says only that they were killed, not of which cgroup they were.
+  if (log.some((record) => !explained.has(/\bKilled process (\d+)/.exec(record)?.[1] ?? ''))) return 'unknown';
   const oldest = Number(/^\d+,\d+,(\d+),/.exec(log[0] ?? '')?.[1] ?? Number.NaN) / 1e6;
   return up - oldest > agoMs / 1000 + SLACK_SECONDS ? 'spared' : 'unknown';
 }
