@@ -126,6 +126,39 @@ spec:
     await play.must('delete', 'pod', 'plain', 'never', 'by-account', 'wants');
   });
 
+  it('the token belongs to the pod’s user and group where it has them, and nobody else may read it', async () => {
+    const pod = (name: string, context: string, of = ''): string => `apiVersion: v1
+kind: Pod
+metadata: {name: ${name}}
+spec:
+  terminationGracePeriodSeconds: 0
+  securityContext: {${context}}
+  containers: [${scriptContainer('a', FOREVER, of)}]
+---
+`;
+    await cluster.apply(
+      pod('anybody', '') +
+        pod('user', 'runAsUser: 1234') +
+        pod('group', 'fsGroup: 4321') +
+        pod('both', 'runAsUser: 1234, fsGroup: 4321') +
+        pod('own', 'runAsUser: 1234', 'securityContext: {runAsUser: 99}'),
+    );
+    const token = `const { mode, uid, gid } = fs.statSync('${FOLDER}/token'); (mode & 0o777).toString(8) + ' ' + uid + ' ' + gid`;
+    for (const [name, is] of [
+      ['anybody', '644 0 0'],
+      ['user', '600 1234 0'],
+      ['group', '640 0 4321'],
+      ['both', '640 1234 4321'],
+      ['own', '600 99 0'],
+    ] as const) {
+      await cluster.ready(name);
+      expect(`${name} ${await cluster.inPod(name, token)}`).toBe(`${name} ${is}`);
+    }
+    const read = `fs.readFileSync('${FOLDER}/token', 'utf8').length > 100`;
+    for (const name of ['user', 'group', 'both']) expect(await cluster.inPod(name, read)).toBe('true');
+    await play.must('delete', 'pod', 'anybody', 'user', 'group', 'both', 'own');
+  });
+
   it('ServiceAccount imagePullSecrets, ServiceAccount secrets: its pods have the credentials, and may use no other Secrets where it says so', async () => {
     await cluster.apply(`apiVersion: v1
 kind: ServiceAccount

@@ -79,6 +79,7 @@ export function containerMounts(pod: Pod, container: Container, lookup: (name: s
 type SubPath = { readonly ok: true; readonly subPath: string } | { readonly ok: false; readonly message: string };
 
 function subPathOf(mount: VolumeMount, lookup: (name: string) => string | undefined): SubPath {
+  if (!mount.subPath && !mount.subPathExpr) return { ok: true, subPath: '' };
   const missing: string[] = [];
   const subPath =
     mount.subPath ||

@@ -7,6 +7,8 @@ export interface PayloadFile {
   readonly data: Buffer;
   /** Permission bits. */
   readonly mode: number;
+  /** Who it belongs to; undefined: the agent. */
+  readonly uid?: number | undefined;
 }
 
 /** Files by their path in the volume. */
@@ -19,6 +21,7 @@ export type PayloadResult =
   | { readonly ok: false; readonly message: string; readonly waiting?: boolean };
 
 const DEFAULT_MODE = 0o644;
+const PRIVATE_MODE = 0o600;
 const MODE_BITS = 0o777;
 const MAX_PATH = 4096;
 const MAX_NAME = 255;
@@ -71,6 +74,17 @@ export function payloadOf(volume: Volume, context: EnvContext): PayloadResult {
   return { ok: true, files: made.files, secret };
 }
 
+/** The user that all containers run as, where each of them, or the pod, names it. */
+function commonUser({ spec }: Pod): number | undefined {
+  const users = new Set<number | undefined>();
+  for (const { securityContext } of [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])]) {
+    const user = securityContext?.runAsUser ?? spec?.securityContext?.runAsUser;
+    users.add(user === undefined ? undefined : Number(user));
+  }
+  const [user] = users;
+  return users.size === 1 ? user : undefined;
+}
+
 class TokenAsked extends MissingReference {}
 
 const DEFAULT_TOKEN_SECONDS = 3600;
@@ -121,7 +135,10 @@ class Made {
     const found = tokens.find(pod.metadata?.uid ?? '', audience ?? '', Number(expirationSeconds ?? DEFAULT_TOKEN_SECONDS));
     if (found === 'asked') throw new TokenAsked('the token of its service account has been asked for');
     if ('problem' in found) throw new MissingReference(found.problem);
-    this.put(path, Buffer.from(found.token, 'utf8'), defaultMode);
+    // As the kubelet does it: only for the pod's user, or its group, where it has one. An agent that is not root can give no file away.
+    const uid = process.getuid?.() === 0 ? commonUser(pod) : undefined;
+    const isPrivate = uid !== undefined || pod.spec?.securityContext?.fsGroup !== undefined;
+    this.put(path, Buffer.from(found.token, 'utf8'), isPrivate ? PRIVATE_MODE : defaultMode, uid);
   }
 
   /** No file may stand where another one needs a folder. */
@@ -150,10 +167,10 @@ class Made {
     }
   }
 
-  private put(path: string, data: Buffer, mode: number | undefined): void {
+  private put(path: string, data: Buffer, mode: number | undefined, uid?: number): void {
     const problem = pathProblem(path);
     if (problem !== undefined) throw new MissingReference(problem);
-    this.files.set(path, { data, mode: (mode ?? DEFAULT_MODE) & MODE_BITS });
+    this.files.set(path, { data, mode: (mode ?? DEFAULT_MODE) & MODE_BITS, uid });
   }
 }
 

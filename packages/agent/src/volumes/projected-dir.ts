@@ -57,13 +57,13 @@ export function writeProjected(folder: string, files: Payload, options: WriteOpt
   const name = fresh.slice(folder.length + 1);
   try {
     openFolder(fresh, options.gid);
-    for (const [path, { data, mode }] of wanted) {
+    for (const [path, { data, mode, uid }] of wanted) {
       const full = join(fresh, path);
       makeFolders(fresh, dirname(path), options.gid);
       const fd = openSync(full, 'wx', 0o600);
       try {
         for (let done = 0; done < data.length; ) done += writeSync(fd, data, done);
-        if (options.gid !== undefined) fchownSync(fd, -1, options.gid);
+        if (options.gid !== undefined || uid !== undefined) fchownSync(fd, uid ?? -1, options.gid ?? -1);
         fchmodSync(fd, mode);
       } finally {
         closeSync(fd);
@@ -133,7 +133,9 @@ function sameFiles(folder: string, wanted: Payload): boolean {
       count++;
       const full = join(entry.parentPath, entry.name);
       const file = wanted.get(full.slice(folder.length + 1));
-      if (file === undefined || !entry.isFile() || (statSync(full).mode & 0o777) !== file.mode || !readFileSync(full).equals(file.data))
+      if (file === undefined || !entry.isFile()) return false;
+      const { mode, uid } = statSync(full);
+      if ((mode & 0o777) !== file.mode || (file.uid !== undefined && file.uid !== uid) || !readFileSync(full).equals(file.data))
         return false;
     }
     return count === wanted.size;
