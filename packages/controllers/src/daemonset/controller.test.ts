@@ -33,6 +33,30 @@ const image = (name: string): void =>
     const container = spec.template?.spec?.containers[0];
     if (container !== undefined) container.image = name;
   });
+/** What the status says is what a look at all nodes finds, whatever the controller looked at. */
+function expectCounted(): void {
+  const hash = newestHash();
+  const byNode = Map.groupBy(world.pods(), targetOf);
+  const there = [...byNode.values()].map((pods) => pods.filter((pod) => !isBeingDeleted(pod)));
+  const count = (is: (pod: ReturnType<World['pods']>[number]) => boolean): number => there.filter((pods) => pods.some(is)).length;
+  const desired = [...world.store.list('Node')].length;
+  const ready = count((pod) => isPodReady(pod));
+  expect(world.get('DaemonSet', 'agent').status).toMatchObject({
+    desiredNumberScheduled: desired,
+    currentNumberScheduled: byNode.size,
+    numberReady: ready,
+    numberAvailable: ready,
+    numberUnavailable: desired - ready,
+    updatedNumberScheduled: count((pod) => pod.metadata?.labels['controller-revision-hash'] === hash),
+    observedGeneration: world.get('DaemonSet', 'agent').metadata?.generation,
+  });
+}
+
+function newestHash(): string | undefined {
+  const revisions = [...world.store.list('ControllerRevision')].sort((a, b) => a.revision - b.revision);
+  return revisions.at(-1)?.metadata?.labels['controller-revision-hash'];
+}
+
 const nodesOf = (): string[] => world.activePods().map(targetOf).sort();
 const images = (): string[] => world.activePods().map((pod) => pod.spec?.containers[0]?.image ?? '');
 
@@ -219,12 +243,16 @@ it('from any interleaving: never two pods of one node beyond the surge, never mo
           const kind = die % 5;
           if (kind === 0) image(`v${++version}`);
           else if (kind === 1) world.reap();
-          else {
+          else if (kind === 2) {
+            const pod = world.activePods()[die % Math.max(1, world.activePods().length)];
+            if (pod !== undefined && surge === 0) world.run(pod, die % 2 === 0);
+          } else {
             const waiting = world.activePods().filter((pod) => !isPodReady(pod));
             const pod = waiting[die % Math.max(1, waiting.length)];
             if (pod !== undefined) world.run(pod);
           }
           await world.settle();
+          expectCounted();
           const all = Map.groupBy(
             world.pods().filter((pod) => !isBeingDeleted(pod)),
             targetOf,

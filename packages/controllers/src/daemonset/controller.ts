@@ -3,10 +3,11 @@ import type { ApiError } from '@podplane/api/errors';
 import type { DaemonSetStatus } from '@podplane/api/gen/podplane/apps/v1/daemon_set';
 import { deepEqual } from '@podplane/api/kinds/equal';
 import type { Obj } from '@podplane/api/kinds/kind-map';
-import { availableAt, isBeingDeleted, isPodReady } from '@podplane/api/pod-state';
-import type { Change, ReadView } from '@podplane/store/types';
+import { availableAt, isBeingDeleted, isPodReady, isPodTerminal } from '@podplane/api/pod-state';
+import type { Change, ReadView, Tx } from '@podplane/store/types';
 import { isTerminating } from '../admission/namespace.js';
 import type { ReconcileContext, ReconcileResult, Reconciler } from '../runtime/types.js';
+import { Calm, isHidden, isLook, lookKey, withoutLook } from '../shared/calm.js';
 import { claimPods, ownerKeys } from '../shared/claim-pods.js';
 import { makePod } from '../shared/create-pod.js';
 import { deletePod } from '../shared/delete-pod.js';
@@ -34,11 +35,13 @@ export class DaemonSetController implements Reconciler {
   readonly name = 'daemonset';
   /** How long a pod that is over is left alone, by set and node; monotonic. Losing it costs one early start. */
   readonly #backOff = new Map<string, { readonly delay: number; readonly until: number }>();
+  readonly #calm = new Calm();
 
   *keysFor(change: Change, view: ReadView): Iterable<string> {
     if (change.kind === 'DaemonSet') yield keyOf(change.object);
-    else if (change.kind === 'Pod' || change.kind === 'ControllerRevision') yield* ownerKeys(change, view, 'DaemonSet');
-    else if (change.kind === 'ServiceAccount') yield* keysOfAccount(change, view, 'DaemonSet');
+    else if (change.kind === 'Pod' || change.kind === 'ControllerRevision') {
+      for (const key of ownerKeys(change, view, 'DaemonSet')) yield isHidden(change) ? lookKey(key) : key;
+    } else if (change.kind === 'ServiceAccount') yield* keysOfAccount(change, view, 'DaemonSet');
     else if (change.kind === 'Node') {
       const node = change.object as Obj<'Node'>;
       const before = change.previous as Obj<'Node'> | undefined;
@@ -49,13 +52,21 @@ export class DaemonSetController implements Reconciler {
   }
 
   *allKeys(view: ReadView): Iterable<string> {
-    for (const set of view.list('DaemonSet')) yield keyOf(set);
+    for (const set of view.list('DaemonSet')) yield lookKey(keyOf(set));
   }
 
-  reconcile(key: string, context: ReconcileContext): ReconcileResult {
+  reconcile(asked: string, context: ReconcileContext): ReconcileResult {
+    const key = withoutLook(asked);
+    if (isLook(asked)) this.#calm.forget(key);
     const { namespace, name } = parseKey(key);
     const { tx, now } = context;
     const set = tx.get('DaemonSet', namespace, name);
+    const ready = set && this.#calm.ready(key, set, tx);
+    if (set !== undefined && ready !== undefined) {
+      writeReady(tx, set, ready);
+      return undefined;
+    }
+    this.#calm.forget(key);
     const template = set?.spec?.template;
     if (set?.spec === undefined || template?.spec === undefined) {
       for (const known of this.#backOff.keys()) if (known.startsWith(`${key} `)) this.#backOff.delete(known);
@@ -89,6 +100,8 @@ export class DaemonSetController implements Reconciler {
       return pods.some((pod) => pod.metadata?.labels[REVISION_LABEL] === label);
     });
     const next = writeStatus(context, set, rules, newest.collisionCount, fits);
+    const idle = made.length + plan.delete.length + plan.over.length + byNode.size === 0;
+    if (idle && rules.minReadySeconds === 0 && places.every((place) => isSettled(place, hash))) this.#calm.rest(key, set, desired);
     if (plan.create.length > BURST && refused === undefined) return { requeueAfterMs: 0 };
     const soonest = Math.min(wait, next);
     const again = Number.isFinite(soonest) ? { requeueAfterMs: Math.max(1, soonest) } : {};
@@ -166,6 +179,27 @@ function tell(context: ReconcileContext, set: DaemonSet, reason: string, verb: s
   if (names.length > EVENTS_EACH) {
     context.event({ regarding: about, type: 'Normal', reason, message: `${verb} ${names.length} pods: ${namesText(names)}` });
   } else for (const name of names) context.event({ regarding: about, type: 'Normal', reason, message: `${verb} pod: ${name}` });
+}
+
+/** One pod of the newest template where one belongs, else none. */
+function isSettled({ fit, pods }: Place, hash: string): boolean {
+  const [pod] = pods;
+  if (pod === undefined) return !fit.run;
+  return fit.run && pods.length === 1 && isNew(pod, hash) && !isBeingDeleted(pod) && !isPodTerminal(pod);
+}
+
+/** The status of a set at rest, of whose pods so many are ready. */
+function writeReady(tx: Tx, set: DaemonSet, ready: number): void {
+  const { status } = set;
+  if (status === undefined) return;
+  const next = {
+    ...status,
+    numberReady: ready,
+    numberAvailable: ready,
+    numberUnavailable: status.desiredNumberScheduled - ready,
+    observedGeneration: set.metadata?.generation,
+  };
+  if (!deepEqual(status, next)) tx.update('DaemonSet', { ...set, status: next }, 'any');
 }
 
 /** Counts nodes as they are after this pass. Returns ms until time alone changes a number. */

@@ -23,7 +23,10 @@ async function open(spec: Record<string, unknown> = {}): Promise<void> {
         metadata: { labels: { app: 'db' } },
         spec: {
           containers: [{ name: 'c', image: 'v1', volumeMounts: [{ name: 'data', mountPath: '/d' }] }],
-          volumes: [{ name: 'data', emptyDir: {} }, { name: 'tmp', emptyDir: {} }, { name: expect.stringMatching(/^kube-api-access-/) }],
+          volumes: [
+            { name: 'data', emptyDir: {} },
+            { name: 'tmp', emptyDir: {} },
+          ],
         },
       },
       volumeClaimTemplates: [
@@ -57,6 +60,7 @@ it('each pod has its own claim in place of the volume of that name; the claim st
   expect(world.get('Pod', 'db-1').spec?.volumes).toMatchObject([
     { name: 'data', persistentVolumeClaim: { claimName: 'data-db-1' } },
     { name: 'tmp', emptyDir: {} },
+    { name: expect.stringMatching(/^kube-api-access-/) },
   ]);
   const { uid } = world.get('PersistentVolumeClaim', 'data-db-1').metadata ?? {};
   await change((spec) => (spec.replicas = 0));

@@ -36,6 +36,21 @@ const image = (name: string): void =>
     const container = spec.template?.spec?.containers[0];
     if (container !== undefined) container.image = name;
   });
+/** What the status says is what a look at all pods finds, whatever the controller looked at. */
+function expectCounted(): void {
+  const pods = world.pods();
+  const ready = pods.filter((pod) => pod.status?.phase === 'Running' && isPodReady(pod) && !isBeingDeleted(pod));
+  const of = (revision: string | undefined): number =>
+    pods.filter((pod) => !isBeingDeleted(pod) && pod.metadata?.labels['controller-revision-hash'] === revision).length;
+  expect(status()).toMatchObject({
+    replicas: pods.length,
+    readyReplicas: ready.length,
+    availableReplicas: ready.length,
+    currentReplicas: of(status().currentRevision),
+    updatedReplicas: of(status().updateRevision),
+    observedGeneration: world.get('StatefulSet', 'db').metadata?.generation,
+  });
+}
 const names = (): (string | undefined)[] => world.pods().map((pod) => pod.metadata?.name);
 const images = (): string[] => world.pods().map((pod) => pod.spec?.containers[0]?.image ?? '');
 const status = (): NonNullable<StatefulSet['status']> => world.get('StatefulSet', 'db').status as never;
@@ -314,8 +329,10 @@ it('from any interleaving: one pod a number at most, by a rollout no more missin
           const needed = replicas - Math.max(1, scaledValue(maxUnavailable ?? 1, replicas, 'up') ?? 1);
           expect(serving()).toBeGreaterThanOrEqual(Math.min(before, needed));
           expect(new Set(names()).size).toBe(names().length);
+          expectCounted();
         }
         await world.converge();
+        expectCounted();
         expect(names()).toEqual(Array.from({ length: replicas }, (_, i) => `db-${i}`));
         expect(images()).toEqual(Array.from({ length: replicas }, () => `v${version}`));
         expect(world.errors).toEqual([]);

@@ -7,10 +7,11 @@ import type { ApiError } from '@podplane/api/errors';
 import type { StatefulSetStatus } from '@podplane/api/gen/podplane/apps/v1/stateful_set';
 import { deepEqual } from '@podplane/api/kinds/equal';
 import type { Obj } from '@podplane/api/kinds/kind-map';
-import { availableAt, controllerOf, isBeingDeleted } from '@podplane/api/pod-state';
-import type { Change, ReadView } from '@podplane/store/types';
+import { availableAt, controllerOf, isBeingDeleted, isPodTerminal } from '@podplane/api/pod-state';
+import type { Change, ReadView, Tx } from '@podplane/store/types';
 import { isTerminating } from '../admission/namespace.js';
 import type { ReconcileContext, ReconcileResult, Reconciler } from '../runtime/types.js';
+import { Calm, isHidden, isLook, lookKey, withoutLook } from '../shared/calm.js';
 import { claimPods, ownerKeys } from '../shared/claim-pods.js';
 import { makePod } from '../shared/create-pod.js';
 import { deletePod } from '../shared/delete-pod.js';
@@ -32,15 +33,17 @@ const NAME_TAKEN_RETRY = 10_000;
 
 export class StatefulSetController implements Reconciler {
   readonly name = 'statefulset';
+  readonly #calm = new Calm();
 
   *keysFor(change: Change, view: ReadView): Iterable<string> {
     if (change.kind === 'StatefulSet') yield keyOf(change.object);
     else if (change.kind === 'ServiceAccount') yield* keysOfAccount(change, view, 'StatefulSet');
     else if (change.kind === 'PersistentVolumeClaim') {
       // Made anew where a pod needs it.
-      if (change.type === 'deleted') for (const set of setsOfClaim(change.object as Obj<'PersistentVolumeClaim'>, view)) yield keyOf(set);
+      if (change.type !== 'deleted') return;
+      for (const set of setsOfClaim(change.object as Obj<'PersistentVolumeClaim'>, view)) yield lookKey(keyOf(set));
     } else if (change.kind === 'Pod' || change.kind === 'ControllerRevision') {
-      yield* ownerKeys(change, view, 'StatefulSet');
+      for (const key of ownerKeys(change, view, 'StatefulSet')) yield isHidden(change) ? lookKey(key) : key;
       // A foreign pod that had one of the set's names is gone.
       const name = nameOf(change.object);
       if (change.kind === 'Pod' && change.type === 'deleted' && controllerOf(change.object)?.kind !== 'StatefulSet') {
@@ -51,13 +54,21 @@ export class StatefulSetController implements Reconciler {
   }
 
   *allKeys(view: ReadView): Iterable<string> {
-    for (const set of view.list('StatefulSet')) yield keyOf(set);
+    for (const set of view.list('StatefulSet')) yield lookKey(keyOf(set));
   }
 
-  reconcile(key: string, context: ReconcileContext): ReconcileResult {
+  reconcile(asked: string, context: ReconcileContext): ReconcileResult {
+    const key = withoutLook(asked);
+    if (isLook(asked)) this.#calm.forget(key);
     const { namespace, name } = parseKey(key);
     const { tx, now } = context;
     const set = tx.get('StatefulSet', namespace, name);
+    const ready = set && this.#calm.ready(key, set, tx);
+    if (set !== undefined && ready !== undefined) {
+      writeReady(tx, set, ready);
+      return undefined;
+    }
+    this.#calm.forget(key);
     const template = set?.spec?.template;
     if (set === undefined || template === undefined) return undefined;
     const pods = claimPods(tx, 'StatefulSet', set, (pod) => ordinalOf(set, nameOf(pod)) !== undefined);
@@ -99,6 +110,13 @@ export class StatefulSetController implements Reconciler {
     const next = this.#writeStatus(context, set, { updateRevision, currentRevision, collisionCount: newest.collisionCount });
     const living = [...tx.index('Pod', 'controller', set.metadata?.uid ?? '')];
     const after = tx.get('StatefulSet', namespace, name)?.status?.currentRevision;
+    const idle = step.create.length + step.delete.length === 0 && living.length === replicas && currentRevision === updateRevision;
+    const settled = (pod: Pod): boolean => {
+      const ordinal = ordinalOf(set, nameOf(pod)) ?? -1;
+      const there = ordinal >= start && ordinal < start + replicas && !isBeingDeleted(pod) && !isPodTerminal(pod);
+      return there && revisionOf(pod) === updateRevision;
+    };
+    if (idle && !set.spec?.minReadySeconds && living.every(settled)) this.#calm.rest(key, set, replicas);
     const live = new Set([updateRevision, currentRevision, after, ...living.map(revisionOf)]);
     clearRevisions(tx, set, newest.all, (revision) => live.has(nameOf(revision)));
     if (refused === undefined && (step.create.length > BURST || step.delete.length > BURST)) return { requeueAfterMs: 0 };
@@ -175,6 +193,14 @@ export class StatefulSetController implements Reconciler {
     if (!deepEqual(set.status, status)) tx.update('StatefulSet', { ...set, status }, 'any');
     return next;
   }
+}
+
+/** The status of a set at rest, of whose pods so many are ready. */
+function writeReady(tx: Tx, set: StatefulSet, ready: number): void {
+  const { status } = set;
+  if (status === undefined) return;
+  const next = { ...status, readyReplicas: ready, availableReplicas: ready, observedGeneration: set.metadata?.generation };
+  if (!deepEqual(status, next)) tx.update('StatefulSet', { ...set, status: next }, 'any');
 }
 
 function tell(context: ReconcileContext, set: StatefulSet, type: 'Normal' | 'Warning', reason: string, message: string): void {
