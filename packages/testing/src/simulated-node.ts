@@ -1,6 +1,7 @@
 // A node without an engine: it speaks the real session protocol over any link and pretends to run what it is assigned. For simulations
 // and benchmarks with thousands of nodes. What a real agent does with containers is not repeated here (see fake-runtime.ts for that).
 
+import { Redial } from '@podplane/agent/session/redial';
 import { isFenced } from '@podplane/api/fencing';
 import { NodeStatus } from '@podplane/api/gen/podplane/core/v1/node';
 import { type Pod, PodStatus } from '@podplane/api/gen/podplane/core/v1/pod';
@@ -42,7 +43,6 @@ interface SimulatedPod {
 }
 
 const STATUS_BATCH_MS = 20;
-const REDIAL_MS = 500;
 const ACK_TIMEOUT_MS = 3000;
 /** So long before the end of its lease a node has ended its fenced pods. */
 const STOP_BEFORE_MS = 2000;
@@ -67,6 +67,8 @@ export class SimulatedNode {
   private awaiting: number | undefined;
   private readonly dirty = new Map<string, PodReport>();
   private lastAck = 0;
+  private patience = 0;
+  private readonly pace: Redial;
   private revision = -1;
   private alive = false;
   private podCIDR = '';
@@ -79,6 +81,7 @@ export class SimulatedNode {
     private readonly options: SimulatedNodeOptions,
   ) {
     this.name = options.name;
+    this.pace = new Redial(system);
     this.machineId = system.random.uid();
     this.bootId = system.random.uid();
   }
@@ -136,6 +139,7 @@ export class SimulatedNode {
     const generation = ++this.linkGeneration;
     const current = (): boolean => this.alive && generation === this.linkGeneration;
     this.lastAck = this.system.clock.monotonic();
+    this.patience = this.pace.patience();
     this.link = this.options.connect({
       message: (message) => {
         if (current()) this.receive(message);
@@ -150,7 +154,8 @@ export class SimulatedNode {
 
   private lost(): void {
     this.hangUp('reset');
-    this.redial = this.system.timers.after(REDIAL_MS * (0.5 + this.system.random.next()), () => this.dial());
+    const leased = this.system.clock.monotonic() < this.fenceAt + STOP_BEFORE_MS;
+    this.redial = this.system.timers.after(this.pace.delay(leased), () => this.dial());
   }
 
   private hello(): NonNullable<Extract<ConnectRequest['message'], { $case: 'hello' }>>['value'] {
@@ -186,7 +191,8 @@ export class SimulatedNode {
   private schedule(): void {
     this.beat?.cancel();
     this.beat = this.system.timers.after(this.period, () => {
-      if (this.system.clock.monotonic() - this.lastAck > Math.max(ACK_TIMEOUT_MS, 3 * this.period)) {
+      const patience = this.revision < 0 ? this.patience : Math.max(ACK_TIMEOUT_MS, 3 * this.period);
+      if (this.system.clock.monotonic() - this.lastAck > patience) {
         this.lost();
         return;
       }
@@ -204,6 +210,7 @@ export class SimulatedNode {
     switch (body?.$case) {
       case 'welcome':
         this.stats.sessions++;
+        this.pace.succeeded();
         this.period = body.value.heartbeatPeriodMillis;
         this.podCIDR = body.value.podCIDR;
         return;
@@ -326,13 +333,9 @@ export class SimulatedNode {
     const pod = this.pods.get(uid);
     if (pod === undefined) return;
     this.pods.delete(uid);
-    this.queue({
-      uid,
-      namespace: pod.pod.metadata?.namespace ?? '',
-      name: pod.pod.metadata?.name ?? '',
-      status: pod.status?.phase === 'Succeeded' ? pod.status : PodStatus.fromPartial({ phase: 'Failed' }),
-      terminated: true,
-    });
+    const { namespace = '', name = '' } = pod.pod.metadata ?? {};
+    const status = pod.status?.phase === 'Succeeded' ? pod.status : PodStatus.fromPartial({ phase: 'Failed' });
+    this.queue({ uid, namespace, name, status, terminated: true });
   }
 
   private jitter(ms: number): number {
@@ -370,13 +373,8 @@ export class SimulatedNode {
 
   private report(uid: string, pod: SimulatedPod): void {
     if (pod.status === undefined) return;
-    this.queue({
-      uid,
-      namespace: pod.pod.metadata?.namespace ?? '',
-      name: pod.pod.metadata?.name ?? '',
-      status: pod.status,
-      terminated: false,
-    });
+    const { namespace = '', name = '' } = pod.pod.metadata ?? {};
+    this.queue({ uid, namespace, name, status: pod.status, terminated: false });
   }
 
   private queue(report: PodReport): void {
