@@ -1,14 +1,13 @@
 // `npm run bench -- access`: bytes a second into and out of pods by the built command (client, server, agent and engine on this machine),
 // what that costs each process, and a hundred commands at a time. BENCH_MIB: size of what is carried; BENCH_RUNS: how often.
-import { once } from 'node:events';
 import { createReadStream, createWriteStream, rmSync, statSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { PodplaneClient } from '@podplane/client/client';
 import { readContext } from '@podplane/client/context';
 import { eventually, Playground } from '../e2e/harness.js';
 import { ShellImage } from '../e2e/shell-image.js';
+import { type Address, ceilings, endedWell, readAll, writeAll } from './access-carry.js';
 import { costColumns, costsSoFar, type Parties } from './access-costs.js';
 import { printHead, printTable, type Row } from './table.js';
 
@@ -44,17 +43,11 @@ interface PodSeen {
   };
 }
 
-async function ended(child: ReturnType<Playground['run']>): Promise<void> {
-  const [code] = (await once(child, 'close')) as [number | null];
-  if (code !== 0) throw new Error(`a command ended with ${code}`);
-}
-
 export async function accessBenchmark(): Promise<void> {
   const play = new Playground();
   const image = new ShellImage();
   const file = path.join(play.directory, 'blob');
   const back = path.join(play.directory, 'back');
-  const sink = (): ReturnType<typeof createWriteStream> => createWriteStream('/dev/null');
   try {
     await Promise.all([image.load(), play.start(1)]);
     const block = Buffer.alloc(1024 * 1024, 'podplane');
@@ -99,25 +92,14 @@ export async function accessBenchmark(): Promise<void> {
     running.add(forward.pid ?? 0);
     forward.stderr?.pipe(process.stderr);
     const ports: number[] = [];
-    for await (const piece of forward.stdout ?? []) {
+    // It goes on saying where it listens, and would end with a pipe that nobody reads.
+    for await (const piece of forward.stdout?.iterator({ destroyOnReturn: false }) ?? []) {
       for (const [, port] of String(piece).matchAll(/127\.0\.0\.1:(\d+)/g)) ports.push(Number(port));
       if (ports.length === 2) break;
     }
-    rows.push(
-      await best('port-forward, from the pod', parties, async () => {
-        await pipeline(connect({ port: ports[0] ?? 0, host: '127.0.0.1' }), sink());
-      }),
-    );
-    rows.push(
-      await best('port-forward, to the pod', parties, async () => {
-        const socket = connect({ port: ports[1] ?? 0, host: '127.0.0.1', allowHalfOpen: true });
-        const over = once(socket.resume(), 'end');
-        await pipeline(createReadStream(file, { highWaterMark: 256 * 1024 }), socket, { end: false });
-        socket.end();
-        await over;
-        socket.on('error', () => undefined).destroy();
-      }),
-    );
+    const at = (port = 0): Address => ({ host: '127.0.0.1', port });
+    rows.push(await best('port-forward, from the pod', parties, () => readAll(at(ports[0]))));
+    rows.push(await best('port-forward, to the pod', parties, () => writeAll(file, at(ports[1]))));
     forward.kill('SIGINT');
     rows.push(
       await best('exec -i cat: in and out again', parties, async () => {
@@ -126,9 +108,18 @@ export async function accessBenchmark(): Promise<void> {
         const output = child.stdout;
         if (input === null || output === null) throw new Error('no streams');
         child.stderr?.resume();
-        await Promise.all([pipeline(createReadStream(file), input), pipeline(output, sink()), ended(child)]);
+        await Promise.all([pipeline(createReadStream(file), input), pipeline(output, createWriteStream('/dev/null')), endedWell(child)]);
       }),
     );
+    const without = await ceilings({
+      best: (what, run) => best(what, parties, run),
+      containerId: parties.containerId,
+      podIP: status.podIP,
+      file,
+      back,
+      gives: 9000,
+      takes: 9001,
+    });
     using client = new PodplaneClient(await readContext(path.join(play.data, 'context.json')));
     const began = performance.now();
     const latest: number[] = [];
@@ -142,6 +133,8 @@ export async function accessBenchmark(): Promise<void> {
     );
     printHead('access', 'FULL');
     printTable(rows);
+    process.stdout.write('\nThe same without podplane:\n\n');
+    printTable(without);
     process.stdout.write('\n');
     printTable([
       { what: `${EXECS} commands at a time`, 'all done, s': Math.max(...latest) / 1000, 'first done, s': Math.min(...latest) / 1000 },

@@ -15,8 +15,11 @@ export interface PackOptions {
 }
 
 const READ_BYTES = 256 * 1024;
-/** Heads and small files travel together. */
-const CHUNK_BYTES = 128 * 1024;
+/**
+ * Heads and small files travel together, long ones in parts of this size. Each program on the way holds some sixteen of them: with larger
+ * ones these are more than it holds of young memory, and it collects its whole heap again and again.
+ */
+const CHUNK_BYTES = 64 * 1024;
 const NOT_PRESERVED = 0o755;
 
 /** Rejects where something cannot be read, or a file gets shorter while it is read. */
@@ -65,7 +68,7 @@ async function* content(path: string, size: number): AsyncGenerator<Uint8Array, 
   let left = size;
   for await (const part of createReadStream(path, { highWaterMark: READ_BYTES, end: size - 1 })) {
     left -= (part as Buffer).length;
-    yield part as Buffer;
+    for (let at = 0; at < (part as Buffer).length; at += CHUNK_BYTES) yield (part as Buffer).subarray(at, at + CHUNK_BYTES);
   }
   if (left > 0) throw new Error(`${path} got shorter while it was read`);
 }
