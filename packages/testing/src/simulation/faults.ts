@@ -22,7 +22,7 @@ export const FAULT_WEIGHTS = {
   'agent-amnesia': 2,
   'agent-hang': 4,
   'agent-restart': 2,
-  suspend: 4,
+  suspend: 5,
   'power-off': 3,
   goodbye: 1,
   'container-crash': 4,
@@ -231,7 +231,8 @@ export class Faults {
       case 'suspend':
         node.suspend();
         path.set(false, false);
-        this.begin(name, kind, outage, () => {
+        // Mostly for longer than a lease.
+        this.begin(name, kind, dice.chance(0.6) ? dice.between(18_000, 60_000) : outage, () => {
           path.set(true, true);
           this.wake(node);
           well();
