@@ -218,23 +218,23 @@ class Connection {
   };
 
   private agentSends(message: ConnectRequest): void {
-    const bytes = ConnectRequest.encode(message).finish();
+    const arrived = overTheWire(message, ConnectRequest);
     this.mangle(this.up, upTolerance(message), () => {
       const { server } = this;
       if (this.serverDone || server === undefined) return;
       server.process.enter(() => {
-        if (!this.serverDone) server.input.message(ConnectRequest.decode(bytes));
+        if (!this.serverDone) server.input.message(arrived());
       });
     });
   }
 
   private serverSends(message: ConnectResponse): boolean {
     if (this.serverDone) return true;
-    const bytes = ConnectResponse.encode(message).finish();
+    const arrived = overTheWire(message, ConnectResponse);
     this.mangle(this.down, downTolerance(message), () => {
       if (this.agentDone) return;
       this.process.enter(() => {
-        if (!this.agentDone) this.handlers.message(ConnectResponse.decode(bytes));
+        if (!this.agentDone) this.handlers.message(arrived());
       });
     });
     return !this.down.full;
@@ -334,6 +334,22 @@ class Connection {
     this.down.close();
     this.network.ended(this);
   }
+}
+
+interface Codec<T> {
+  encode(message: T): { finish(): Uint8Array };
+  decode(bytes: Uint8Array): T;
+}
+
+/** The message as the other side reads it, each time anew. Heartbeats and their answers, most of all there are, hold numbers only: they are copied. */
+function overTheWire<T extends ConnectRequest | ConnectResponse>(sent: T, codec: Codec<T>): () => T {
+  const { message } = sent;
+  if (message?.$case === 'heartbeat' || message?.$case === 'heartbeatAck') {
+    const value = { ...message.value };
+    return () => ({ message: { ...message, value: { ...value } } }) as T;
+  }
+  const bytes = codec.encode(sent).finish();
+  return () => codec.decode(bytes);
 }
 
 /** What a message may go through without breaking what the protocol promises. twice: only doubling. */
