@@ -123,7 +123,14 @@ describe('a pod that is refused', () => {
     world.store.transact({ actor: 'u', reason: 'r' }, (tx) => void tx.markDeleted('Namespace', '', 'default', 0));
     make('ReplicaSet');
     make('Job');
+    const claims = [{ metadata: { name: 'c' }, spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } } }];
+    world.apply('StatefulSet', {
+      apiVersion: 'apps/v1',
+      kind: 'StatefulSet',
+      metadata: { name: 'held', namespace: 'default', finalizers: ['example.com/held'] },
+      spec: workload({ replicas: 1, serviceName: 's', volumeClaimTemplates: claims }),
+    });
     await world.settle();
-    expect([world.pods(), told()]).toEqual([[], []]);
+    expect([world.pods(), told(), [...world.store.list('PersistentVolumeClaim')]]).toEqual([[], [], []]);
   });
 });

@@ -143,10 +143,12 @@ export class StatefulSetController implements Reconciler {
     const kept = all.find((one) => nameOf(one) === revision);
     const template = (kept && templateOf(kept)) ?? set.spec?.template;
     if (template === undefined) throw new TypeError('a StatefulSet without a template');
-    createClaims(tx, set, ordinal);
     const made = makePod(tx, newPod(set, ordinal, template, revision, now), name);
     if (isRefused(made)) tellRefused(context, 'StatefulSet', set, made, `${about} failed error: ${made.message}`);
-    else tell(context, set, 'Normal', 'SuccessfulCreate', `${about} successful`);
+    else {
+      createClaims(tx, set, ordinal);
+      tell(context, set, 'Normal', 'SuccessfulCreate', `${about} successful`);
+    }
     return made;
   }
 
