@@ -1,7 +1,7 @@
 // Somebody reaches below the agent: removes a container, kills the pause container, takes an image away. The pods come back as Kubernetes' would, and
 // the agent that this happens to stays the same process. Manifests that cannot run are in nasty-pods.test.ts, a full disk is in disk-full.test.ts.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type ContainerSeen, containerSeen, FieldPlay, type PodSeen } from './fields/field-play.js';
+import { type ContainerSeen, containerSeen, FieldCluster, type PodSeen } from './fields/field-cluster.js';
 import { engine, engineAnswers } from './harness.js';
 import { ShellImage } from './shell-image.js';
 
@@ -19,7 +19,7 @@ const FOREVER = "trap 'exit 0' TERM; while true; do sleep 1; done";
 const idOf = (seen: ContainerSeen): string => (seen.containerID ?? '').replace('docker://', '');
 
 describe.skipIf(!answers)('below the agent', () => {
-  const play = new FieldPlay();
+  const play = new FieldCluster();
   const image = new ShellImage();
   const fleeting = new ShellImage();
   let agent = 0;

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { statfsSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { FieldPlay, type PodSeen, podOf } from './fields/field-play.js';
+import { FieldCluster, type PodSeen, podOf } from './fields/field-cluster.js';
 import { engineAnswers, eventually } from './harness.js';
 import { OwnEngine, whyNoOwnDisk, whyNoOwnEngine } from './own-engine.js';
 import { ShellImage } from './shell-image.js';
@@ -33,7 +33,7 @@ const FREE = "trap 'exit 0' TERM; while true; do sleep 1; done";
 
 describe.skipIf(why !== undefined)('a disk that runs full', () => {
   const own = new OwnEngine(DISK_MIB);
-  const play = new FieldPlay(own.wrap, own.env);
+  const play = new FieldCluster(own.wrap, own.env);
   const image = new ShellImage(own.socket);
   let agent: ChildProcess | undefined;
 
@@ -81,7 +81,7 @@ describe.skipIf(why !== undefined)('a disk that runs full', () => {
 
   it('sends away who takes most beyond its request, with DiskPressure and its taint until there is room', async () => {
     // More than the one that leaves, and less than it asked for.
-    await play.mustApply(
+    await play.apply(
       podOf('asked', {
         containers: [container(`${fill('/kept', 80)}; echo filled`, { resources: { requests: { 'ephemeral-storage': '90Mi' } } })],
       }),
@@ -100,7 +100,7 @@ describe.skipIf(why !== undefined)('a disk that runs full', () => {
 
     // A layer and a log that stay above the threshold, then a volume that goes below it.
     const missing = Math.ceil(freeMiB() - LEAST_MIB);
-    await play.mustApply(
+    await play.apply(
       podOf('greedy', {
         containers: [
           container(

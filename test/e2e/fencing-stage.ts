@@ -6,7 +6,7 @@ import http from 'node:http';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import path from 'node:path';
 import { removePodFiles } from '@podplane/agent/volumes/clean-up';
-import { engine, eventually, Playground } from './harness.js';
+import { eventually, Playground, removeContainer } from './harness.js';
 import { ShellImage } from './shell-image.js';
 
 /** Between the agent and the server: passes bytes on, or swallows all of them without a word to anybody. */
@@ -264,7 +264,7 @@ export class FencingStage {
       await ended;
     }
     // The node is none of `up`'s: what it has is removed by its own name.
-    for (const { Id } of await this.play.containers(this.node)) await engine('DELETE', `/containers/${Id}?force=1&v=1`);
+    for (const { Id } of await this.play.containers(this.node)) await removeContainer(Id);
     await this.play.cli(['down', '--leftovers', this.node]);
     this.cable.close();
     await removePodFiles(path.join(this.play.directory, 'cut-node'));

@@ -49,6 +49,21 @@ export function engine<T>(method: string, requestPath: string, body?: object, so
   });
 }
 
+/** Removes a container, with its anonymous volumes. One that is gone already, or goes just now, is as good. */
+export async function removeContainer(id: string, socketPath = SOCKET): Promise<void> {
+  try {
+    await engine('DELETE', `/containers/${id}?force=1&v=1`, undefined, socketPath);
+  } catch (error) {
+    const there = await engine<readonly { readonly Id: string; readonly State: string }[]>(
+      'GET',
+      '/containers/json?all=1',
+      undefined,
+      socketPath,
+    );
+    if (there.some(({ Id, State }) => Id === id && State !== 'removing')) throw error;
+  }
+}
+
 /** Whether an engine answers. With CI set, none is a failure; otherwise the caller skips, and this says so loudly. */
 export async function engineAnswers(): Promise<boolean> {
   try {
@@ -206,7 +221,7 @@ export class Playground {
     await this.cli(['down', '--data', this.data]);
     for (const child of this.children) child.kill('SIGKILL');
     const left = await this.containers();
-    for (const { Id } of left) await engine('DELETE', `/containers/${Id}?force=1`, undefined, this.socket);
+    for (const { Id } of left) await removeContainer(Id, this.socket);
     rmSync(this.directory, { recursive: true, force: true });
     if (left.length > 0) throw new Error(`podplane down left ${left.length} containers behind`);
   }

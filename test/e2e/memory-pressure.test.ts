@@ -4,7 +4,7 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { FieldPlay, podOf } from './fields/field-play.js';
+import { FieldCluster, podOf } from './fields/field-cluster.js';
 import { engineAnswers, eventually } from './harness.js';
 
 interface NodeObject {
@@ -16,7 +16,7 @@ const TAINT = 'node.kubernetes.io/memory-pressure';
 const STAY = "trap 'exit 0' TERM; sleep 100000 & wait";
 
 describe.skipIf(!(await engineAnswers()))('memory that runs short', () => {
-  const play = new FieldPlay();
+  const play = new FieldCluster();
   let agent: ChildProcess | undefined;
 
   const node = (): Promise<NodeObject> => play.json<NodeObject>('get', 'node', play.node(1));
@@ -43,7 +43,7 @@ describe.skipIf(!(await engineAnswers()))('memory that runs short', () => {
 
   beforeAll(async () => {
     await play.start(1);
-    await play.mustApply(pod('effort'));
+    await play.apply(pod('effort'));
     await play.ready('effort');
   });
   afterAll(async () => {
@@ -60,7 +60,7 @@ describe.skipIf(!(await engineAnswers()))('memory that runs short', () => {
     });
     const short = await eventually('the node says so', node, (one) => pressure(one) === 'True' && tainted(one));
     expect(short.status.conditions.find(({ type }) => type === 'Ready')?.status).toBe('True');
-    await play.mustApply(pod('later'));
+    await play.apply(pod('later'));
     const waits = await play.until(
       'later',
       'told',

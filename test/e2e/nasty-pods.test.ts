@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { containerSeen, FieldPlay, type PodSeen, podOf, STAY, shell } from './fields/field-play.js';
+import { containerSeen, FieldCluster, type PodSeen, podOf, STAY, shell } from './fields/field-cluster.js';
 import { engineAnswers, eventually } from './harness.js';
 
 const answers = await engineAnswers();
@@ -30,7 +30,7 @@ interface Nasty {
   readonly event: string;
 }
 
-const play = new FieldPlay();
+const play = new FieldCluster();
 const file = path.join(play.directory, 'a-file');
 let taken: Server | undefined;
 
@@ -152,7 +152,7 @@ describe.skipIf(!answers)('manifests that are hard on a node', () => {
     writeFileSync(file, 'x');
     await play.start(1);
     agent = play.upFile.agents[0]?.pid ?? 0;
-    await play.mustApply(
+    await play.apply(
       ...nasty.map(({ name, spec }) => podOf(name, spec)),
       ...Object.entries(strange).map(([name, spec]) => podOf(name, spec)),
       podOf('env-huge', plain({ env: [{ name: 'HUGE', value: 'x'.repeat(200_000) }] })),
@@ -201,10 +201,12 @@ describe.skipIf(!answers)('manifests that are hard on a node', () => {
         const events = (await play.json<EventList>('get', 'events')).items.filter(({ reason }) => reason === 'Failed');
         return nasty
           .filter(({ event }) => event === 'Failed')
-          .flatMap(({ name, says }) => {
+          .flatMap(({ name, says, reason }) => {
             const told = events.filter(({ involvedObject, message }) => involvedObject.name === name && says.test(message));
             const counts = told.map(({ count, message }) => `${count} x ${message}`);
-            return told.length === 1 && (told[0]?.count ?? 1) > 1 ? [] : [`${name}: ${counts.join('; ')}`];
+            // What only another manifest or object can put right is not tried again by itself.
+            const again = reason === 'CreateContainerConfigError' || (told[0]?.count ?? 1) > 1;
+            return told.length === 1 && again ? [] : [`${name}: ${counts.join('; ')}`];
           });
       },
       (left) => left.length === 0,

@@ -13,7 +13,6 @@ const answers = await engineAnswers();
 
 describe.skipIf(!answers)('node operations', () => {
   const cluster = new FieldCluster();
-  const { play } = cluster;
   const web = (replicas: number, budget: string): string => `---
 apiVersion: apps/v1
 kind: Deployment
@@ -85,8 +84,8 @@ spec: {${budget}, selector: {matchLabels: {app: web}}}
     const before = await allReady(4);
     const node = before[0]?.spec?.nodeName ?? '';
     const mine = on(before, node);
-    const text = await play.must('drain', node, '--dry-run');
-    for (const { metadata } of mine) expect(text).toMatch(new RegExp(`default/${metadata?.name} +moves +${play.prefix}-\\d +web-`));
+    const text = await cluster.must('drain', node, '--dry-run');
+    for (const { metadata } of mine) expect(text).toMatch(new RegExp(`default/${metadata?.name} +moves +${cluster.prefix}-\\d +web-`));
     expect(text).toContain(`node/${node}: ${mine.length} moves (dry run)`);
     expect(text).not.toMatch(new RegExp(`moves +${node} `));
     const after = await pods();
@@ -99,15 +98,15 @@ spec: {${budget}, selector: {matchLabels: {app: web}}}
     const node = before[0]?.spec?.nodeName ?? '';
     const count = on(before, node).length;
     const least = await leastReady();
-    const { code, stdout, stderr } = await play.cli(['drain', node]);
+    const { code, stdout, stderr } = await cluster.cli(['drain', node]);
     expect(code, stderr).toBe(0);
     expect(stdout).toContain(`node/${node} cordoned\n`);
     expect(stdout.match(/^pod\/web-\S+ evicted/gm)).toHaveLength(count);
     expect(stdout).toContain(`node/${node} drained\n`);
     expect(await least()).toBeGreaterThanOrEqual(3);
     expect(on(await allReady(4), node)).toEqual([]);
-    expect(await play.containers(node)).toEqual([]);
-    expect(await play.must('uncordon', node)).toBe(`node/${node} uncordoned\n`);
+    expect(await cluster.containers(node)).toEqual([]);
+    expect(await cluster.must('uncordon', node)).toBe(`node/${node} uncordoned\n`);
     await eventually(
       'the condition is gone',
       () => cluster.client.get('Node', '', node),
@@ -117,13 +116,13 @@ spec: {${budget}, selector: {matchLabels: {app: web}}}
   }, 120_000);
 
   it('a bare pod forbids it without --force, and nothing is changed', async () => {
-    const node = play.node(1);
+    const node = cluster.node(1);
     await cluster.apply(`apiVersion: v1
 kind: Pod
 metadata: {name: bare, labels: {app: bare}}
 spec: {nodeName: ${node}, terminationGracePeriodSeconds: 0, containers: [${scriptContainer('c', FOREVER)}]}
 `);
-    const { code, stderr } = await play.cli(['drain', node]);
+    const { code, stderr } = await cluster.cli(['drain', node]);
     expect(code).toBe(1);
     expect(stderr).toContain(
       `unable to drain node "${node}": cannot delete Pods that declare no controller (use --force to override): default/bare`,
@@ -136,20 +135,20 @@ spec: {nodeName: ${node}, terminationGracePeriodSeconds: 0, containers: [${scrip
     await cluster.apply(web(4, 'minAvailable: 4'));
     const before = await allReady(4);
     const node = before[0]?.spec?.nodeName ?? '';
-    const { code, stderr } = await play.cli(['drain', node, '--timeout', '2s']);
+    const { code, stderr } = await cluster.cli(['drain', node, '--timeout', '2s']);
     expect(code).toBe(3);
     expect(stderr).toContain('The disruption budget web needs 4 healthy pods and has 4 currently');
     expect(stderr).toMatch(
       new RegExp(`error: node/${node} is not drained: the time is over and ${on(before, node).length} pods are left: default/web-`),
     );
     expect(living(await pods())).toHaveLength(4);
-    await play.must('uncordon', node);
+    await cluster.must('uncordon', node);
   }, 60_000);
 
   it('goes on when the command is killed, and when the server was', async () => {
     const before = await allReady(4);
     const node = before[0]?.spec?.nodeName ?? '';
-    const command = play.run(['drain', node]);
+    const command = cluster.run(['drain', node]);
     let said = '';
     command.stderr?.on('data', (piece: Buffer) => (said += piece.toString()));
     await eventually(
@@ -159,19 +158,19 @@ spec: {nodeName: ${node}, terminationGracePeriodSeconds: 0, containers: [${scrip
     );
     command.kill('SIGKILL');
     await once(command, 'exit');
-    await play.interrupt();
-    play.upOutput = '';
+    await cluster.interrupt();
+    cluster.upOutput = '';
     await cluster.start(3); // on another port
     const least = await leastReady();
     await cluster.apply(web(4, 'minAvailable: 3'));
     expect(await drained(node)).toBe('True');
     expect(await least()).toBeGreaterThanOrEqual(3);
     expect(on(await pods(), node)).toEqual([]);
-    await play.must('uncordon', node);
+    await cluster.must('uncordon', node);
   }, 120_000);
 
   it('a host that shuts down: NotReady at once, pods replaced elsewhere at once, the bare one Failed with the reason; back after the boot', async () => {
-    const node = play.node(2);
+    const node = cluster.node(2);
     await cluster.apply(web(2, 'maxUnavailable: 2'));
     await allReady(2);
     await cluster.apply(`apiVersion: v1
@@ -182,8 +181,8 @@ spec:
   terminationGracePeriodSeconds: 5
   containers: [${scriptContainer('c', "process.on('SIGTERM', () => setTimeout(() => process.exit(0), 500)); setInterval(() => {}, 1e6)")}]
 `);
-    await cluster.ready('alone');
-    const shutdown = await play.cli(['agent', '--shutdown', '--data', path.join(play.data, 'agents', node)]);
+    await cluster.podReady('alone');
+    const shutdown = await cluster.cli(['agent', '--shutdown', '--data', path.join(cluster.data, 'agents', node)]);
     expect(shutdown.code, shutdown.stderr).toBe(0);
     const { status, spec } = await cluster.client.get('Node', '', node);
     expect(status?.conditions.find(({ type }) => type === 'Ready')).toMatchObject({ status: 'False', reason: 'NodeShutdown' });
@@ -193,11 +192,11 @@ spec:
       reason: 'Terminated',
       message: 'Pod was terminated in response to imminent node shutdown.',
     });
-    const apps = (await play.containers(node)).filter(({ Labels }) => Labels['podplane.dev/container'] !== 'POD');
+    const apps = (await cluster.containers(node)).filter(({ Labels }) => Labels['podplane.dev/container'] !== 'POD');
     expect(apps.filter(({ State }) => State === 'running')).toEqual([]);
     expect(on(await allReady(2), node)).toEqual([]);
-    play.restartAgent(node); // ended with the cluster
-    await play.readyAgain(node);
+    cluster.restartAgent(node); // ended with the cluster
+    await cluster.readyAgain(node);
     await eventually(
       'its taints are gone',
       () => cluster.client.get('Node', '', node),
@@ -207,15 +206,15 @@ spec:
   }, 120_000);
 
   it('a node that is deleted: its agent ends its pods and itself, its certificate is of no use, a token brings it back', async () => {
-    const node = play.node(3);
-    const data = path.join(play.data, 'agents', node);
+    const node = cluster.node(3);
+    const data = path.join(cluster.data, 'agents', node);
     await cluster.apply(web(4, 'maxUnavailable: 4'));
     await allReady(4);
-    const pid = play.upFile.agents.find(({ name }) => name === node)?.pid ?? 0;
-    await play.must('delete', 'node', node);
+    const pid = cluster.upFile.agents.find(({ name }) => name === node)?.pid ?? 0;
+    await cluster.must('delete', 'node', node);
     await eventually(
       'the agent has ended, and its containers',
-      async () => ({ alive: existsSync(`/proc/${pid}`), containers: await play.containers(node) }),
+      async () => ({ alive: existsSync(`/proc/${pid}`), containers: await cluster.containers(node) }),
       ({ alive, containers }) => !alive && containers.length === 0,
     );
     await eventually(
@@ -224,12 +223,12 @@ spec:
       (list) => on(list, node).length === 0 && list.length === 4 && list.every(isReady),
       60_000,
     );
-    const old = await play.cli(['agent', '--data', data]);
+    const old = await cluster.cli(['agent', '--data', data]);
     expect(old.code).toBe(4);
     expect(old.stderr).toContain('this node has not joined a cluster yet');
-    expect((await play.cli(['get', 'node', node])).code).toBe(1);
+    expect((await cluster.cli(['get', 'node', node])).code).toBe(1);
     const { secret } = await cluster.client.createToken('again', 600);
-    play.run(['agent', '--data', data], { PODPLANE_TOKEN: secret }); // ended with the cluster
-    await play.readyAgain(node);
+    cluster.run(['agent', '--data', data], { PODPLANE_TOKEN: secret }); // ended with the cluster
+    await cluster.readyAgain(node);
   }, 120_000);
 });

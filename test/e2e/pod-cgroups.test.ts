@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { containerSeen, FieldPlay, type PodSeen, podOf, STAY, shell } from './fields/field-play.js';
+import { containerSeen, FieldCluster, type PodSeen, podOf, STAY, shell } from './fields/field-cluster.js';
 import { engine, engineAnswers, eventually } from './harness.js';
 
 interface NodeObject {
@@ -46,7 +46,7 @@ const holds = (mib: number, later = 0) => ({
 });
 
 describe.skipIf(!answers)('cgroups of pods', () => {
-  const play = new FieldPlay();
+  const play = new FieldCluster();
   const agents: ChildProcess[] = [];
   let name = '';
 
@@ -135,7 +135,7 @@ describe.skipIf(!answers)('cgroups of pods', () => {
   });
 
   it.skipIf(!made)('have what the containers of the pod come to, and go with it', async () => {
-    await play.mustApply(
+    await play.apply(
       podOf('guaranteed', { containers: [shell('a', STAY, limits('200m', '64Mi')), shell('b', STAY, limits('100m', '32Mi'))] }),
       podOf('burstable', {
         initContainers: [shell('first', 'true', { resources: { requests: { cpu: '500m' } } })],
@@ -178,7 +178,7 @@ describe.skipIf(!answers)('cgroups of pods', () => {
   });
 
   it.skipIf(!made)('outlive an agent that is killed: what runs stays where it is, what ends meanwhile leaves nothing', async () => {
-    await play.mustApply(
+    await play.apply(
       podOf('stays', { containers: [shell('a', 'until [ -e /tmp/end ]; do sleep 0.1; done; exit 1')] }),
       podOf('goes', { containers: [shell('a', STAY)] }),
     );
@@ -237,7 +237,7 @@ describe.skipIf(!answers)('cgroups of pods', () => {
     'memory that runs short: the node says so, the pod that takes most beyond its request leaves, and all is well again',
     async () => {
       const requests = (memory: string) => ({ resources: { requests: { memory } } });
-      await play.mustApply(
+      await play.apply(
         podOf('kept', { containers: [{ ...shell('main', ''), ...holds(110), ...limits('50m', '220Mi') }] }),
         podOf('greedy', { containers: [{ ...shell('main', ''), ...holds(20, 360), ...requests('50Mi') }] }),
         podOf('light', { containers: [{ ...shell('main', ''), ...holds(10) }] }),

@@ -3,7 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { FieldPlay } from './fields/field-play.js';
+import { FieldCluster } from './fields/field-cluster.js';
 import { engineAnswers, eventually } from './harness.js';
 import { OwnSystemd, whyNoOwnSystemd } from './own-systemd.js';
 import { ShellImage } from './shell-image.js';
@@ -16,16 +16,16 @@ const STAY = "trap 'exit 0' TERM; while true; do sleep 1; done";
 
 describe.skipIf(why !== undefined)('cgroups of pods that systemd keeps', () => {
   const own = new OwnSystemd();
-  let play: FieldPlay | undefined;
+  let play: FieldCluster | undefined;
   const image = new ShellImage(own.socket);
-  const used = (): FieldPlay => {
+  const used = (): FieldCluster => {
     if (play === undefined) throw new Error('not started');
     return play;
   };
 
   beforeAll(async () => {
     await own.open();
-    play = new FieldPlay(own.wrap, own.env);
+    play = new FieldCluster(own.wrap, own.env);
     await Promise.all([image.load(), play.start(1)]);
   });
   afterAll(async () => {

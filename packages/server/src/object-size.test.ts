@@ -1,12 +1,11 @@
 // How large objects may be, over real gRPC: the limits of Kubernetes and its etcd, in their words.
 import { ApiError } from '@podplane/api/errors';
 import { Deployment } from '@podplane/api/gen/podplane/apps/v1/deployment';
-import { ConfigMap } from '@podplane/api/gen/podplane/core/v1/config_map';
-import { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import { Secret } from '@podplane/api/gen/podplane/core/v1/secret';
 import { PodplaneClient } from '@podplane/client/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type TestServer, testServer } from './testkit/harness.js';
+import { configMap, pod, refusal } from './testkit/objects.js';
 
 let server: TestServer;
 let client: PodplaneClient;
@@ -19,32 +18,6 @@ afterAll(async () => {
   client.close();
   await server[Symbol.asyncDispose]();
 });
-
-function pod(name: string, change: (pod: Pod) => void = () => undefined): Pod {
-  const made = Pod.fromPartial({
-    metadata: { name, namespace: 'default', labels: { app: 'web' } },
-    spec: { containers: [{ name: 'web', image: 'web:1' }] },
-  });
-  change(made);
-  return made;
-}
-
-function configMap(name: string, namespace = 'default', data: Record<string, string> = { a: '1' }): ConfigMap {
-  return ConfigMap.fromPartial({ metadata: { name, namespace }, data });
-}
-
-/** What a call is refused with. */
-async function refusal(call: Promise<unknown>): Promise<ApiError> {
-  return await call.then(
-    (answer) => {
-      throw new Error(`it was not refused: ${JSON.stringify(answer)}`);
-    },
-    (error: unknown) => {
-      if (error instanceof ApiError) return error;
-      throw error;
-    },
-  );
-}
 
 describe('create', () => {
   const refused: readonly (readonly [string, () => Promise<unknown>, object])[] = [

@@ -1,13 +1,13 @@
 // Objects over real gRPC and mTLS on loopback: every method, and every refusal that a client can provoke.
 import { ApiError } from '@podplane/api/errors';
 import { Deployment } from '@podplane/api/gen/podplane/apps/v1/deployment';
-import { ConfigMap } from '@podplane/api/gen/podplane/core/v1/config_map';
 import { Namespace } from '@podplane/api/gen/podplane/core/v1/namespace';
 import { Node } from '@podplane/api/gen/podplane/core/v1/node';
 import { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import { PodplaneClient } from '@podplane/client/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type TestServer, testServer } from './testkit/harness.js';
+import { configMap, pod, refusal } from './testkit/objects.js';
 
 let server: TestServer;
 let client: PodplaneClient;
@@ -20,32 +20,6 @@ afterAll(async () => {
   client.close();
   await server[Symbol.asyncDispose]();
 });
-
-function pod(name: string, change: (pod: Pod) => void = () => undefined): Pod {
-  const made = Pod.fromPartial({
-    metadata: { name, namespace: 'default', labels: { app: 'web' } },
-    spec: { containers: [{ name: 'web', image: 'web:1' }] },
-  });
-  change(made);
-  return made;
-}
-
-function configMap(name: string, namespace = 'default', data: Record<string, string> = { a: '1' }): ConfigMap {
-  return ConfigMap.fromPartial({ metadata: { name, namespace }, data });
-}
-
-/** What a call is refused with. */
-async function refusal(call: Promise<unknown>): Promise<ApiError> {
-  return await call.then(
-    (answer) => {
-      throw new Error(`it was not refused: ${JSON.stringify(answer)}`);
-    },
-    (error: unknown) => {
-      if (error instanceof ApiError) return error;
-      throw error;
-    },
-  );
-}
 
 describe('create', () => {
   it('sets defaults, uid, revision and time, and tells warnings', async () => {

@@ -1,11 +1,9 @@
 // Lists over real gRPC: pages of one revision, selectors, and what is refused.
-import { ApiError } from '@podplane/api/errors';
-import { ConfigMap } from '@podplane/api/gen/podplane/core/v1/config_map';
 import { Namespace } from '@podplane/api/gen/podplane/core/v1/namespace';
-import { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import { PodplaneClient } from '@podplane/client/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type TestServer, testServer } from './testkit/harness.js';
+import { configMap, pod, refusal } from './testkit/objects.js';
 
 let server: TestServer;
 let client: PodplaneClient;
@@ -19,34 +17,8 @@ afterAll(async () => {
   await server[Symbol.asyncDispose]();
 });
 
-function pod(name: string, change: (pod: Pod) => void = () => undefined): Pod {
-  const made = Pod.fromPartial({
-    metadata: { name, namespace: 'default', labels: { app: 'web' } },
-    spec: { containers: [{ name: 'web', image: 'web:1' }] },
-  });
-  change(made);
-  return made;
-}
-
-function configMap(name: string, namespace = 'default', data: Record<string, string> = { a: '1' }): ConfigMap {
-  return ConfigMap.fromPartial({ metadata: { name, namespace }, data });
-}
-
 /** All but the one that the server puts into every namespace. */
 const MINE = 'metadata.name!=kube-root-ca.crt';
-
-/** What a call is refused with. */
-async function refusal(call: Promise<unknown>): Promise<ApiError> {
-  return await call.then(
-    (answer) => {
-      throw new Error(`it was not refused: ${JSON.stringify(answer)}`);
-    },
-    (error: unknown) => {
-      if (error instanceof ApiError) return error;
-      throw error;
-    },
-  );
-}
 
 describe('reading', () => {
   it('refuses kinds, places and selectors that mean nothing', async () => {

@@ -64,7 +64,7 @@ spec:
   });
 
   it('Container name, Container image: the engine runs that image under that name, and the status says so', async () => {
-    const { status } = await cluster.ready('web');
+    const { status } = await cluster.podReady('web');
     const [seen] = status?.containerStatuses ?? [];
     expect(seen).toMatchObject({ name: 'server', image: 'podplane-example/web:1', ready: true, started: true, restartCount: 0 });
     const id = /^docker:\/\/([0-9a-f]{64})$/.exec(seen?.containerID ?? '')?.[1];
@@ -76,19 +76,19 @@ spec:
   });
 
   it('Container command, Container args, Container workingDir: the process has these arguments, variables expanded, and starts in that directory', async () => {
-    await cluster.ready('web');
+    await cluster.podReady('web');
     const answer = await (await fetch(`http://127.0.0.1:${tcp}/`)).json();
     expect(answer).toEqual({ argv: ['first of them', '$(WHO)'], cwd: '/usr' });
   });
 
   it('Container ports[].name, Container ports[].containerPort: a probe finds the port by its name', async () => {
-    const pod = await cluster.ready('web');
+    const pod = await cluster.podReady('web');
     expect(pod.spec?.containers[0]?.readinessProbe?.httpGet?.port).toBe('web');
     expect(isReady(pod)).toBe(true);
   });
 
   it('Container ports[].hostPort, Container ports[].hostIP: the port answers at this address of the host only', async () => {
-    const { status } = await cluster.ready('web');
+    const { status } = await cluster.podReady('web');
     expect((await fetch(`http://127.0.0.1:${tcp}/`)).status).toBe(200);
     // The host's other addresses: the gateway of the pod's network is one.
     const gateway = (status?.podIP ?? '').replace(/\.\d+$/, '.1');
@@ -96,7 +96,7 @@ spec:
   });
 
   it('Container ports[].protocol: a UDP port of the host leads to the UDP port of the container', async () => {
-    await cluster.ready('web');
+    await cluster.podReady('web');
     const socket = createSocket('udp4');
     try {
       // Datagrams may be lost: asks again until it is answered.
@@ -110,17 +110,21 @@ spec:
   });
 
   it('PodSpec restartPolicy: Never leaves a failed container, OnFailure starts it until it succeeds, Always also after success', async () => {
-    const never = await cluster.ended('never');
+    const never = await cluster.podEnded('never');
     expect(never.status).toMatchObject({
       phase: 'Failed',
       containerStatuses: [{ restartCount: 0, state: { terminated: { exitCode: 3 } } }],
     });
-    const onFailure = await cluster.ended('on-failure');
+    const onFailure = await cluster.podEnded('on-failure');
     expect(onFailure.status).toMatchObject({
       phase: 'Succeeded',
       containerStatuses: [{ restartCount: 1, state: { terminated: { exitCode: 0 } }, lastState: { terminated: { exitCode: 1 } } }],
     });
-    const always = await cluster.pod('always', 'restarted', (pod) => isReady(pod) && pod.status?.containerStatuses[0]?.restartCount === 1);
+    const always = await cluster.podUntil(
+      'always',
+      'restarted',
+      (pod) => isReady(pod) && pod.status?.containerStatuses[0]?.restartCount === 1,
+    );
     expect(always.status?.containerStatuses[0]?.lastState?.terminated).toMatchObject({ exitCode: 0, reason: 'Completed' });
   });
 });

@@ -58,11 +58,11 @@ it('PodDisruptionBudget spec.minAvailable, PodDisruptionBudget spec.selector: so
     pods('min', ['min-a', 'min-b']) + pods('other', ['free']) + budget('min', '{minAvailable: 1, selector: {matchLabels: {app: min}}}'),
   );
   await counts('min', [2, 1, 2, 1]);
-  await cluster.ready('free');
+  await cluster.podReady('free');
   expect(await evict('min-a')).toBe('evicted');
   expect(await evict('min-b')).toBe('The disruption budget min needs 1 healthy pods and has 1 currently');
   expect(await evict('free')).toBe('evicted');
-  expect(isReady(await cluster.ready('min-b'))).toBe(true);
+  expect(isReady(await cluster.podReady('min-b'))).toBe(true);
 }, 120_000);
 
 it('PodDisruptionBudget spec.maxUnavailable: one at a time, the next when the replacement is ready', async () => {
@@ -89,7 +89,7 @@ it('PodDisruptionBudget spec.unhealthyPodEvictionPolicy: what is not ready goes 
   const selector = 'selector: {matchLabels: {app: sick}}';
   await cluster.apply(pods('sick', ['sick-a', 'sick-b'], ['sick-a']) + budget('sick', `{minAvailable: 2, ${selector}}`));
   await counts('sick', [2, 2, 1, 0]);
-  await cluster.pod('sick-a', 'Running', ({ status }) => status?.phase === 'Running');
+  await cluster.podUntil('sick-a', 'Running', ({ status }) => status?.phase === 'Running');
   expect(await evict('sick-a')).toBe('The disruption budget sick needs 2 healthy pods and has 1 currently');
   await cluster.apply(budget('sick', `{minAvailable: 2, ${selector}, unhealthyPodEvictionPolicy: AlwaysAllow}`));
   expect(await evict('sick-b')).toBe('The disruption budget sick needs 2 healthy pods and has 1 currently');

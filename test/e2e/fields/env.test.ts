@@ -1,7 +1,7 @@
 // What containers know of themselves, their pod and its ConfigMaps and Secrets, and what they leave behind when they end.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { engineAnswers } from '../harness.js';
-import { containerSeen, FieldPlay, podOf, STAY, shell } from './field-play.js';
+import { containerSeen, FieldCluster, podOf, STAY, shell } from './field-cluster.js';
 
 const answers = await engineAnswers();
 
@@ -12,14 +12,14 @@ const resource = (name: string, path: string, divisor?: string, containerName?: 
 });
 
 describe.skipIf(!answers)('environment', () => {
-  const play = new FieldPlay();
+  const play = new FieldCluster();
 
   const environment = async (pod: string, container: string): Promise<Readonly<Record<string, string>>> =>
     JSON.parse(await play.js(pod, 'JSON.stringify(process.env)', container)) as Record<string, string>;
 
   beforeAll(async () => {
     await play.start(1);
-    await play.mustApply(
+    await play.apply(
       { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'settings' }, data: { color: 'green', '1st': 'x' } },
       { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'pass' }, stringData: { word: 's3cret', color: 'red' } },
       podOf(

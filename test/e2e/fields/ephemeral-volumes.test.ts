@@ -29,7 +29,6 @@ spec:
 
 describe.skipIf(!answers)('generic ephemeral volumes', () => {
   const cluster = new FieldCluster();
-  const { play } = cluster;
   beforeAll(async () => {
     await cluster.start(1);
   });
@@ -40,10 +39,10 @@ describe.skipIf(!answers)('generic ephemeral volumes', () => {
   const volumesOfEngine = async (): Promise<readonly string[]> => {
     const { Volumes } = await engine<{ Volumes: { Name: string; Labels: Record<string, string> | null }[] | null }>('GET', '/volumes');
     return (Volumes ?? [])
-      .filter(({ Labels }) => Labels?.['podplane.dev/volume-node']?.startsWith(play.prefix) === true)
+      .filter(({ Labels }) => Labels?.['podplane.dev/volume-node']?.startsWith(cluster.prefix) === true)
       .map(({ Name }) => Name);
   };
-  const claims = (): Promise<string> => play.must('get', 'pvc');
+  const claims = (): Promise<string> => cluster.must('get', 'pvc');
 
   it('PodSpec volumes[].ephemeral.volumeClaimTemplate.metadata, PodSpec volumes[].ephemeral.volumeClaimTemplate.spec.accessModes, PodSpec volumes[].ephemeral.volumeClaimTemplate.spec.storageClassName, PodSpec volumes[].ephemeral.volumeClaimTemplate.spec.resources: the pod has a claim of its own and a volume of the engine behind it, which survive its containers and go with it', async () => {
     const scratch = volume('scratch', ', storageClassName: node-local', '{labels: {of: p}, annotations: {why: tests}}');
@@ -54,12 +53,12 @@ describe.skipIf(!answers)('generic ephemeral volumes', () => {
         [scratch],
       ),
     );
-    const running = await cluster.pod(
+    const running = await cluster.podUntil(
       'p',
       'started again',
       ({ status }) => status?.containerStatuses[0]?.restartCount === 1 && status.containerStatuses[0].ready,
     );
-    expect(await cluster.inPod('p', "fs.readFileSync('/scratch/log', 'utf8')")).toBe('run run');
+    expect(await cluster.js('p', "fs.readFileSync('/scratch/log', 'utf8')")).toBe('run run');
     const claim = await cluster.get('PersistentVolumeClaim', 'p-scratch');
     expect(claim).toMatchObject({
       metadata: {
@@ -71,27 +70,27 @@ describe.skipIf(!answers)('generic ephemeral volumes', () => {
       status: { phase: 'Bound', capacity: { storage: '1Gi' } },
     });
     expect(await volumesOfEngine()).toHaveLength(1);
-    await play.must('delete', 'pod', 'p');
+    await cluster.must('delete', 'pod', 'p');
     await eventually('the claim is gone', claims, (table) => !table.includes('p-scratch'));
     await eventually('its data is gone', volumesOfEngine, (names) => names.length === 0);
   });
 
   it('PodSpec volumes[].ephemeral.volumeClaimTemplate.spec.selector, PodSpec volumes[].ephemeral.volumeClaimTemplate.spec.volumeName: it takes volumes by label and by name', async () => {
-    const folder = (name: string): string => path.join(play.directory, name);
+    const folder = (name: string): string => path.join(cluster.directory, name);
     const made = (name: string): string => {
       mkdirSync(folder(name));
       return `apiVersion: v1
 kind: PersistentVolume
-metadata: {name: ${play.prefix}-${name}, labels: {disk: ${name}}}
+metadata: {name: ${cluster.prefix}-${name}, labels: {disk: ${name}}}
 spec: {capacity: {storage: 1Gi}, accessModes: [ReadWriteOnce], storageClassName: manual, hostPath: {path: ${folder(name)}, type: Directory}}
 ---
 `;
     };
     const labelled = volume('l', ', storageClassName: manual, selector: {matchLabels: {disk: labelled}}');
-    const named = volume('n', `, storageClassName: manual, volumeName: ${play.prefix}-named`);
+    const named = volume('n', `, storageClassName: manual, volumeName: ${cluster.prefix}-named`);
     const write = `for (const one of ['l', 'n']) fs.writeFileSync('/' + one + '/mine', one); ${FOREVER}`;
     await cluster.apply(['other', 'labelled', 'named'].map(made).join('') + pod('q', write, [labelled, named]));
-    await cluster.ready('q');
+    await cluster.podReady('q');
     await eventually(
       'both are written',
       () => Promise.resolve(existsSync(path.join(folder('named'), 'mine'))),
@@ -99,7 +98,7 @@ spec: {capacity: {storage: 1Gi}, accessModes: [ReadWriteOnce], storageClassName:
     );
     expect(readFileSync(path.join(folder('labelled'), 'mine'), 'utf8')).toBe('l');
     expect(readFileSync(path.join(folder('named'), 'mine'), 'utf8')).toBe('n');
-    await play.must('delete', 'pod', 'q');
+    await cluster.must('delete', 'pod', 'q');
   });
 
   it('a claim of that name which is not the pod’s is never used, by whatever way the pod comes to its node', async () => {
@@ -109,25 +108,29 @@ metadata: {name: r-v}
 spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
 ---
 ${pod('first', FOREVER, ['{name: v, persistentVolumeClaim: {claimName: r-v}}'])}`);
-    const { spec } = await cluster.ready('first'); // so that the foreign claim has a volume on the node
+    const { spec } = await cluster.podReady('first'); // so that the foreign claim has a volume on the node
     const foreign = 'PVC default/r-v was not created for pod default/r (pod is not owner)';
     await cluster.apply(pod('r', FOREVER, [volume('v', '')]));
-    await cluster.pod('r', 'waits', ({ status }) => status?.conditions.some(({ message }) => message?.includes(foreign) === true) === true);
+    await cluster.podUntil(
+      'r',
+      'waits',
+      ({ status }) => status?.conditions.some(({ message }) => message?.includes(foreign) === true) === true,
+    );
     await eventually(
       'an event',
-      () => play.must('get', 'events'),
+      () => cluster.must('get', 'events'),
       (table) => table.includes(`ephemeral volume v: ${foreign}`),
     );
-    await play.must('delete', 'pod', 'r');
+    await cluster.must('delete', 'pod', 'r');
     await cluster.apply(pod('r', FOREVER, [volume('v', '')], `nodeName: ${spec?.nodeName ?? ''}`));
     const [container] =
-      (await cluster.pod('r', 'told by its node', ({ status }) => (status?.containerStatuses.length ?? 0) > 0)).status?.containerStatuses ??
-      [];
+      (await cluster.podUntil('r', 'told by its node', ({ status }) => (status?.containerStatuses.length ?? 0) > 0)).status
+        ?.containerStatuses ?? [];
     expect(container?.state?.waiting?.reason).toBe('ContainerCreating');
-    await play.must('delete', 'pod', 'first');
-    await play.must('delete', 'pvc', 'r-v');
-    const { metadata } = await cluster.ready('r');
+    await cluster.must('delete', 'pod', 'first');
+    await cluster.must('delete', 'pvc', 'r-v');
+    const { metadata } = await cluster.podReady('r');
     expect((await cluster.get('PersistentVolumeClaim', 'r-v')).metadata?.ownerReferences[0]?.uid).toBe(metadata?.uid);
-    await play.must('delete', 'pod', 'r');
+    await cluster.must('delete', 'pod', 'r');
   });
 });

@@ -5,7 +5,7 @@ import { pauseProgram } from '@podplane/agent/runtime/docker/pause-code';
 import { TestRegistry } from '@podplane/agent/runtime/testing/registry';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { engine, engineAnswers, eventually } from '../harness.js';
-import { FieldPlay, type PodSeen, podOf } from './field-play.js';
+import { FieldCluster, type PodSeen, podOf } from './field-cluster.js';
 
 const answers = await engineAnswers();
 const architecture = process.arch === 'arm64' ? 'arm64' : 'amd64';
@@ -25,7 +25,7 @@ const waiting = ({ status }: PodSeen): { readonly [field: string]: unknown } => 
 const program = (image: string, more: object = {}) => ({ name: 'a', image, ...more });
 
 describe.skipIf(!answers)('images', () => {
-  const play = new FieldPlay();
+  const play = new FieldCluster();
   const go = Promise.withResolvers<void>();
   const tag = `t${randomBytes(4).toString('hex')}`;
   let open: TestRegistry;
@@ -41,7 +41,7 @@ describe.skipIf(!answers)('images', () => {
       login: { username: 'robot', password: 'secret:1' },
     });
     await play.start(1);
-    await play.mustApply(
+    await play.apply(
       dockerconfigjson('wrong', closed.host, 'robot', 'other'),
       dockerconfigjson('right', `http://${closed.host}`, 'robot', 'secret:1'),
       ...['one', 'two', 'three'].map((name) => podOf(name, { containers: [program(open.image)] })),
@@ -89,7 +89,7 @@ describe.skipIf(!answers)('images', () => {
     expect(waiting(denied).message).toMatch(/unauthorized|authentication required|no basic auth/);
     await play.until('denied', 'backing off', (pod) => waiting(pod).reason === 'ImagePullBackOff');
     const secrets = { imagePullSecrets: [{ name: 'gone' }, { name: 'wrong' }, { name: 'right' }] };
-    await play.mustApply(
+    await play.apply(
       podOf('tagged', { ...secrets, containers: [program(closed.image)] }),
       podOf('pinned', { ...secrets, containers: [program(`${closed.host}/team/own@${closed.manifestDigest}`)] }),
     );

@@ -100,8 +100,7 @@ describe.skipIf(!answers)('lifecycle', () => {
   });
   afterAll(() => cluster.remove());
 
-  const inside = (name: string, of: string, code: string): Promise<string> =>
-    cluster.play.must('exec', name, '-c', of, '--', 'sh', '-c', code);
+  const inside = (name: string, of: string, code: string): Promise<string> => cluster.must('exec', name, '-c', of, '--', 'sh', '-c', code);
   const events = async (name: string, reason: string): Promise<readonly string[]> => {
     const { items } = await cluster.client.list('Event', { namespace: 'default' });
     return items.filter((event) => event.involvedObject?.name === name && event.reason === reason).map(({ message }) => message ?? '');
@@ -125,7 +124,7 @@ describe.skipIf(!answers)('lifecycle', () => {
     };
     return { lines: rest() };
   };
-  type Pod = Awaited<ReturnType<typeof cluster.ready>>;
+  type Pod = Awaited<ReturnType<typeof cluster.podReady>>;
   /** The pod as it was last seen, once it is gone. */
   const gone = async (from: Pod): Promise<Pod> => {
     const { name = '', resourceVersion = '' } = from.metadata ?? {};
@@ -139,14 +138,14 @@ describe.skipIf(!answers)('lifecycle', () => {
     (await cluster.client.delete('Pod', 'default', name, gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds })).object;
 
   it('Container lifecycle.postStart.exec, Container lifecycle.postStart.httpGet: runs as soon as the container does, which is not started and not Ready before its hook has ended', async () => {
-    await cluster.pod(
+    await cluster.podUntil(
       'starts',
       'running',
       ({ status }) => status?.containerStatuses.every(({ state }) => state?.running !== undefined) === true,
     );
     await eventually(
       'both hooks',
-      () => cluster.inPod('starts', "fetch('http://127.0.0.1:8080/held').then((a) => a.text()).then(console.log)", '-c', 'server'),
+      () => cluster.js('starts', "fetch('http://127.0.0.1:8080/held').then((a) => a.text()).then(console.log)", 'server'),
       (text) => text.includes('1'),
     );
     await inside('starts', 'exec', 'until test -e /tmp/began; do sleep 0.1; done');
@@ -154,17 +153,17 @@ describe.skipIf(!answers)('lifecycle', () => {
     const waiting = await cluster.get('Pod', 'starts');
     for (const name of ['exec', 'http']) expect(of(waiting, name)).toMatchObject({ started: false, ready: false, restartCount: 0 });
     await inside('starts', 'exec', 'touch /tmp/go');
-    const half = await cluster.pod('starts', 'half ready', (seen) => of(seen, 'exec')?.ready === true);
+    const half = await cluster.podUntil('starts', 'half ready', (seen) => of(seen, 'exec')?.ready === true);
     expect([of(half, 'exec')?.started, of(half, 'http')?.started]).toEqual([true, false]);
     expect(half.status?.conditions.find(({ type }) => type === 'Ready')?.status).toBe('False');
-    await cluster.inPod('starts', "fetch('http://127.0.0.1:8080/release').then((a) => a.text())", '-c', 'server');
-    const ready = await cluster.ready('starts');
+    await cluster.js('starts', "fetch('http://127.0.0.1:8080/release').then((a) => a.text())", 'server');
+    const ready = await cluster.podReady('starts');
     for (const name of ['exec', 'http']) expect(of(ready, name)).toMatchObject({ started: true, ready: true, restartCount: 0 });
     expect(await logsOf('starts', 'server')).toContain('/start post');
   });
 
   it('Container lifecycle.postStart.sleep: the container is Ready that much later', async () => {
-    const { status } = await cluster.ready('sleeps');
+    const { status } = await cluster.podReady('sleeps');
     const startedAt = Date.parse(status?.containerStatuses[0]?.state?.running?.startedAt ?? '');
     const readyAt = Date.parse(status?.conditions.find(({ type }) => type === 'ContainersReady')?.lastTransitionTime ?? '');
     expect(readyAt - startedAt).toBeGreaterThanOrEqual(2_000);
@@ -172,22 +171,22 @@ describe.skipIf(!answers)('lifecycle', () => {
   });
 
   it('Container lifecycle.postStart.exec, Container lifecycle.postStart.tcpSocket: a hook that fails costs the container its life, one by tcpSocket always does', async () => {
-    const failed = await cluster.ended('fails');
+    const failed = await cluster.podEnded('fails');
     expect(failed.status).toMatchObject({
       phase: 'Failed',
       containerStatuses: [{ restartCount: 0, state: { terminated: { exitCode: 5 } } }],
     });
     expect(await eventsOf('fails', 'FailedPostStartHook')).toEqual([expect.stringContaining('no luck')]);
     expect(said).toContain('spec.containers[0].lifecycle.postStart.tcpSocket');
-    const cannot = await cluster.ended('cannot');
+    const cannot = await cluster.podEnded('cannot');
     expect(cannot.status?.containerStatuses[0]?.state?.terminated).toBeDefined();
     expect(await eventsOf('cannot', 'FailedPostStartHook')).toEqual([expect.stringContaining('tcpSocket cannot be run')]);
   });
 
   it('Container lifecycle.preStop.exec, Container lifecycle.preStop.httpGet, Container lifecycle.preStop.sleep, Container lifecycle.preStop.tcpSocket: SIGTERM comes when the hook has ended, also when it failed', async () => {
     expect(said).toContain('spec.containers[3].lifecycle.preStop.tcpSocket');
-    await cluster.ready('stops');
-    await cluster.inPod('stops', "fetch('http://127.0.0.1:8080/up').then((a) => a.text())", '-c', 'http'); // so that there is a first line
+    await cluster.podReady('stops');
+    await cluster.js('stops', "fetch('http://127.0.0.1:8080/up').then((a) => a.text())", 'http'); // so that there is a first line
     const followed = await Promise.all(['exec', 'http', 'sleep', 'tcp'].map((name) => follow('stops', name)));
     const began = Date.now();
     const ending = gone(await remove('stops'));
@@ -203,7 +202,7 @@ describe.skipIf(!answers)('lifecycle', () => {
   });
 
   it('PodSpec terminationGracePeriodSeconds: a container that does not end on SIGTERM is killed after the grace', async () => {
-    await cluster.ready('deaf');
+    await cluster.podReady('deaf');
     const { lines } = await follow('deaf', 'main');
     const began = Date.now();
     const last = await gone(await remove('deaf'));
@@ -215,7 +214,7 @@ describe.skipIf(!answers)('lifecycle', () => {
   });
 
   it('PodSpec terminationGracePeriodSeconds: who deletes again with a shorter grace does not wait for the longer one', async () => {
-    await cluster.ready('patient');
+    await cluster.podReady('patient');
     const terminating = await remove('patient');
     expect(terminating.metadata?.deletionGracePeriodSeconds).toBe(600);
     await eventually(

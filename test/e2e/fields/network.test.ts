@@ -3,7 +3,7 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { engineAnswers, eventually } from '../harness.js';
-import { FieldPlay, podOf, STAY, shell } from './field-play.js';
+import { FieldCluster, podOf, STAY, shell } from './field-cluster.js';
 
 const answers = await engineAnswers();
 
@@ -21,13 +21,13 @@ const GREET = `require('http').createServer((q, r) => r.end('hello')).listen(808
 const ASK = (url: string): string => `fetch('${url}').then((r) => r.text(), (e) => 'refused ' + e.cause.code).then((t) => console.log(t))`;
 
 describe.skipIf(!answers)('network fields of pods', () => {
-  const play = new FieldPlay();
+  const play = new FieldCluster();
   let port = 0;
 
   beforeAll(async () => {
     port = await freePort();
     await play.start(1);
-    await play.mustApply(
+    await play.apply(
       podOf('named', {
         hostname: 'web-0',
         subdomain: 'nginx',
@@ -151,7 +151,7 @@ describe.skipIf(!answers)('network fields of pods', () => {
     expect(status.conditions.find(({ reason }) => reason === 'Unschedulable')?.message).toContain(
       "didn't have free ports for the requested pod ports",
     );
-    const refused = await play.apply(
+    const refused = await play.tryApply(
       podOf('wrong', {
         hostNetwork: true,
         securityContext: { sysctls: [{ name: 'net.ipv4.tcp_syncookies', value: '1' }] },

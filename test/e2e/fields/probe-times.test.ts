@@ -48,14 +48,14 @@ spec: {terminationGracePeriodSeconds: ${grace}, containers: [${container}]}
   });
 
   it('Container readinessProbe.initialDelaySeconds: it is not asked before, so not Ready', async () => {
-    const { status } = await cluster.ready('ready-late');
+    const { status } = await cluster.podReady('ready-late');
     const ready = status?.conditions.find(({ type }) => type === 'Ready')?.lastTransitionTime;
     // Both are cut to whole seconds.
     expect(seconds(await startedAt('ready-late'), ready)).toBeGreaterThan(4 - 0.001);
   });
 
   it('Container startupProbe.initialDelaySeconds: it counts as started, and Ready, only after it', async () => {
-    const { status } = await cluster.ready('started-late');
+    const { status } = await cluster.podReady('started-late');
     expect(status?.containerStatuses[0]?.started).toBe(true);
     const ready = status?.conditions.find(({ type }) => type === 'Ready')?.lastTransitionTime;
     expect(seconds(await startedAt('started-late'), ready)).toBeGreaterThan(4 - 0.001);
@@ -64,7 +64,7 @@ spec: {terminationGracePeriodSeconds: ${grace}, containers: [${container}]}
   it('Container readinessProbe.timeoutSeconds: a command that does not end in time has failed', async () => {
     await eventually(
       'the event',
-      () => cluster.play.must('events', '--for', 'pod/ready-hangs'),
+      () => cluster.must('events', '--for', 'pod/ready-hangs'),
       (told) => /Unhealthy.*Readiness probe failed: .*timed out/.test(told),
       60_000,
     );
@@ -72,7 +72,7 @@ spec: {terminationGracePeriodSeconds: ${grace}, containers: [${container}]}
   });
 
   it('Container startupProbe.timeoutSeconds, Container startupProbe.terminationGracePeriodSeconds: two that hang end the container, killed after the grace of the probe, not the ten minutes of the pod', async () => {
-    const { status } = await cluster.pod(
+    const { status } = await cluster.podUntil(
       'starts-never',
       'restarted',
       (one) => (one.status?.containerStatuses[0]?.restartCount ?? 0) > 0,
@@ -81,6 +81,6 @@ spec: {terminationGracePeriodSeconds: ${grace}, containers: [${container}]}
     const [container] = status?.containerStatuses ?? [];
     expect(container?.lastState?.terminated).toMatchObject({ exitCode: 137 });
     expect(container?.started).toBe(false);
-    expect(await cluster.play.must('events', '--for', 'pod/starts-never')).toMatch(/Startup probe failed: .*timed out/);
+    expect(await cluster.must('events', '--for', 'pod/starts-never')).toMatch(/Startup probe failed: .*timed out/);
   });
 });

@@ -59,7 +59,7 @@ describe.skipIf(!answers)('probes', () => {
       JSON.stringify({ apiVersion: 'v1', kind: 'Pod', metadata: { name }, spec: { terminationGracePeriodSeconds: 1, ...spec } }),
     );
   const inside = (name: string, container: string, script: string): Promise<string> =>
-    cluster.play.must('exec', name, '-c', container, '--', 'sh', '-c', script);
+    cluster.must('exec', name, '-c', container, '--', 'sh', '-c', script);
 
   beforeAll(async () => {
     await cluster.start();
@@ -100,10 +100,10 @@ describe.skipIf(!answers)('probes', () => {
 
   it('Container startupProbe.exec, Container startupProbe.httpGet, Container startupProbe.tcpSocket, Container startupProbe.grpc, Container startupProbe.periodSeconds, Container startupProbe.failureThreshold: a container counts as started when its probe first succeeds, and nothing else is asked before', async () => {
     await each(async (name) => {
-      const running = await cluster.pod(name, 'running', ({ status }) => status?.containerStatuses[0]?.state?.running !== undefined);
+      const running = await cluster.podUntil(name, 'running', ({ status }) => status?.containerStatuses[0]?.state?.running !== undefined);
       expect([running.status?.containerStatuses[0]?.started, running.status?.containerStatuses[0]?.ready]).toEqual([false, false]);
       await inside(name, 'main', 'touch /tmp/up');
-      const started = await cluster.ready(name);
+      const started = await cluster.podReady(name);
       expect(started.status?.containerStatuses[0]).toMatchObject({ started: true, restartCount: 0 });
     });
   });
@@ -111,20 +111,20 @@ describe.skipIf(!answers)('probes', () => {
   it('Container readinessProbe.exec, Container readinessProbe.httpGet, Container readinessProbe.tcpSocket, Container readinessProbe.grpc, Container readinessProbe.periodSeconds, Container readinessProbe.failureThreshold, Container readinessProbe.successThreshold: a container that is not well is not Ready until it is well twice, and runs on', async () => {
     await each(async (name) => {
       await inside(name, 'main', 'touch /tmp/ready-bad');
-      await cluster.pod(name, 'not Ready', ({ status }) => status?.containerStatuses[0]?.ready === false);
+      await cluster.podUntil(name, 'not Ready', ({ status }) => status?.containerStatuses[0]?.ready === false);
       await inside(name, 'main', 'rm /tmp/ready-bad');
-      expect((await cluster.ready(name)).status?.containerStatuses[0]?.restartCount).toBe(0);
+      expect((await cluster.podReady(name)).status?.containerStatuses[0]?.restartCount).toBe(0);
     });
   });
 
   it('Container livenessProbe.exec, Container livenessProbe.httpGet, Container livenessProbe.tcpSocket, Container livenessProbe.grpc, Container livenessProbe.periodSeconds, Container livenessProbe.failureThreshold, Container livenessProbe.successThreshold: a container that is not well is started again, and the pod says why', async () => {
     await each(async (name) => {
       await inside(name, 'main', 'touch /tmp/live-bad');
-      const restarted = await cluster.pod(name, 'restarted', ({ status }) => status?.containerStatuses[0]?.restartCount === 1);
+      const restarted = await cluster.podUntil(name, 'restarted', ({ status }) => status?.containerStatuses[0]?.restartCount === 1);
       expect(restarted.status?.containerStatuses[0]?.lastState?.terminated?.exitCode).toBe(0);
       await eventually(
         'the event',
-        () => cluster.play.must('describe', 'pod', name),
+        () => cluster.must('describe', 'pod', name),
         (text) => /Unhealthy.*Liveness probe failed/.test(text) && /Killing.*failed liveness probe, will be restarted/.test(text),
       );
     });
@@ -152,13 +152,13 @@ describe.skipIf(!answers)('probes', () => {
     const times = await eventually(
       'asked',
       async () => {
-        const { stdout } = await cluster.play.cli(['exec', 'hangs', '--', 'sh', '-c', 'cat /tmp/began /tmp/asked']);
+        const { stdout } = await cluster.cli(['exec', 'hangs', '--', 'sh', '-c', 'cat /tmp/began /tmp/asked']);
         return stdout.trim().split('\n').map(Number);
       },
       (list) => list.length === 2 && list.every((one) => one > 0),
     );
     expect((times[1] ?? 0) - (times[0] ?? 0)).toBeGreaterThanOrEqual(2);
-    const restarted = await cluster.pod('hangs', 'restarted', ({ status }) => status?.containerStatuses[0]?.restartCount === 1);
+    const restarted = await cluster.podUntil('hangs', 'restarted', ({ status }) => status?.containerStatuses[0]?.restartCount === 1);
     // It did not hear SIGTERM, and was killed long before the pod's own grace.
     expect(restarted.status?.containerStatuses[0]?.lastState?.terminated?.exitCode).toBe(137);
   });
@@ -182,7 +182,7 @@ describe.skipIf(!answers)('probes', () => {
       containers: [{ name: 'main', ...image, command: ['sleep', '1000'] }],
     });
     const notReady = { status: 'False', reason: 'ReadinessGatesNotReady' };
-    const waiting = await cluster.pod('gated', 'running', ({ status }) => status?.containerStatuses[0]?.ready === true);
+    const waiting = await cluster.podUntil('gated', 'running', ({ status }) => status?.containerStatuses[0]?.ready === true);
     expect(waiting.status?.conditions.find(({ type }) => type === 'Ready')).toMatchObject({
       ...notReady,
       message: 'corresponding condition of pod readiness gate "example.com/gate" does not exist.',
@@ -203,17 +203,17 @@ describe.skipIf(!answers)('probes', () => {
       }
     };
     await say('True');
-    const ready = await cluster.ready('gated');
+    const ready = await cluster.podReady('gated');
     expect(ready.status?.conditions.find(({ type }) => type === 'example.com/gate')?.status).toBe('True');
     await say('False');
-    const again = await cluster.pod('gated', 'not Ready', (seen) => !isReady(seen));
+    const again = await cluster.podUntil('gated', 'not Ready', (seen) => !isReady(seen));
     expect(again.status?.conditions.find(({ type }) => type === 'Ready')).toMatchObject(notReady);
     expect(again.status?.containerStatuses[0]).toMatchObject({ ready: true, restartCount: 0 });
   });
 
   it('PodSpec activeDeadlineSeconds: a pod that takes too long fails with DeadlineExceeded', async () => {
     await pod('late', { activeDeadlineSeconds: 1, containers: [{ name: 'main', ...image, command: ['sleep', '1000'] }] });
-    const failed = await cluster.pod('late', 'failed', ({ status }) => status?.phase === 'Failed');
+    const failed = await cluster.podUntil('late', 'failed', ({ status }) => status?.phase === 'Failed');
     expect(failed.status).toMatchObject({
       reason: 'DeadlineExceeded',
       message: 'Pod was active on the node longer than the specified deadline',

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { engine, engineAnswers, eventually } from '../harness.js';
-import { containerSeen, FieldPlay, podOf, STAY, shell } from './field-play.js';
+import { containerSeen, FieldCluster, podOf, STAY, shell } from './field-cluster.js';
 
 const answers = await engineAnswers();
 
@@ -28,7 +28,7 @@ const fill = (file: string): string => `head -c 3000000 /dev/zero > ${file}`;
 const GREEDY = 'const all = []; for (;;) all.push(Buffer.alloc(8_000_000, 1));';
 
 describe.skipIf(!answers)('resources', () => {
-  const play = new FieldPlay();
+  const play = new FieldCluster();
   let agentEnded: Promise<unknown> | undefined;
 
   const hostConfig = async (pod: string, container: string): Promise<Limits> => {
@@ -59,7 +59,7 @@ describe.skipIf(!answers)('resources', () => {
       () => play.json<{ status: { allocatable: Record<string, string> } }>('get', 'node', agent.name),
       ({ status }) => status.allocatable[GPU] === '2' && status.allocatable[SEAT] === '3',
     );
-    await play.mustApply(
+    await play.apply(
       podOf('burstable', {
         containers: [
           shell('a', STAY, { resources: { requests: { cpu: '250m', memory: '64Mi' }, limits: { cpu: '500m', memory: '128Mi' } } }),

@@ -1,7 +1,7 @@
 // When containers start again, and what is told of it: policies and rules of a container, back-off, stop signals, gates, generations.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { engineAnswers, eventually } from '../harness.js';
-import { containerSeen, FieldPlay, podOf, STAY, shell } from './field-play.js';
+import { containerSeen, FieldCluster, podOf, STAY, shell } from './field-cluster.js';
 
 const answers = await engineAnswers();
 
@@ -15,11 +15,11 @@ const fast = (...names: string[]) => ({
 });
 
 describe.skipIf(!answers)('restarts', () => {
-  const play = new FieldPlay();
+  const play = new FieldCluster();
 
   beforeAll(async () => {
     await play.start(1);
-    await play.mustApply(
+    await play.apply(
       podOf(
         'rules',
         {
@@ -84,7 +84,7 @@ describe.skipIf(!answers)('restarts', () => {
       /^back-off (10|20)s restarting failed container=usual pod=crash_default\(.*\)$/,
     );
     expect(containerSeen(seen, 'usual').restartCount).toBeLessThan(containerSeen(seen, 'quick').restartCount);
-    const refused = await play.apply(
+    const refused = await play.tryApply(
       podOf('bad', { containers: [shell('a', STAY)] }, { annotations: { 'podplane.dev/backoff.a': 'max=1h' } }),
     );
     expect(refused.stderr).toContain('metadata.annotations[podplane.dev/backoff.a]: Invalid value: "max=1h": must be as in');
@@ -121,10 +121,10 @@ describe.skipIf(!answers)('restarts', () => {
     ]);
     expect(await play.must('get', 'pods')).toMatch(/^gated\s+0\/1\s+SchedulingGated/m);
     const more = podOf('gated', { schedulingGates: [{ name: 'example.com/a' }, { name: 'b' }], containers: [shell('main', STAY)] });
-    expect((await play.apply(more)).stderr).toContain(
+    expect((await play.tryApply(more)).stderr).toContain(
       "spec.schedulingGates[1].name: Forbidden: only deletion is allowed, but found new scheduling gate 'b'",
     );
-    await play.mustApply(podOf('gated', { containers: [shell('main', STAY)] }));
+    await play.apply(podOf('gated', { containers: [shell('main', STAY)] }));
     await play.ready('gated');
   });
 
@@ -133,7 +133,7 @@ describe.skipIf(!answers)('restarts', () => {
     const { generation = 0 } = before.metadata;
     expect(generation).toBeGreaterThan(0);
     expect(before.status.observedGeneration).toBe(generation);
-    await play.mustApply(podOf('changed', { containers: [shell('main', STAY, { image: 'podplane-example/web:2' })] }));
+    await play.apply(podOf('changed', { containers: [shell('main', STAY, { image: 'podplane-example/web:2' })] }));
     const after = await play.until('changed', 'seen', ({ status }) => status.observedGeneration === generation + 1);
     expect(after.metadata.generation).toBe(generation + 1);
     // The scheduler's own condition is not the node's.

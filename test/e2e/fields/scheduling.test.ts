@@ -7,7 +7,7 @@ const answers = await engineAnswers();
 
 describe.skipIf(!answers)('scheduling', () => {
   const cluster = new FieldCluster();
-  const node = (number: number): string => cluster.play.node(number);
+  const node = (number: number): string => cluster.node(number);
   const pod = (name: string, spec: string): string => `apiVersion: v1
 kind: Pod
 metadata: {name: ${name}}
@@ -15,7 +15,7 @@ spec: {terminationGracePeriodSeconds: 0, ${spec}, containers: [${scriptContainer
 ---
 `;
   const waits = async (name: string): Promise<string> => {
-    const { status } = await cluster.pod(
+    const { status } = await cluster.podUntil(
       name,
       'unschedulable',
       (one) => one.status?.conditions.some(({ reason }) => reason === 'Unschedulable') === true,
@@ -23,7 +23,7 @@ spec: {terminationGracePeriodSeconds: 0, ${spec}, containers: [${scriptContainer
     return status?.conditions.find(({ type }) => type === 'PodScheduled')?.message ?? '';
   };
   const nodeOf = async (name: string): Promise<string | undefined> =>
-    (await cluster.pod(name, 'bound', ({ spec }) => !!spec?.nodeName)).spec?.nodeName;
+    (await cluster.podUntil(name, 'bound', ({ spec }) => !!spec?.nodeName)).spec?.nodeName;
 
   beforeAll(async () => {
     await cluster.start(2);
@@ -59,15 +59,15 @@ spec: {terminationGracePeriodSeconds: 0, ${spec}, containers: [${scriptContainer
 
   it('PodSpec nodeName: the pod runs there without the scheduler, also where a selector would say no', async () => {
     await cluster.apply(pod('named', `nodeName: ${node(1)}`));
-    expect((await cluster.ready('named')).spec?.nodeName).toBe(node(1));
+    expect((await cluster.podReady('named')).spec?.nodeName).toBe(node(1));
   });
 
   it('Node spec.taints, PodSpec tolerations: a taint keeps pods away but those that tolerate it, and drives the others out', async () => {
     await cluster.apply(
       pod('stays', `nodeSelector: {disk: fast}, tolerations: [{key: team, operator: Equal, value: blue, effect: NoExecute}]`),
     );
-    await cluster.ready('stays');
-    await cluster.ready('selected');
+    await cluster.podReady('stays');
+    await cluster.podReady('selected');
     await cluster.changeNode(node(2), ({ spec }) => spec.taints.push({ key: 'team', value: 'blue', effect: 'NoExecute' }));
     await eventually(
       'driven out',
@@ -84,7 +84,7 @@ spec: {terminationGracePeriodSeconds: 0, ${spec}, containers: [${scriptContainer
   });
 
   it('Node spec.unschedulable: new pods go elsewhere, those that run stay', async () => {
-    await cluster.ready('kept-off');
+    await cluster.podReady('kept-off');
     await cluster.changeNode(node(2), ({ spec }) => {
       spec.unschedulable = true;
     });
@@ -105,7 +105,7 @@ spec: {terminationGracePeriodSeconds: 0, ${spec}, containers: [${scriptContainer
       `/networks?filters=${encodeURIComponent(JSON.stringify({ label: [`podplane.dev/node=${node(1)}`] }))}`,
     );
     expect(network?.IPAM.Config[0]?.Subnet).toBe(spec?.podCIDR);
-    const { status } = await cluster.ready('named');
+    const { status } = await cluster.podReady('named');
     const prefix = (spec?.podCIDR ?? '').replace(/\.\d+\/24$/, '.');
     expect(prefix).toMatch(/^\d+\.\d+\.\d+\.$/);
     expect(status?.podIP?.startsWith(prefix)).toBe(true);

@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { engine, engineAnswers } from '../harness.js';
-import { FieldPlay, IMAGE, podOf, STAY, shell } from './field-play.js';
+import { FieldCluster, IMAGE, podOf, STAY, shell } from './field-cluster.js';
 import { imageWithFiles } from './images.js';
 
 const answers = await engineAnswers();
@@ -21,7 +21,7 @@ const NO_MKDIR = {
 };
 
 describe.skipIf(!answers)('securityContext', () => {
-  const play = new FieldPlay();
+  const play = new FieldCluster();
   let grouped = '';
   let engineHas: readonly string[] = [];
 
@@ -41,7 +41,7 @@ describe.skipIf(!answers)('securityContext', () => {
     mkdirSync(profiles, { recursive: true });
     writeFileSync(path.join(profiles, 'no-mkdir.json'), JSON.stringify(NO_MKDIR));
     const local = (localhostProfile: string) => ({ seccompProfile: { type: 'Localhost', localhostProfile } });
-    await play.mustApply(
+    await play.apply(
       podOf('users', {
         securityContext: {
           runAsUser: 1000,

@@ -73,7 +73,7 @@ describe.skipIf(!answers)('status', () => {
   });
 
   const row = async (name: string): Promise<readonly string[]> => {
-    const [, line = ''] = (await cluster.play.must('get', 'pod', name)).trim().split('\n');
+    const [, line = ''] = (await cluster.must('get', 'pod', name)).trim().split('\n');
     return line.split(/\s{2,}/).slice(1, 3);
   };
   /** What every status of these says. conditions: those that are not plainly True. */
@@ -140,9 +140,9 @@ describe.skipIf(!answers)('status', () => {
   const NO_SANDBOX = { PodReadyToStartContainers: ['False'] } as const;
 
   it('Container volumeMounts[].readOnly, Container resources.requests: the status of a pod that runs, with its image by digest, its user, its resources and its mounts', async () => {
-    await cluster.ready('running');
-    const seen = await cluster.pod('running', 'seen with its user', ({ status }) => status?.containerStatuses[0]?.user !== undefined);
-    const groups = (await cluster.play.must('exec', 'running', '--', 'sed', '-n', 's/^Groups:\\t//p', '/proc/1/status')).trim();
+    await cluster.podReady('running');
+    const seen = await cluster.podUntil('running', 'seen with its user', ({ status }) => status?.containerStatuses[0]?.user !== undefined);
+    const groups = (await cluster.must('exec', 'running', '--', 'sed', '-n', 's/^Groups:\\t//p', '/proc/1/status')).trim();
     expect(seen.status).toEqual({
       ...whole('Running', {}),
       qosClass: 'Burstable',
@@ -166,7 +166,7 @@ describe.skipIf(!answers)('status', () => {
   });
 
   it('PodSpec restartPolicy: the status of a pod that crashes again and again', async () => {
-    const seen = await cluster.pod(
+    const seen = await cluster.podUntil(
       'loops',
       'in back-off',
       ({ status }) => status?.containerStatuses[0]?.state?.waiting?.reason === 'CrashLoopBackOff',
@@ -185,9 +185,9 @@ describe.skipIf(!answers)('status', () => {
   });
 
   it('PodSpec restartPolicy, Container terminationMessagePath: the status of a pod that has completed', async () => {
-    const done = await cluster.ended('completes');
+    const done = await cluster.podEnded('completes');
     const seen = done.status?.conditions.some(({ type, status }) => type === 'PodReadyToStartContainers' && status === 'True')
-      ? await cluster.pod(
+      ? await cluster.podUntil(
           'completes',
           'without a sandbox',
           ({ status }) => status?.conditions.some((one) => one.type === 'PodReadyToStartContainers' && one.status === 'False') === true,
@@ -201,8 +201,8 @@ describe.skipIf(!answers)('status', () => {
   });
 
   it('Container resources.limits: the status of a pod that took too much memory', async () => {
-    await cluster.ended('eats');
-    const seen = await cluster.pod('eats', 'over', ({ status }) => status?.conditions[0]?.status === 'False');
+    await cluster.podEnded('eats');
+    const seen = await cluster.podUntil('eats', 'over', ({ status }) => status?.conditions[0]?.status === 'False');
     const memory = { memory: '64Mi' };
     expect(statusOf(seen.status)).toEqual({
       ...whole('Failed', { ...NO_SANDBOX, ...unready('PodFailed') }),
@@ -219,7 +219,7 @@ describe.skipIf(!answers)('status', () => {
   });
 
   it('Container image: the status of a pod whose image is not to be had', async () => {
-    const seen = await cluster.pod(
+    const seen = await cluster.podUntil(
       'imageless',
       'in back-off',
       ({ status }) => status?.containerStatuses[0]?.state?.waiting?.reason === 'ImagePullBackOff',
@@ -233,8 +233,8 @@ describe.skipIf(!answers)('status', () => {
   });
 
   it('PodSpec restartPolicy: the status of a pod whose init container fails', async () => {
-    await cluster.ended('init-fails');
-    const seen = await cluster.pod('init-fails', 'over', ({ status }) => status?.conditions[0]?.status === 'False');
+    await cluster.podEnded('init-fails');
+    const seen = await cluster.podUntil('init-fails', 'over', ({ status }) => status?.conditions[0]?.status === 'False');
     expect(statusOf(seen.status)).toEqual({
       ...whole('Failed', {
         ...NO_SANDBOX,
@@ -248,8 +248,8 @@ describe.skipIf(!answers)('status', () => {
   });
 
   it('PodSpec activeDeadlineSeconds: the status of a pod that was active for too long', async () => {
-    await cluster.ended('late');
-    const seen = await cluster.pod('late', 'over', ({ status }) => status?.conditions[0]?.status === 'False');
+    await cluster.podEnded('late');
+    const seen = await cluster.podUntil('late', 'over', ({ status }) => status?.conditions[0]?.status === 'False');
     expect(statusOf(seen.status)).toEqual({
       ...whole('Failed', { ...NO_SANDBOX, ...unready('PodFailed') }),
       reason: 'DeadlineExceeded',

@@ -31,12 +31,11 @@ ${more}---
 
 describe.skipIf(!answers)('storage', () => {
   const cluster = new FieldCluster();
-  const { play } = cluster;
 
   /** Volumes of the engine that belong to claims of this cluster. */
   const volumes = async (): Promise<EngineVolume[]> => {
     const { Volumes } = await engine<{ Volumes: EngineVolume[] | null }>('GET', '/volumes');
-    return (Volumes ?? []).filter(({ Labels }) => Labels?.['podplane.dev/volume-node']?.startsWith(play.prefix) === true);
+    return (Volumes ?? []).filter(({ Labels }) => Labels?.['podplane.dev/volume-node']?.startsWith(cluster.prefix) === true);
   };
   const gone = async (kind: 'PersistentVolume' | 'PersistentVolumeClaim', namespace: string, name: string): Promise<void> => {
     const { client } = cluster;
@@ -61,55 +60,55 @@ describe.skipIf(!answers)('storage', () => {
 
   it('PersistentVolumeClaim spec.accessModes, PersistentVolumeClaim spec.resources.requests, PersistentVolumeClaim spec.storageClassName, PersistentVolume spec.capacity, PersistentVolume spec.accessModes, StorageClass provisioner, StorageClass volumeBindingMode, PodSpec volumes[].persistentVolumeClaim: a claim waits for its first pod; then it has a volume of the engine on the node of that pod', async () => {
     await cluster.apply(claim('data'));
-    expect(await play.must('get', 'pvc')).toMatch(/^data\s+Pending\s+node-local\s+<unset>/m);
-    expect(await play.must('get', 'storageclass')).toMatch(
+    expect(await cluster.must('get', 'pvc')).toMatch(/^data\s+Pending\s+node-local\s+<unset>/m);
+    expect(await cluster.must('get', 'storageclass')).toMatch(
       /^node-local \(default\)\s+podplane.dev\/node-local\s+Delete\s+WaitForFirstConsumer\s+true/m,
     );
     await cluster.apply(pod('first', 'data', `fs.appendFileSync('/data/log', 'first '); ${FOREVER}`));
-    await cluster.ready('first');
+    await cluster.podReady('first');
     const bound = await cluster.get('PersistentVolumeClaim', 'data');
     expect(bound.status).toMatchObject({ phase: 'Bound', capacity: { storage: '1Gi' } });
     const [volume] = await volumes();
     expect(volume).toMatchObject({ Name: bound.spec?.volumeName, Labels: { 'podplane.dev/claim': 'default/data' } });
-    expect(await play.must('get', 'pv')).toMatch(/^pvc-\S+\s+1Gi\s+RWO\s+Delete\s+Bound\s+default\/data\s+node-local/m);
+    expect(await cluster.must('get', 'pv')).toMatch(/^pvc-\S+\s+1Gi\s+RWO\s+Delete\s+Bound\s+default\/data\s+node-local/m);
   });
 
   it('PersistentVolume spec.nodeAffinity, PersistentVolume spec.csi.driver, PersistentVolume spec.csi.volumeHandle: the next pod goes where the volume is and finds the data, also while the other node has more room', async () => {
     const home = (await cluster.get('Pod', 'first')).spec?.nodeName;
-    await play.must('delete', 'pod', 'first');
+    await cluster.must('delete', 'pod', 'first');
     for (const name of ['second', 'third']) {
       await cluster.apply(pod(name, 'data', `fs.appendFileSync('/data/log', '${name} '); ${FOREVER}`));
-      expect((await cluster.ready(name)).spec?.nodeName).toBe(home);
+      expect((await cluster.podReady(name)).spec?.nodeName).toBe(home);
     }
-    expect(await cluster.inPod('third', "fs.readFileSync('/data/log', 'utf8')")).toBe('first second third');
+    expect(await cluster.js('third', "fs.readFileSync('/data/log', 'utf8')")).toBe('first second third');
   });
 
   it('a pod that must not run there waits, and says which volume is elsewhere', async () => {
     const home = (await cluster.get('Pod', 'second')).spec?.nodeName ?? '';
-    const other = play.node(home === play.node(1) ? 2 : 1);
+    const other = cluster.node(home === cluster.node(1) ? 2 : 1);
     await cluster.apply(pod('away', 'data', FOREVER, `  nodeSelector: {kubernetes.io/hostname: ${other}}\n`));
-    await cluster.pod('away', 'waiting', ({ status }) => {
+    await cluster.podUntil('away', 'waiting', ({ status }) => {
       const message = status?.conditions.find(({ type }) => type === 'PodScheduled')?.message ?? '';
       return message.includes('had volume node affinity conflict (volume "pvc-');
     });
-    await play.must('delete', 'pod', 'away');
+    await cluster.must('delete', 'pod', 'away');
   });
 
   it('data and claim outlive the agents and the server', async () => {
-    await play.interrupt();
+    await cluster.interrupt();
     await cluster.start(2);
-    for (const i of [1, 2]) await play.readyAgain(play.node(i));
-    await cluster.ready('third');
-    expect(await cluster.inPod('third', "fs.readFileSync('/data/log', 'utf8')")).toBe('first second third');
+    for (const i of [1, 2]) await cluster.readyAgain(cluster.node(i));
+    await cluster.podReady('third');
+    expect(await cluster.js('third', "fs.readFileSync('/data/log', 'utf8')")).toBe('first second third');
     expect(await volumes()).toHaveLength(1);
   });
 
   it('StorageClass reclaimPolicy, PersistentVolume spec.persistentVolumeReclaimPolicy: a claim that is deleted stays while pods use it; then its volume goes, with the data', async () => {
     const name = (await cluster.get('PersistentVolumeClaim', 'data')).spec?.volumeName ?? '';
-    await play.must('delete', 'pvc', 'data', '--wait=false');
-    expect(await play.must('get', 'pvc')).toMatch(/^data\s+Terminating/m);
+    await cluster.must('delete', 'pvc', 'data', '--wait=false');
+    expect(await cluster.must('get', 'pvc')).toMatch(/^data\s+Terminating/m);
     expect(await volumes()).toHaveLength(1);
-    await play.must('delete', 'pod', 'second', 'third');
+    await cluster.must('delete', 'pod', 'second', 'third');
     await gone('PersistentVolumeClaim', 'default', 'data');
     await gone('PersistentVolume', '', name);
     expect(await volumes()).toEqual([]);
@@ -126,11 +125,11 @@ spec:
     - ${scriptContainer('a', `fs.writeFileSync('/data/part/x', 'x'); ${FOREVER}`, 'volumeMounts: [{name: d, mountPath: /data}, {name: d, mountPath: /part, subPath: part}, {name: d, mountPath: /ro, readOnly: true}]')}
   volumes: [{name: d, persistentVolumeClaim: {claimName: grouped}}]
 `);
-    await cluster.ready('grouped');
+    await cluster.podReady('grouped');
     expect(
-      await cluster.inPod('grouped', "[fs.statSync('/data').gid, fs.statSync('/part/x').gid, fs.readFileSync('/part/x', 'utf8')].join()"),
+      await cluster.js('grouped', "[fs.statSync('/data').gid, fs.statSync('/part/x').gid, fs.readFileSync('/part/x', 'utf8')].join()"),
     ).toBe('2000,2000,x');
-    expect(await cluster.inPod('grouped', "try { fs.writeFileSync('/ro/y', ''); 'written' } catch (error) { error.code }")).toBe('EROFS');
+    expect(await cluster.js('grouped', "try { fs.writeFileSync('/ro/y', ''); 'written' } catch (error) { error.code }")).toBe('EROFS');
   });
 
   it('PersistentVolume spec.claimRef, PersistentVolume spec.storageClassName, PersistentVolumeClaim spec.volumeName: with Retain the volume and its data stay, and can be given to another claim by hand', async () => {
@@ -139,11 +138,11 @@ spec:
     const kept = await cluster.client.get('PersistentVolume', '', name);
     if (kept.spec !== undefined) kept.spec.persistentVolumeReclaimPolicy = 'Retain';
     await cluster.client.update('PersistentVolume', kept);
-    await play.must('delete', 'pod', 'grouped');
-    await play.must('delete', 'pvc', 'grouped');
+    await cluster.must('delete', 'pod', 'grouped');
+    await cluster.must('delete', 'pvc', 'grouped');
     await eventually(
       'Released',
-      () => play.must('get', 'pv'),
+      () => cluster.must('get', 'pv'),
       (table) => /Retain\s+Released\s+default\/grouped/.test(table),
     );
     expect(await volumes()).toHaveLength(1);
@@ -151,12 +150,12 @@ spec:
     if (volume.spec !== undefined) volume.spec.claimRef = undefined;
     await cluster.client.update('PersistentVolume', volume);
     await cluster.apply(claim('again', `, volumeName: ${name}`) + pod('again', 'again', FOREVER));
-    await cluster.ready('again');
-    expect(await cluster.inPod('again', "fs.readFileSync('/data/part/x', 'utf8')")).toBe('x');
+    await cluster.podReady('again');
+    expect(await cluster.js('again', "fs.readFileSync('/data/part/x', 'utf8')")).toBe('x');
   });
 
   it('StorageClass parameters: a directory that all nodes share, pods on both nodes see the same files; a node without it says so', async () => {
-    const shared = path.join(play.directory, 'shared');
+    const shared = path.join(cluster.directory, 'shared');
     mkdirSync(shared);
     const storageClass = (name: string, more: string): string => `apiVersion: storage.k8s.io/v1
 kind: StorageClass
@@ -167,16 +166,16 @@ parameters: {path: ${shared}${more}}
 `;
     const many = (name: string, sc: string): string =>
       claim(name, `, storageClassName: ${sc}`).replace('[ReadWriteOnce]', '[ReadWriteMany]');
-    const on = (i: number): string => `  nodeSelector: {kubernetes.io/hostname: ${play.node(i)}}\n`;
+    const on = (i: number): string => `  nodeSelector: {kubernetes.io/hostname: ${cluster.node(i)}}\n`;
     await cluster.apply(storageClass('shared', ', requireMount: "false"') + many('all', 'shared'));
     await cluster.apply(
       pod('left', 'all', `fs.writeFileSync('/data/left', 'l'); ${FOREVER}`, on(1)) +
         pod('right', 'all', `fs.writeFileSync('/data/right', 'r'); ${FOREVER}`, on(2)),
     );
-    await Promise.all([cluster.ready('left'), cluster.ready('right')]);
-    for (const name of ['left', 'right']) expect(await cluster.inPod(name, "fs.readdirSync('/data').sort().join()")).toBe('left,right');
-    await play.must('delete', 'pod', 'left', 'right');
-    await play.must('delete', 'pvc', 'all');
+    await Promise.all([cluster.podReady('left'), cluster.podReady('right')]);
+    for (const name of ['left', 'right']) expect(await cluster.js(name, "fs.readdirSync('/data').sort().join()")).toBe('left,right');
+    await cluster.must('delete', 'pod', 'left', 'right');
+    await cluster.must('delete', 'pvc', 'all');
     await eventually(
       'the directory gone',
       () => Promise.resolve(readdirSync(shared)),
@@ -184,11 +183,11 @@ parameters: {path: ${shared}${more}}
     );
 
     await cluster.apply(storageClass('mounted', '') + many('nowhere', 'mounted') + pod('waits', 'nowhere', FOREVER));
-    const node = (await cluster.pod('waits', 'placed', ({ spec }) => Boolean(spec?.nodeName))).spec?.nodeName;
+    const node = (await cluster.podUntil('waits', 'placed', ({ spec }) => Boolean(spec?.nodeName))).spec?.nodeName;
     await eventually(
       'the reason',
       async () =>
-        (await play.must('get', 'events'))
+        (await cluster.must('get', 'events'))
           .split('\n')
           .filter((line) => line.includes('pod/waits'))
           .join('\n'),
@@ -198,30 +197,30 @@ parameters: {path: ${shared}${more}}
 
   it('StorageClass allowVolumeExpansion: a claim grows, where its class allows it; never below what it has', async () => {
     await cluster.apply(claim('grows') + pod('grows', 'grows', FOREVER));
-    await cluster.ready('grows');
+    await cluster.podReady('grows');
     await cluster.apply(claim('grows').replace('1Gi', '2Gi'));
     await eventually(
       'two',
-      () => play.must('get', 'pvc'),
+      () => cluster.must('get', 'pvc'),
       (table) => /^grows\s+Bound\s+\S+\s+2Gi/m.test(table),
     );
-    const shrink = path.join(play.directory, 'shrink.yaml');
+    const shrink = path.join(cluster.directory, 'shrink.yaml');
     writeFileSync(shrink, claim('grows'));
-    const outcome = await play.cli(['apply', '-f', shrink]);
+    const outcome = await cluster.cli(['apply', '-f', shrink]);
     expect(outcome.code).not.toBe(0);
     expect(outcome.stderr).toContain('spec.resources.requests.storage: Forbidden: field can not be less than status.capacity');
-    await play.must('delete', 'pod', 'grows');
-    await play.must('delete', 'pvc', 'grows');
+    await cluster.must('delete', 'pod', 'grows');
+    await cluster.must('delete', 'pvc', 'grows');
   });
 
   it('PersistentVolume spec.local.path, PersistentVolume spec.hostPath, PersistentVolumeClaim spec.selector, PersistentVolumeClaim spec.resources.limits, StorageClass allowedTopologies: volumes that somebody made, by label and where they are', async () => {
-    const folders = ['local', 'host'].map((name) => path.join(play.directory, name));
+    const folders = ['local', 'host'].map((name) => path.join(cluster.directory, name));
     for (const folder of folders) mkdirSync(folder);
     const [local, host] = folders;
-    const affinity = `nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: [${play.node(2)}]}]}]}}`;
+    const affinity = `nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: [${cluster.node(2)}]}]}]}}`;
     const made = (name: string, source: string): string => `apiVersion: v1
 kind: PersistentVolume
-metadata: {name: ${play.prefix}-${name}, labels: {kind: ${name}}}
+metadata: {name: ${cluster.prefix}-${name}, labels: {kind: ${name}}}
 spec: {capacity: {storage: 1Gi}, accessModes: [ReadWriteOnce], storageClassName: manual, ${source}}
 ---
 `;
@@ -239,8 +238,8 @@ spec:
     - ${scriptContainer('a', `fs.writeFileSync('/l/x', 'l'); fs.writeFileSync('/h/x', 'h'); ${FOREVER}`, 'volumeMounts: [{name: l, mountPath: /l}, {name: h, mountPath: /h}]')}
   volumes: [{name: l, persistentVolumeClaim: {claimName: local}}, {name: h, persistentVolumeClaim: {claimName: host}}]
 `);
-    const running = await cluster.ready('manual');
-    expect(running.spec?.nodeName).toBe(play.node(2));
+    const running = await cluster.podReady('manual');
+    expect(running.spec?.nodeName).toBe(cluster.node(2));
     await eventually(
       'written',
       () =>
@@ -254,15 +253,15 @@ spec:
 kind: StorageClass
 metadata: {name: there}
 provisioner: podplane.dev/node-local
-allowedTopologies: [{matchLabelExpressions: [{key: kubernetes.io/hostname, values: [${play.node(1)}]}]}]
+allowedTopologies: [{matchLabelExpressions: [{key: kubernetes.io/hostname, values: [${cluster.node(1)}]}]}]
 ---
 `;
     await cluster.apply(there + claim('there', ', storageClassName: there') + pod('there', 'there', FOREVER));
-    expect((await cluster.ready('there')).spec?.nodeName).toBe(play.node(1));
+    expect((await cluster.podReady('there')).spec?.nodeName).toBe(cluster.node(1));
   });
 
   it('PersistentVolume spec.csi.readOnly: a volume of the engine that was there already, which no pod may write to', async () => {
-    const name = `${play.prefix}-own`;
+    const name = `${cluster.prefix}-own`;
     await engine('POST', '/volumes/create', { Name: name });
     try {
       await cluster.apply(`apiVersion: v1
@@ -273,12 +272,12 @@ spec:
   accessModes: [ReadWriteOnce]
   storageClassName: manual
   csi: {driver: node-local.podplane.dev, volumeHandle: ${name}, readOnly: true}
-  nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: [${play.node(1)}]}]}]}}
+  nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: [${cluster.node(1)}]}]}]}}
 ---
 ${claim('own', `, storageClassName: manual, volumeName: ${name}`)}${pod('own', 'own', FOREVER)}`);
-      await cluster.ready('own');
-      expect(await cluster.inPod('own', "try { fs.writeFileSync('/data/y', ''); 'written' } catch (error) { error.code }")).toBe('EROFS');
-      await play.must('delete', 'pod', 'own');
+      await cluster.podReady('own');
+      expect(await cluster.js('own', "try { fs.writeFileSync('/data/y', ''); 'written' } catch (error) { error.code }")).toBe('EROFS');
+      await cluster.must('delete', 'pod', 'own');
     } finally {
       await eventually(
         'removed',
@@ -314,14 +313,18 @@ spec:
       metadata: {name: data, labels: {tier: back}}
       spec: {storageClassName: node-local, accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
 `);
-    await Promise.all([cluster.ready('db-0'), cluster.ready('db-1')]);
-    const before = await cluster.ready('db-1');
-    await play.must('delete', 'pod', 'db-1');
-    const after = await cluster.pod('db-1', 'made anew and Ready', (one) => isReady(one) && one.metadata?.uid !== before.metadata?.uid);
+    await Promise.all([cluster.podReady('db-0'), cluster.podReady('db-1')]);
+    const before = await cluster.podReady('db-1');
+    await cluster.must('delete', 'pod', 'db-1');
+    const after = await cluster.podUntil(
+      'db-1',
+      'made anew and Ready',
+      (one) => isReady(one) && one.metadata?.uid !== before.metadata?.uid,
+    );
     expect(after.spec?.nodeName).toBe(before.spec?.nodeName);
-    expect(await cluster.inPod('db-1', "fs.readFileSync('/data/log', 'utf8')")).toBe('db-1 db-1');
+    expect(await cluster.js('db-1', "fs.readFileSync('/data/log', 'utf8')")).toBe('db-1 db-1');
     expect((await cluster.get('PersistentVolumeClaim', 'data-db-0')).metadata?.labels).toEqual({ tier: 'back', app: 'db' });
-    await play.must('delete', 'statefulset', 'db');
+    await cluster.must('delete', 'statefulset', 'db');
     for (const name of ['data-db-0', 'data-db-1']) await gone('PersistentVolumeClaim', 'default', name);
   });
 });

@@ -31,7 +31,6 @@ spec:
 
 describe.skipIf(!answers)('service account tokens', () => {
   const cluster = new FieldCluster();
-  const { play } = cluster;
   beforeAll(async () => {
     await cluster.start(1);
   });
@@ -40,7 +39,7 @@ describe.skipIf(!answers)('service account tokens', () => {
   });
 
   const as = async (token: string): Promise<PodplaneClient> =>
-    new PodplaneClient({ ...(await readContext(path.join(play.data, 'context.json'))), token });
+    new PodplaneClient({ ...(await readContext(path.join(cluster.data, 'context.json'))), token });
   const whoIs = async (token: string): Promise<string> => {
     using client = await as(token);
     return await client.whoAmI().then(
@@ -53,14 +52,14 @@ describe.skipIf(!answers)('service account tokens', () => {
     await expect(cluster.apply(POD)).rejects.toThrow(
       'pods "web" is forbidden: error looking up service account default/web: serviceaccount "web" not found',
     );
-    expect(await play.must('get', 'serviceaccounts')).toMatch(/^default\s/m);
+    expect(await cluster.must('get', 'serviceaccounts')).toMatch(/^default\s/m);
   });
 
   it('PodSpec volumes[].projected.sources[].serviceAccountToken: it names account, pod and node, allows nothing but that question, and ends with the pod', async () => {
     await cluster.apply(ACCOUNT + POD);
-    const { metadata, spec } = await cluster.ready('web');
+    const { metadata, spec } = await cluster.podReady('web');
     const [token = '', vault = ''] = JSON.parse(
-      await cluster.inPod('web', "JSON.stringify(['/t/token', '/t/vault'].map((file) => fs.readFileSync(file, 'utf8')))"),
+      await cluster.js('web', "JSON.stringify(['/t/token', '/t/vault'].map((file) => fs.readFileSync(file, 'utf8')))"),
     ) as string[];
     const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { exp: number; iat: number };
     expect(claims).toMatchObject({
@@ -72,7 +71,7 @@ describe.skipIf(!answers)('service account tokens', () => {
     expect(await whoIs(vault)).toContain('the token is for another audience');
     using client = await as(token);
     await expect(client.get('Pod', 'default', 'web')).rejects.toMatchObject({ reason: 'Forbidden' });
-    await play.must('delete', 'pod', 'web');
+    await cluster.must('delete', 'pod', 'web');
     await eventually(
       'refused',
       () => whoIs(token),
@@ -101,7 +100,7 @@ spec:
         pod('wants', 'serviceAccountName: quiet\n  automountServiceAccountToken: true'),
     );
     const files = `JSON.stringify(fs.existsSync('${FOLDER}') && fs.readdirSync('${FOLDER}').filter((name) => !name.startsWith('..')))`;
-    const { spec } = await cluster.ready('plain');
+    const { spec } = await cluster.podReady('plain');
     const volume = spec?.volumes.find(({ name }) => name.startsWith('kube-api-access-'));
     expect(volume?.projected?.sources.map(({ serviceAccountToken }) => serviceAccountToken?.expirationSeconds)).toEqual([
       3607,
@@ -109,21 +108,21 @@ spec:
       undefined,
     ]);
     expect(await cluster.logs('plain', '-c', 'i')).toBe('default\n');
-    expect(JSON.parse(await cluster.inPod('plain', files, '-c', 'a'))).toEqual(['ca.crt', 'namespace', 'token']);
-    expect(await cluster.inPod('plain', files, '-c', 'own')).toBe('[]');
-    expect(await cluster.inPod('plain', `try { fs.writeFileSync('${FOLDER}/x', '') } catch ({ code }) { code }`, '-c', 'a')).toBe('EROFS');
-    const { caCertificate } = await readContext(path.join(play.data, 'context.json'));
-    expect(`${await cluster.inPod('plain', `fs.readFileSync('${FOLDER}/ca.crt', 'utf8')`, '-c', 'a')}\n`).toBe(caCertificate);
-    const token = await cluster.inPod('plain', `fs.readFileSync('${FOLDER}/token', 'utf8')`, '-c', 'a');
+    expect(JSON.parse(await cluster.js('plain', files, 'a'))).toEqual(['ca.crt', 'namespace', 'token']);
+    expect(await cluster.js('plain', files, 'own')).toBe('[]');
+    expect(await cluster.js('plain', `try { fs.writeFileSync('${FOLDER}/x', '') } catch ({ code }) { code }`, 'a')).toBe('EROFS');
+    const { caCertificate } = await readContext(path.join(cluster.data, 'context.json'));
+    expect(`${await cluster.js('plain', `fs.readFileSync('${FOLDER}/ca.crt', 'utf8')`, 'a')}\n`).toBe(caCertificate);
+    const token = await cluster.js('plain', `fs.readFileSync('${FOLDER}/token', 'utf8')`, 'a');
     expect(await whoIs(token)).toBe('system:serviceaccount:default:default');
     for (const name of ['never', 'by-account']) {
-      expect((await cluster.ready(name)).spec?.volumes).toHaveLength(1);
-      expect(await cluster.inPod(name, files, '-c', 'a')).toBe('false');
+      expect((await cluster.podReady(name)).spec?.volumes).toHaveLength(1);
+      expect(await cluster.js(name, files, 'a')).toBe('false');
     }
-    await cluster.ready('wants');
-    const wanted = await cluster.inPod('wants', `fs.readFileSync('${FOLDER}/token', 'utf8')`, '-c', 'a');
+    await cluster.podReady('wants');
+    const wanted = await cluster.js('wants', `fs.readFileSync('${FOLDER}/token', 'utf8')`, 'a');
     expect(await whoIs(wanted)).toBe('system:serviceaccount:default:quiet');
-    await play.must('delete', 'pod', 'plain', 'never', 'by-account', 'wants');
+    await cluster.must('delete', 'pod', 'plain', 'never', 'by-account', 'wants');
   });
 
   it('the token belongs to the pod’s user and group where it has them, and nobody else may read it', async () => {
@@ -151,12 +150,12 @@ spec:
       ['both', '640 1234 4321'],
       ['own', '600 99 0'],
     ] as const) {
-      await cluster.ready(name);
-      expect(`${name} ${await cluster.inPod(name, token)}`).toBe(`${name} ${is}`);
+      await cluster.podReady(name);
+      expect(`${name} ${await cluster.js(name, token)}`).toBe(`${name} ${is}`);
     }
     const read = `fs.readFileSync('${FOLDER}/token', 'utf8').length > 100`;
-    for (const name of ['user', 'group', 'both']) expect(await cluster.inPod(name, read)).toBe('true');
-    await play.must('delete', 'pod', 'anybody', 'user', 'group', 'both', 'own');
+    for (const name of ['user', 'group', 'both']) expect(await cluster.js(name, read)).toBe('true');
+    await cluster.must('delete', 'pod', 'anybody', 'user', 'group', 'both', 'own');
   });
 
   it('ServiceAccount imagePullSecrets, ServiceAccount secrets: its pods have the credentials, and may use no other Secrets where it says so', async () => {
@@ -181,29 +180,29 @@ spec:
   containers: [${scriptContainer('a', FOREVER, `env: [{name: KEY, valueFrom: {secretKeyRef: {name: ${secret}, key: key}}}]`)}]
 `;
     await cluster.apply(pod('may', 'mine'));
-    expect((await cluster.ready('may')).spec?.imagePullSecrets).toEqual([{ name: 'pull' }]);
-    expect(await cluster.inPod('may', 'process.env.KEY')).toBe('told');
+    expect((await cluster.podReady('may')).spec?.imagePullSecrets).toEqual([{ name: 'pull' }]);
+    expect(await cluster.js('may', 'process.env.KEY')).toBe('told');
     await expect(cluster.apply(pod('may-not', 'other'))).rejects.toThrow(
       'pods "may-not" is forbidden: container a with envVar KEY referencing secret.secretName="other" is not allowed because service account strict does not reference that secret',
     );
     await expect(cluster.apply(pod('other-login', 'mine', 'imagePullSecrets: [{name: foreign}]'))).rejects.toThrow(
       'imagePullSecrets[0].name="foreign" is not allowed because service account strict does not reference that imagePullSecret',
     );
-    await play.must('delete', 'pod', 'may');
+    await cluster.must('delete', 'pod', 'may');
   });
 
   it('the authority is in every namespace, and comes back as it was when it is deleted or changed', async () => {
-    const { caCertificate } = await readContext(path.join(play.data, 'context.json'));
+    const { caCertificate } = await readContext(path.join(cluster.data, 'context.json'));
     const found = async (): Promise<string | undefined> =>
       (await cluster.client.get('ConfigMap', 'fresh', 'kube-root-ca.crt').catch(() => undefined))?.data['ca.crt'];
-    await play.must('create', 'namespace', 'fresh');
+    await cluster.must('create', 'namespace', 'fresh');
     expect(await found()).toBe(caCertificate);
-    await play.must('delete', 'configmap', 'kube-root-ca.crt', '-n', 'fresh');
+    await cluster.must('delete', 'configmap', 'kube-root-ca.crt', '-n', 'fresh');
     await eventually('it is back', found, (text) => text === caCertificate);
     const map = await cluster.client.get('ConfigMap', 'fresh', 'kube-root-ca.crt');
     await cluster.client.update('ConfigMap', { ...map, data: { 'ca.crt': 'forged' } });
     await eventually('it is put right', found, (text) => text === caCertificate);
-    await play.must('delete', 'namespace', 'fresh');
+    await cluster.must('delete', 'namespace', 'fresh');
   });
 
   it('a controller whose pods are refused says so, and goes on when it may', async () => {
@@ -227,7 +226,7 @@ spec:
     );
     await eventually(
       'an event of the set',
-      () => play.must('get', 'events'),
+      () => cluster.must('get', 'events'),
       (table) => /FailedCreate\s+replicaset\/waits-\S+\s+Error creating: pods "waits-/i.test(table),
     );
     await cluster.apply('apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: later}\n');
@@ -237,14 +236,14 @@ spec:
       ({ status }) => status?.readyReplicas === 1 && !status.conditions.some(({ type }) => type === 'ReplicaFailure'),
     );
     expect(healed.status?.replicas).toBe(1);
-    await play.must('delete', 'deployment', 'waits');
+    await cluster.must('delete', 'deployment', 'waits');
   });
 
   it('a token that was asked for by hand is the account as well, until the account goes', async () => {
-    const token = (await play.must('create', 'token', 'web', '--duration', '10m')).trim();
+    const token = (await cluster.must('create', 'token', 'web', '--duration', '10m')).trim();
     expect(await whoIs(token)).toBe('system:serviceaccount:default:web');
-    await play.must('delete', 'serviceaccount', 'web');
+    await cluster.must('delete', 'serviceaccount', 'web');
     expect(await whoIs(token)).toContain('the service account of the token is no more');
-    expect(await play.must('whoami')).toContain('Groups: system:masters');
+    expect(await cluster.must('whoami')).toContain('Groups: system:masters');
   });
 });

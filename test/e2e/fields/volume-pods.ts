@@ -1,6 +1,5 @@
 // The pods that volumes.test.ts looks into: many rows of the support table in few pods. What is expected of them is there.
-import { FOREVER } from './field-cluster.js';
-import { IMAGE, podOf, STAY, shell } from './field-play.js';
+import { FOREVER, IMAGE, podOf, STAY, shell } from './field-cluster.js';
 
 export type Fields = Readonly<Record<string, unknown>>;
 

@@ -8,8 +8,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { engine, engineAnswers, eventually } from '../harness.js';
 import { ShellImage } from '../shell-image.js';
-import { FieldCluster } from './field-cluster.js';
-import { podOf, STAY, shell } from './field-play.js';
+import { FieldCluster, podOf, STAY, shell } from './field-cluster.js';
 import { at, type Fields, mounts, volumePods } from './volume-pods.js';
 
 const answers = await engineAnswers();
@@ -29,8 +28,7 @@ const pass = (word: string): Fields => ({ apiVersion: 'v1', kind: 'Secret', meta
 
 describe.skipIf(!answers)('volumes', () => {
   const cluster = new FieldCluster();
-  const { play } = cluster;
-  const host = path.join(play.directory, 'host');
+  const host = path.join(cluster.directory, 'host');
   const below = (name: string): string => path.join(host, name);
   const tools = new ShellImage();
   let socket: Server | undefined;
@@ -45,10 +43,10 @@ describe.skipIf(!answers)('volumes', () => {
     files: readonly string[],
   ): Promise<Readonly<Record<string, string>>> => {
     const expression = `JSON.stringify(Object.fromEntries(${JSON.stringify(files)}.map((file) => [file, (${tell})(file)])))`;
-    return JSON.parse(await cluster.inPod(pod, expression, '-c', container)) as Record<string, string>;
+    return JSON.parse(await cluster.js(pod, expression, container)) as Record<string, string>;
   };
   const events = async (pod: string): Promise<string> =>
-    (await play.must('get', 'events'))
+    (await cluster.must('get', 'events'))
       .split('\n')
       .filter((line) => line.includes(`pod/${pod} `))
       .join('\n');
@@ -76,7 +74,7 @@ describe.skipIf(!answers)('volumes', () => {
   });
 
   it('PodSpec volumes[].name, PodSpec volumes[].configMap, PodSpec volumes[].secret, PodSpec volumes[].downwardAPI: files with the modes that items and defaultMode give, at the paths that items give; what is optional may be missing', async () => {
-    await cluster.ready('files');
+    await cluster.podReady('files');
     const files = ['/map/color', '/map/size', '/some/a/b/color', '/some/size', '/some/color', '/none', '/none/color'];
     expect(await each('files', 'a', SEEN, files)).toEqual({
       '/map/color': '644 0 green',
@@ -87,7 +85,7 @@ describe.skipIf(!answers)('volumes', () => {
       '/none': '755 0 -',
       '/none/color': 'ENOENT',
     });
-    expect(await cluster.inPod('files', "fs.readFileSync('/map/raw').toString('hex')")).toBe('00ff10');
+    expect(await cluster.js('files', "fs.readFileSync('/map/raw').toString('hex')")).toBe('00ff10');
     expect(
       await each('files', 'a', SEEN, ['/secret/word', '/secret/user', '/secret/none', '/facts/labels', '/facts/note', '/facts/memory']),
     ).toEqual({
@@ -114,13 +112,13 @@ describe.skipIf(!answers)('volumes', () => {
       '/all/labels': '600 0 tier="front"',
       '/all/name': '440 0 files',
     });
-    expect(await cluster.inPod('files', "fs.readdirSync('/all').filter((name) => !name.startsWith('..')).sort().join()")).toBe(
+    expect(await cluster.js('files', "fs.readdirSync('/all').filter((name) => !name.startsWith('..')).sort().join()")).toBe(
       'color,deep,labels,name,user,word',
     );
   });
 
   it('PodSpec securityContext.fsGroup: files that the agent writes belong to the group too, which may read them', async () => {
-    await cluster.ready('grouped');
+    await cluster.podReady('grouped');
     const files = ['/secret/word', '/all/word', '/all/labels', '/all/deep/size', '/word'];
     expect(await each('grouped', 'a', SEEN, files)).toEqual({
       '/secret/word': '440 2000 s3cret',
@@ -134,7 +132,7 @@ describe.skipIf(!answers)('volumes', () => {
   });
 
   it('Container volumeMounts[].name, Container volumeMounts[].mountPath, Container volumeMounts[].readOnly, PodSpec volumes[].emptyDir.medium: one volume at several places, one of them below another; in memory where it says so; nothing is written where it is read-only', async () => {
-    await cluster.ready('places');
+    await cluster.podReady('places');
     const writes = ['/data/x', '/ro/y', '/own', '/host/folder/x', '/data/memory/x', '/host/open/x', '/host/null', '/host/file'];
     expect(await each('places', 'a', WRITTEN, writes)).toEqual({
       '/data/x': 'written',
@@ -147,11 +145,11 @@ describe.skipIf(!answers)('volumes', () => {
       '/host/file': 'written',
     });
     expect((await each('places', 'a', SEEN, ['/ro/x']))['/ro/x']).toMatch(/ w$/);
-    const mounted = await cluster.inPod('places', "fs.readFileSync('/proc/mounts', 'utf8')");
+    const mounted = await cluster.js('places', "fs.readFileSync('/proc/mounts', 'utf8')");
     expect(mounted).toMatch(/ \/data\/memory tmpfs rw\S*,size=2048k/);
     expect(mounted).not.toMatch(/ \/data tmpfs/);
     const full = "try { fs.writeFileSync('/data/memory/big', Buffer.alloc(3 << 20)); 'written' } catch (error) { error.code }";
-    expect(await cluster.inPod('places', full)).toBe('ENOSPC');
+    expect(await cluster.js('places', full)).toBe('ENOSPC');
   });
 
   it('Container volumeMounts[].subPath, Container volumeMounts[].subPathExpr: a part of a volume, through links inside of it; what is missing is made; names by the environment', async () => {
@@ -166,7 +164,7 @@ describe.skipIf(!answers)('volumes', () => {
 
   it('a subPath through a symbolic link that a container made to get out of its volume is refused, and says so', async () => {
     for (const container of ['absolute', 'relative']) {
-      await cluster.pod('escapes', `says of ${container} that it leads out`, ({ status }) => {
+      await cluster.podUntil('escapes', `says of ${container} that it leads out`, ({ status }) => {
         const waiting = status?.containerStatuses.find(({ name }) => name === container)?.state?.waiting;
         return waiting?.reason === 'CreateContainerConfigError' && waiting.message?.includes('leads out of the volume') === true;
       });
@@ -204,14 +202,14 @@ describe.skipIf(!answers)('volumes', () => {
     );
     await eventually(
       'the reasons',
-      () => play.must('get', 'events'),
+      () => cluster.must('get', 'events'),
       (table) => wrong.every(([, , name, words]) => table.includes(`hostPath type check failed: ${below(name)} is not ${words}`)),
     );
     expect(existsSync(below('absent'))).toBe(false);
     // The pod goes on as soon as it is there.
     writeFileSync(below('absent'), 'now');
-    await cluster.ready('not-file');
-    await play.must('delete', 'pod', ...wrong.map(([pod]) => `not-${pod}`));
+    await cluster.podReady('not-file');
+    await cluster.must('delete', 'pod', ...wrong.map(([pod]) => `not-${pod}`));
   });
 
   it('Container volumeMounts[].mountPropagation: what the node mounts later is seen with HostToContainer and not with None; Bidirectional is asked of the engine', async () => {
@@ -222,12 +220,12 @@ describe.skipIf(!answers)('volumes', () => {
     expect(slave).toMatch(/ x$/);
     expect(own).toBe('ENOENT');
 
-    const pod = await cluster.pod(
+    const pod = await cluster.podUntil(
       'both',
       'started or refused by an engine that may not do so itself',
       ({ status }) => status?.containerStatuses[0]?.state?.running !== undefined || status?.phase === 'Failed',
     );
-    const [made] = (await play.containers()).filter(
+    const [made] = (await cluster.containers()).filter(
       ({ Labels }) => Labels['podplane.dev/pod-name'] === 'both' && Labels['podplane.dev/container'] === 'a',
     );
     const { Mounts } = await engine<{ Mounts: Fields[] }>('GET', `/containers/${made?.Id}/json`);
@@ -236,7 +234,7 @@ describe.skipIf(!answers)('volumes', () => {
   });
 
   it('changes of ConfigMaps, Secrets and labels are seen in running containers within 10 s; behind a subPath nothing changes', async () => {
-    await cluster.ready('watcher');
+    await cluster.podReady('watcher');
     const lines = async (): Promise<readonly string[]> => (await cluster.logs('watcher')).trim().split('\n');
     expect((await lines())[0]).toMatch(/^\d+ green s3cret tier="front" green s3cret tier="front" green$/);
     const began = Date.now();
@@ -255,7 +253,7 @@ describe.skipIf(!answers)('volumes', () => {
   });
 
   it('PodSpec volumes[].emptyDir.sizeLimit: a pod that keeps more on disk is evicted, with the volume and the limit in its message', async () => {
-    const { status } = await cluster.ended('sized');
+    const { status } = await cluster.podEnded('sized');
     expect(status).toMatchObject({
       phase: 'Failed',
       reason: 'Evicted',

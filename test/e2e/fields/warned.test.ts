@@ -9,7 +9,6 @@ const answers = await engineAnswers();
 
 describe.skipIf(!answers)('fields without effect', () => {
   const cluster = new FieldCluster();
-  const { play } = cluster;
   beforeAll(async () => {
     await cluster.start(1);
   });
@@ -36,30 +35,30 @@ spec:
       ['none', false],
       ['unsaid', true],
     ] as const) {
-      expect((await cluster.ready(name)).spec?.enableServiceLinks).toBe(value);
+      expect((await cluster.podReady(name)).spec?.enableServiceLinks).toBe(value);
       const found = "Object.keys(process.env).filter((key) => key.startsWith('DB_')).join()";
-      expect(await cluster.inPod(name, found)).toBe('');
+      expect(await cluster.js(name, found)).toBe('');
     }
   });
 
   it('Namespace spec.finalizers: a warning; the namespace goes without waiting for anybody', async () => {
     const text = 'apiVersion: v1\nkind: Namespace\nmetadata: {name: odd}\nspec: {finalizers: [example.com/mine]}\n';
     expect(await cluster.apply(text)).toContain('Warning: spec.finalizers: accepted without effect: ');
-    await play.must('delete', 'namespace', 'odd');
+    await cluster.must('delete', 'namespace', 'odd');
     await eventually(
       'gone',
-      () => play.must('get', 'namespaces'),
+      () => cluster.must('get', 'namespaces'),
       (table) => !/^odd\s/m.test(table),
     );
   });
 
   it('StatefulSet spec.volumeClaimTemplates[].apiVersion, StatefulSet spec.volumeClaimTemplates[].kind, StatefulSet spec.volumeClaimTemplates[].spec.selector, StatefulSet spec.volumeClaimTemplates[].spec.volumeName: claims of a set take volumes by label and by name', async () => {
-    const folder = (name: string): string => path.join(play.directory, name);
+    const folder = (name: string): string => path.join(cluster.directory, name);
     const volume = (name: string): string => {
       mkdirSync(folder(name));
       return `apiVersion: v1
 kind: PersistentVolume
-metadata: {name: ${play.prefix}-${name}, labels: {disk: ${name}}}
+metadata: {name: ${cluster.prefix}-${name}, labels: {disk: ${name}}}
 spec: {capacity: {storage: 1Gi}, accessModes: [ReadWriteOnce], storageClassName: manual, hostPath: {path: ${folder(name)}, type: Directory}}
 ---
 `;
@@ -81,18 +80,18 @@ spec:
         - ${scriptContainer('a', FOREVER, 'volumeMounts: [{name: l, mountPath: /l}, {name: n, mountPath: /n}]')}
   volumeClaimTemplates:
     - ${template('l', 'selector: {matchLabels: {disk: labelled}}')}
-    - ${template('n', `volumeName: ${play.prefix}-named`)}
+    - ${template('n', `volumeName: ${cluster.prefix}-named`)}
 `);
-    await cluster.ready('db-0');
-    expect((await cluster.get('PersistentVolumeClaim', 'l-db-0')).spec?.volumeName).toBe(`${play.prefix}-labelled`);
-    expect((await cluster.get('PersistentVolumeClaim', 'n-db-0')).spec?.volumeName).toBe(`${play.prefix}-named`);
+    await cluster.podReady('db-0');
+    expect((await cluster.get('PersistentVolumeClaim', 'l-db-0')).spec?.volumeName).toBe(`${cluster.prefix}-labelled`);
+    expect((await cluster.get('PersistentVolumeClaim', 'n-db-0')).spec?.volumeName).toBe(`${cluster.prefix}-named`);
     const kept = (await cluster.get('StatefulSet', 'db')).spec?.volumeClaimTemplates ?? [];
     expect(kept.map(({ apiVersion, kind }) => [apiVersion, kind])).toEqual([
       ['v1', 'PersistentVolumeClaim'],
       ['v1', 'PersistentVolumeClaim'],
     ]);
-    await play.must('delete', 'statefulset', 'db');
-    await play.must('delete', 'pvc', 'l-db-0', 'n-db-0');
+    await cluster.must('delete', 'statefulset', 'db');
+    await cluster.must('delete', 'pvc', 'l-db-0', 'n-db-0');
   });
 
   it('StatefulSet spec.volumeClaimTemplates[].status: a warning says that it is no wish', async () => {

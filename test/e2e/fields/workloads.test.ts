@@ -176,7 +176,7 @@ ${template('mould').replaceAll('\n  ', '\n')}
       (late) => late.status?.conditions.some(({ type, status: value }) => type === 'Progressing' && value === 'False') === true,
     );
     expect(status?.conditions.find(({ type }) => type === 'Progressing')?.reason).toBe('ProgressDeadlineExceeded');
-    expect((await cluster.play.cli(['rollout', 'status', 'deploy/late'])).stderr).toContain('exceeded its progress deadline');
+    expect((await cluster.cli(['rollout', 'status', 'deploy/late'])).stderr).toContain('exceeded its progress deadline');
   });
 
   it('ReplicaSet spec.replicas, ReplicaSet spec.selector: a pod that matches already counts, and one that matches no more is let go', async () => {
@@ -201,9 +201,9 @@ ${template('mould').replaceAll('\n  ', '\n')}
     expect(status).toMatchObject({ replicas: 2, fullyLabeledReplicas: 2, availableReplicas: 0 });
     expect(metadata?.labels).toEqual({ app: 'rc', tier: 'back' });
     expect((await living('rc')).map(noteOf)).toEqual(['of rc', 'of rc']);
-    await cluster.play.must('scale', 'rc/rc', '--replicas', '1');
+    await cluster.must('scale', 'rc/rc', '--replicas', '1');
     await ready('rc', 1);
-    await cluster.play.must('delete', 'rc', 'rc');
+    await cluster.must('delete', 'rc', 'rc');
     expect(await podsOf('rc')).toEqual([]);
   });
 
@@ -217,7 +217,7 @@ ${template('mould').replaceAll('\n  ', '\n')}
 
   it('DaemonSet spec.selector, DaemonSet spec.template.metadata: one pod on each node, with these labels and annotations', async () => {
     const pods = await ready('each', 2);
-    expect(pods.map(({ spec }) => spec?.nodeName).sort()).toEqual([cluster.play.node(1), cluster.play.node(2)]);
+    expect(pods.map(({ spec }) => spec?.nodeName).sort()).toEqual([cluster.node(1), cluster.node(2)]);
     expect(pods.map(noteOf)).toEqual(['of each', 'of each']);
   });
 
@@ -257,7 +257,7 @@ ${template('mould').replaceAll('\n  ', '\n')}
       (set) => set.status?.observedGeneration === set.metadata?.generation,
     );
     expect(status).toMatchObject({ numberReady: 2, numberAvailable: 0, numberUnavailable: 2, updatedNumberScheduled: 0 });
-    await cluster.play.must('delete', 'pod', nameOf(old[0] as Pod), '--now');
+    await cluster.must('delete', 'pod', nameOf(old[0] as Pod), '--now');
     const pods = await ready('kept', 2);
     expect(pods.map(noteOf).sort()).toEqual(['new', 'of kept']);
   });
@@ -272,7 +272,7 @@ ${template('mould').replaceAll('\n  ', '\n')}
       [1, { 'example.com/note': 'of kept' }],
       [2, { 'example.com/note': 'new' }],
     ]);
-    expect(await cluster.play.must('rollout', 'history', 'ds/kept')).toMatch(/^1 .*\n2 /m);
+    expect(await cluster.must('rollout', 'history', 'ds/kept')).toMatch(/^1 .*\n2 /m);
   });
 
   it('StatefulSet spec.replicas, StatefulSet spec.selector, StatefulSet spec.ordinals, StatefulSet spec.serviceName, StatefulSet spec.template.metadata: pods of these numbers, one after the other', async () => {
@@ -284,14 +284,14 @@ ${template('mould').replaceAll('\n  ', '\n')}
     // Times of creation have whole seconds.
     expect(Date.parse(fourth?.metadata?.creationTimestamp ?? '')).toBeGreaterThan(Date.parse(readySince) - 1000);
     expect((await cluster.get('StatefulSet', 'db')).spec?.serviceName).toBe('db');
-    expect(await cluster.inPod('db-4', "require('os').hostname()")).toBe('db-4');
+    expect(await cluster.js('db-4', "require('os').hostname()")).toBe('db-4');
   });
 
   it('StatefulSet spec.updateStrategy.type, StatefulSet spec.updateStrategy.rollingUpdate.partition, StatefulSet spec.revisionHistoryLimit: numbers below the partition keep the old template, OnDelete all', async () => {
     await ready('par', 2);
     await change('StatefulSet', 'db', note('new'));
     await change('StatefulSet', 'par', note('new'));
-    await cluster.pod('db-4', 'is new and Ready', (pod) => noteOf(pod) === 'new' && isReady(pod), 90_000);
+    await cluster.podUntil('db-4', 'is new and Ready', (pod) => noteOf(pod) === 'new' && isReady(pod), 90_000);
     const revisions = async (): Promise<string[]> =>
       (await cluster.client.list('ControllerRevision', { namespace: 'default', labelSelector: 'app=db' })).items.map(
         ({ metadata }) => metadata?.name ?? '',
@@ -305,7 +305,7 @@ ${template('mould').replaceAll('\n  ', '\n')}
     expect(noteOf(await cluster.get('Pod', 'db-3'))).toBe('of db');
     expect((await revisions()).sort()).toEqual([status?.currentRevision, status?.updateRevision].sort());
     await change('StatefulSet', 'db', { updateStrategy: { rollingUpdate: { partition: 0 } } });
-    await cluster.pod('db-3', 'is new and Ready', (pod) => noteOf(pod) === 'new' && isReady(pod), 90_000);
+    await cluster.podUntil('db-3', 'is new and Ready', (pod) => noteOf(pod) === 'new' && isReady(pod), 90_000);
     await eventually('only the newest revision is left', revisions, (names) => names.length === 1, 30_000);
     await until('StatefulSet', 'par', 'is observed', (set) => set.status?.observedGeneration === set.metadata?.generation);
     expect((await living('par')).map(noteOf)).toEqual(['of par', 'of par']);
@@ -315,7 +315,7 @@ ${template('mould').replaceAll('\n  ', '\n')}
     await ready('par', 2);
     const { status } = await until('StatefulSet', 'par', 'is ready', (par) => par.status?.readyReplicas === 2);
     expect(status?.availableReplicas ?? 0).toBe(0);
-    await cluster.play.must('delete', 'pod', 'par-0', '--now');
+    await cluster.must('delete', 'pod', 'par-0', '--now');
     const pods = await ready('par', 2);
     expect(pods.map((pod) => [nameOf(pod), noteOf(pod)]).sort()).toEqual([
       ['par-0', 'new'],

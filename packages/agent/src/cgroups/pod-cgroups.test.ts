@@ -124,26 +124,6 @@ describe('PodCgroups', () => {
     expect(one.state.kind).toBe('on');
   });
 
-  it('an engine that comes back in the middle is asked when the first answer is there', async () => {
-    let at = 0;
-    let most = 0;
-    const runtime: PodCgroupsOptions['runtime'] = {
-      tryCgroupParent: async (...args) => {
-        most = Math.max(most, ++at);
-        await new Promise((resolve) => setImmediate(resolve));
-        await engine(() => 5).tryCgroupParent(...args);
-        at--;
-      },
-    };
-    const one = cgroups({ runtime });
-    one.engineUp(info);
-    const first = one.parentOf(pod('u', '1'));
-    one.engineUp(info);
-    const expected = `/${NODE}/burstable/podu`;
-    expect(await Promise.all([first, one.parentOf(pod('u', '1'))])).toEqual([expected, expected]);
-    expect(most).toBe(1);
-  });
-
   it('shares of a class: whoever comes and goes at once, what stays is the sum', async () => {
     const one = cgroups();
     one.engineUp(info);

@@ -63,8 +63,6 @@ export class PodCgroups {
   private known: CgroupState = { kind: 'unknown' };
   private info: EngineInfo | undefined;
   private proof: Promise<CgroupState> | undefined;
-  /** One after the other: the container that is looked at has one name. */
-  private proving: Promise<unknown> = Promise.resolve();
   private changed: () => void = () => undefined;
   private tries = 0;
   /** The node's limit could not be set: its pods take more already. */
@@ -185,22 +183,16 @@ export class PodCgroups {
   /** Asks anew where the engine was gone in the middle of the last try. */
   private settled(): Promise<CgroupState> {
     if (this.info === undefined) return Promise.resolve(this.known);
-    if (this.proof !== undefined) return this.proof;
-    const { info } = this;
-    const proof = this.proving
-      .then(() => this.prove(info))
-      .then(
-        (state) => {
-          if (this.proof === proof) this.note(state);
-          return state;
-        },
-        (error: unknown) => {
-          if (this.proof === proof) this.proof = undefined;
-          throw error;
-        },
-      );
-    this.proof = proof;
-    this.proving = proof.catch(() => undefined); // whoever asked hears of it
+    const proof = (this.proof ??= this.prove(this.info).then(
+      (state) => {
+        if (this.proof === proof) this.note(state);
+        return state;
+      },
+      (error: unknown) => {
+        if (this.proof === proof) this.proof = undefined;
+        throw error;
+      },
+    ));
     return proof;
   }
 

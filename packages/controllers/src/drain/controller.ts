@@ -5,6 +5,7 @@ import { isBeingDeleted } from '@podplane/api/pod-state';
 import type { Change, ReadView } from '@podplane/store/types';
 import { evictPod, type Judgements, sendAway } from '../disruption/eviction.js';
 import type { ReconcileContext, ReconcileResult, Reconciler } from '../runtime/types.js';
+import { NO_NODE_STATUS } from '../shared/node-status.js';
 import { nameOf, regarding } from '../shared/objects.js';
 import { timeText } from '../shared/time.js';
 import { leftText, type PodProgress, podsToDrain, progressOf } from './pods.js';
@@ -155,21 +156,10 @@ function writeCondition(
   { tx, now }: ReconcileContext,
 ): void {
   const current = tx.get('Node', '', nameOf(node)) ?? node;
-  const status = current.status ?? noStatus;
+  const status = current.status ?? NO_NODE_STATUS;
   const before = status.conditions.find(({ type }) => type === DRAINED);
   if (before?.status === condition.status && before.reason === condition.reason && before.message === condition.message) return;
   const lastTransitionTime = before?.status === condition.status ? before.lastTransitionTime : timeText(now);
   const conditions = [...status.conditions.filter(({ type }) => type !== DRAINED), { type: DRAINED, ...condition, lastTransitionTime }];
   tx.update('Node', { ...current, status: { ...status, conditions } }, 'any');
 }
-
-const noStatus: NonNullable<Node['status']> = {
-  capacity: {},
-  allocatable: {},
-  conditions: [],
-  addresses: [],
-  images: [],
-  volumesInUse: [],
-  volumesAttached: [],
-  runtimeHandlers: [],
-};

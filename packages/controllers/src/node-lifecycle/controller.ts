@@ -10,6 +10,7 @@ import { TAINT_NOT_READY, TAINT_SHUTTING_DOWN, TAINT_SUSPECT, TAINT_UNREACHABLE 
 import type { Change, ReadView } from '@podplane/store/types';
 import { DRAINED } from '../drain/request.js';
 import type { NodeLiveness, ReconcileContext, ReconcileResult, Reconciler } from '../runtime/types.js';
+import { NO_NODE_STATUS } from '../shared/node-status.js';
 import { nameOf, regarding } from '../shared/objects.js';
 import { clockText, durationText, timeText } from '../shared/time.js';
 import { defaultNodeLifecycleConfig, type NodeLifecycleConfig } from './config.js';
@@ -183,7 +184,7 @@ export class NodeLifecycleController implements Reconciler {
   /** Conditions and taints as the node's life asks for. */
   #settle(node: Node, life: Life, held: boolean, memory: Memory, context: ReconcileContext): Node {
     const spec = node.spec ?? noSpec;
-    const status = node.status ?? noStatus;
+    const status = node.status ?? NO_NODE_STATUS;
     let { conditions } = status;
     let wanted: Wanted[] | undefined;
     switch (life.state) {
@@ -356,16 +357,6 @@ export class NodeLifecycleController implements Reconciler {
 }
 
 const noSpec: NonNullable<Node['spec']> = { podCIDRs: [], taints: [] };
-const noStatus: NonNullable<Node['status']> = {
-  capacity: {},
-  allocatable: {},
-  conditions: [],
-  addresses: [],
-  images: [],
-  volumesInUse: [],
-  volumesAttached: [],
-  runtimeHandlers: [],
-};
 
 /** What the server itself knows of a node: heard or not, it stays true. */
 const isServers = ({ type }: Condition): boolean => type === DRAINED;

@@ -1,0 +1,13 @@
+// The status of a node of which nothing is known yet. What is in one is written by its agent and the node lifecycle.
+import type { Obj } from '@podplane/api/kinds/kind-map';
+
+export const NO_NODE_STATUS: NonNullable<Obj<'Node'>['status']> = {
+  capacity: {},
+  allocatable: {},
+  conditions: [],
+  addresses: [],
+  images: [],
+  volumesInUse: [],
+  volumesAttached: [],
+  runtimeHandlers: [],
+};
