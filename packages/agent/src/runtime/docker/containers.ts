@@ -10,7 +10,7 @@ import { EngineAnswer } from './engine-http.js';
 import { CallRank } from './engine-limit.js';
 import { presentImage } from './images.js';
 import { DEFAULT_LOG_LIMITS, type LogLimits } from './log-limits.js';
-import { oomVerdict } from './oom-victims.js';
+import { type OomVerdict, oomVerdict } from './oom-victims.js';
 import { RunnerVolume } from './runner-volume.js';
 
 // Inspects are cheap (4 ms, mostly waiting): more at once than starts.
@@ -33,8 +33,8 @@ export class Containers {
   readonly #newPauses = new Set<string>();
   /** Containers of which an event said that something in them was killed for memory. */
   readonly #sawOom = new Set<string>();
-  /** Ended containers that the engine says it of, and whether the kernel's log knows better. */
-  readonly #sparedOom = new Map<string, boolean>();
+  /** What the kernel's log says of containers that ended by SIGKILL. */
+  readonly #oomVerdicts = new Map<string, OomVerdict>();
   readonly #imageFiles = new Map<string, ReadonlyMap<string, string>>();
   #negativeOomScore: Promise<boolean> | undefined;
 
@@ -232,17 +232,17 @@ export class Containers {
     const found = await this.#engine.find<ContainerInspect>(`inspect container ${short(id)}`, { method: 'GET', path: `${path(id)}/json` });
     if (found === undefined) return undefined;
     const info = containerInfo(found, this.#sawOom.has(found.Id));
-    return info.oomKilled && found.HostConfig?.CgroupParent ? this.#certain(info) : info;
+    return info.exitCode === 137 && info.finishedAt !== undefined && found.HostConfig?.CgroupParent ? this.#certain(info) : info;
   }
 
-  /** Below a cgroup that others share, the engine takes each of them for the one that was killed. */
+  /** Below a cgroup that others share, the engine takes each of them for the one that was killed; and it may say so late. */
   #certain(info: ContainerInfo): ContainerInfo {
-    let spared = this.#sparedOom.get(info.id);
-    if (spared === undefined) {
-      spared = oomVerdict(info.id, this.#engine.system.clock.now() - (info.finishedAt ?? 0)) === 'spared';
-      this.#sparedOom.set(info.id, spared);
+    let verdict = this.#oomVerdicts.get(info.id);
+    if (verdict === undefined) {
+      verdict = oomVerdict(info.id, this.#engine.system.clock.now() - (info.finishedAt ?? 0));
+      this.#oomVerdicts.set(info.id, verdict);
     }
-    return spared ? { ...info, oomKilled: false } : info;
+    return verdict === 'unknown' ? info : { ...info, oomKilled: verdict === 'killed' };
   }
 
   async searchPath(id: string): Promise<string | undefined> {
@@ -258,7 +258,7 @@ export class Containers {
     if (hint.action === 'oom') this.#sawOom.add(hint.containerId);
     else if (hint.action === 'destroy' || hint.action === 'start') {
       this.#sawOom.delete(hint.containerId);
-      this.#sparedOom.delete(hint.containerId);
+      this.#oomVerdicts.delete(hint.containerId);
     }
   }
 
