@@ -112,6 +112,24 @@ describe.skipIf(noEngine !== undefined)('exec probes by runners', () => {
     await expect.poll(sleepers, SOON).toBe('0');
   });
 
+  it('an exec of the engine that is given up ends with whoever left its session, also at once, and also after the command itself', async () => {
+    const id = await container({ execProbes: false });
+    const sleepers = async (): Promise<string> => (await node.run(id, 'sh', '-c', 'ps | grep -cE "sleep (777|888)[0-9]$"')).out.trim();
+    const exec = (script: string) => node.runtime.exec(id, { command: ['sh', '-c', script], stdin: false, tty: false });
+    const started = await exec('setsid sh -c "sleep 7771 & sleep 7772" & sleep 8881; true');
+    await expect.poll(sleepers, SOON).toBe('3');
+    started.abort();
+    await expect.poll(sleepers, SOON).toBe('0');
+    // The engine may not have begun it.
+    for (let i = 0; i < 3; i++) (await exec('sleep 7773; true')).abort();
+    await node.run(id, 'sleep', '1');
+    await expect.poll(sleepers, SOON).toBe('0');
+    const left = await exec('sleep 7774 & exit 0');
+    await expect.poll(sleepers, SOON).toBe('1');
+    left.abort();
+    await expect.poll(sleepers, SOON).toBe('0');
+  });
+
   it('two commands at once do not wait for each other', async () => {
     const id = await container();
     const slow = runners.run(id, ['sh', '-c', 'until [ -e /tmp/go ]; do sleep 0.05; done; echo slow'], never);

@@ -47,7 +47,8 @@ export async function execProbe(
     const done = await runners?.run(containerId, command, signal);
     if (signal.aborted) return TIMED_OUT;
     if (done !== undefined) return outcomeOf(done.exitCode, done.output);
-    const handle = await runtime.exec(containerId, { command, stdin: false, tty: false });
+    // Hooks are run without runners, and go on when the agent is another one.
+    const handle = await runtime.exec(containerId, { command, stdin: false, tty: false, probe: runners !== undefined });
     const abort = (): void => handle.abort();
     if (signal.aborted) abort();
     signal.addEventListener('abort', abort, { once: true });

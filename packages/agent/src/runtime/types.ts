@@ -282,7 +282,14 @@ export interface ContainerRuntime {
   seesPath(path: string): Promise<boolean>;
   exec(
     containerId: string,
-    options: { readonly command: readonly string[]; readonly stdin: boolean; readonly tty: boolean; readonly env?: readonly string[] },
+    options: {
+      readonly command: readonly string[];
+      readonly stdin: boolean;
+      readonly tty: boolean;
+      readonly env?: readonly string[];
+      /** Nobody needs it when this agent is gone: the next one ends it. */
+      readonly probe?: boolean;
+    },
   ): Promise<ExecHandle>;
   /** PATH of the container's environment, where an exec looks for commands; undefined: it has none. */
   searchPath(containerId: string): Promise<string | undefined>;

@@ -29,6 +29,7 @@ const statusOf = (error: unknown): number | undefined => (error instanceof Engin
 
 export class Containers {
   readonly #engine: Engine;
+  readonly #helperLabels: () => Readonly<Record<string, string>>;
   /** Pause containers made here and not started yet: they go behind the app containers of pods further on. */
   readonly #newPauses = new Set<string>();
   /** Containers of which an event said that something in them was killed for memory. */
@@ -41,14 +42,20 @@ export class Containers {
   readonly #runner: RunnerVolume;
   readonly #logs: LogLimits;
 
-  /** logs: of containers that are made from now on. */
-  constructor(engine: Engine, logs: LogLimits = DEFAULT_LOG_LIMITS) {
+  /** helperLabels: for containers that are no pod's and are removed again at once; logs: of containers that are made from now on. */
+  constructor(engine: Engine, helperLabels: () => Readonly<Record<string, string>>, logs: LogLimits = DEFAULT_LOG_LIMITS) {
     this.#engine = engine;
+    this.#helperLabels = helperLabels;
     this.#logs = logs;
     this.#runner = new RunnerVolume(engine, {
-      create: (options) => this.#create(`podplane-runner-${engine.system.random.suffix(10)}`, options, CallRank.createApp),
+      create: (options) => this.#createHelper('runner', options),
       remove: (id) => this.remove(id),
     });
+  }
+
+  #createHelper(what: 'runner' | 'oom' | 'path' | 'read', options: CreateContainer): Promise<string> {
+    const Labels = { ...options.Labels, ...this.#helperLabels() };
+    return this.#create(`podplane-${what}-${this.#engine.system.random.suffix(10)}`, { ...options, Labels }, CallRank.createApp);
   }
 
   async createPause(spec: PauseSpec): Promise<string> {
@@ -100,8 +107,7 @@ export class Containers {
   }
 
   async #tryNegativeOomScore(nodeName: string): Promise<boolean> {
-    const name = `podplane-oom-${this.#engine.system.random.suffix(10)}`;
-    const id = await this.#create(name, oomProbeOptions(nodeName), CallRank.createApp);
+    const id = await this.#createHelper('oom', oomProbeOptions(nodeName));
     try {
       await this.start(id);
       return true;
@@ -129,9 +135,7 @@ export class Containers {
   /** The engine refuses to make a container with a mount of what it does not find. */
   async seesPath(path: string): Promise<boolean> {
     try {
-      await this.remove(
-        await this.#create(`podplane-path-${this.#engine.system.random.suffix(10)}`, pathProbeOptions(path), CallRank.createApp),
-      );
+      await this.remove(await this.#createHelper('path', pathProbeOptions(path)));
       return true;
     } catch (error) {
       if (isRuntimeError(error, 'invalid')) return false;
@@ -146,8 +150,7 @@ export class Containers {
     const known = this.#imageFiles.get(key);
     if (known !== undefined) return known;
     const found = new Map<string, string>();
-    const name = `podplane-read-${this.#engine.system.random.suffix(10)}`;
-    const container = await this.#create(name, readImageOptions(image), CallRank.createApp);
+    const container = await this.#createHelper('read', readImageOptions(image));
     try {
       for (const file of paths) {
         const text = await this.#readFile(container, file);

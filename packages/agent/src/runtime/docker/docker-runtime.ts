@@ -24,6 +24,7 @@ import { isFolder, readFiles, writeFiles } from './files.js';
 import { containerFootprint } from './footprint.js';
 import type { OutputPart } from './frames.js';
 import { listImages, loadImage, presentImage, pullImage, removeImage, saveImage } from './images.js';
+import { LeftBehind } from './left-behind.js';
 import type { LogLimits } from './log-limits.js';
 import { containerLogs } from './logs.js';
 import { checkClaim, ensureNetwork, removeNetwork } from './network.js';
@@ -49,12 +50,14 @@ export class DockerRuntime implements ContainerRuntime {
   readonly #engine: Engine;
   readonly #containers: Containers;
   readonly #machineId: string | undefined;
+  readonly #leftBehind: LeftBehind;
   #claimed = '';
 
   constructor(system: System, options: DockerRuntimeOptions = {}) {
     this.#machineId = options.machineId;
     this.#engine = new Engine(system, options);
-    this.#containers = new Containers(this.#engine, options.logs);
+    this.#leftBehind = new LeftBehind(this.#engine, options.machineId);
+    this.#containers = new Containers(this.#engine, () => this.#leftBehind.labels(), options.logs);
   }
 
   /** Beyond the contract: breaks off what is still asked of the engine, so that a process can end. The engine goes on with it. */
@@ -89,8 +92,15 @@ export class DockerRuntime implements ContainerRuntime {
     const [network] = await Promise.all([
       ensureNetwork(this.#engine, nodeName, podCIDR, this.#machineId),
       ensurePauseImage(this.#engine, architecture),
+      this.#clearUp(nodeName),
     ]);
     return { network };
+  }
+
+  /** What an earlier process of this data directory left behind. Nothing needs it to be gone: where it fails the next start tries again. */
+  async #clearUp(nodeName: string): Promise<void> {
+    const removed = this.#leftBehind.helpers().then((ids) => inParallel(ids, 4, (id) => this.#containers.remove(id)));
+    await Promise.allSettled([removed, this.#leftBehind.endCommands(nodeName)]);
   }
 
   async listContainers(nodeName: string): Promise<readonly ContainerInfo[]> {
@@ -257,7 +267,7 @@ export class DockerRuntime implements ContainerRuntime {
   async removeNode(nodeName: string): Promise<void> {
     await this.#checkClaim(nodeName);
     await this.#containers.remove(cgroupProbeName(nodeName));
-    const ids = await this.#containers.ids(nodeName);
+    const ids = [...(await this.#containers.ids(nodeName)), ...(await this.#leftBehind.helpers())];
     await inParallel(ids, ids.length, (id) => this.#containers.remove(id)); // the limit of engine calls orders them
     const volumes = await listVolumes(this.#engine, `${LABEL_NODE}=${nodeName}`);
     await inParallel(volumes, 4, (volume) => this.removeVolume(volume.name));

@@ -63,6 +63,8 @@ export interface MountConfig {
 
 export interface ContainerInspect {
   readonly Id: string;
+  /** Of commands that run in it. */
+  readonly ExecIDs?: readonly string[] | null;
   readonly Name: string;
   readonly Created: string;
   readonly Image: string;
@@ -116,4 +118,5 @@ export interface ExecInspect {
   readonly Running: boolean;
   readonly ExitCode: number | null;
   readonly Pid: number;
+  readonly DetachKeys?: string | null;
 }

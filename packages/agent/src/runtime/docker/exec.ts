@@ -1,19 +1,20 @@
 // Commands inside running containers, over a connection that the engine hands over to us whole.
-import { readFile } from 'node:fs/promises';
 import type { Duplex } from 'node:stream';
 import { RuntimeError } from '../errors.js';
 import type { ExecHandle } from '../types.js';
 import type { Engine } from './engine.js';
 import type { ExecInspect } from './engine-api.js';
 import { toRuntimeError } from './engine-errors.js';
+import { killCommand } from './exec-processes.js';
 import { plainOutput, splitFrames } from './frames.js';
-import { isShut, NO_DETACH_KEYS, writeTo } from './hijacked.js';
+import { isShut, NO_DETACH_KEYS, PROBE_DETACH_KEYS, writeTo } from './hijacked.js';
 
 export interface ExecOptions {
   readonly command: readonly string[];
   readonly stdin: boolean;
   readonly tty: boolean;
   readonly env?: readonly string[];
+  readonly probe?: boolean;
 }
 
 /** An engine that hangs must not collect the probes that were tried on it. */
@@ -34,7 +35,7 @@ export async function execInContainer(engine: Engine, containerId: string, optio
       AttachStdout: true,
       AttachStderr: true,
       Tty: options.tty,
-      DetachKeys: NO_DETACH_KEYS,
+      DetachKeys: options.probe === true ? PROBE_DETACH_KEYS : NO_DETACH_KEYS,
       ...(options.env && { Env: options.env }),
     },
   });
@@ -127,18 +128,17 @@ class DockerExec implements ExecHandle {
     this.#connection.destroy();
   }
 
-  /**
-   * The engine has no call for it. Where it runs on this machine and we see its processes, its process id is one that we can signal;
-   * that it is this command's is seen from its cgroup.
-   */
+  /** The engine has no call for it: where its processes are this machine's, they are killed here. */
   async #kill(): Promise<void> {
-    const state = await this.#inspect();
-    if (!state.Running || !(state.Pid > 0)) return;
-    const cgroup = await readFile(`/proc/${state.Pid}/cgroup`, 'utf8');
-    if (!cgroup.includes(this.#containerId)) return;
-    const stat = await readFile(`/proc/${state.Pid}/stat`, 'latin1');
-    const [, , group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    // runc makes it the leader of a session: with it ends what it started.
-    process.kill(Number(group) === state.Pid ? -state.Pid : state.Pid, 'SIGKILL');
+    const { system } = this.#engine;
+    const end = system.clock.monotonic() + START_TIMEOUT_MS;
+    for (let wait = EXIT_POLL_MS; ; wait = Math.min(wait * 2, EXIT_POLL_MAX_MS)) {
+      const { Pid, Running, ExitCode } = await this.#inspect();
+      // The command may have ended; what it left behind holds its output, or the caller would not have given it up.
+      if (Pid > 0) return await killCommand(Pid, this.#containerId);
+      // The engine hands the connection over before it starts the command.
+      if ((!Running && ExitCode !== null) || system.clock.monotonic() > end) return;
+      await new Promise<void>((resolve) => system.timers.after(wait, resolve, { background: true }));
+    }
   }
 }

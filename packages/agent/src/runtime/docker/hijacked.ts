@@ -8,6 +8,11 @@ import type { Duplex } from 'node:stream';
  */
 export const NO_DETACH_KEYS = 'ctrl-^,ctrl-],ctrl-^,ctrl-_,ctrl-^,ctrl-]';
 
+/** The same for commands of probes, which have no terminal: by this an agent knows those that an earlier one began, as nothing else marks an exec. */
+export const PROBE_DETACH_KEYS = 'ctrl-^,ctrl-],ctrl-^,ctrl-_,ctrl-^,ctrl-_';
+/** As the engine shows them: one byte a key, in base64. */
+export const PROBE_DETACH_KEYS_SENT: string = Buffer.from([0x1e, 0x1d, 0x1e, 0x1f, 0x1e, 0x1f]).toString('base64');
+
 /** True where nothing more can be written. */
 export function isShut(connection: Duplex): boolean {
   return connection.destroyed || connection.writableEnded;
