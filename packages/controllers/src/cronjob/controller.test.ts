@@ -5,7 +5,7 @@ import { parseCron } from '@podplane/api/cron';
 import type { CronJob } from '@podplane/api/gen/podplane/batch/v1/cron_job';
 import type { Obj } from '@podplane/api/kinds/kind-map';
 import fc from 'fast-check';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { JobController } from '../job/controller.js';
 import { OwnerGcController } from '../owner-gc/controller.js';
 import type { Reconciler } from '../runtime/types.js';
@@ -151,6 +151,16 @@ describe('missed times', () => {
     await pass(4 * MINUTE);
     expect(times()).toEqual(['00:05', '00:10']);
   });
+});
+
+it('is a minute late at most after the clock was set forward', async () => {
+  await open({ schedule: '0 * * * *' });
+  await pass(MINUTE);
+  const { clock } = world.system;
+  const before = clock.now;
+  vi.spyOn(clock, 'now').mockImplementation(() => before() + 50 * MINUTE);
+  await pass(11 * MINUTE);
+  expect(times()).toEqual(['01:00']);
 });
 
 it('keeps as many ended jobs as told', async () => {
