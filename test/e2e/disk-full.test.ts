@@ -1,12 +1,16 @@
 // The disk of a node runs full, on a real engine with a small disk of its own: the node says so and gets no new pods, the pod that takes most beyond
 // its request has to leave, and all is well again by itself. What is decided when is tested with virtual clocks in packages/agent/src/node.
 import type { ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { statfsSync } from 'node:fs';
 import path from 'node:path';
+import { tarFile } from '@podplane/agent/images/tar';
+import { pauseProgram } from '@podplane/agent/runtime/docker/pause-code';
+import { TestRegistry } from '@podplane/agent/runtime/testing/registry';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FieldCluster, type PodSeen, podOf } from './fields/field-cluster.js';
-import { engineAnswers, eventually } from './harness.js';
+import { engine, engineAnswers, eventually } from './harness.js';
 import { OwnEngine, whyNoOwnDisk, whyNoOwnEngine } from './own-engine.js';
 import { ShellImage } from './shell-image.js';
 
@@ -28,6 +32,10 @@ if (why !== undefined) {
 const MIB = 1024 * 1024;
 const DISK_MIB = 256;
 const LEAST_MIB = 100;
+// The image of this test alone takes more than the one.
+const HIGH_PERCENT = 20;
+const LOW_PERCENT = 10;
+const IMAGE_MIB = 60;
 const TAINT = 'node.kubernetes.io/disk-pressure';
 const FREE = "trap 'exit 0' TERM; while true; do sleep 1; done";
 
@@ -69,6 +77,12 @@ describe.skipIf(why !== undefined)('a disk that runs full', () => {
       `imagefs.available<${LEAST_MIB}Mi`,
       '--eviction-pressure-transition-period',
       '11s',
+      '--image-gc-high-threshold',
+      String(HIGH_PERCENT),
+      '--image-gc-low-threshold',
+      String(LOW_PERCENT),
+      '--minimum-image-ttl-duration',
+      '1s',
     ]);
     await play.readyAgain(first.name);
   });
@@ -77,6 +91,49 @@ describe.skipIf(why !== undefined)('a disk that runs full', () => {
     if (agent !== undefined && agent.exitCode === null) await once(agent, 'exit');
     await play.remove();
     await own.close();
+  });
+
+  it('removes images above the threshold that it has pulled, those that no container has', async () => {
+    await using registry = await TestRegistry.start({
+      repository: 'team/big',
+      tag: 'one',
+      entries: [
+        tarFile('x', Buffer.from(pauseProgram(process.arch === 'arm64' ? 'arm64' : 'amd64')), 0o755),
+        tarFile('filler', randomBytes(IMAGE_MIB * MIB)),
+      ],
+    });
+    await using _ = await own.reach(Number(registry.host.split(':')[1]));
+    const images = async (): Promise<readonly string[]> =>
+      (await engine<{ RepoTags: readonly string[] | null }[]>('GET', '/images/json', undefined, own.socket)).flatMap(
+        ({ RepoTags }) => RepoTags ?? [],
+      );
+
+    await play.apply(podOf('big', { containers: [{ name: 'main', image: registry.image }] }));
+    await play.ready('big');
+    const total = (await images()).length;
+    // Its container has it: the agent says that it cannot make the room that it should.
+    await eventually(
+      'the event',
+      () => play.json<EventList>('get', 'events'),
+      ({ items }) =>
+        items.some(
+          ({ reason, message }) =>
+            reason === 'FreeDiskSpaceFailed' && /^Failed to garbage collect required amount of images\./.test(message),
+        ),
+    );
+    expect(await images()).toContain(registry.image);
+
+    await play.must('delete', 'pod', 'big', '--grace-period', '0');
+    const left = await eventually('the image is gone', images, (all) => !all.includes(registry.image));
+    expect(left).toContain(image.name);
+    expect(left.length).toBe(total - 1);
+    expect(pressure(await node())).toBe('False');
+
+    // It can be had again.
+    await play.apply(podOf('again', { containers: [{ name: 'main', image: registry.image }] }));
+    await play.ready('again');
+    await play.must('delete', 'pod', 'again', '--grace-period', '0');
+    await eventually('the image is gone again', images, (all) => !all.includes(registry.image));
   });
 
   it('sends away who takes most beyond its request, with DiskPressure and its taint until there is room', async () => {
