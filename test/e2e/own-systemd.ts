@@ -38,7 +38,22 @@ export container=other SYSTEMD_UNIT_PATH=/run/systemd/system.control:/run/system
 exec ${SYSTEMD} --system --unit=test.target --show-status=no --log-target=console
 `;
 
+/** Hierarchies of version 1 that the kernel has now, by their controllers. */
+function hierarchies(): readonly string[] {
+  const lines = readFileSync('/proc/self/cgroup', 'latin1').trim().split('\n');
+  return lines.map((line) => line.split(':')[1] ?? '').filter((one) => one !== '');
+}
+
+function removeFolders(at: string): void {
+  for (const entry of readdirSync(at, { withFileTypes: true })) {
+    if (!entry.isDirectory()) continue;
+    removeFolders(path.join(at, entry.name));
+    rmdirSync(path.join(at, entry.name));
+  }
+}
+
 export class OwnSystemd {
+  private readonly before = hierarchies();
   readonly folder = mkdtempSync(path.join(tmpdir(), 'podplane-systemd-'));
   readonly name = `ps${randomBytes(4).toString('hex')}`;
   readonly socket = path.join(this.folder, 'd.sock');
@@ -134,21 +149,39 @@ export class OwnSystemd {
       await ended;
     }
     execFileSync('ip', ['netns', 'del', this.name]);
-    const empty = (at: string): void => {
-      for (const entry of readdirSync(at, { withFileTypes: true })) if (entry.isDirectory()) empty(path.join(at, entry.name));
-      rmdirSync(at);
-    };
     for (const one of readdirSync(CGROUPS)) {
       const at = path.join(CGROUPS, one, this.name);
       await this.until(`${at} is gone`, () => {
         try {
-          if (existsSync(at)) empty(at);
+          if (existsSync(at)) {
+            removeFolders(at);
+            rmdirSync(at);
+          }
           return true;
         } catch {
           return false; // a process is still ending
         }
       });
     }
+    await this.giveBack();
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  /** systemd mounts every controller, and a hierarchy that is mounted nowhere but still there ends all statistics of the machine's own engine. */
+  private async giveBack(): Promise<void> {
+    const at = path.join(this.folder, 'given-back');
+    mkdirSync(at);
+    await this.until('the hierarchies that systemd began are gone', () => {
+      const left = hierarchies().filter((one) => !this.before.includes(one));
+      for (const one of left) {
+        execFileSync('mount', ['-t', 'cgroup', '-o', one, 'cgroup', at]);
+        try {
+          removeFolders(at);
+        } finally {
+          execFileSync('umount', [at]); // without children it ends with its last mount
+        }
+      }
+      return left.length === 0;
+    });
   }
 }
