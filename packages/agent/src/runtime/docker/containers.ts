@@ -235,17 +235,19 @@ export class Containers {
     const found = await this.#engine.find<ContainerInspect>(`inspect container ${short(id)}`, { method: 'GET', path: `${path(id)}/json` });
     if (found === undefined) return undefined;
     const info = containerInfo(found, this.#sawOom.has(found.Id));
-    return info.exitCode === 137 && info.finishedAt !== undefined && found.HostConfig?.CgroupParent ? this.#certain(info) : info;
+    const shared = (found.HostConfig?.CgroupParent ?? '') !== '';
+    return info.exitCode === 137 && info.finishedAt !== undefined ? this.#certain(info, shared) : info;
   }
 
-  /** Below a cgroup that others share, the engine takes each of them for the one that was killed; and it may say so late. */
-  #certain(info: ContainerInfo): ContainerInfo {
+  /** The engine may hear of a kill for memory late, or never; below a cgroup that others share (shared) it takes each of them for the killed one. */
+  #certain(info: ContainerInfo, shared: boolean): ContainerInfo {
     let verdict = this.#oomVerdicts.get(info.id);
     if (verdict === undefined) {
       verdict = oomVerdict(info.id, this.#engine.system.clock.now() - (info.finishedAt ?? 0));
       this.#oomVerdicts.set(info.id, verdict);
     }
-    return verdict === 'unknown' ? info : { ...info, oomKilled: verdict === 'killed' };
+    if (verdict === 'killed') return { ...info, oomKilled: true };
+    return verdict === 'spared' && shared ? { ...info, oomKilled: false } : info;
   }
 
   async searchPath(id: string): Promise<string | undefined> {
