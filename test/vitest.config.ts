@@ -27,7 +27,8 @@ export default defineConfig({
           root: new URL('..', import.meta.url).pathname,
           include: ['test/e2e/**/*.test.ts'],
           pool: 'forks',
-          fileParallelism: false,
+          // They wait more than they compute; each has a cluster of its own.
+          maxWorkers: 2,
           testTimeout: 300_000,
           hookTimeout: 300_000,
         },
