@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import http from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -110,13 +110,25 @@ export class Playground {
     up.stdout?.on('data', collect);
     up.stderr?.on('data', collect);
     up.once('exit', (code) => reject(new Error(`up ended with ${code}:\n${this.upOutput}`)));
-    const limit = setTimeout(() => reject(new Error(`up: no ${nodes} nodes Ready after 60 s:\n${this.upOutput}`)), 60_000);
+    const limit = setTimeout(
+      () => reject(new Error(`up: no ${nodes} nodes Ready after 60 s:\n${this.upOutput}${this.lastWords()}`)),
+      60_000,
+    );
     try {
       await promise;
     } finally {
       clearTimeout(limit);
     }
     return performance.now() - began;
+  }
+
+  /** The last words of server and agents. */
+  private lastWords(): string {
+    const folder = path.join(this.data, 'logs');
+    const ends = existsSync(folder)
+      ? readdirSync(folder).map((name) => [name, readFileSync(path.join(folder, name), 'utf8').slice(-1000)])
+      : [];
+    return ends.map(([name, end]) => `\n--- ${name}\n${end}`).join('');
   }
 
   /** Ctrl-C on `up`: server and agents stop, pods stay. */

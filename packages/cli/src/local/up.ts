@@ -12,8 +12,8 @@ import { AGENT_FLAGS } from './agent-flags.js';
 import { type Child, commandLine, lastLines, startChild, untilReady } from './children.js';
 import { DataDir, makeFolder } from './data-dir.js';
 import type { EngineNetwork } from './engine.js';
-import { freeRange } from './free-range.js';
 import { endProcess, isAlive, refOf } from './processes.js';
+import { claimChosenRange, claimFreeRange } from './range-claim.js';
 
 const SERVER_LIMIT_MS = 30_000;
 const NODES_LIMIT_MS = 60_000;
@@ -99,7 +99,9 @@ export async function up(world: UpWorld, options: UpOptions): Promise<void> {
   const names = Array.from({ length: options.nodes }, (_, i) => `${options.nodePrefix}-${i + 1}`);
   const networks = await world.networks();
   refuseTakenNames(names, networks, data);
-  const range = options.clusterCidr ?? data.readRange() ?? freeRange([...networks.flatMap(({ ranges }) => ranges), ...world.ownRanges()]);
+  const chosen = options.clusterCidr ?? data.readRange();
+  const inUse = async (): Promise<readonly string[]> => [...(await world.networks()).flatMap(({ ranges }) => ranges), ...world.ownRanges()];
+  using claim = await (chosen === undefined ? claimFreeRange(inUse) : claimChosenRange(chosen));
   const children: Child[] = [];
   let cluster: Cluster | undefined;
   // Noted as soon as there is a process: whoever kills this one leaves nothing that down or the next up does not know of.
@@ -124,7 +126,7 @@ export async function up(world: UpWorld, options: UpOptions): Promise<void> {
       '--context-file',
       data.contextFile,
       '--cluster-cidr',
-      range,
+      claim.range,
       ...options.serverFlags,
     ];
     const server = startChild('the server', serverArgs, data.log('server'));
@@ -132,7 +134,7 @@ export async function up(world: UpWorld, options: UpOptions): Promise<void> {
     note('');
     const { address } = await untilReady(system, server, SERVER_LIMIT_MS, io.signal);
     note(address);
-    data.writeRange(range); // the server took it
+    data.writeRange(claim.range); // the server took it
     cluster = await world.dial(data.contextFile);
     const { secret, token } = await cluster.createToken('podplane up', TOKEN_TTL_S);
     // A node that was Ready when server and agent stopped is Ready in the server's eyes until it is missed: each start has another id.
