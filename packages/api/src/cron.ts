@@ -53,8 +53,12 @@ export function parseCron(expression: string, timeZone = 'UTC'): CronParsed {
   }
 }
 
+/** Parts of a name in the list of time zones (IANA): an offset such as "+01:00" is none. */
+const ZONE_PART = /^(?![-+]|\.{1,2}$)[A-Za-z._0-9+-]{1,14}$/;
+
 /** Whether there is such a time zone. */
 export function isTimeZone(name: string): boolean {
+  if (!name.split('/').every((part) => ZONE_PART.test(part))) return false;
   try {
     new Intl.DateTimeFormat('en', { timeZone: name });
     return true;

@@ -23,11 +23,7 @@ function validateSchedule({ schedule, timeZone }: Spec): FieldError[] {
   const at = SPEC.child('schedule');
   if (schedule === '') out.push(required(at));
   else if (/TZ/.test(schedule)) {
-    const text =
-      timeZone === undefined
-        ? 'cannot use TZ or CRON_TZ in schedule, use timeZone field instead'
-        : 'cannot use both timeZone field and TZ or CRON_TZ in schedule';
-    out.push(invalid(at, schedule, text));
+    out.push(invalid(at, schedule, 'cannot use TZ or CRON_TZ in schedule, use timeZone field instead'));
   } else {
     const parsed = parseCron(schedule);
     if (!parsed.ok) out.push(invalid(at, schedule, parsed.problem));

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { IndexSet } from './job-indexes.js';
+import { IndexSet, indexesProblem } from './job-indexes.js';
 
 test.each<[string, number[] | undefined]>([
   ['', []],
@@ -15,6 +15,7 @@ test.each<[string, number[] | undefined]>([
 ])('indexes %j', (text, indexes) => {
   const parsed = IndexSet.parse(text, 10);
   expect(parsed && [...parsed]).toEqual(indexes);
+  expect(indexesProblem(text, 10) === undefined).toBe(indexes !== undefined);
   if (indexes !== undefined) expect(String(IndexSet.of(indexes))).toBe(text);
 });
 
@@ -36,6 +37,8 @@ test('is a set, whatever the order of additions', () => {
       expect([...set.missing(20)]).toEqual(Array.from({ length: 20 }, (_, i) => i).filter((i) => !model.has(i)));
       const again = IndexSet.parse(String(set), 31);
       expect(again && [...again]).toEqual(sorted);
+      const below = IndexSet.below(String(set), 15);
+      expect([[...below], below.size]).toEqual([sorted.filter((i) => i < 15), sorted.filter((i) => i < 15).length]);
       expect(set.common(IndexSet.of(b))).toBe([...model].filter((one) => new Set(b).has(one)).length);
     }),
   );

@@ -37,6 +37,20 @@ export class IndexSet implements Iterable<number> {
     return set;
   }
 
+  /** Those of a text that are below limit: what a status said of a job that has shrunk since. None where it is no such text. */
+  static below(text: string, limit: number): IndexSet {
+    const all = IndexSet.parse(text, Number.MAX_SAFE_INTEGER) ?? new IndexSet();
+    const set = new IndexSet();
+    for (const [i, first] of all.#first.entries()) {
+      if (first >= limit) break;
+      const last = Math.min(all.#last[i] ?? first, limit - 1);
+      set.#first.push(first);
+      set.#last.push(last);
+      set.#size += last - first + 1;
+    }
+    return set;
+  }
+
   get size(): number {
     return this.#size;
   }
@@ -109,4 +123,26 @@ export class IndexSet implements Iterable<number> {
       })
       .join(',');
   }
+}
+
+const NUMBER = /^[+-]?\d+$/;
+
+/** What is wrong with a text of indexes that shall be below limit, in Kubernetes' words; undefined: nothing. */
+export function indexesProblem(text: string, limit: number): string | undefined {
+  if (text === '') return undefined;
+  let before: number | undefined;
+  for (const part of text.split(',')) {
+    const ends = part.split('-');
+    if (ends.length > 2)
+      return `the fragment ${JSON.stringify(part)} violates the requirement that an index interval can have at most two parts separated by '-'`;
+    for (const end of ends) {
+      if (!NUMBER.test(end)) return `cannot convert string to integer for index: ${JSON.stringify(end)}`;
+      if (Number(end) >= limit) return `too large index: ${JSON.stringify(end)}`;
+    }
+    const [first = 0, last = first] = ends.map(Number);
+    if (ends.length === 2 && first >= last) return `non-increasing order, previous: ${first}, current: ${last}`;
+    if (before !== undefined && before >= first) return `non-increasing order, previous: ${before}, current: ${first}`;
+    before = last;
+  }
+  return undefined;
 }

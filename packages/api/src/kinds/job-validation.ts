@@ -1,11 +1,12 @@
 // Faults of jobs, alone or as the template of a CronJob. Nothing else of jobs.
 
-import { type FieldError, invalid, notSupported, Path, required, tooMany } from '../errors.js';
+import { duplicate, type FieldError, invalid, notSupported, Path, required, tooLong, tooMany } from '../errors.js';
 import type { JobSpec, PodFailurePolicyRule } from '../gen/podplane/batch/v1/job.js';
+import { ObjectMeta } from '../gen/podplane/meta/v1/meta.js';
 import { qualifiedNameProblems } from '../names.js';
 import { compileLabelSelector } from '../selectors.js';
 import { deepEqual } from './equal.js';
-import { IndexSet } from './job-indexes.js';
+import { IndexSet, indexesProblem } from './job-indexes.js';
 import type { Readable } from './kind-info.js';
 import type { DeepReadonly } from './kind-map.js';
 import { mustNotChange } from './object-meta.js';
@@ -17,8 +18,14 @@ type Spec = DeepReadonly<JobSpec>;
 const SPEC = Path.of('spec');
 const NOT_NEGATIVE = 'must be greater than or equal to 0';
 const MOST_PARALLEL_INDEXES = 100_000;
+const MOST_FAILED_INDEXES = 100_000;
+/** Above so many completions a job that counts failures of each index has limits of its own, so that its status stays small. */
+const MANY_COMPLETIONS = 100_000;
+const MOST_WITH_MANY = 10_000;
+const MOST_INDEXES_TEXT = 64 * 1024;
 const MOST_RULES = 20;
 const MOST_EXIT_CODES = 255;
+const MOST_PATTERNS = 20;
 const UID_LABEL = 'batch.kubernetes.io/controller-uid';
 
 const COUNTS = [
@@ -45,10 +52,10 @@ export function validateJobSpec(spec: Spec, path: Path, uid: string): FieldError
   const policyPath = templatePath.child('spec', 'restartPolicy');
   const policy = spec.template.spec?.restartPolicy;
   if (policy === undefined || policy === '' || policy === 'Always') out.push(required(policyPath, 'valid values: "OnFailure", "Never"'));
-  if (spec.podFailurePolicy !== undefined) {
-    if (policy !== 'Never') out.push(invalid(policyPath, policy, 'only "Never" is supported when podFailurePolicy is specified'));
-    out.push(...validateFailurePolicy(spec, path.child('podFailurePolicy')));
+  else if (spec.podFailurePolicy !== undefined && policy === 'OnFailure') {
+    out.push(invalid(policyPath, policy, 'only "Never" is supported when podFailurePolicy is specified'));
   }
+  if (spec.podFailurePolicy !== undefined) out.push(...validateFailurePolicy(spec, path.child('podFailurePolicy')));
   out.push(...validateReplacement(spec, path), ...validateSuccessPolicy(spec, path.child('successPolicy')));
   return out;
 }
@@ -56,7 +63,12 @@ export function validateJobSpec(spec: Spec, path: Path, uid: string): FieldError
 function validateIndexed(spec: Spec, path: Path): FieldError[] {
   const { completionMode: mode, completions, parallelism = 1, backoffLimitPerIndex: perIndex, maxFailedIndexes } = spec;
   const out: FieldError[] = [];
-  if (mode !== 'Indexed' && mode !== 'NonIndexed') return [notSupported(path.child('completionMode'), mode, ['Indexed', 'NonIndexed'])];
+  if (maxFailedIndexes !== undefined && perIndex === undefined) {
+    out.push(required(path.child('backoffLimitPerIndex'), 'when maxFailedIndexes is specified'));
+  }
+  if (mode !== 'Indexed' && mode !== 'NonIndexed') {
+    return [...out, notSupported(path.child('completionMode'), mode, ['NonIndexed', 'Indexed'])];
+  }
   if (mode === 'NonIndexed') {
     const needs = 'requires indexed completion mode';
     if (perIndex !== undefined) out.push(invalid(path.child('backoffLimitPerIndex'), perIndex, needs));
@@ -68,12 +80,20 @@ function validateIndexed(spec: Spec, path: Path): FieldError[] {
     const text = `must be less than or equal to ${MOST_PARALLEL_INDEXES} when completion mode is Indexed`;
     out.push(invalid(path.child('parallelism'), parallelism, text));
   }
+  const most = path.child('maxFailedIndexes');
   if (maxFailedIndexes !== undefined) {
-    if (perIndex === undefined) out.push(required(path.child('backoffLimitPerIndex'), 'when maxFailedIndexes is specified'));
-    if (maxFailedIndexes > (completions ?? 0)) {
-      out.push(invalid(path.child('maxFailedIndexes'), maxFailedIndexes, 'must be less than or equal to completions'));
+    if (completions !== undefined && maxFailedIndexes > completions) {
+      out.push(invalid(most, maxFailedIndexes, 'must be less than or equal to completions'));
+    }
+    if (maxFailedIndexes > MOST_FAILED_INDEXES) {
+      out.push(invalid(most, maxFailedIndexes, `must be less than or equal to ${MOST_FAILED_INDEXES}`));
     }
   }
+  if (perIndex === undefined || (completions ?? 0) <= MANY_COMPLETIONS) return out;
+  const limit = `must be less than or equal to ${MOST_WITH_MANY} when completions are above ${MANY_COMPLETIONS} and used with backoff limit per index`;
+  if (maxFailedIndexes === undefined) out.push(required(most, `must be specified when completions is above ${MANY_COMPLETIONS}`));
+  if (parallelism > MOST_WITH_MANY) out.push(invalid(path.child('parallelism'), parallelism, limit));
+  if (maxFailedIndexes !== undefined && maxFailedIndexes > MOST_WITH_MANY) out.push(invalid(most, maxFailedIndexes, limit));
   return out;
 }
 
@@ -119,7 +139,7 @@ function validateFailureRule(
 ): FieldError[] {
   const out: FieldError[] = [];
   const actions = ['Count', 'FailIndex', 'FailJob', 'Ignore'];
-  if (rule.action === '') out.push(required(path.child('action'), 'valid values: "Count", "FailIndex", "FailJob", "Ignore"'));
+  if (rule.action === '') out.push(required(path.child('action'), 'valid values: ["Count" "FailIndex" "FailJob" "Ignore"]'));
   else if (!actions.includes(rule.action)) out.push(notSupported(path.child('action'), rule.action, actions));
   else if (rule.action === 'FailIndex' && spec.backoffLimitPerIndex === undefined) {
     out.push(invalid(path.child('action'), rule.action, 'requires the backoffLimitPerIndex to be set'));
@@ -138,18 +158,24 @@ function validateFailureRule(
         invalid(at.child('containerName'), codes.containerName, 'must be one of the container or initContainer names in the pod template'),
       );
     }
-    if (codes.operator !== 'In' && codes.operator !== 'NotIn')
+    if (codes.operator === '') out.push(required(at.child('operator'), 'valid values: ["In" "NotIn"]'));
+    else if (codes.operator !== 'In' && codes.operator !== 'NotIn')
       out.push(notSupported(at.child('operator'), codes.operator, ['In', 'NotIn']));
     const values = at.child('values');
     if (codes.values.length === 0) out.push(invalid(values, codes.values, 'at least one value is required'));
     else if (codes.values.length > MOST_EXIT_CODES) out.push(tooMany(values, codes.values.length, MOST_EXIT_CODES));
+    const seen = new Set<number>();
+    let isOrdered = true;
     for (const [i, value] of codes.values.entries()) {
       if (value === 0 && codes.operator === 'In') out.push(invalid(values.index(i), value, 'must not be 0 for the In operator'));
-      if (i > 0 && value <= (codes.values[i - 1] ?? 0)) {
-        out.push(invalid(values, codes.values, value === codes.values[i - 1] ? 'must not contain duplicates' : 'must be ordered'));
-        break;
-      }
+      if (seen.has(value)) out.push(duplicate(values.index(i), value));
+      seen.add(value);
+      if (i > 0 && value < (codes.values[i - 1] ?? 0)) isOrdered = false;
     }
+    if (!isOrdered) out.push(invalid(values, codes.values, 'must be ordered'));
+  }
+  if (rule.onPodConditions.length > MOST_PATTERNS) {
+    out.push(tooMany(path.child('onPodConditions'), rule.onPodConditions.length, MOST_PATTERNS));
   }
   for (const [i, { type, status }] of rule.onPodConditions.entries()) {
     const at = path.child('onPodConditions').index(i);
@@ -175,16 +201,19 @@ function validateSuccessPolicy(spec: Spec, path: Path): FieldError[] {
     }
     let most = completions;
     if (succeededIndexes !== undefined) {
-      const indexes = IndexSet.parse(succeededIndexes, completions);
-      if (indexes === undefined) out.push(invalid(rule.child('succeededIndexes'), succeededIndexes, 'error parsing succeededIndexes'));
-      else most = indexes.size;
+      const at = rule.child('succeededIndexes');
+      if (succeededIndexes.length > MOST_INDEXES_TEXT) out.push(tooLong(at, MOST_INDEXES_TEXT));
+      const problem = indexesProblem(succeededIndexes, completions);
+      if (problem !== undefined) out.push(invalid(at, succeededIndexes, `error parsing succeededIndexes: ${problem}`));
+      most = IndexSet.parse(succeededIndexes, completions)?.size ?? 0;
     }
     if (succeededCount === undefined) continue;
     const count = rule.child('succeededCount');
     if (succeededCount < 0) out.push(invalid(count, succeededCount, NOT_NEGATIVE));
-    else if (succeededCount > completions) {
+    if (succeededCount > completions) {
       out.push(invalid(count, succeededCount, `must be less than or equal to ${completions} (the number of specified completions)`));
-    } else if (succeededCount > most) {
+    }
+    if (succeededIndexes !== undefined && succeededCount > most) {
       const text = `must be less than or equal to ${most} (the number of indexes in the specified succeededIndexes field)`;
       out.push(invalid(count, succeededCount, text));
     }
@@ -197,9 +226,12 @@ export function validateJobUpdate(next: Readable<'Job'>, previous: Readable<'Job
   const [a, b] = [next.spec, previous.spec];
   if (a === undefined || b === undefined) return [];
   const out: FieldError[] = [];
-  // An Indexed job may grow and shrink when both numbers do.
-  const elastic = a.completionMode === 'Indexed' && a.completions !== undefined && a.completions === a.parallelism;
-  if (!elastic) out.push(...mustNotChange(a.completions, b.completions, SPEC.child('completions')));
+  const at = SPEC.child('completions');
+  if (a.completionMode !== 'Indexed') out.push(...mustNotChange(a.completions, b.completions, at));
+  else if (a.completions !== b.completions && a.completions !== undefined && a.completions !== a.parallelism) {
+    // It may grow and shrink when both numbers do.
+    out.push(invalid(at, a.completions, 'can only be modified in tandem with spec.parallelism'));
+  }
   out.push(...mustNotChange(a.selector, b.selector, SPEC.child('selector')));
   if (!sameTemplate(a, b, previous)) out.push(...mustNotChange(a.template, b.template, SPEC.child('template')));
   for (const field of ['completionMode', 'podFailurePolicy', 'backoffLimitPerIndex', 'managedBy', 'successPolicy'] as const) {
@@ -208,17 +240,18 @@ export function validateJobUpdate(next: Readable<'Job'>, previous: Readable<'Job
   return out;
 }
 
-/** Where a suspended job's pods go may still change as long as it was never started. */
+/** What a queue needs to say of a suspended job's pods may still change as long as it was never started: where they go, their labels and annotations. */
 function sameTemplate(a: Spec, b: Spec, previous: Readable<'Job'>): boolean {
   if (deepEqual(a.template, b.template)) return true;
   const open = b.suspend === true && previous.status?.startTime === undefined;
   if (!open || a.template?.spec === undefined || b.template?.spec === undefined) return false;
-  const placed = (spec: NonNullable<NonNullable<Spec['template']>['spec']>): unknown => ({
-    ...spec,
-    nodeSelector: {},
-    tolerations: [],
-    affinity: undefined,
-    schedulingGates: [],
-  });
-  return deepEqual(placed(a.template.spec), placed(b.template.spec));
+  const fixed = ({ metadata, spec }: NonNullable<Spec['template']>): unknown => {
+    const { podAffinity, podAntiAffinity } = spec?.affinity ?? {};
+    const affinity = podAffinity === undefined && podAntiAffinity === undefined ? undefined : { podAffinity, podAntiAffinity };
+    return {
+      metadata: { ...ObjectMeta.create(), ...metadata, labels: {}, annotations: {} },
+      spec: { ...spec, nodeSelector: {}, tolerations: [], affinity, schedulingGates: [] },
+    };
+  };
+  return deepEqual(fixed(a.template), fixed(b.template));
 }

@@ -1,8 +1,9 @@
 // Jobs: defaults, what the server sets, columns. Validation is in job-validation.ts.
 
-import { Path, required } from '../errors.js';
+import { type FieldError, invalid, Path, required } from '../errors.js';
 import { type Job, type JobSpec, JobStatus } from '../gen/podplane/batch/v1/job.js';
 import { LabelSelector, ObjectMeta } from '../gen/podplane/meta/v1/meta.js';
+import { dnsLabelProblems } from '../names.js';
 import { age, humanDuration } from '../print.js';
 import { defineKind, nameColumn, textColumn } from './define.js';
 import { validateJobSpec, validateJobUpdate } from './job-validation.js';
@@ -45,7 +46,7 @@ export function setJobSelector(job: Job): void {
 }
 
 /** Complete, Failed, Suspended, Terminating, Running: as `get` shows a job. */
-function statusText({ metadata, status, spec }: Readable<'Job'>): string {
+function statusText({ metadata, status }: Readable<'Job'>): string {
   const holds = (type: string): boolean => status?.conditions.some((one) => one.type === type && one.status === 'True') === true;
   if (holds('Complete')) return 'Complete';
   if (holds('Failed')) return 'Failed';
@@ -53,7 +54,7 @@ function statusText({ metadata, status, spec }: Readable<'Job'>): string {
   if (holds('Suspended')) return 'Suspended';
   if (holds('FailureTarget')) return 'FailureTarget';
   if (holds('SuccessCriteriaMet')) return 'SuccessCriteriaMet';
-  return spec?.suspend === true ? 'Suspended' : 'Running';
+  return 'Running';
 }
 
 function completionsText({ spec, status }: Readable<'Job'>): string {
@@ -61,6 +62,15 @@ function completionsText({ spec, status }: Readable<'Job'>): string {
   if (spec?.completions !== undefined) return `${done}/${spec.completions}`;
   const parallelism = spec?.parallelism ?? 0;
   return parallelism > 1 ? `${done}/1 of ${parallelism}` : `${done}/1`;
+}
+
+/** The pods of an Indexed job are named after it and their index on the network. */
+function validateHostNames({ metadata, spec }: Readable<'Job'>): FieldError[] {
+  const { completionMode, completions = 0 } = spec ?? {};
+  if (completionMode !== 'Indexed' || completions <= 0 || !metadata?.name) return [];
+  const longest = `${metadata.name}-${completions - 1}`;
+  if (dnsLabelProblems(longest).length === 0) return [];
+  return [invalid(Path.of('metadata').child('name'), metadata.name, `will not able to create pod with invalid DNS label: ${longest}`)];
 }
 
 export const jobKind = defineKind<'Job'>({
@@ -93,7 +103,9 @@ export const jobKind = defineKind<'Job'>({
     if (previous.spec?.selector !== undefined) setJobSelector(next);
   },
   validate: (job) =>
-    job.spec === undefined ? [required(SPEC.child('template'))] : validateJobSpec(job.spec, SPEC, job.metadata?.uid ?? ''),
+    job.spec === undefined
+      ? [required(SPEC.child('template'))]
+      : [...validateJobSpec(job.spec, SPEC, job.metadata?.uid ?? ''), ...validateHostNames(job)],
   warnings: ({ spec }) => podSpecWarnings(spec?.template?.spec, SPEC.child('template', 'spec')),
   validateUpdate: validateJobUpdate,
 });

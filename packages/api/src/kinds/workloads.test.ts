@@ -132,7 +132,7 @@ describe('faults', () => {
       { completionMode: 'Indexed', completions: null, parallelism: 2 },
       'spec.completions: Required value: when completion mode is Indexed',
     ],
-    ['Job', { completionMode: 'Some' }, 'spec.completionMode: Unsupported value: "Some": supported values: "Indexed", "NonIndexed"'],
+    ['Job', { completionMode: 'Some' }, 'spec.completionMode: Unsupported value: "Some": supported values: "NonIndexed", "Indexed"'],
     ['Job', { backoffLimitPerIndex: 1 }, 'spec.backoffLimitPerIndex: Invalid value: 1: requires indexed completion mode'],
     [
       'Job',
@@ -184,7 +184,7 @@ describe('faults', () => {
     [
       'Job',
       { ...indexed, successPolicy: { rules: [{ succeededIndexes: '3-9' }] } },
-      'spec.successPolicy.rules[0].succeededIndexes: Invalid value: "3-9": error parsing succeededIndexes',
+      'spec.successPolicy.rules[0].succeededIndexes: Invalid value: "3-9": error parsing succeededIndexes: too large index: "9"',
     ],
     ['Job', { managedBy: 'example.com/other' }, 'spec.managedBy: Forbidden: not supported yet; supported: "kubernetes.io/job-controller"'],
     ['CronJob', { schedule: '' }, 'spec.schedule: Required value'],

@@ -11,7 +11,7 @@ import { OwnerGcController } from '../owner-gc/controller.js';
 import type { Reconciler } from '../runtime/types.js';
 import { World } from '../testkit/world.js';
 import { CronJobController } from './controller.js';
-import { newest } from './times.js';
+import { newest, zonedText } from './times.js';
 
 let world: World;
 afterEach(async () => {
@@ -75,7 +75,9 @@ describe('starts', () => {
   it('by its time zone', async () => {
     await open({ schedule: '30 9 * * *', timeZone: 'Asia/Kolkata' });
     await pass(4 * 60 * MINUTE + MINUTE);
-    expect(times()).toEqual(['04:00']);
+    expect(times()).toEqual(['09:30']);
+    expect(jobs()[0]?.metadata?.annotations['batch.kubernetes.io/cronjob-scheduled-timestamp']).toBe('2026-01-01T09:30:00+05:30');
+    expect(world.get('CronJob', 'tick').status?.lastScheduleTime).toBe('2026-01-01T04:00:00Z');
   });
 
   it('nothing while suspended, and the newest missed time when it goes on', async () => {
@@ -105,6 +107,38 @@ describe('while an earlier job runs', () => {
     await endAll();
     expect(times()).toEqual(['00:05', '00:15']);
   });
+  it('Forbid waits also for one that is being deleted and not gone', async () => {
+    await open({ concurrencyPolicy: 'Forbid' });
+    await pass(5 * MINUTE);
+    const [job] = jobs();
+    const name = job?.metadata?.name ?? '';
+    world.edit('Job', name, (draft) => draft.metadata?.finalizers.push('example.com/hold'));
+    world.store.transact({ actor: 'user:test', reason: 'delete' }, (tx) => tx.markDeleted('Job', 'default', name, 0));
+    await pass(6 * MINUTE);
+    expect(times()).toEqual(['00:05']);
+    world.edit('Job', name, (draft) => draft.metadata && (draft.metadata.finalizers = []));
+    await world.settle();
+    expect(times()).toEqual(['00:10']);
+  });
+  it.each(['Forbid', 'Replace'])(
+    '%s: a run that somebody made by hand is neither waited for nor ended, and told once',
+    async (concurrencyPolicy) => {
+      await open({ concurrencyPolicy });
+      const { uid = '' } = world.get('CronJob', 'tick').metadata ?? {};
+      world.apply('Job', {
+        metadata: {
+          name: 'by-hand',
+          namespace: 'default',
+          ownerReferences: [{ apiVersion: 'batch/v1', kind: 'CronJob', name: 'tick', uid, controller: true }],
+        },
+        spec: { template: { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'v1' }] } } },
+      });
+      await pass(6 * MINUTE);
+      expect(times()).toEqual(['', '00:05']);
+      expect(world.get('CronJob', 'tick').status?.active).toHaveLength(1);
+      expect(told('UnexpectedJob')).toEqual(['Saw a job that the controller did not create or forgot: by-hand']);
+    },
+  );
   it('Replace ends it', async () => {
     await open({ concurrencyPolicy: 'Replace' });
     await pass(11 * MINUTE);
@@ -186,6 +220,17 @@ it('a job of its name that belongs to somebody else is left alone, and told', as
   await pass(5 * MINUTE);
   expect(told('FailedCreate')).toHaveLength(1);
   expect(world.get('Job', name).metadata?.ownerReferences).toEqual([]);
+});
+
+it.each<[string, string | undefined, string]>([
+  ['2026-01-01T04:00:00Z', undefined, '2026-01-01T04:00:00Z'],
+  ['2026-01-01T04:00:00Z', 'Etc/UTC', '2026-01-01T04:00:00Z'],
+  ['2026-01-01T04:00:00Z', 'Europe/London', '2026-01-01T04:00:00Z'],
+  ['2026-01-01T00:30:00Z', 'Europe/Berlin', '2026-01-01T01:30:00+01:00'],
+  ['2026-07-01T22:30:00Z', 'Europe/Berlin', '2026-07-02T00:30:00+02:00'],
+  ['2026-01-01T00:00:00Z', 'America/St_Johns', '2025-12-31T20:30:00-03:30'],
+])('%s in the time zone %s: %s', (time, zone, expected) => {
+  expect(zonedText(Date.parse(time), zone)).toBe(expected);
 });
 
 it('the newest time is the one that counting finds', () => {

@@ -9,7 +9,7 @@ import type { Change, ReadView } from '@podplane/store/types';
 import type { ReconcileContext, ReconcileResult, Reconciler } from '../runtime/types.js';
 import { controllerReference, keyOf, nameOf, namespaceOf, parseKey, regarding, uidOf } from '../shared/objects.js';
 import { durationText, timeOf } from '../shared/time.js';
-import { dueOf, MANY, scheduleOf } from './times.js';
+import { dueOf, MANY, scheduleOf, secondsText, zonedText } from './times.js';
 
 type CronJob = Obj<'CronJob'>;
 type Job = Obj<'Job'>;
@@ -23,15 +23,14 @@ const ended = (job: Job): 'Complete' | 'Failed' | undefined => {
   return found === undefined ? undefined : found.type === 'Complete' ? 'Complete' : 'Failed';
 };
 
-/** As Kubernetes writes times: whole seconds. */
-const secondsText = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`;
-
 export class CronJobController implements Reconciler {
   readonly name = 'cronjob';
   /** Up to which missed time was told, by uid. Losing it tells once more. */
   readonly #told = new Map<string, number>();
   /** For which time it was told that an earlier job still runs, by uid. */
   readonly #waiting = new Map<string, number>();
+  /** Jobs that somebody else made for a CronJob and that were told, by its uid. */
+  readonly #others = new Map<string, Set<string>>();
 
   *keysFor(change: Change): Iterable<string> {
     if (change.kind === 'CronJob') yield keyOf(change.object);
@@ -54,6 +53,7 @@ export class CronJobController implements Reconciler {
     if (isBeingDeleted(cron)) {
       this.#told.delete(uid);
       this.#waiting.delete(uid);
+      this.#others.delete(uid);
       return undefined;
     }
     const event = (type: 'Normal' | 'Warning', reason: string, message: string): void =>
@@ -80,17 +80,28 @@ export class CronJobController implements Reconciler {
     let success = timeOf(cron.status?.lastSuccessfulTime) || 0;
     for (const job of jobs) {
       const how = ended(job);
-      if (how === undefined) continue;
+      if (how === undefined) {
+        if (!known.has(uidOf(job)) && !isBeingDeleted(job)) this.#tellOther(cron, job, event);
+        continue;
+      }
       if (known.has(uidOf(job))) event('Normal', 'SawCompletedJob', `Saw completed job: ${nameOf(job)}, condition: ${how}`);
       if (how === 'Complete') success = Math.max(success, timeOf(job.status?.completionTime) || 0);
     }
     const there = new Set(jobs.map(uidOf));
     for (const [uid, name] of known) if (!there.has(uid)) event('Normal', 'MissingJob', `Active job went missing: ${name}`);
     return CronJobStatus.fromPartial({
-      active: jobs.filter((job) => ended(job) === undefined).map(referenceTo),
+      // A job that somebody else made in our name (a run by hand) is nobody's reason to wait, nor to be replaced.
+      active: jobs.filter((job) => ended(job) === undefined && known.has(uidOf(job))).map(referenceTo),
       lastScheduleTime: cron.status?.lastScheduleTime,
       lastSuccessfulTime: success === 0 ? undefined : secondsText(success),
     });
+  }
+
+  #tellOther(cron: CronJob, job: Job, event: Tell): void {
+    const told = this.#others.get(uidOf(cron)) ?? new Set();
+    if (told.has(uidOf(job))) return;
+    this.#others.set(uidOf(cron), told.add(uidOf(job)));
+    event('Warning', 'UnexpectedJob', `Saw a job that the controller did not create or forgot: ${nameOf(job)}`);
   }
 
   #tellMissed(cron: CronJob, { missed, firstMissed, lastMissed, time }: ReturnType<typeof dueOf>, event: Tell): void {
@@ -112,7 +123,9 @@ export class CronJobController implements Reconciler {
 
   #start(context: ReconcileContext, cron: CronJob, time: number, jobs: readonly Job[], status: CronJobStatus, event: Tell): void {
     const { tx, now } = context;
-    const running = jobs.filter((job) => ended(job) === undefined && !isBeingDeleted(job));
+    const own = new Set(status.active.map((one) => one.uid ?? ''));
+    // One that is being deleted still runs: it is there until its pods have ended.
+    const running = jobs.filter((job) => own.has(uidOf(job)));
     const policy = cron.spec?.concurrencyPolicy;
     if (policy === 'Forbid' && running.length > 0) {
       if (this.#waiting.get(uidOf(cron)) === time) return;
@@ -128,11 +141,10 @@ export class CronJobController implements Reconciler {
     }
     if (policy === 'Replace') {
       for (const job of running) {
-        tx.markDeleted('Job', namespaceOf(job), nameOf(job), 0);
+        if (!isBeingDeleted(job)) tx.markDeleted('Job', namespaceOf(job), nameOf(job), 0);
         event('Normal', 'SuccessfulDelete', `Deleted job ${nameOf(job)}`);
       }
-      const gone = new Set(running.map(uidOf));
-      status.active = status.active.filter(({ uid }) => !gone.has(uid ?? ''));
+      status.active = [];
     }
     status.lastScheduleTime = secondsText(time);
     if (taken !== undefined) return;
@@ -162,7 +174,7 @@ function newJob(cron: CronJob, name: string, time: number, now: number): KindMap
       name,
       namespace: namespaceOf(cron),
       labels: { ...jobTemplate?.metadata?.labels },
-      annotations: { ...jobTemplate?.metadata?.annotations, [SCHEDULED]: secondsText(time) },
+      annotations: { ...jobTemplate?.metadata?.annotations, [SCHEDULED]: zonedText(time, cron.spec?.timeZone) },
     },
   });
   job.spec = structuredClone(jobTemplate?.spec) as KindMap['Job']['spec'];

@@ -66,3 +66,35 @@ export function dueOf(cron: CronJob, schedule: CronSchedule, now: number): Due {
   if (missed === MANY && last !== undefined) lastMissed = last;
   return { time: inTime ? last : undefined, missed, firstMissed, lastMissed, next };
 }
+
+/** As Kubernetes writes times: whole seconds, UTC. */
+export const secondsText = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`;
+
+const clocks = new Map<string, Intl.DateTimeFormat>();
+
+/** The same moment as the clocks of a time zone (an IANA name; undefined: UTC) show it: 2026-01-01T09:00:00+01:00. */
+export function zonedText(ms: number, zone: string | undefined): string {
+  if (zone === undefined) return secondsText(ms);
+  let clock = clocks.get(zone);
+  if (clock === undefined) {
+    clock = new Intl.DateTimeFormat('en-US', {
+      timeZone: zone,
+      hourCycle: 'h23',
+      year: 'numeric',
+      month: 'numeric',
+      day: 'numeric',
+      hour: 'numeric',
+      minute: 'numeric',
+      second: 'numeric',
+    });
+    clocks.set(zone, clock);
+  }
+  const shown = new Map(clock.formatToParts(ms).map(({ type, value }) => [type, Number(value)]));
+  const part = (type: Intl.DateTimeFormatPartTypes): number => shown.get(type) ?? 0;
+  const there = Date.UTC(part('year'), part('month') - 1, part('day'), part('hour'), part('minute'), part('second'));
+  const offset = Math.round((there - ms) / MINUTE);
+  if (offset === 0) return secondsText(ms);
+  const two = (number: number): string => String(number).padStart(2, '0');
+  const [hours, minutes] = [Math.floor(Math.abs(offset) / 60), Math.abs(offset) % 60];
+  return `${secondsText(there).slice(0, -1)}${offset < 0 ? '-' : '+'}${two(hours)}:${two(minutes)}`;
+}

@@ -159,7 +159,8 @@ function topOwner(
   if (object?.metadata?.uid !== owner.uid) return undefined;
   if (!isScalable(owner.kind)) return { problem: `${qualifiedResource(owner.kind)} does not implement the scale subresource` };
   const above = owner.kind === 'ReplicaSet' ? controllerOf(object) : undefined;
-  if (above?.kind === 'Deployment') return topOwner(view, namespace, above);
+  const whole = above?.kind === 'Deployment' ? topOwner(view, namespace, above) : undefined;
+  if (whole !== undefined) return whole;
   const { spec } = object as { readonly spec?: { readonly replicas?: number } };
   return { uid: owner.uid, replicas: spec?.replicas ?? 1 };
 }

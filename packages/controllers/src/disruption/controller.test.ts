@@ -139,6 +139,7 @@ describe('what is counted: expected, desired, healthy, allowed', () => {
     await world.settle();
     expect(counts()).toEqual([0, 0, 2, 0]);
     expect(world.events.filter(({ reason }) => reason === 'UnmanagedPods')).toHaveLength(1);
+    expect(judge(first())).toMatchObject({ why: 'The disruption budget b does not allow evicting pods currently' });
   });
 
   it('pods that somebody named as disrupted count as gone for two minutes, then again, with a warning', async () => {

@@ -56,10 +56,13 @@ export function judgeEviction(view: ReadView, pod: Pod, now: number, known?: Jud
   }
   if (disruptionsAllowed > 0) return { kind: 'allowed', budget };
   const name = nameOf(budget);
-  const why =
-    problem === undefined
-      ? `The disruption budget ${name} needs ${desiredHealthy} healthy pods and has ${currentHealthy} currently`
-      : `The disruption budget ${name} does not allow evicting pods currently because it failed sync: ${problem}`;
+  const denied = `The disruption budget ${name} does not allow evicting pods currently`;
+  // More are healthy than it needs and none may go: it counts none of them among those that there shall be.
+  let why =
+    currentHealthy > desiredHealthy
+      ? denied
+      : `The disruption budget ${name} needs ${desiredHealthy} healthy pods and has ${currentHealthy} currently`;
+  if (problem !== undefined) why = `${denied} because it failed sync: ${problem}`;
   return { kind: 'blocked', budget: name, why };
 }
 

@@ -1,6 +1,5 @@
 // How long a job waits after failures before its next pod: ever longer, and from the beginning once a pod has succeeded.
-import { endedAt, type Job, type Pod } from './pods.js';
-import { meaningOf } from './policies.js';
+import { endedAt, type Pod } from './pods.js';
 
 /** After so many ms a failed pod is replaced; doubled with each further failure. */
 const FIRST = 10_000;
@@ -13,15 +12,15 @@ export class Failures {
   readonly #failed = new Map<string, number>();
   #success = Number.NEGATIVE_INFINITY;
 
-  /** Takes a pod into account; one that is not over, or was before, changes nothing. */
-  note(job: Job, pod: Pod): void {
+  /** Takes a pod into account; one that is not over, or was before, changes nothing. Failures that a policy ignores wait as well. */
+  note(pod: Pod): void {
     const at = endedAt(pod);
     if (at === undefined) return;
     if (pod.status?.phase === 'Succeeded') {
       if (at <= this.#success) return;
       this.#success = at;
       for (const [uid, time] of this.#failed) if (time <= at) this.#failed.delete(uid);
-    } else if (at > this.#success && meaningOf(job, pod).action !== 'Ignore') this.#failed.set(pod.metadata?.uid ?? '', at);
+    } else if (at > this.#success) this.#failed.set(pod.metadata?.uid ?? '', at);
   }
 
   get count(): number {

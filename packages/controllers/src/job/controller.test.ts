@@ -103,7 +103,7 @@ describe('successes', () => {
     expect(pod?.spec?.hostname).toBe('sum-1');
     expect(nameOf(pod)).toMatch(/^sum-1-.{5}$/);
     expect(pod?.spec?.containers[0]?.env.find(({ name }) => name === 'JOB_COMPLETION_INDEX')?.valueFrom?.fieldRef?.fieldPath).toBe(
-      "metadata.annotations['batch.kubernetes.io/job-completion-index']",
+      "metadata.labels['batch.kubernetes.io/job-completion-index']",
     );
     await end(pod, 'Succeeded');
     expect(status().completedIndexes).toBe('1');

@@ -106,12 +106,12 @@ export class JobController implements Reconciler {
     if (known?.uid !== uid) {
       const pods = claimPods(tx, 'Job', job);
       const failures = new Failures();
-      for (const pod of pods) failures.note(job, pod);
+      for (const pod of pods) failures.note(pod);
       this.#known.set(key, { uid, failures });
       return { pods, failures };
     }
     const pods = OPEN.flatMap((standing) => [...tx.index('Pod', 'standing', standingKey(uid, standing))]);
-    for (const pod of pods) known.failures.note(job, pod);
+    for (const pod of pods) known.failures.note(pod);
     return { pods, failures: known.failures };
   }
 }

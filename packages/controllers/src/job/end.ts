@@ -1,7 +1,7 @@
 // Whether a job has to end, and why. Pure; what then happens to its pods is in controller.ts.
 import { timeOf } from '../shared/time.js';
 import type { Job, Pod } from './pods.js';
-import { metSuccessRule } from './policies.js';
+import { meaningOf, metSuccessRule } from './policies.js';
 import type { Tally } from './tally.js';
 
 export interface Verdict {
@@ -35,7 +35,10 @@ function failure(job: Job, tally: Tally, pods: readonly Pod[]): Verdict | undefi
   const { spec } = job;
   if (tally.verdict !== undefined) return fails('PodFailurePolicy', tally.verdict);
   const limit = spec?.backoffLimit ?? 6;
-  if (tally.failed > limit || restartsExceed(job, pods, limit)) {
+  // Those that wait for their next try have failed, although they are counted only when it is made.
+  let waiting = 0;
+  for (const pod of tally.held.values()) if (meaningOf(job, pod).action !== 'Ignore') waiting++;
+  if (tally.failed + waiting > limit || restartsExceed(job, pods, limit)) {
     return fails('BackoffLimitExceeded', 'Job has reached the specified backoff limit');
   }
   if (spec?.backoffLimitPerIndex === undefined || tally.failedIndexes.size === 0) return undefined;
@@ -43,7 +46,7 @@ function failure(job: Job, tally: Tally, pods: readonly Pod[]): Verdict | undefi
     return fails('MaxFailedIndexesExceeded', 'Job has exceeded the specified maximal number of failed indexes');
   }
   const done = tally.failedIndexes.size + tally.succeededIndexes.size;
-  if (done < (spec.completions ?? 0) || metSuccessRule(job, tally.succeededIndexes) !== undefined) return undefined;
+  if (done < (spec.completions ?? 0)) return undefined;
   return fails('FailedIndexes', 'Job has failed indexes');
 }
 

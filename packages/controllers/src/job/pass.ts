@@ -3,7 +3,7 @@
 import type { ApiError } from '@podplane/api/errors';
 import type { JobCondition, JobStatus } from '@podplane/api/gen/podplane/batch/v1/job';
 import { deepEqual } from '@podplane/api/kinds/equal';
-import { isBeingDeleted } from '@podplane/api/pod-state';
+import { isBeingDeleted, isPodReady, isPodTerminal } from '@podplane/api/pod-state';
 import type { Tx } from '@podplane/store/types';
 import { isTerminating } from '../admission/namespace.js';
 import { chooseForDeletion } from '../replicaset/ranking.js';
@@ -16,7 +16,7 @@ import { isRefused, tellRefused } from '../shared/refusals.js';
 import { timeText } from '../shared/time.js';
 import { backOffMs, type Failures } from './back-off.js';
 import { judge, type Verdict } from './end.js';
-import { endedAt, failuresBefore, indexOf, isIndexed, isTracked, type Job, newPod, type Pod, TRACKING } from './pods.js';
+import { endedAt, failuresBefore, ignoredBefore, indexOf, isIndexed, isTracked, type Job, newPod, type Pod, TRACKING } from './pods.js';
 import { meaningOf } from './policies.js';
 import { type Tally, tallyOf } from './tally.js';
 
@@ -51,6 +51,7 @@ export class Pass {
   #wait = Number.POSITIVE_INFINITY;
   /** Numbers that this pass changes after the count. */
   #active = 0;
+  #ready = 0;
   #terminating = 0;
   #failed = 0;
   /** A pod could not be made, and may be later. */
@@ -71,8 +72,10 @@ export class Pass {
     const job = this.#job;
     const suspended = job.spec?.suspend === true;
     let startTime = job.status?.startTime;
-    if (this.#suspension(suspended) || (startTime === undefined && !suspended)) startTime = suspended ? startTime : timeText(this.#now);
     let verdict = this.#standingVerdict();
+    // A resumed job's time counts anew.
+    const starts = startTime === undefined || (verdict === undefined && holds(job, 'Suspended'));
+    if (!suspended && starts) startTime = timeText(this.#now);
     let tally = tallyOf(job, this.#pods, endingOf(verdict));
     if (verdict === undefined) {
       const judged = judge(job, tally, this.#pods, startTime, this.#now);
@@ -89,13 +92,16 @@ export class Pass {
       return this.#partly(startTime, tally, endingOf(verdict));
     }
     this.#active = tally.active.length;
+    this.#ready = tally.ready;
     this.#terminating = tally.terminating;
     this.#failed = tally.failed;
+    // A job that is over is not suspended nor resumed any more.
+    if (verdict === undefined) this.#suspension(suspended);
     if (verdict !== undefined) this.#endPods(tally, verdict);
     else if (suspended) this.#letGo(tally.active, 'Suspended');
     else if (!isBeingDeleted(job)) this.#manage(tally);
     const over = verdict !== undefined && this.#active === 0 && this.#terminating === 0;
-    if (over && verdict !== undefined) this.#finish(verdict);
+    if (over && verdict !== undefined) this.#finish(verdict, tally.succeeded);
     this.#write(tally, startTime, over && verdict?.succeeds === true);
     const again = Number.isFinite(this.#wait) ? { requeueAfterMs: Math.max(0, this.#wait) } : {};
     return { ...again, refused: this.#refused };
@@ -111,20 +117,19 @@ export class Pass {
       finishing,
     );
     this.#active = counted.active.length;
+    this.#ready = counted.ready;
     this.#terminating = counted.terminating;
     this.#failed = counted.failed;
     this.#write(counted, startTime, false);
     return { requeueAfterMs: 0 };
   }
 
-  /** Returns whether the job was resumed in this pass. */
-  #suspension(suspended: boolean): boolean {
-    const was = holds(this.#job, 'Suspended');
-    if (suspended === was) return false;
+  /** Says that the job was suspended or resumed, where it was. */
+  #suspension(suspended: boolean): void {
+    if (suspended === holds(this.#job, 'Suspended')) return;
     const [reason, message] = suspended ? (['JobSuspended', 'Job suspended'] as const) : (['JobResumed', 'Job resumed'] as const);
     this.#setCondition('Suspended', { reason, message, succeeds: false }, suspended ? 'True' : 'False');
     this.#tell('Normal', suspended ? 'Suspended' : 'Resumed', message);
-    return !suspended;
   }
 
   /** Decided already, and waiting for its pods to end. */
@@ -148,7 +153,7 @@ export class Pass {
         if (!verdict.succeeds) this.#failed++;
       } else {
         const left = deletePod(this.#context.tx, pod);
-        this.#active--;
+        this.#leaves(pod);
         if (left !== undefined) this.#terminating++;
       }
     }
@@ -160,8 +165,13 @@ export class Pass {
     const { tx } = this.#context;
     const left = deletePod(tx, pod);
     if (left !== undefined) release(tx, left);
-    this.#active--;
+    this.#leaves(pod);
     if (tx.get('Pod', namespaceOf(pod), nameOf(pod)) !== undefined) this.#terminating++;
+  }
+
+  #leaves(pod: Pod): void {
+    this.#active--;
+    if (isPodReady(pod)) this.#ready--;
   }
 
   #letGo(pods: readonly Pod[], why: string): void {
@@ -178,8 +188,8 @@ export class Pass {
     const idle = new Set(surplus);
     const active = tally.active.filter((pod) => !idle.has(pod));
     const open = spec?.completions === undefined ? undefined : spec.completions - tally.succeeded - tally.failedIndexes.size;
-    let want = open === undefined ? (tally.succeeded > 0 ? active.length : parallelism) : Math.min(parallelism, Math.max(0, open));
-    want = Math.min(want, parallelism);
+    // Without completions the first success ends it: what runs then runs to its end.
+    const want = open === undefined ? (tally.succeeded > 0 ? active.length : parallelism) : Math.min(parallelism, Math.max(0, open));
     if (active.length > want) surplus.push(...chooseForDeletion(active, active.length - want, new Map()));
     this.#letGo(surplus, 'too many');
     const leaving = spec?.podReplacementPolicy === 'Failed' ? tally.terminating : 0;
@@ -198,9 +208,9 @@ export class Pass {
     }
     const names: string[] = [];
     let refused: ApiError | undefined;
-    const make = (index: number | undefined, failures: number): boolean => {
+    const make = (index: number | undefined, failures: number, ignored: number): boolean => {
       const isFree = (name: string): boolean => tx.get('Pod', namespaceOf(job), name) === undefined;
-      const pod = newPod(job, { index, failures }, this.#now, isFree, (length) => random.suffix(length));
+      const pod = newPod(job, { index, failures, ignored }, this.#now, isFree, (length) => random.suffix(length));
       const made = makePod(tx, pod, pod.metadata?.generateName ?? '');
       if (isRefused(made)) {
         refused = made;
@@ -212,26 +222,30 @@ export class Pass {
     };
     const count = Math.min(missing, BURST);
     if (isIndexed(job)) {
-      const taken = new Set(active.map(indexOf));
+      // With podReplacementPolicy Failed an index is taken until its pod has ended.
+      const leaving =
+        job.spec?.podReplacementPolicy === 'Failed' ? this.#pods.filter((pod) => isBeingDeleted(pod) && !isPodTerminal(pod)) : [];
+      const taken = new Set([...active, ...leaving].map(indexOf));
       for (const index of tally.succeededIndexes.missing(job.spec?.completions ?? 0)) {
         if (names.length >= count) break;
         if (taken.has(index) || tally.failedIndexes.has(index)) continue;
         const before = tally.held.get(index);
-        const ignored = before !== undefined && meaningOf(job, before).action === 'Ignore';
-        const failures = before === undefined ? 0 : failuresBefore(before) + (ignored ? 0 : 1);
+        const isIgnored = before !== undefined && meaningOf(job, before).action === 'Ignore';
+        const failures = before === undefined ? 0 : failuresBefore(before) + (isIgnored ? 0 : 1);
+        const ignored = before === undefined ? 0 : ignoredBefore(before) + (isIgnored ? 1 : 0);
         if (before !== undefined) {
-          const left = this.#backOffLeft(String(index), { count: failures, at: endedAt(before) ?? 0 });
+          const left = this.#backOffLeft(String(index), { count: failures + ignored, at: endedAt(before) ?? 0 });
           if (left > 0) {
             this.#wait = Math.min(this.#wait, left);
             continue;
           }
         }
-        if (!make(index, failures)) break;
+        if (!make(index, failures, ignored)) break;
         if (before === undefined) continue;
         release(tx, before);
-        if (!ignored) this.#failed++;
+        if (!isIgnored) this.#failed++;
       }
-    } else while (names.length < count && make(undefined, 0));
+    } else while (names.length < count && make(undefined, 0, 0));
     if (refused !== undefined) {
       tellRefused(this.#context, 'Job', job, refused);
       this.#refused = !isTerminating(refused);
@@ -247,10 +261,13 @@ export class Pass {
     return backOffMs(count) - this.#ages.of(`failure ${uidOf(this.#job)} ${index}`, at, this.#now, this.#context.monotonic);
   }
 
-  #finish(verdict: Verdict): void {
+  #finish(verdict: Verdict, succeeded: number): void {
     this.#setCondition(verdict.succeeds ? 'Complete' : 'Failed', verdict);
-    if (verdict.succeeds) this.#tell('Normal', 'Completed', 'Job completed');
-    else this.#tell('Warning', verdict.reason, verdict.message);
+    if (verdict.succeeds) {
+      if (succeeded > (this.#job.spec?.completions ?? succeeded))
+        this.#tell('Warning', 'TooManySucceededPods', 'Too many succeeded pods running after completion count reached');
+      this.#tell('Normal', 'Completed', 'Job completed');
+    } else this.#tell('Warning', verdict.reason, verdict.message);
     const ttl = this.#job.spec?.ttlSecondsAfterFinished;
     if (ttl !== undefined) this.#wait = ttl * 1000;
   }
@@ -272,7 +289,7 @@ export class Pass {
       startTime,
       completionTime: complete ? timeText(this.#now) : undefined,
       active: this.#active,
-      ready: Math.min(tally.ready, this.#active),
+      ready: this.#ready,
       terminating: this.#terminating,
       succeeded: tally.succeeded,
       failed: this.#failed,
@@ -293,15 +310,16 @@ export class Pass {
   }
 }
 
-/** Pods of indexes that are done or do not exist, and all but the first of an index. */
+/** Pods of indexes that are done or do not exist, and all but the most advanced of an index. */
 function surplusIndexes(job: Job, tally: Tally): Pod[] {
-  const seen = new Set<number>();
+  const byIndex = new Map<number, Pod[]>();
   const surplus: Pod[] = [];
   for (const pod of tally.active) {
     const index = indexOf(pod);
     const idle = index === undefined || index >= (job.spec?.completions ?? 0);
-    if (idle || seen.has(index) || tally.succeededIndexes.has(index) || tally.failedIndexes.has(index)) surplus.push(pod);
-    else seen.add(index);
+    if (idle || tally.succeededIndexes.has(index) || tally.failedIndexes.has(index)) surplus.push(pod);
+    else byIndex.set(index, [...(byIndex.get(index) ?? []), pod]);
   }
+  for (const pods of byIndex.values()) if (pods.length > 1) surplus.push(...chooseForDeletion(pods, pods.length - 1, new Map()));
   return surplus;
 }

@@ -12,8 +12,11 @@ export type Pod = Obj<'Pod'>;
 export const TRACKING = JOB_TRACKING;
 export const INDEX = 'batch.kubernetes.io/job-completion-index';
 export const FAILURES = 'batch.kubernetes.io/job-index-failure-count';
+const IGNORED_FAILURES = 'batch.kubernetes.io/job-index-ignored-failure-count';
 const INDEX_ENV = 'JOB_COMPLETION_INDEX';
 const SUFFIX = 5;
+/** Reason of the status of a pod that its node sent away because it was short of memory, disk or process ids. */
+const EVICTED = 'Evicted';
 
 export const isIndexed = (job: Job): boolean => job.spec?.completionMode === 'Indexed';
 
@@ -24,8 +27,10 @@ function numberIn(pod: Pod, annotation: string): number | undefined {
 
 /** The index of an Indexed job's pod; undefined where it has none. */
 export const indexOf = (pod: Pod): number | undefined => numberIn(pod, INDEX);
-/** How many pods of its index failed before it. */
+/** How many pods of its index failed before it and count towards the index's limit. */
 export const failuresBefore = (pod: Pod): number => numberIn(pod, FAILURES) ?? 0;
+/** How many pods of its index failed before it and were ignored. */
+export const ignoredBefore = (pod: Pod): number => numberIn(pod, IGNORED_FAILURES) ?? 0;
 
 export const isTracked = (pod: Pod): boolean => pod.metadata?.finalizers.includes(TRACKING) === true;
 
@@ -38,17 +43,29 @@ export function standingOf(pod: Pod, replaceLate: boolean): 'active' | 'leaving'
   if (phase === 'Succeeded') return 'succeeded';
   if (phase === 'Failed') return 'failed';
   if (!isBeingDeleted(pod)) return 'active';
-  // Nothing of it ever ran, or nothing runs any more: it will not reach a last phase.
-  const over = phase === 'Pending' || (pod.metadata?.deletionGracePeriodSeconds ?? 0) === 0;
+  // Nothing of it ever ran, or nothing runs any more: it will not reach a last phase. (A bound one may be Pending while init containers run.)
+  const over = !pod.spec?.nodeName || (pod.metadata?.deletionGracePeriodSeconds ?? 0) === 0;
   return replaceLate && !over ? 'leaving' : 'failed';
 }
 
-/** When a pod ended by itself, ms since 1970; undefined: it did not end, or not through its own fault. */
+/**
+ * When a pod ended by itself, ms since 1970; undefined: it did not end, or not through its own fault. By its containers (its sidecars
+ * among them), else by when it was not ready any more, else by what is older.
+ */
 export function endedAt(pod: Pod): number | undefined {
-  if (!isPodTerminal(pod) || podCondition(pod, 'DisruptionTarget')?.status === 'True') return undefined;
-  const times = (pod.status?.containerStatuses ?? []).map(({ state }) => timeOf(state?.terminated?.finishedAt));
-  const latest = Math.max(...times.filter((time) => !Number.isNaN(time)));
-  return Number.isFinite(latest) ? latest : timeOf(pod.status?.startTime) || timeOf(pod.metadata?.creationTimestamp) || undefined;
+  if (!isPodTerminal(pod)) return undefined;
+  // A node that runs short of something, on the other hand, may do so again and again because of this very pod.
+  if (podCondition(pod, 'DisruptionTarget')?.status === 'True' && pod.status?.reason !== EVICTED) return undefined;
+  const sidecars = new Set((pod.spec?.initContainers ?? []).filter((one) => one.restartPolicy === 'Always').map((one) => one.name));
+  const statuses = [
+    ...(pod.status?.containerStatuses ?? []),
+    ...(pod.status?.initContainerStatuses ?? []).filter(({ name }) => sidecars.has(name)),
+  ];
+  const times = statuses.map(({ state }) => timeOf(state?.terminated?.finishedAt));
+  if (times.length > 0 && times.every((time) => !Number.isNaN(time))) return Math.max(...times);
+  const ready = podCondition(pod, 'Ready');
+  const since = ready?.status === 'False' ? timeOf(ready.lastTransitionTime) : Number.NaN;
+  return since || timeOf(pod.status?.startTime) || timeOf(pod.metadata?.creationTimestamp) || undefined;
 }
 
 const indexed = new WeakMap<Template, Mould>();
@@ -59,7 +76,7 @@ function mouldFor(job: Job, template: Template, now: number): Mould {
   if (!isIndexed(job) || plain.spec === undefined) return plain;
   let mould = indexed.get(template);
   if (mould === undefined) {
-    const fieldPath = `metadata.annotations['${INDEX}']`;
+    const fieldPath = `metadata.labels['${INDEX}']`;
     const variable = EnvVar.fromPartial({ name: INDEX_ENV, valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath } } });
     const withIndex = <T extends { readonly env: readonly { readonly name: string }[] }>(one: T): T =>
       one.env.some(({ name }) => name === INDEX_ENV) ? one : { ...one, env: [...one.env, variable] };
@@ -73,14 +90,15 @@ function mouldFor(job: Job, template: Template, now: number): Mould {
 export interface NewPod {
   /** undefined: of a job without indexes. */
   readonly index: number | undefined;
-  /** Failures of its index so far. */
+  /** Failures of its index so far that count, and those that were ignored. */
   readonly failures: number;
+  readonly ignored: number;
 }
 
 /** A new pod. isFree: whether a name is free; suffix: random letters. */
 export function newPod(
   job: Job,
-  { index, failures }: NewPod,
+  { index, failures, ignored }: NewPod,
   now: number,
   isFree: (name: string) => boolean,
   suffix: (length: number) => string,
@@ -96,7 +114,10 @@ export function newPod(
   const finalizers = [...mould.finalizers, TRACKING];
   if (index === undefined || mould.spec === undefined) return podFrom('Job', job, { ...mould, finalizers }, name, base);
   const annotations: Record<string, string> = { ...mould.annotations, [INDEX]: String(index) };
-  if (job.spec?.backoffLimitPerIndex !== undefined) annotations[FAILURES] = String(failures);
+  if (job.spec?.backoffLimitPerIndex !== undefined) {
+    annotations[FAILURES] = String(failures);
+    if (ignored > 0) annotations[IGNORED_FAILURES] = String(ignored);
+  }
   const labels = { ...mould.labels, [INDEX]: String(index) };
   const spec = { ...mould.spec, hostname: `${nameOf(job)}-${index}`.slice(0, 63) };
   return podFrom('Job', job, { ...mould, finalizers, annotations, labels, spec }, name, base);

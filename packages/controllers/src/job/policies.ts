@@ -1,6 +1,5 @@
 // What failures of pods mean by a job's podFailurePolicy, and when its successPolicy is met. Pure.
 import { IndexSet } from '@podplane/api/kinds/job-indexes';
-import type { Obj } from '@podplane/api/kinds/kind-map';
 import type { Job, Pod } from './pods.js';
 
 type Rule = NonNullable<NonNullable<Job['spec']>['podFailurePolicy']>['rules'][number];
@@ -10,7 +9,7 @@ export type Meaning = { readonly action: 'FailJob'; readonly message: string } |
 
 /** The container whose exit code fits. 0 never does. */
 function fittingContainer(codes: Codes, pod: Pod): { readonly name: string; readonly code: number } | undefined {
-  for (const status of [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])]) {
+  for (const status of [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])]) {
     if (codes.containerName !== undefined && codes.containerName !== status.name) continue;
     const code = status.state?.terminated?.exitCode;
     if (code === undefined || code === 0) continue;
@@ -29,7 +28,9 @@ export function meaningOf(job: Job, pod: Pod): Meaning {
       if (fit !== undefined)
         message = `Container ${fit.name} for ${where} failed with exit code ${fit.code} matching ${rule.action} rule at index ${i}`;
     } else {
-      const fit = rule.onPodConditions.find(({ type, status }) => has(pod, type, status || 'True'));
+      const fit = pod.status?.conditions.find(({ type, status }) =>
+        rule.onPodConditions.some((pattern) => pattern.type === type && (pattern.status || 'True') === status),
+      );
       if (fit !== undefined) message = `${where.replace('p', 'P')} has condition ${fit.type} matching ${rule.action} rule at index ${i}`;
     }
     if (message === undefined) continue;
@@ -40,16 +41,15 @@ export function meaningOf(job: Job, pod: Pod): Meaning {
   return { action: 'Count' };
 }
 
-const has = (pod: Obj<'Pod'>, type: string, status: string): boolean =>
-  pod.status?.conditions.some((one) => one.type === type && one.status === status) === true;
-
 /** The message of the rule of the successPolicy that is met; undefined: none is. */
 export function metSuccessRule(job: Job, succeeded: IndexSet): string | undefined {
+  if (succeeded.size === 0) return undefined;
   const completions = job.spec?.completions ?? 0;
   for (const [i, { succeededIndexes, succeededCount }] of (job.spec?.successPolicy?.rules ?? []).entries()) {
-    const of = succeededIndexes === undefined ? undefined : IndexSet.parse(succeededIndexes, completions);
+    const of = succeededIndexes === undefined ? undefined : IndexSet.below(succeededIndexes, completions);
+    if (of?.size === 0) continue;
     const done = of === undefined ? succeeded.size : of.common(succeeded);
-    const needed = succeededCount ?? of?.size ?? completions;
+    const needed = Math.min(succeededCount ?? completions, of?.size ?? completions);
     if (done >= needed) return `Matched rules at index ${i}`;
   }
   return undefined;

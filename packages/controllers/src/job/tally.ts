@@ -2,7 +2,7 @@
 // remembered in between (status.uncountedTerminatedPods stays empty). Decides only; controller.ts writes.
 import { IndexSet } from '@podplane/api/kinds/job-indexes';
 import { isBeingDeleted, isPodReady } from '@podplane/api/pod-state';
-import { failuresBefore, indexOf, isIndexed, isTracked, type Job, type Pod, standingOf } from './pods.js';
+import { endedAt, failuresBefore, ignoredBefore, indexOf, isIndexed, isTracked, type Job, type Pod, standingOf } from './pods.js';
 import { meaningOf } from './policies.js';
 
 export interface Tally {
@@ -23,17 +23,14 @@ export interface Tally {
   readonly verdict: string | undefined;
 }
 
-/** What a status says; nothing where it is no such text. */
-export const indexesOf = (text: string | undefined): IndexSet => IndexSet.parse(text ?? '', Number.MAX_SAFE_INTEGER) ?? new IndexSet();
-
 /** finishing: the job is to end, so every pod that it still has counts as failed, or not at all where it succeeds. */
 export function tallyOf(job: Job, pods: readonly Pod[], finishing: 'no' | 'failed' | 'succeeded'): Tally {
   const byIndex = isIndexed(job);
   const completions = job.spec?.completions ?? 0;
   const perIndex = job.spec?.backoffLimitPerIndex;
   const replaceLate = job.spec?.podReplacementPolicy === 'Failed';
-  const succeededIndexes = indexesOf(job.status?.completedIndexes);
-  const failedIndexes = indexesOf(job.status?.failedIndexes);
+  const succeededIndexes = IndexSet.below(job.status?.completedIndexes ?? '', completions);
+  const failedIndexes = IndexSet.below(job.status?.failedIndexes ?? '', completions);
   let succeeded = job.status?.succeeded ?? 0;
   let failed = job.status?.failed ?? 0;
   let [terminating, ready] = [0, 0];
@@ -82,7 +79,7 @@ export function tallyOf(job: Job, pods: readonly Pod[], finishing: 'no' | 'faile
         job.spec?.suspend !== true
       ) {
         const other = held.get(index);
-        if (other === undefined || failuresBefore(other) < failuresBefore(pod)) {
+        if (other === undefined || isNewerTry(pod, other)) {
           if (other !== undefined) {
             release.push(other);
             if (meaningOf(job, other).action !== 'Ignore') failed++;
@@ -97,4 +94,10 @@ export function tallyOf(job: Job, pods: readonly Pod[], finishing: 'no' | 'faile
   }
   if (byIndex) succeeded = succeededIndexes.size;
   return { active, terminating, ready, release, held, succeeded, failed, succeededIndexes, failedIndexes, verdict };
+}
+
+/** Whether of two failed pods of one index the first is the one whose numbers go on. */
+function isNewerTry(pod: Pod, other: Pod): boolean {
+  const difference = failuresBefore(pod) + ignoredBefore(pod) - failuresBefore(other) - ignoredBefore(other);
+  return difference > 0 || (difference === 0 && (endedAt(pod) ?? 0) >= (endedAt(other) ?? 0));
 }

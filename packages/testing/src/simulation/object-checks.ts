@@ -1,8 +1,9 @@
 // What each transaction may do to objects: revisions without gaps, pods that stay where they are and end once, never more replicas than
 // allowed, Jobs that count each pod once. Fed with every batch of changes of the head.
+
+import { IndexSet } from '@podplane/api/kinds/job-indexes';
 import type { Obj } from '@podplane/api/kinds/kind-map';
 import { controllerOf, isBeingDeleted, isPodLost, isPodTerminal } from '@podplane/api/pod-state';
-import { indexesOf } from '@podplane/controllers/job/tally';
 import type { Change, ChangeBatch } from '@podplane/store/types';
 import type { Violations } from './violations.js';
 
@@ -139,7 +140,7 @@ export class ObjectChecks {
     const wrong = (text: string): void => this.violations.report('job-count', `job ${name} ${text}`);
     if (spec?.completionMode === 'Indexed') {
       const truly = new Set(seen.map((one) => one.split(' ')[1]));
-      for (const index of indexesOf(status?.completedIndexes))
+      for (const index of IndexSet.below(status?.completedIndexes ?? '', Number.MAX_SAFE_INTEGER))
         if (!truly.has(String(index))) wrong(`counts index ${index}, of which no pod succeeded`);
     } else if (succeeded > seen.length) wrong(`counts ${succeeded} pods that succeeded; there were ${seen.length}`);
     const made = this.made.get(uid)?.size ?? 0;
