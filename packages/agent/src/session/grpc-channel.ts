@@ -21,11 +21,18 @@ export function identityCredentials(identity: Identity): ChannelCredentials {
   return credentials.createSsl(Buffer.from(identity.caCertificate), Buffer.from(identity.key), Buffer.from(identity.certificate));
 }
 
-/** For the session's connection. */
-export function sessionCredentials({ caCertificate, certificate, key }: Identity): ChannelCredentials {
-  return credentials.createSsl(Buffer.from(caCertificate), Buffer.from(key), Buffer.from(certificate), {
-    checkServerIdentity: (_asked, shown) => checkServerIdentity(SERVER_NAME, shown),
-  });
+const known = new WeakMap<Identity, ChannelCredentials>();
+
+/** For the session's connection. Made once for an identity: to read keys and certificates costs more than the rest of a dial. */
+export function sessionCredentials(identity: Identity): ChannelCredentials {
+  let made = known.get(identity);
+  if (made === undefined) {
+    made = credentials.createSsl(Buffer.from(identity.caCertificate), Buffer.from(identity.key), Buffer.from(identity.certificate), {
+      checkServerIdentity: (_asked, shown) => checkServerIdentity(SERVER_NAME, shown),
+    });
+    known.set(identity, made);
+  }
+  return made;
 }
 
 /** Each client has a connection of its own: a dead one is not shared with the next session. */

@@ -1,4 +1,5 @@
 // The session's port over real gRPC and TLS: order, flow control, ends, and a connection that is dead without saying so.
+import { once } from 'node:events';
 import { connect, createServer, type Server as NetServer, type Socket } from 'node:net';
 import { Server, type ServerDuplexStream, status } from '@grpc/grpc-js';
 import { type ConnectRequest, type ConnectResponse, type SessionServer, SessionService } from '@podplane/api/gen/podplane/node/v1/session';
@@ -109,6 +110,27 @@ describe('gRPC port', () => {
     const wrong = await stranger.identity('n1');
     expect((await closing((handlers) => grpcSessionPort(address, () => wrong)(handlers))).code).toBe('unreachable');
     expect((await closing((handlers) => grpcSessionPort('127.0.0.1:1', () => identity)(handlers))).code).toBe('unreachable');
+  });
+
+  it('a dial that is given up leaves no connection behind', async () => {
+    const accepted: Socket[] = [];
+    const arrived = Promise.withResolvers<void>();
+    const silent: NetServer = createServer((socket) => {
+      accepted.push(socket);
+      // With its ClientHello the dial is in the middle of the handshake.
+      socket.once('data', () => arrived.resolve());
+    });
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const bound = silent.address();
+    const where = `127.0.0.1:${typeof bound === 'object' && bound !== null ? bound.port : 0}`;
+    const dial = grpcSessionPort(where, () => identity)(quiet);
+    await arrived.promise;
+    const gone = once(accepted[0] as Socket, 'close');
+    dial.close();
+    await gone;
+    // Given up before TCP has connected. All connections are gone when the server can close.
+    grpcSessionPort(where, () => identity)(quiet).close();
+    await new Promise((resolve) => silent.close(resolve));
   });
 
   it('a connection that is dead without saying so is given up within seconds, and a new one is made', { timeout: 20_000 }, async () => {

@@ -22,8 +22,11 @@ export interface SessionOptions {
   readonly leaseClock?: (() => number) | undefined;
 }
 
-/** No answer to a heartbeat or to Hello for this long: the connection is dead, whatever TCP says. */
+/** No answer to a heartbeat for so long, and so many of their periods: the connection is dead, whatever TCP says. */
 const DEAD_MS = 3_000;
+const DEAD_PERIODS = 3;
+/** When we were late ourselves, the answer may be here and only not read yet. */
+const LAST_LOOK_MS = 20;
 const STATUS_DELAY_MS = 200;
 const EVENT_DELAY_MS = 500;
 const DEFAULT_PERIOD_MS = 1_000;
@@ -283,8 +286,11 @@ export class SessionClient {
     const oldest = this.lease.oldestUnanswered ?? this.heartbeatDue;
     if (oldest === undefined) return;
     const now = this.options.system.clock.monotonic();
-    this.setTimer('dead', Math.max(0, oldest + DEAD_MS - now), () => {
-      this.lost({ code: 'unreachable', message: `no answer to heartbeats for ${DEAD_MS / 1000} s` });
+    const deadMs = Math.max(DEAD_MS, DEAD_PERIODS * this.periodMs);
+    this.setTimer('dead', Math.max(0, oldest + deadMs - now), () => {
+      this.setTimer('dead', LAST_LOOK_MS, () => {
+        this.lost({ code: 'unreachable', message: `no answer to heartbeats for ${deadMs / 1000} s` });
+      });
     });
   }
 
