@@ -32,13 +32,13 @@ describe('the queue', () => {
     });
   }
 
-  it('lets so many begin, and the next ones in their order as others are done', () => {
+  it('lets so many begin, and as others are done who came last', () => {
     const queue = new HandshakeQueue<FakeSocket>(2, system.timers);
     const sockets = enter(queue, 5);
     expect(begun).toEqual([0, 1]);
     queue.leave(sockets[1] as FakeSocket);
     sockets[0]?.close();
-    expect(begun).toEqual([0, 1, 2, 3]);
+    expect(begun).toEqual([0, 1, 4, 3]);
     sockets[1]?.close(); // its connection ends later: nobody's turn
     expect([begun.length, queue.length]).toEqual([4, 1]);
   });
@@ -54,6 +54,14 @@ describe('the queue', () => {
     queue.enter(late, () => void begun.push(99));
     queue.leave(sockets[2] as FakeSocket);
     expect(begun).toEqual([0, 2]);
+  });
+
+  it('forgets them also where its turn never comes', () => {
+    const queue = new HandshakeQueue<FakeSocket>(1, system.timers);
+    enter(queue, 1);
+    for (let i = 0; i < 1000; i++) for (const socket of enter(queue, 100).slice(i % 100 === 0 ? 1 : 0)) socket.close();
+    expect(queue.length).toBe(10);
+    expect(queue.remembered).toBeLessThan(200);
   });
 
   it('is not held up by one that does not go on', async () => {

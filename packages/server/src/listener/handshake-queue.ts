@@ -11,9 +11,14 @@ export interface Closing {
 /** So long a peer that is slow, or does not want to end its handshake, keeps others waiting, ms. Its own handshake goes on after that. */
 const SLOW_MS = 250;
 
+/** So many that wait no more, besides as many as wait, may be in the line. */
+const SPARE = 64;
+
 export class HandshakeQueue<S extends Closing> {
   private readonly running = new Map<S, Timer>();
   private readonly waiting = new Map<S, () => void>();
+  /** In order of arrival; with some who do not wait any more. */
+  private readonly line: S[] = [];
 
   /** most: handshakes at a time. */
   constructor(
@@ -26,12 +31,24 @@ export class HandshakeQueue<S extends Closing> {
     return this.waiting.size;
   }
 
-  /** go: called once, now or when it is the socket's turn; never where it closes before. In order of arrival. */
+  /** Sockets that it holds on to. */
+  get remembered(): number {
+    return this.line.length + this.running.size;
+  }
+
+  /**
+   * go: called once, now or when it is the socket's turn; never where it closes before. Who came last is next: a client gives up after some
+   * seconds and comes again, and in a long line it would be the turn of those who are just about to.
+   */
   enter(socket: S, go: () => void): void {
     if (socket.destroyed) return;
     socket.once('close', () => this.leave(socket));
     if (this.running.size < this.most) this.begin(socket, go);
-    else this.waiting.set(socket, go);
+    else {
+      this.waiting.set(socket, go);
+      this.line.push(socket);
+      if (this.line.length > 2 * this.waiting.size + SPARE) this.line.splice(0, this.line.length, ...this.waiting.keys());
+    }
   }
 
   /** The handshake is done, or will never be. Also of sockets that never entered. */
@@ -39,10 +56,12 @@ export class HandshakeQueue<S extends Closing> {
     this.waiting.delete(socket);
     this.running.get(socket)?.cancel();
     if (!this.running.delete(socket)) return;
-    for (const [next, go] of this.waiting) {
-      if (this.running.size >= this.most) return;
+    while (this.running.size < this.most) {
+      const next = this.line.pop();
+      if (next === undefined) return;
+      const go = this.waiting.get(next);
       this.waiting.delete(next);
-      this.begin(next, go);
+      if (go !== undefined) this.begin(next, go);
     }
   }
 
