@@ -9,8 +9,21 @@ import { encode, recentBody } from '@podplane/store/object';
 /** As much as is kept of objects that no recent change left bytes of, for others who begin to read the same ones. */
 const KEPT_BYTES = 8 * 1024 * 1024;
 
-const kept = new Map<object, Uint8Array>();
-let keptBytes = 0;
+// In two generations, of which the older goes whole: to delete the first entry of a Map again and again leaves holes at its beginning, which
+// each search for the next first one walks over.
+let young = new Map<object, Uint8Array>();
+let old = new Map<object, Uint8Array>();
+let youngBytes = 0;
+
+function keep(object: object, bytes: Uint8Array): void {
+  if (youngBytes + bytes.byteLength > KEPT_BYTES / 2) {
+    old = young;
+    young = new Map();
+    youngBytes = 0;
+  }
+  young.set(object, bytes);
+  youngBytes += bytes.byteLength;
+}
 
 /** Bytes before the length of each kind's arm of the union. */
 const tags = new Map<Kind, Uint8Array>();
@@ -46,17 +59,9 @@ function wrap(kind: Kind, body: Uint8Array): Uint8Array {
 export function encodeAny(kind: Kind, object: Obj, share: boolean): Uint8Array {
   const recent = recentBody(object);
   if (recent !== undefined) return wrap(kind, recent);
-  const known = kept.get(object);
+  const known = young.get(object) ?? old.get(object);
   if (known !== undefined) return known;
   const bytes = wrap(kind, encode(catalogueCodecs, kind, object));
-  if (share) {
-    kept.set(object, bytes);
-    keptBytes += bytes.byteLength;
-    for (const [oldest, old] of kept) {
-      if (keptBytes <= KEPT_BYTES) break;
-      kept.delete(oldest);
-      keptBytes -= old.byteLength;
-    }
-  }
+  if (share) keep(object, bytes);
   return bytes;
 }

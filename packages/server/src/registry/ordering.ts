@@ -16,14 +16,21 @@ function compare(a: string, b: string): number {
 /** Objects of which the first so many are in their places. */
 export class Ordered {
   #sorted = 0;
+  /**
+   * Places behind the sorted ones, the nearest last: what is before such a place is not behind anything after it. All pages together cost
+   * one sort so, and not each of them a look at all the rest.
+   */
+  readonly #bounds: number[];
 
   /** The array is taken over. random: in [0, 1), so that nobody can choose names that make it slow. */
   constructor(
     readonly objects: Obj[],
     private readonly random: () => number,
-  ) {}
+  ) {
+    this.#bounds = [objects.length];
+  }
 
-  /** Brings the first end objects into their places; costs one or two looks at the rest. */
+  /** Brings the first end objects into their places; the first time costs one or two looks at all. */
   upTo(end: number): void {
     const { objects } = this;
     const last = Math.min(end, objects.length);
@@ -37,9 +44,14 @@ export class Ordered {
   /** Moves the smallest of those behind the sorted ones in front of a place. */
   #select(place: number): void {
     const { objects } = this;
+    const bounds = this.#bounds;
     let low = this.#sorted;
-    let high = objects.length - 1;
-    while (low < high && place <= high) {
+    for (let next = bounds.at(-1); next !== undefined && next <= place; next = bounds.at(-1)) {
+      low = next;
+      bounds.pop();
+    }
+    let high = (bounds.at(-1) ?? low) - 1;
+    while (low < high) {
       const pivot = objects[low + Math.floor(this.random() * (high - low + 1))] as Obj; // inside
       let i = low;
       let j = high;
@@ -52,9 +64,12 @@ export class Ordered {
         objects[j--] = moved;
       }
       // [low, j] <= pivot <= [i, high]; between them is the pivot itself.
-      if (place <= j) high = j;
-      else if (place >= i) low = i;
-      else return;
+      if (place > i) low = i;
+      else {
+        bounds.push(i);
+        if (place > j) return;
+        high = j;
+      }
     }
   }
 }

@@ -10,8 +10,8 @@ import { parseSelection, type Selection } from './selection.js';
 /** Objects of the current state in one message, and bookmarks while nothing happens. */
 const SLICE = 500;
 const BOOKMARK_MS = 30_000;
-/** Transactions taken from the cursor at a time. */
-const DRAIN = 64;
+/** Transactions taken from the cursor at a time, which are one step: a message for each would be most of the work where thousands follow each other. */
+const DRAIN = 256;
 
 export interface WatchInput {
   readonly kind: string;
@@ -110,10 +110,8 @@ async function* steps(
 ): AsyncGenerator<WatchStep, void, void> {
   signal.throwIfAborted();
   const batches = cursor.drain(DRAIN);
-  for (const { revision, changes } of batches) {
-    const told = changes.flatMap((change) => through(change, selection) ?? []);
-    if (told.length > 0) yield { kind, changes: told, revision, synced: false };
-  }
+  const told = batches.flatMap(({ changes }) => changes.flatMap((change) => through(change, selection) ?? []));
+  if (told.length > 0) yield { kind, changes: told, revision: batches.at(-1)?.revision ?? cursor.revision, synced: false };
   if (batches.length > 0) return;
   if ((await ready(cursor, system, signal)) === 'bookmark') yield { kind, changes: [], revision: cursor.revision, synced: false };
 }
