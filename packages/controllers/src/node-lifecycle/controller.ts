@@ -29,7 +29,10 @@ const UNKNOWN = 'NodeStatusUnknown';
 const SHUTDOWN = 'NodeShutdown';
 /** A fleet is not counted anew for every one of a hundred nodes that fall silent in the same moment; a large one, which takes longer, more seldom. */
 const FLEET_MS = 20;
-const FLEET_MS_A_NODE = 0.02;
+const FLEET_MS_A_NODE = 0.05;
+/** So many lost nodes are looked at as often as one; of more, each so much more seldom, up to LONGEST_RECHECKS times. */
+const LOST_AT_ONCE = 50;
+const LONGEST_RECHECKS = 10;
 
 interface Memory {
   readonly knownSince: number;
@@ -159,7 +162,7 @@ export class NodeLifecycleController implements Reconciler {
   #assess(context: ReconcileContext): Fleet {
     const now = context.monotonic;
     const known = this.#fleet;
-    if (known !== undefined && now - known.at < Math.max(FLEET_MS, FLEET_MS_A_NODE * known.fleet.nodes)) return known.fleet;
+    if (known !== undefined && now - known.at < Math.max(FLEET_MS, FLEET_MS_A_NODE * known.fleet.all)) return known.fleet;
     const fleet = assessFleet(context.tx.list('Node'), this.#liveness, this.#config, now);
     this.#fleet = { at: now, fleet };
     if (fleet.suspicious) {
@@ -172,8 +175,14 @@ export class NodeLifecycleController implements Reconciler {
     return fleet;
   }
 
+  /** For lost nodes. That one is heard again is told besides. */
+  get #recheckMs(): number {
+    const { all = 0, nodes = 0 } = this.#fleet?.fleet ?? {};
+    return this.#config.recheckMs * Math.min(LONGEST_RECHECKS, Math.max(1, (all - nodes) / LOST_AT_ONCE));
+  }
+
   #nextLook(node: Node, life: Life): number {
-    if (life.state === 'silent' || life.state === 'shutdown') return this.#config.recheckMs;
+    if (life.state === 'silent' || life.state === 'shutdown') return this.#recheckMs;
     // Heard again, but its own report is not here yet.
     if (life.state === 'alive' && isOurs(readyOf(node.status?.conditions ?? []))) return Math.min(life.nextInMs, this.#config.recheckMs);
     return life.state === 'starting' ? Math.min(life.nextInMs, this.#config.silenceMs) : life.nextInMs;

@@ -51,6 +51,7 @@ export class Evictions {
     const { tx, monotonic } = context;
     const name = nameOf(node);
     let next = Number.POSITIVE_INFINITY;
+    let turnInMs: number | undefined;
     for (const pod of Array.from(tx.index('Pod', 'node', name))) {
       if (isPodTerminal(pod)) continue;
       const marked = silent ? markNotReady(tx, pod, name) : pod;
@@ -61,7 +62,7 @@ export class Evictions {
       const fenced = byLease ? fencedWait(marked, name, this.#liveness, this.#config.fencingMarginMs, monotonic) : undefined;
       if (sentence === undefined && fenced === undefined) continue;
       let wait = Math.max(sentence?.inMs ?? 0, fenced ?? 0);
-      if (wait === 0 && silent) wait = this.#turnOf(move, context);
+      if (wait === 0 && silent) wait = turnInMs ??= this.#turnOf(move, context);
       if (wait > 0) next = Math.min(next, wait);
       else if (fenced !== undefined) this.#remove(context, marked, name);
       else if (sentence !== undefined) evict(context, marked, sentence.taint, lastHeard, this.#config.keepOriginal);
@@ -88,6 +89,7 @@ export class Evictions {
       const message = 'Many nodes are lost together; the pods of this one are moved when it is its turn';
       context.event({ regarding: regarding('Node', node), type: 'Warning', reason: 'EvictionsPaced', message });
     }
-    return taken.inMs;
+    // Of hundreds that wait only one gets what the next moment gives: that all ask for it would be most of the work.
+    return Math.max(taken.inMs, this.#config.recheckMs);
   }
 }

@@ -60,6 +60,8 @@ export function judge({ name, liveness, config, now, knownSince, disconnectedSin
 }
 
 export interface Fleet {
+  /** All nodes. */
+  readonly all: number;
   /** Nodes not lost before. */
   readonly nodes: number;
   /** Of these, those not heard for a while, by name. */
@@ -77,14 +79,16 @@ export const isLost = (node: Obj<'Node'>): boolean =>
  */
 export function assessFleet(nodes: Iterable<Obj<'Node'>>, liveness: NodeLiveness, config: NodeLifecycleConfig, now: number): Fleet {
   const quietAfter = silenceOf(config, liveness.heartbeatPeriodMs?.() ?? 0) * config.quietShare;
+  let all = 0;
   let total = 0;
   const quiet: string[] = [];
   for (const node of nodes) {
+    all++;
     const name = nameOf(node);
-    const last = liveness.lastHeard(name);
     if (isLost(node) || liveness.saidGoodbye(name)) continue;
     total++;
+    const last = liveness.lastHeard(name);
     if (now - (last ?? liveness.servingSince) - liveness.stallCredit > quietAfter) quiet.push(name);
   }
-  return { nodes: total, quiet, suspicious: quiet.length >= config.suspicionMin && quiet.length * 2 > total };
+  return { all, nodes: total, quiet, suspicious: quiet.length >= config.suspicionMin && quiet.length * 2 > total };
 }
