@@ -6,6 +6,7 @@ import { Pki } from '@podplane/server/auth/pki';
 import { grpcLink } from '@podplane/testing/grpc-link';
 import { SimulatedNode } from '@podplane/testing/simulated-node';
 import { type AckFigures, AckTimes } from './ack-times.js';
+import { DialGate } from './dial-gate.js';
 
 export interface FleetOptions {
   readonly pkiDirectory: string;
@@ -18,6 +19,9 @@ export interface FleetOptions {
   readonly watchAcks?: boolean;
 }
 
+/** Of all nodes together, at a time. */
+const MOST_DIALS = 32;
+
 /** For processes that stand for thousands of machines. */
 export const LARGE_HEAP = ['--max-old-space-size=16384'];
 
@@ -25,7 +29,9 @@ type FromFleet = { readonly ready: number } | { readonly connected: number } | {
 
 /** What happens to the nodes numbered from (inclusive) to (exclusive). */
 export type Order =
-  | { readonly what: 'silence' | 'reset' | 'heal'; readonly from: number; readonly to: number }
+  | { readonly what: 'silence' | 'reset'; readonly from: number; readonly to: number }
+  /** Each dials again at some moment within so many ms: agents try now and then, each at its own time. */
+  | { readonly what: 'heal'; readonly from: number; readonly to: number; readonly withinMs: number }
   /** How many have a session. */
   | { readonly what: 'count' | 'acks' };
 
@@ -78,6 +84,7 @@ async function runFleet(options: FleetOptions): Promise<void> {
   const system = realSystem();
   const pki = await Pki.open({ directory: options.pkiDirectory, clock: system.clock, serverNames: [], nodeLifetimeMs: 86_400_000 });
   const nodes: SimulatedNode[] = [];
+  const gate = new DialGate(MOST_DIALS);
   const acks = options.watchAcks === true ? new AckTimes() : undefined;
   // A few at a time: each is a TLS handshake with client certificate.
   const AT_ONCE = 16;
@@ -87,7 +94,7 @@ async function runFleet(options: FleetOptions): Promise<void> {
       const name = `sim-${String(next++).padStart(5, '0')}`;
       const { key, request } = await newKey(name);
       const certificate = await pki.signNode(name, request);
-      const link = grpcLink(options.address, { caCertificate: pki.caCertificate, certificate, key });
+      const link = gate.watch(grpcLink(options.address, { caCertificate: pki.caCertificate, certificate, key }));
       const node = new SimulatedNode(system, {
         name,
         startMs: options.startMs,
@@ -105,15 +112,15 @@ async function runFleet(options: FleetOptions): Promise<void> {
       process.send?.({ acks: acks?.take() ?? { answered: 0, p50: 0, p99: 0, max: 0 } } satisfies FromFleet);
       return;
     }
-    if ('from' in order) for (const node of nodes.slice(order.from, order.to)) obey(node, order.what);
+    if ('from' in order) for (const node of nodes.slice(order.from, order.to)) obey(node, order);
     process.send?.({ connected: nodes.filter(({ connected }) => connected).length } satisfies FromFleet);
   });
   process.send?.({ ready: nodes.length } satisfies FromFleet);
 }
 
-function obey(node: SimulatedNode, what: 'silence' | 'reset' | 'heal'): void {
-  if (what === 'heal') node.heal();
-  else if (what === 'silence') node.cut();
+function obey(node: SimulatedNode, order: Extract<Order, { readonly from: number }>): void {
+  if (order.what === 'heal') setTimeout(() => node.heal(), Math.random() * order.withinMs);
+  else if (order.what === 'silence') node.cut();
   else node.kill('reset');
 }
 

@@ -4,6 +4,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { LONGEST_ABSENCE_MS } from '@podplane/agent/session/redial';
 import { ReplicaSet } from '@podplane/api/gen/podplane/apps/v1/replica_set';
 import { ConfigMap } from '@podplane/api/gen/podplane/core/v1/config_map';
 import { PodplaneClient } from '@podplane/client/client';
@@ -62,17 +63,11 @@ async function totalReady(client: PodplaneClient): Promise<number> {
   return items.reduce((sum, { status }) => sum + (status?.readyReplicas ?? 0), 0);
 }
 
-async function podsOn(client: PodplaneClient, from: number, to: number): Promise<number> {
-  if (to - from === 1) {
-    const nodeName = `sim-${String(from).padStart(5, '0')}`;
-    return (await client.list('Pod', { namespace: 'default', fieldSelector: `spec.nodeName=${nodeName}` })).items.length;
-  }
-  const { items } = await client.list('Pod', { namespace: 'default' });
-  return items.filter(({ spec }) => {
-    const number = Number((spec?.nodeName ?? '').slice('sim-'.length));
-    return number >= from && number < to;
-  }).length;
-}
+const numberOf = (nodeName: string): number => Number(nodeName.slice('sim-'.length));
+
+/** The pods on the nodes with these numbers, when the tally was opened. */
+const podsOn = (tally: Tally, from: number, to: number): number =>
+  tally.podsOn((nodeName) => numberOf(nodeName) >= from && numberOf(nodeName) < to);
 
 interface Loss {
   readonly pods: number;
@@ -83,12 +78,13 @@ interface Loss {
 
 /** What came of the loss of these nodes; then they return. */
 async function lose({ client, fleet, nodes }: Stage, what: 'silence' | 'reset', from: number, to: number): Promise<Loss> {
-  const pods = await podsOn(client, from, to);
   const tally = await Tally.open(client);
+  const pods = podsOn(tally, from, to);
+  tally.begin();
   await fleet.order({ what, from, to });
   await tally.newReady(pods);
   const loss = { pods, noticed: tally.firstLossAfter ?? 0, ready: [...tally.readyAfter.values()] };
-  await fleet.order({ what: 'heal', from, to });
+  await fleet.order({ what: 'heal', from, to, withinMs: to - from === 1 ? 0 : LONGEST_ABSENCE_MS });
   await allBack(fleet, nodes);
   await tally.rest();
   tally.close();
@@ -127,11 +123,11 @@ async function loseOne(stage: Stage, what: 'silence' | 'reset'): Promise<Row> {
 
 async function massSilence({ client, fleet, nodes }: Stage): Promise<Row> {
   const to = Math.floor(0.6 * nodes);
-  const pods = await podsOn(client, 0, to);
   const tally = await Tally.open(client);
+  const pods = podsOn(tally, 0, to);
   await fleet.order({ what: 'silence', from: 0, to });
   await pause(MASS_SILENCE_MS);
-  await fleet.order({ what: 'heal', from: 0, to });
+  await fleet.order({ what: 'heal', from: 0, to, withinMs: LONGEST_ABSENCE_MS });
   await allBack(fleet, nodes);
   await tally.rest();
   tally.close();
@@ -209,7 +205,13 @@ export async function massFailoverBenchmark({ nodes = 5000, pods = 150_000, runs
   try {
     const client = new PodplaneClient(server.context, { timeoutMs: 300_000 });
     const began = performance.now();
-    fleet = await startFleet({ pkiDirectory: path.join(dataDir, 'pki'), address: server.context.server, nodes, startMs: 100 });
+    fleet = await startFleet({
+      pkiDirectory: path.join(dataDir, 'pki'),
+      address: server.context.server,
+      nodes,
+      startMs: 100,
+      watchAcks: process.env['BENCH_LAG'] !== undefined,
+    });
     stage = { client, fleet, nodes, pods, runs, server };
     const joined = performance.now();
     progress(`${nodes} nodes joined`);

@@ -13,39 +13,71 @@ const isReady = ({ status }: Pod): boolean => status?.conditions.some(({ type, s
 export class Tally {
   readonly made = new Set<string>();
   readonly lost = new Set<string>();
-  /** Ms since it was opened at which each of the pods made since became ready. */
+  /** Ms since the beginning at which each of the pods made since became ready. */
   readonly readyAfter = new Map<string, number>();
-  /** Ms since it was opened until the first pod was marked lost or deleted. */
+  /** Ms since the beginning until the first pod was marked lost or deleted. */
   firstLossAfter: number | undefined;
-  private readonly opened = performance.now();
+  private opened = performance.now();
   private lastChange = performance.now();
   private readonly abort = new AbortController();
   private waiting: { readonly count: number; readonly resolve: () => void } | undefined;
+  /** While the watch tells the whole state anew, as it was too slow for the server: the pods told so far. */
+  private told: Set<string> | undefined;
 
-  private constructor() {}
+  /** before: uids of the pods there are, with the node of each. */
+  private constructor(private readonly before: ReadonlyMap<string, string>) {}
 
   static async open(client: PodplaneClient): Promise<Tally> {
-    const { resourceVersion } = await client.page('Pod', { namespace: 'default' }, 1, '');
-    const tally = new Tally();
+    const { items, resourceVersion } = await client.list('Pod', { namespace: 'default' });
+    const tally = new Tally(new Map(items.map(({ metadata, spec }) => [metadata?.uid ?? '', spec?.nodeName ?? ''])));
     void tally.follow(client, resourceVersion);
     return tally;
   }
 
+  /** Times are counted from now on. */
+  begin(): void {
+    this.opened = performance.now();
+  }
+
+  /** Pods on nodes of which this is true, as it was when it was opened. */
+  podsOn(counts: (nodeName: string) => boolean): number {
+    let pods = 0;
+    for (const nodeName of this.before.values()) if (counts(nodeName)) pods++;
+    return pods;
+  }
+
   private async follow(client: PodplaneClient, from: string): Promise<void> {
     for await (const event of client.watch('Pod', { namespace: 'default' }, { from, signal: this.abort.signal })) {
-      if (event.type !== 'ADDED' && event.type !== 'MODIFIED' && event.type !== 'DELETED') continue;
+      if (event.type === 'BOOKMARK') continue;
       this.lastChange = performance.now();
-      const { metadata, status } = event.object;
-      const uid = metadata?.uid ?? '';
-      if (event.type === 'ADDED') this.made.add(uid);
-      else if (!this.made.has(uid) && (status?.reason === 'NodeLost' || metadata?.deletionTimestamp !== undefined)) {
-        this.firstLossAfter ??= this.lastChange - this.opened;
-        this.lost.add(uid);
-      }
-      if (this.made.has(uid) && event.type !== 'DELETED' && isReady(event.object) && !this.readyAfter.has(uid))
-        this.readyAfter.set(uid, this.lastChange - this.opened);
+      if (event.type === 'RESET') this.told = new Set();
+      else if (event.type === 'SYNCED') this.missed();
+      else this.take(event.type, event.object);
       if (this.waiting !== undefined && this.readyAfter.size >= this.waiting.count) this.waiting.resolve();
     }
+  }
+
+  private take(type: 'ADDED' | 'MODIFIED' | 'DELETED', pod: Pod): void {
+    const uid = pod.metadata?.uid ?? '';
+    this.told?.add(uid);
+    if (this.before.has(uid)) {
+      if (type === 'DELETED' || pod.status?.reason === 'NodeLost' || pod.metadata?.deletionTimestamp !== undefined) this.lose(uid);
+      return;
+    }
+    this.made.add(uid);
+    if (type !== 'DELETED' && isReady(pod) && !this.readyAfter.has(uid)) this.readyAfter.set(uid, this.lastChange - this.opened);
+  }
+
+  /** Who was deleted while the watch was behind is not in the state that it told. */
+  private missed(): void {
+    const { told } = this;
+    this.told = undefined;
+    if (told !== undefined) for (const uid of this.before.keys()) if (!told.has(uid)) this.lose(uid);
+  }
+
+  private lose(uid: string): void {
+    this.firstLossAfter ??= this.lastChange - this.opened;
+    this.lost.add(uid);
   }
 
   /** Resolves when so many pods that were made since have become ready. */

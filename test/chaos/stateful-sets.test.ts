@@ -32,8 +32,7 @@ function doubled(cluster: SimulatedCluster): string[] {
   const seen = new Map<string, string>();
   const twice: string[] = [];
   for (const node of cluster.nodes.values()) {
-    for (const { pod } of node.pods.values()) {
-      const name = pod.metadata?.name ?? '';
+    for (const { name } of node.pods.values()) {
       const other = seen.get(name);
       if (other !== undefined) twice.push(`${name} on ${other} and ${node.name}`);
       seen.set(name, node.name);

@@ -2,11 +2,11 @@
 // and benchmarks with thousands of nodes. What a real agent does with containers is not repeated here (see fake-runtime.ts for that).
 
 import { Redial } from '@podplane/agent/session/redial';
-import { isFenced } from '@podplane/api/fencing';
 import { NodeStatus } from '@podplane/api/gen/podplane/core/v1/node';
-import { type Pod, PodStatus } from '@podplane/api/gen/podplane/core/v1/pod';
+import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import { ConnectRequest, type ConnectResponse, type PodReport } from '@podplane/api/gen/podplane/node/v1/session';
 import type { System, Timer } from '@podplane/api/system';
+import { endOf, reportOf, type SimulatedPod, simulatedPod } from './simulated-pod.js';
 
 /** One open stream, from the node's side. */
 export interface NodeLink {
@@ -35,15 +35,10 @@ export interface SimulatedNodeOptions {
   readonly connect: (events: NodeLinkEvents) => NodeLink;
 }
 
-interface SimulatedPod {
-  pod: Pod;
-  status: PodStatus | undefined;
-  phase: 'starting' | 'running' | 'over' | 'stopping';
-  timer: Timer | undefined;
-}
-
 const STATUS_BATCH_MS = 20;
 const ACK_TIMEOUT_MS = 3000;
+/** A process full of nodes that is late finds answers that it has not read yet. */
+const LAST_LOOK_MS = 20;
 /** So long before the end of its lease a node has ended its fenced pods. */
 const STOP_BEFORE_MS = 2000;
 
@@ -173,11 +168,7 @@ export class SimulatedNode {
         conditions: [{ type: 'Ready', status: 'True', reason: 'SimulatedNodeReady', message: '', lastTransitionTime: time }],
         addresses: [{ type: 'Hostname', address: this.name }],
       }),
-      inventory: [...this.pods.values()].map(({ pod }) => ({
-        uid: pod.metadata?.uid ?? '',
-        namespace: pod.metadata?.namespace ?? '',
-        name: pod.metadata?.name ?? '',
-      })),
+      inventory: [...this.pods.values()].map(({ uid, namespace, name }) => ({ uid, namespace, name })),
       podCIDR: this.podCIDR,
       taints: [],
       dial: 0,
@@ -191,9 +182,8 @@ export class SimulatedNode {
   private schedule(): void {
     this.beat?.cancel();
     this.beat = this.system.timers.after(this.period, () => {
-      const patience = this.revision < 0 ? this.patience : Math.max(ACK_TIMEOUT_MS, 3 * this.period);
-      if (this.system.clock.monotonic() - this.lastAck > patience) {
-        this.lost();
+      if (this.deadForMs() > 0) {
+        this.beat = this.system.timers.after(LAST_LOOK_MS, () => (this.deadForMs() > LAST_LOOK_MS ? this.lost() : this.schedule()));
         return;
       }
       if (this.revision >= 0) {
@@ -202,6 +192,12 @@ export class SimulatedNode {
       }
       this.schedule();
     });
+  }
+
+  /** Ms since its patience with the connection ended. */
+  private deadForMs(): number {
+    const patience = this.revision < 0 ? this.patience : Math.max(ACK_TIMEOUT_MS, 3 * this.period);
+    return this.system.clock.monotonic() - this.lastAck - patience;
   }
 
   private receive(message: ConnectResponse): void {
@@ -259,7 +255,7 @@ export class SimulatedNode {
     }
     for (const uid of message.removedPodUids) this.drop(uid);
     for (const pod of message.pods) this.want(pod);
-    if (first) for (const [uid, pod] of this.pods) if (pod.status !== undefined) this.report(uid, pod);
+    if (first) for (const pod of this.pods.values()) this.report(pod);
   }
 
   /** Fenced pods are stopped before the lease is over, connected or not; the next complete assignment starts them again. */
@@ -270,7 +266,7 @@ export class SimulatedNode {
   }
 
   private endFenced(): void {
-    for (const [uid, { pod }] of this.pods) if (isFenced(pod)) this.drop(uid);
+    for (const { uid, fenced } of this.pods.values()) if (fenced) this.drop(uid);
   }
 
   private drop(uid: string): void {
@@ -283,7 +279,7 @@ export class SimulatedNode {
     const uid = pod.metadata?.uid ?? '';
     let mine = this.pods.get(uid);
     if (pod.metadata?.deletionTimestamp !== undefined) {
-      mine ??= { pod, status: undefined, phase: 'starting', timer: undefined };
+      mine ??= simulatedPod(pod);
       if (mine.phase === 'stopping') return;
       mine.phase = 'stopping';
       mine.timer?.cancel();
@@ -291,90 +287,45 @@ export class SimulatedNode {
       mine.timer = this.system.timers.after(this.jitter(this.options.stopMs ?? 50), () => this.ended(uid));
       return;
     }
-    if (mine !== undefined) {
-      mine.pod = pod;
-      return;
-    }
-    const started: SimulatedPod = { pod, status: undefined, phase: 'starting', timer: undefined };
+    if (mine !== undefined) return;
+    const started = simulatedPod(pod);
     this.pods.set(uid, started);
-    started.timer = this.system.timers.after(this.jitter(this.options.startMs ?? 100), () => {
-      started.phase = 'running';
-      started.status = this.runningStatus(pod);
-      this.report(uid, started);
-      const { runMs } = this.options;
-      if (runMs !== undefined && pod.spec?.restartPolicy !== 'Always')
-        started.timer = this.system.timers.after(this.jitter(runMs), () => this.succeed(uid, started));
-    });
+    started.timer = this.system.timers.after(this.jitter(this.options.startMs ?? 100), () => this.run(started));
   }
 
-  private succeed(uid: string, pod: SimulatedPod): void {
-    if (pod.status === undefined) return;
-    const finishedAt = `${new Date(this.system.clock.now()).toISOString().slice(0, 19)}Z`;
+  private run(pod: SimulatedPod): void {
+    const { runMs } = this.options;
+    pod.phase = 'running';
+    pod.ran = { startedAt: this.timeText(), ip: `${this.podCIDR.split('.').slice(0, 3).join('.')}.${(this.nextIp++ % 250) + 2}` };
+    pod.timer = runMs === undefined || !pod.ends ? undefined : this.system.timers.after(this.jitter(runMs), () => this.succeed(pod));
+    this.report(pod);
+  }
+
+  private succeed(pod: SimulatedPod): void {
+    if (pod.ran === undefined) return;
     pod.phase = 'over';
-    pod.status = PodStatus.fromPartial({
-      ...pod.status,
-      phase: 'Succeeded',
-      conditions: pod.status.conditions.map((one) =>
-        one.type === 'Ready' || one.type === 'ContainersReady'
-          ? { ...one, status: 'False', reason: 'PodCompleted', lastTransitionTime: finishedAt }
-          : one,
-      ),
-      containerStatuses: pod.status.containerStatuses.map((one) => ({
-        ...one,
-        ready: false,
-        started: false,
-        state: { terminated: { exitCode: 0, reason: 'Completed', startedAt: one.state?.running?.startedAt, finishedAt } },
-      })),
-    });
-    this.report(uid, pod);
+    pod.ran = { ...pod.ran, finishedAt: this.timeText() };
+    this.report(pod);
   }
 
   private ended(uid: string): void {
     const pod = this.pods.get(uid);
     if (pod === undefined) return;
     this.pods.delete(uid);
-    const { namespace = '', name = '' } = pod.pod.metadata ?? {};
-    const status = pod.status?.phase === 'Succeeded' ? pod.status : PodStatus.fromPartial({ phase: 'Failed' });
-    this.queue({ uid, namespace, name, status, terminated: true });
+    this.queue(endOf(pod));
+  }
+
+  private timeText(): string {
+    return `${new Date(this.system.clock.now()).toISOString().slice(0, 19)}Z`;
   }
 
   private jitter(ms: number): number {
     return ms * (0.875 + 0.25 * this.system.random.next());
   }
 
-  private runningStatus(pod: Pod): PodStatus {
-    const time = `${new Date(this.system.clock.now()).toISOString().slice(0, 19)}Z`;
-    const ip = `${this.podCIDR.split('.').slice(0, 3).join('.')}.${(this.nextIp++ % 250) + 2}`;
-    const condition = (type: string): { type: string; status: string; lastTransitionTime: string } => ({
-      type,
-      status: 'True',
-      lastTransitionTime: time,
-    });
-    return PodStatus.fromPartial({
-      phase: 'Running',
-      conditions: ['PodScheduled', 'PodReadyToStartContainers', 'Initialized', 'ContainersReady', 'Ready'].map(condition),
-      hostIP: '127.0.0.1',
-      podIP: ip,
-      podIPs: [{ ip }],
-      startTime: time,
-      qosClass: 'Burstable',
-      containerStatuses: (pod.spec?.containers ?? []).map((container) => ({
-        name: container.name,
-        ready: true,
-        started: true,
-        restartCount: 0,
-        image: container.image ?? '',
-        imageID: 'sha256:simulated',
-        containerID: `simulated://${pod.metadata?.uid ?? ''}/${container.name}`,
-        state: { running: { startedAt: time } },
-      })),
-    });
-  }
-
-  private report(uid: string, pod: SimulatedPod): void {
-    if (pod.status === undefined) return;
-    const { namespace = '', name = '' } = pod.pod.metadata ?? {};
-    this.queue({ uid, namespace, name, status: pod.status, terminated: false });
+  private report(pod: SimulatedPod): void {
+    const report = reportOf(pod);
+    if (report !== undefined) this.queue(report);
   }
 
   private queue(report: PodReport): void {
