@@ -16,7 +16,7 @@ import { mouldOf, podFrom } from '../shared/pod-mould.js';
 import { isRefused, keysOfAccount, tellRefused } from '../shared/refusals.js';
 import { clearRevisions, newestRevision, REVISION_LABEL } from '../shared/revisions.js';
 import { fitOf, specFor, targetOf } from './placement.js';
-import { boundsOf, isAvailable, isNew, type Place, planPass, type Rules } from './rollout.js';
+import { boundsOf, byAge, isAvailable, isNew, type Place, planPass, type Rules } from './rollout.js';
 
 type DaemonSet = Obj<'DaemonSet'>;
 type Pod = Obj<'Pod'>;
@@ -132,6 +132,7 @@ export class DaemonSetController implements Reconciler {
       const reason = failed ? 'FailedDaemonPod' : 'SucceededDaemonPod';
       context.event({ regarding: regarding('DaemonSet', set), type: failed ? 'Warning' : 'Normal', reason, message });
       deletePod(context.tx, pod);
+      tell(context, set, 'SuccessfulDelete', 'Deleted', [nameOf(pod)]);
     }
     return wait;
   }
@@ -223,9 +224,11 @@ function writeStatus(
     if (there.length === 0) continue;
     current++;
     const living = there.filter((pod) => !isBeingDeleted(pod));
-    if (living.some((pod) => isNew(pod, rules.hash))) updated++;
-    if (living.some((pod) => isPodReady(pod))) ready++;
-    if (living.some((pod) => isAvailable(pod, rules))) available++;
+    // Of two on a node (a surge) the older counts: the node is not updated before the younger one alone is left.
+    const [pod] = living.length > 1 ? living.sort(byAge) : living;
+    if (pod !== undefined && isNew(pod, rules.hash)) updated++;
+    if (pod !== undefined && isPodReady(pod)) ready++;
+    if (pod !== undefined && isAvailable(pod, rules)) available++;
     for (const pod of living) {
       const at = availableAt(pod, rules.minReadySeconds);
       if (at !== undefined && at > now) next = Math.min(next, at - now);

@@ -21,12 +21,17 @@ const ADDED: readonly Toleration[] = [
 ];
 const ADDED_HOST_NETWORK = exists('node.kubernetes.io/network-unavailable', 'NoSchedule');
 
+const isSame = (a: Toleration, b: Toleration): boolean =>
+  a.key === b.key &&
+  (a.operator ?? '') === (b.operator ?? '') &&
+  (a.value ?? '') === (b.value ?? '') &&
+  (a.effect ?? '') === (b.effect ?? '');
+
+/** With what is added. One of the template's own that differs in its seconds only gives way: a daemon pod stays for any time. */
 function tolerationsOf(spec: PodSpec): readonly Toleration[] {
   const added = spec.hostNetwork === true ? [...ADDED, ADDED_HOST_NETWORK] : ADDED;
-  const missing = added.filter(
-    (one) => !spec.tolerations.some((own) => own.key === one.key && own.operator === one.operator && own.effect === one.effect),
-  );
-  return [...spec.tolerations, ...missing];
+  const own = spec.tolerations.map((one) => added.find((daemon) => isSame(daemon, one)) ?? one);
+  return [...own, ...added.filter((daemon) => !own.includes(daemon))];
 }
 
 /** A pod's spec for one node. The scheduler binds it, so that it counts what the pod needs. */

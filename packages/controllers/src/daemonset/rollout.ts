@@ -40,7 +40,7 @@ export function isAvailable(pod: Pod, { now, minReadySeconds }: Pick<Rules, 'now
 }
 
 /** Oldest first; those on a node before those that wait for it. */
-function byAge(a: Pod, b: Pod): number {
+export function byAge(a: Pod, b: Pod): number {
   const bound = Number(Boolean(b.spec?.nodeName)) - Number(Boolean(a.spec?.nodeName));
   return (
     bound ||
