@@ -52,7 +52,8 @@ export class ReplicaSetController implements Reconciler {
 
   constructor(kind: ReplicaKind = 'ReplicaSet') {
     this.#kind = kind;
-    this.name = kind.toLowerCase();
+    // As Kubernetes calls them: people filter events by it.
+    this.name = kind === 'ReplicaSet' ? 'replicaset' : 'replication';
   }
 
   *keysFor(change: Change, view: ReadView): Iterable<string> {

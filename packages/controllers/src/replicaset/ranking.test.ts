@@ -12,20 +12,26 @@ interface Shape {
   readonly ready?: string | false;
   readonly cost?: string;
   readonly restarts?: number;
+  readonly sidecarRestarts?: number;
+  readonly initRestarts?: number;
   readonly created?: string;
 }
 
 const EARLY = '2026-01-01T00:00:00Z';
 const LATE = '2026-01-01T01:00:00Z';
 
-function pod({ name, node = 'n1', phase = 'Running', ready = EARLY, cost, restarts = 0, created = EARLY }: Shape): Obj<'Pod'> {
+function pod({ name, node = 'n1', phase = 'Running', ready = EARLY, cost, created = EARLY, ...shape }: Shape): Obj<'Pod'> {
   return Pod.fromPartial({
     metadata: { name, creationTimestamp: created, annotations: cost === undefined ? {} : { [DELETION_COST]: cost } },
-    spec: { nodeName: node },
+    spec: { nodeName: node, initContainers: [{ name: 'i' }, { name: 's', restartPolicy: 'Always' }] },
     status: {
       phase,
       conditions: ready === false ? [] : [{ type: 'Ready', status: 'True', lastTransitionTime: ready }],
-      containerStatuses: [{ name: 'c', restartCount: restarts }],
+      initContainerStatuses: [
+        { name: 'i', restartCount: shape.initRestarts ?? 0 },
+        { name: 's', restartCount: shape.sidecarRestarts ?? 0 },
+      ],
+      containerStatuses: [{ name: 'c', restartCount: shape.restarts ?? 0 }],
     },
   });
 }
@@ -46,8 +52,14 @@ describe('choosing pods for deletion', () => {
     ['not ready', { name: 'b', ready: false, cost: '100' }, { name: 'a' }],
     ['cheaper', { name: 'b', cost: '-5' }, { name: 'a' }],
     ['a cost that is no number counts as 0', { name: 'a', cost: 'dear' }, { name: 'b', cost: '1' }],
+    ['so does one with a plus', { name: 'a', cost: '+5' }, { name: 'b', cost: '1' }],
+    ['so does one of more than 32 bits', { name: 'a', cost: '2147483648' }, { name: 'b', cost: '1' }],
+    ['the least of 32 bits', { name: 'b', cost: '-2147483648' }, { name: 'a', cost: '-2147483647' }],
     ['ready for a shorter time', { name: 'b', ready: LATE }, { name: 'a', restarts: 9 }],
     ['restarted more often', { name: 'b', restarts: 3 }, { name: 'a', created: LATE }],
+    ['a container before a sidecar', { name: 'b', restarts: 1 }, { name: 'a', sidecarRestarts: 9 }],
+    ['a sidecar restarted more often', { name: 'b', sidecarRestarts: 1 }, { name: 'a', created: LATE }],
+    ['no init container that is over', { name: 'a' }, { name: 'b', initRestarts: 3 }],
     ['younger', { name: 'b', created: LATE }, { name: 'a' }],
     ['name, so that it is the same every time', { name: 'a' }, { name: 'b' }],
   ];

@@ -14,22 +14,39 @@ interface Traits {
   readonly cost: number;
   readonly readySince: number;
   readonly restarts: number;
+  /** Of init containers that go on running. */
+  readonly sidecarRestarts: number;
   readonly created: number;
 }
 
 const PHASE: Readonly<Record<string, number>> = { Pending: 0, Unknown: 1, Running: 2 };
 
+/** What the annotation says, an integer of 32 bits; 0 where it says none. */
+function costOf(pod: Obj<'Pod'>): number {
+  const text = pod.metadata?.annotations[DELETION_COST] ?? '';
+  const cost = /^(0|-?[1-9]\d*)$/.test(text) ? Number(text) : 0;
+  return cost >= -(2 ** 31) && cost < 2 ** 31 ? cost : 0;
+}
+
+/** The most restarts of one of its containers, and of one of its sidecars. */
+function restartsOf({ spec, status }: Obj<'Pod'>): { readonly restarts: number; readonly sidecarRestarts: number } {
+  const most = (statuses: NonNullable<typeof status>['containerStatuses']): number =>
+    statuses.reduce((max, { restartCount }) => Math.max(max, restartCount), 0);
+  const sidecars = new Set(spec?.initContainers.filter(({ restartPolicy }) => restartPolicy === 'Always').map(({ name }) => name));
+  const of = sidecars.size === 0 ? [] : (status?.initContainerStatuses ?? []).filter(({ name }) => sidecars.has(name));
+  return { restarts: most(status?.containerStatuses ?? []), sidecarRestarts: most(of) };
+}
+
 function traitsOf(pod: Obj<'Pod'>): Traits {
   const ready = isPodReady(pod);
-  const cost = pod.metadata?.annotations[DELETION_COST];
   return {
     pod,
     node: pod.spec?.nodeName ?? '',
     phase: PHASE[pod.status?.phase ?? 'Pending'] ?? 0,
     ready,
-    cost: cost !== undefined && /^[+-]?\d+$/.test(cost) ? Number(cost) : 0,
+    cost: costOf(pod),
     readySince: ready ? timeOf(podCondition(pod, 'Ready')?.lastTransitionTime) || 0 : 0,
-    restarts: Math.max(0, ...(pod.status?.containerStatuses.map((s) => s.restartCount) ?? [])),
+    ...restartsOf(pod),
     created: timeOf(pod.metadata?.creationTimestamp) || 0,
   };
 }
@@ -39,10 +56,14 @@ function byState(a: Traits, b: Traits): number {
   return Number(a.node !== '') - Number(b.node !== '') || a.phase - b.phase || Number(a.ready) - Number(b.ready) || a.cost - b.cost;
 }
 
-/** What comes after it: ready for a shorter time, restarted more often, younger; at last the name, to be the same every time. */
+/**
+ * What comes after it: ready for a shorter time, restarted more often, younger; at last the name, to be the same every time. Kubernetes
+ * takes times that are of about the same age as equal, and any of the pods then; here it is always the younger.
+ */
 function byAge(a: Traits, b: Traits): number {
   const names = (a.pod.metadata?.name ?? '') < (b.pod.metadata?.name ?? '') ? -1 : 1;
-  return b.readySince - a.readySince || b.restarts - a.restarts || b.created - a.created || names;
+  const restarts = b.restarts - a.restarts || b.sidecarRestarts - a.sidecarRestarts;
+  return b.readySince - a.readySince || restarts || b.created - a.created || names;
 }
 
 /**

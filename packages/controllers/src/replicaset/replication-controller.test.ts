@@ -38,7 +38,7 @@ it('makes pods, counts them, scales both ways, and takes them along when it is d
     { apiVersion: 'v1', kind: 'ReplicationController', name: 'old', controller: true },
   ]);
   expect(world.events.filter(({ reason }) => reason === 'SuccessfulCreate')[0]).toMatchObject({
-    controller: 'replicationcontroller',
+    controller: 'replication',
     regarding: { kind: 'ReplicationController' },
   });
   world.edit('ReplicationController', 'old', (draft) => void (draft.spec && (draft.spec.replicas = 1)));
