@@ -285,6 +285,9 @@ ${template('mould').replaceAll('\n  ', '\n')}
     expect(Date.parse(fourth?.metadata?.creationTimestamp ?? '')).toBeGreaterThan(Date.parse(readySince) - 1000);
     expect((await cluster.get('StatefulSet', 'db')).spec?.serviceName).toBe('db');
     expect(await cluster.js('db-4', "require('os').hostname()")).toBe('db-4');
+    expect(await cluster.js('db-4', "require('fs').readFileSync('/etc/hosts', 'utf8')")).toContain(
+      '\tdb-4.db.default.svc.cluster.local\tdb-4',
+    );
   });
 
   it('StatefulSet spec.updateStrategy.type, StatefulSet spec.updateStrategy.rollingUpdate.partition, StatefulSet spec.revisionHistoryLimit: numbers below the partition keep the old template, OnDelete all', async () => {

@@ -293,7 +293,7 @@ const others: readonly SupportRule[] = [
     'spec.minReadySeconds',
     'spec.ordinals',
   ]),
-  ...yes('StatefulSet', ['spec.serviceName'], 'kept and shown; there is no cluster DNS yet that would name the pods by it'),
+  ...yes('StatefulSet', ['spec.serviceName'], 'in the full host names of its pods; there is no cluster DNS yet that would tell others'),
   ...claimTemplate('StatefulSet', 'spec.volumeClaimTemplates[]'),
   ...yes('StatefulSet', ['spec.volumeClaimTemplates[].apiVersion', 'spec.volumeClaimTemplates[].kind'], 'what they are anyway'),
   warn('StatefulSet', 'spec.volumeClaimTemplates[].status', 'a status is no wish'),

@@ -10,7 +10,10 @@ import { controllerReference, nameOf, namespaceOf, uidOf } from './objects.js';
 import type { Template } from './pod-mould.js';
 import { selectorOf } from './selectors.js';
 
+/** On pods: of which revision they are, in a DaemonSet's by its hash, in a StatefulSet's by its name. On revisions of DaemonSets: the hash. */
 export const REVISION_LABEL = 'controller-revision-hash';
+/** On revisions of StatefulSets: the hash. */
+const HASH_LABEL = 'controller.kubernetes.io/hash';
 
 export type Revision = Obj<'ControllerRevision'>;
 type Owner = Obj<'DaemonSet' | 'StatefulSet'>;
@@ -100,7 +103,7 @@ export function newestRevision(tx: Tx, kind: OwnerKind, owner: Owner, template: 
       metadata: {
         name,
         namespace: namespaceOf(owner),
-        labels: { ...template.metadata?.labels, [REVISION_LABEL]: hash },
+        labels: { ...template.metadata?.labels, [kind === 'DaemonSet' ? REVISION_LABEL : HASH_LABEL]: hash },
         annotations: { ...owner.metadata?.annotations },
         ownerReferences: [controllerReference(kind, owner)],
         finalizers: [],

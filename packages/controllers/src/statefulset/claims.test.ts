@@ -1,5 +1,7 @@
 // The claims of a StatefulSet: one for each number, kept over pods, and owned as the retention policy says.
 import type { StatefulSet } from '@podplane/api/gen/podplane/apps/v1/stateful_set';
+import { ConfigMap } from '@podplane/api/gen/podplane/core/v1/config_map';
+import { OwnerReference } from '@podplane/api/gen/podplane/meta/v1/meta';
 import type { Obj } from '@podplane/api/kinds/kind-map';
 import { afterEach, expect, it, test } from 'vitest';
 import { World } from '../testkit/world.js';
@@ -83,6 +85,66 @@ test.each<[string, string, string[], string[]]>([
   await change((spec) => (spec.replicas = 1));
   expect(owners('data-db-0')).toEqual(stays);
   expect(owners('data-db-1')).toEqual(goes);
+  for (const claim of claims())
+    for (const owner of claim.metadata?.ownerReferences ?? []) expect(owner).toMatchObject({ controller: true, blockOwnerDeletion: true });
+});
+
+test.each<[string, object[], string[], boolean?]>([
+  // whether the claim goes, and is made anew
+  ['one that only owns stays beside the set', [{ kind: 'ConfigMap', name: 'x' }], ['ConfigMap/x', 'StatefulSet/db']],
+  ['one that controls it is left alone', [{ kind: 'ConfigMap', name: 'x', controller: true }], ['ConfigMap/x']],
+  ['an older set of the name has it: it goes', [{ kind: 'StatefulSet', name: 'db', uid: 'old' }], ['StatefulSet/db'], true],
+])('whenDeleted Delete: %s', async (_what, before, after, goes = false) => {
+  await open({ persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Delete' } });
+  const x = world.create(
+    'ConfigMap',
+    ConfigMap.fromPartial({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'x', namespace: 'default' } }),
+  );
+  const uid = world.get('PersistentVolumeClaim', 'data-db-0').metadata?.uid;
+  world.edit('PersistentVolumeClaim', 'data-db-0', (draft) => {
+    if (draft.metadata !== undefined)
+      draft.metadata.ownerReferences = before.map((one) => {
+        const apiVersion = 'kind' in one && one.kind === 'StatefulSet' ? 'apps/v1' : 'v1';
+        return OwnerReference.fromPartial({ apiVersion, uid: x.metadata?.uid ?? '', ...one });
+      });
+  });
+  world.start();
+  await world.settle();
+  if (goes) {
+    world.store.transact({ actor: 'user:test', reason: 'kill' }, (tx) => void tx.markDeleted('Pod', 'default', 'db-0', 1));
+    await world.converge();
+  }
+  expect(world.get('PersistentVolumeClaim', 'data-db-0').metadata?.uid === uid).toBe(!goes);
+  expect(owners('data-db-0')).toEqual(after);
+});
+
+it('tells of each claim that it makes, before the pod that is for it', async () => {
+  await open({ replicas: 1 });
+  expect(world.events.filter(({ reason }) => reason === 'SuccessfulCreate').map(({ message }) => message)).toEqual([
+    'create Claim data-db-0 Pod db-0 in StatefulSet db success',
+    'create Pod db-0 in StatefulSet db successful',
+  ]);
+});
+
+it('whenScaled Delete: the claim of a pod that no node ever had goes with it, and the next pod waits until it is gone', async () => {
+  await open({ persistentVolumeClaimRetentionPolicy: { whenScaled: 'Delete' } });
+  const { uid } = world.get('PersistentVolumeClaim', 'data-db-1').metadata ?? {};
+  await change((spec) => (spec.replicas = 3));
+  expect(names()).toEqual(['data-db-0', 'data-db-1', 'data-db-2']);
+  await change((spec) => (spec.replicas = 2));
+  expect(names()).toEqual(['data-db-0', 'data-db-1']);
+  // Gone and wanted again before its claim could go.
+  await change((spec) => (spec.replicas = 1));
+  world.edit('PersistentVolumeClaim', 'data-db-1', (draft) => draft.metadata?.finalizers.push('example.com/hold'));
+  world.reap();
+  await world.settle();
+  expect(world.get('PersistentVolumeClaim', 'data-db-1').metadata?.deletionTimestamp).toBeDefined();
+  await change((spec) => (spec.replicas = 2));
+  expect(world.pods().map(({ metadata }) => metadata?.name)).toEqual(['db-0']);
+  world.edit('PersistentVolumeClaim', 'data-db-1', (draft) => draft.metadata && (draft.metadata.finalizers = []));
+  await world.converge();
+  expect(world.pods().map(({ metadata }) => metadata?.name)).toEqual(['db-0', 'db-1']);
+  expect(world.get('PersistentVolumeClaim', 'data-db-1').metadata?.uid).not.toBe(uid);
 });
 
 it('whenScaled Delete: the claim goes with its pod, and the next pod of the number has a new one', async () => {

@@ -6,7 +6,7 @@ import type { Obj } from '@podplane/api/kinds/kind-map';
 import { persistentVolumeClaimKind } from '@podplane/api/kinds/persistent-volume-claim';
 import { isBeingDeleted } from '@podplane/api/pod-state';
 import type { ReadView, Tx } from '@podplane/store/types';
-import { nameOf, namespaceOf, uidOf } from '../shared/objects.js';
+import { controllerReference, nameOf, namespaceOf, uidOf } from '../shared/objects.js';
 import { ordinalOf, podName } from './names.js';
 
 type StatefulSet = Obj<'StatefulSet'>;
@@ -28,8 +28,9 @@ export function volumesOf(set: StatefulSet, ordinal: number, volumes: Volumes): 
   return [...claims, ...volumes.filter(({ name }) => !names.has(name))];
 }
 
-/** Makes the claims of a number that are missing. */
-export function createClaims(tx: Tx, set: StatefulSet, ordinal: number): void {
+/** Makes the claims of a number that are missing; returns their names. */
+export function createClaims(tx: Tx, set: StatefulSet, ordinal: number): string[] {
+  const made: string[] = [];
   for (const template of templatesOf(set)) {
     const name = claimName(set, template.metadata?.name ?? '', ordinal);
     if (tx.get('PersistentVolumeClaim', namespaceOf(set), name) !== undefined) continue;
@@ -45,34 +46,61 @@ export function createClaims(tx: Tx, set: StatefulSet, ordinal: number): void {
     persistentVolumeClaimKind.setDefaults(claim);
     persistentVolumeClaimKind.prepareForCreate(claim, tx.now);
     tx.create('PersistentVolumeClaim', claim);
+    made.push(name);
   }
+  return made;
+}
+
+/** Whether a claim of a number, which has no pod now, goes with the pod that it had: the next pod must wait for a new one. */
+export function hasStaleClaim(tx: Tx, set: StatefulSet, ordinal: number): boolean {
+  if (set.spec?.persistentVolumeClaimRetentionPolicy?.whenScaled !== 'Delete') return false;
+  const pod = podName(set, ordinal);
+  return templatesOf(set).some(({ metadata }) =>
+    tx
+      .get('PersistentVolumeClaim', namespaceOf(set), claimName(set, metadata?.name ?? '', ordinal))
+      ?.metadata?.ownerReferences.some(({ kind, name }) => kind === 'Pod' && name === pod),
+  );
+}
+
+export interface NewClaim {
+  readonly pod: string;
+  readonly claim: string;
 }
 
 /**
  * Claims go with what owns them: with the set where they shall go when it is deleted, with the pod where that one goes because there are
- * fewer replicas. wanted: whether a number belongs to the set as it shall be. Claims of numbers without a pod are not touched.
+ * fewer replicas. wanted: whether a number belongs to the set as it shall be. Claims of numbers without a pod are not touched. Returns
+ * those that were missing and are made.
  */
-export function syncClaims(tx: Tx, set: StatefulSet, pods: Iterable<Obj<'Pod'>>, wanted: (ordinal: number) => boolean): void {
+export function syncClaims(tx: Tx, set: StatefulSet, pods: Iterable<Obj<'Pod'>>, wanted: (ordinal: number) => boolean): NewClaim[] {
   const templates = templatesOf(set);
-  if (templates.length === 0) return;
+  const made: NewClaim[] = [];
+  if (templates.length === 0) return made;
   for (const pod of pods) {
     const ordinal = ordinalOf(set, nameOf(pod));
     if (ordinal === undefined) continue;
     // A claim that went while its number was not wanted is made anew for the pod that came back.
-    if (wanted(ordinal) && !isBeingDeleted(pod)) createClaims(tx, set, ordinal);
+    if (wanted(ordinal) && !isBeingDeleted(pod)) for (const claim of createClaims(tx, set, ordinal)) made.push({ pod: nameOf(pod), claim });
     for (const template of templates) {
       const claim = tx.get('PersistentVolumeClaim', namespaceOf(set), claimName(set, template.metadata?.name ?? '', ordinal));
       if (claim?.metadata !== undefined) own(tx, claim, ownersOf(set, pod, claim.metadata.ownerReferences, wanted(ordinal)));
     }
   }
+  return made;
 }
 
+/** Owners as Kubernetes 1.34 sets them: the set or the pod, as the one that controls the claim; never beside somebody else who does. */
 function ownersOf(set: StatefulSet, pod: Obj<'Pod'>, before: Owners, wanted: boolean): Owners {
   const policy = set.spec?.persistentVolumeClaimRetentionPolicy;
-  const others = before.filter(({ uid, kind }) => uid !== uidOf(set) && !(kind === 'Pod' && uid === uidOf(pod)));
-  if (!wanted && policy?.whenScaled === 'Delete') return [...others, { apiVersion: 'v1', kind: 'Pod', name: nameOf(pod), uid: uidOf(pod) }];
-  if (policy?.whenDeleted === 'Delete')
-    return [...others, { apiVersion: 'apps/v1', kind: 'StatefulSet', name: nameOf(set), uid: uidOf(set) }];
+  const isSet = ({ apiVersion, kind, name }: Owners[number]): boolean =>
+    apiVersion === 'apps/v1' && kind === 'StatefulSet' && name === nameOf(set);
+  const isPod = ({ apiVersion, kind, name }: Owners[number]): boolean => apiVersion === 'v1' && kind === 'Pod' && name === nameOf(pod);
+  // An earlier set or pod of the name still has it: the garbage collector's to deal with.
+  if (before.some((one) => (isSet(one) && one.uid !== uidOf(set)) || (isPod(one) && one.uid !== uidOf(pod)))) return before;
+  const others = before.filter((one) => !isSet(one) && !isPod(one));
+  if (others.some(({ controller }) => controller === true)) return others;
+  if (!wanted && policy?.whenScaled === 'Delete') return [...others, controllerReference('Pod', pod)];
+  if (policy?.whenDeleted === 'Delete') return [...others, controllerReference('StatefulSet', set)];
   return others;
 }
 

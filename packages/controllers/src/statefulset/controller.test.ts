@@ -70,7 +70,7 @@ describe('order', () => {
     await ready('db-2');
     expect(names()).toEqual(['db-0', 'db-1', 'db-2']);
     const pod = world.get('Pod', 'db-1');
-    expect(pod.spec?.hostname).toBe('db-1');
+    expect(pod.spec).toMatchObject({ hostname: 'db-1', subdomain: 'db' });
     expect(pod.metadata?.labels).toMatchObject({
       app: 'db',
       'statefulset.kubernetes.io/pod-name': 'db-1',
@@ -78,6 +78,38 @@ describe('order', () => {
       'controller-revision-hash': status().currentRevision,
     });
     expect(status()).toMatchObject({ replicas: 3, readyReplicas: 3, availableReplicas: 3, currentReplicas: 3, updatedReplicas: 3 });
+    expect(status().collisionCount).toBe(0);
+  });
+
+  it('a pod has the labels of its number, also after somebody took them from it or brought a pod of its name', async () => {
+    await open({ replicas: 1 });
+    await world.converge();
+    for (const take of ['statefulset.kubernetes.io/pod-name', 'apps.kubernetes.io/pod-index']) {
+      world.edit('Pod', 'db-0', (draft) => delete draft.metadata?.labels[take]);
+      await world.settle();
+      expect(world.get('Pod', 'db-0').metadata?.labels).toMatchObject({
+        'statefulset.kubernetes.io/pod-name': 'db-0',
+        'apps.kubernetes.io/pod-index': '0',
+      });
+    }
+    expect(world.events.filter(({ reason }) => reason === 'SuccessfulUpdate').map(({ message }) => message)).toEqual([
+      'update Pod db-0 in StatefulSet db successful',
+      'update Pod db-0 in StatefulSet db successful',
+    ]);
+  });
+
+  it('one that says Ready and does not run is not counted, also when all was at rest', async () => {
+    await open({ replicas: 2 });
+    await world.converge();
+    world.edit('Pod', 'db-1', (draft) => draft.status && (draft.status.phase = 'Unknown'));
+    await world.settle();
+    expect(status()).toMatchObject({ readyReplicas: 1, availableReplicas: 1 });
+    world.run(world.get('Pod', 'db-0'), false);
+    await world.settle();
+    expect(status()).toMatchObject({ readyReplicas: 0, availableReplicas: 0 });
+    world.edit('Pod', 'db-1', (draft) => draft.status && (draft.status.phase = 'Running'));
+    await world.settle();
+    expect(status()).toMatchObject({ readyReplicas: 1, availableReplicas: 1 });
   });
 
   it('Parallel makes all at once, ordinals start where told, and what is below goes', async () => {
@@ -326,7 +358,7 @@ it('from any interleaving: one pod a number at most, by a rollout no more missin
             world.activePods().filter((pod) => isPodReady(pod) && Number(pod.metadata?.name?.slice(3)) < replicas).length;
           const before = serving();
           await world.settle();
-          const needed = replicas - Math.max(1, scaledValue(maxUnavailable ?? 1, replicas, 'up') ?? 1);
+          const needed = replicas - Math.max(1, scaledValue(maxUnavailable ?? 1, replicas, 'down') ?? 1);
           expect(serving()).toBeGreaterThanOrEqual(Math.min(before, needed));
           expect(new Set(names()).size).toBe(names().length);
           expectCounted();

@@ -18,10 +18,10 @@ import { deletePod } from '../shared/delete-pod.js';
 import { keyOf, nameOf, namespaceOf, parseKey, regarding } from '../shared/objects.js';
 import { isRefused, keysOfAccount, tellRefused } from '../shared/refusals.js';
 import { clearRevisions, newestRevision, type Revision, templateOf } from '../shared/revisions.js';
-import { createClaims, setsOfClaim, syncClaims } from './claims.js';
+import { createClaims, hasStaleClaim, setsOfClaim, syncClaims } from './claims.js';
 import { ordinalOf, podName } from './names.js';
 import { planStep, slotsOf } from './plan.js';
-import { isAvailable, isHealthy, newPod, revisionOf } from './pods.js';
+import { identityOf, isAvailable, isHealthy, isReadyUnrun, newPod, revisionOf } from './pods.js';
 
 type StatefulSet = Obj<'StatefulSet'>;
 type Pod = Obj<'Pod'>;
@@ -43,7 +43,8 @@ export class StatefulSetController implements Reconciler {
       if (change.type !== 'deleted') return;
       for (const set of setsOfClaim(change.object as Obj<'PersistentVolumeClaim'>, view)) yield lookKey(keyOf(set));
     } else if (change.kind === 'Pod' || change.kind === 'ControllerRevision') {
-      for (const key of ownerKeys(change, view, 'StatefulSet')) yield isHidden(change) ? lookKey(key) : key;
+      const isOdd = isHidden(change) || (change.kind === 'Pod' && isReadyUnrun(change.object as Pod));
+      for (const key of ownerKeys(change, view, 'StatefulSet')) yield isOdd ? lookKey(key) : key;
       // A foreign pod that had one of the set's names is gone.
       const name = nameOf(change.object);
       if (change.kind === 'Pod' && change.type === 'deleted' && controllerOf(change.object)?.kind !== 'StatefulSet') {
@@ -71,8 +72,13 @@ export class StatefulSetController implements Reconciler {
     this.#calm.forget(key);
     const template = set?.spec?.template;
     if (set === undefined || template === undefined) return undefined;
-    const pods = claimPods(tx, 'StatefulSet', set, (pod) => ordinalOf(set, nameOf(pod)) !== undefined);
+    const claimed = claimPods(tx, 'StatefulSet', set, (pod) => ordinalOf(set, nameOf(pod)) !== undefined);
     if (isBeingDeleted(set)) return undefined;
+    const pods = claimed.map((pod) => withIdentity(context, set, pod));
+    const { start, replicas } = slotsOf(set);
+    const wanted = (ordinal: number): boolean => ordinal >= start && ordinal < start + replicas;
+    // Before any of them goes: a claim that goes with its pod has to name it first.
+    for (const { pod, claim } of syncClaims(tx, set, pods, wanted)) tellClaim(context, set, pod, claim);
     const newest = newestRevision(tx, 'StatefulSet', set, template);
     const updateRevision = nameOf(newest.revision);
     const current = newest.all.find((revision) => nameOf(revision) === set.status?.currentRevision) ?? newest.revision;
@@ -100,12 +106,11 @@ export class StatefulSetController implements Reconciler {
         `${[...names.map((name) => `create ${name}`), ...removed.map((pod) => `delete ${nameOf(pod)}`)].slice(0, 5).join(', ')}`,
       );
     }
-    const { start, replicas } = slotsOf(set);
     syncClaims(
       tx,
       set,
-      [...tx.index('Pod', 'controller', set.metadata?.uid ?? '')],
-      (ordinal) => ordinal >= start && ordinal < start + replicas,
+      names.flatMap((made) => tx.get('Pod', namespace, made) ?? []),
+      wanted,
     );
     const next = this.#writeStatus(context, set, { updateRevision, currentRevision, collisionCount: newest.collisionCount });
     const living = [...tx.index('Pod', 'controller', set.metadata?.uid ?? '')];
@@ -113,7 +118,7 @@ export class StatefulSetController implements Reconciler {
     const idle = step.create.length + step.delete.length === 0 && living.length === replicas && currentRevision === updateRevision;
     const settled = (pod: Pod): boolean => {
       const ordinal = ordinalOf(set, nameOf(pod)) ?? -1;
-      const there = ordinal >= start && ordinal < start + replicas && !isBeingDeleted(pod) && !isPodTerminal(pod);
+      const there = wanted(ordinal) && !isBeingDeleted(pod) && !isPodTerminal(pod) && !isReadyUnrun(pod);
       return there && revisionOf(pod) === updateRevision;
     };
     if (idle && !set.spec?.minReadySeconds && living.every(settled)) this.#calm.rest(key, set, replicas);
@@ -125,7 +130,7 @@ export class StatefulSetController implements Reconciler {
     return { ...again, refused: refused !== undefined && !isTerminating(refused) };
   }
 
-  /** The pod, or why it is refused; taken: another pod has its name. */
+  /** The pod, or why it is refused; taken: another pod has its name, or a claim that goes has its claim's. */
   #create(
     context: ReconcileContext,
     set: StatefulSet,
@@ -140,13 +145,14 @@ export class StatefulSetController implements Reconciler {
       tell(context, set, 'Warning', 'FailedCreate', `${about} failed error: pods "${name}" already exists and belongs to something else`);
       return 'taken';
     }
+    if (hasStaleClaim(tx, set, ordinal)) return 'taken';
     const kept = all.find((one) => nameOf(one) === revision);
     const template = (kept && templateOf(kept)) ?? set.spec?.template;
     if (template === undefined) throw new TypeError('a StatefulSet without a template');
     const made = makePod(tx, newPod(set, ordinal, template, revision, now), name);
     if (isRefused(made)) tellRefused(context, 'StatefulSet', set, made, `${about} failed error: ${made.message}`);
     else {
-      createClaims(tx, set, ordinal);
+      for (const claim of createClaims(tx, set, ordinal)) tellClaim(context, set, name, claim);
       tell(context, set, 'Normal', 'SuccessfulCreate', `${about} successful`);
     }
     return made;
@@ -189,7 +195,7 @@ export class StatefulSetController implements Reconciler {
       updatedReplicas,
       currentRevision,
       updateRevision,
-      collisionCount: collisionCount === 0 ? undefined : collisionCount,
+      collisionCount,
       conditions: [],
     };
     if (!deepEqual(set.status, status)) tx.update('StatefulSet', { ...set, status }, 'any');
@@ -203,6 +209,20 @@ function writeReady(tx: Tx, set: StatefulSet, ready: number): void {
   if (status === undefined) return;
   const next = { ...status, readyReplicas: ready, availableReplicas: ready, observedGeneration: set.metadata?.generation };
   if (!deepEqual(status, next)) tx.update('StatefulSet', { ...set, status: next }, 'any');
+}
+
+/** The pod with the labels of its number, which somebody may have taken from it. */
+function withIdentity(context: ReconcileContext, set: StatefulSet, pod: Pod): Pod {
+  const identity = identityOf(nameOf(pod), ordinalOf(set, nameOf(pod)) ?? 0);
+  const labels = pod.metadata?.labels ?? {};
+  if (pod.metadata === undefined || isBeingDeleted(pod) || Object.entries(identity).every(([key, value]) => labels[key] === value))
+    return pod;
+  tell(context, set, 'Normal', 'SuccessfulUpdate', `update Pod ${nameOf(pod)} in StatefulSet ${nameOf(set)} successful`);
+  return context.tx.update('Pod', { ...pod, metadata: { ...pod.metadata, labels: { ...labels, ...identity } } }, 'any');
+}
+
+function tellClaim(context: ReconcileContext, set: StatefulSet, pod: string, claim: string): void {
+  tell(context, set, 'Normal', 'SuccessfulCreate', `create Claim ${claim} Pod ${pod} in StatefulSet ${nameOf(set)} success`);
 }
 
 function tell(context: ReconcileContext, set: StatefulSet, type: 'Normal' | 'Warning', reason: string, message: string): void {

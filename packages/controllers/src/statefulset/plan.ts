@@ -38,8 +38,8 @@ export function slotsOf(set: Obj<'StatefulSet'>): Slots {
   const start = set.spec?.ordinals?.start ?? 0;
   const replicas = set.spec?.replicas ?? 1;
   const rolling = set.spec?.updateStrategy?.rollingUpdate;
-  // Rounded up, and at least one: else nothing would ever be replaced.
-  const maxUnavailable = Math.max(1, scaledValue(rolling?.maxUnavailable ?? 1, replicas, 'up') ?? 1);
+  // Rounded down, as Kubernetes' controller does (its documentation says up), and at least one: else nothing would ever be replaced.
+  const maxUnavailable = Math.max(1, scaledValue(rolling?.maxUnavailable ?? 1, replicas, 'down') ?? 1);
   // As in Kubernetes the partition counts from the lowest number.
   return { start, replicas, updateFrom: start + (rolling?.partition ?? 0), maxUnavailable };
 }

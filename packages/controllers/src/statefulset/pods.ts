@@ -13,13 +13,22 @@ type Pod = Obj<'Pod'>;
 export const POD_NAME_LABEL = 'statefulset.kubernetes.io/pod-name';
 export const POD_INDEX_LABEL = 'apps.kubernetes.io/pod-index';
 
-/** A new pod of one number. The Service's name is not put into spec.subdomain: nothing here would resolve it yet. */
+/** Labels that a pod of one number has, whatever its template says. */
+export const identityOf = (name: string, ordinal: number): Readonly<Record<string, string>> => ({
+  [POD_NAME_LABEL]: name,
+  [POD_INDEX_LABEL]: String(ordinal),
+});
+
+/** A new pod of one number. Its full host name, which programs that find their peers by it ask for, is NAME.SERVICE.NAMESPACE.svc and the cluster's domain. */
 export function newPod(set: StatefulSet, ordinal: number, template: Template, revision: string, now: number): Pod {
   const mould = mouldOf(template, now);
   const name = podName(set, ordinal);
-  const labels = { ...mould.labels, [POD_NAME_LABEL]: name, [POD_INDEX_LABEL]: String(ordinal), [REVISION_LABEL]: revision };
+  const labels = { ...mould.labels, ...identityOf(name, ordinal), [REVISION_LABEL]: revision };
+  const subdomain = set.spec?.serviceName || undefined;
   const spec =
-    mould.spec === undefined ? undefined : { ...mould.spec, hostname: name, volumes: volumesOf(set, ordinal, mould.spec.volumes) };
+    mould.spec === undefined
+      ? undefined
+      : { ...mould.spec, hostname: name, subdomain, volumes: volumesOf(set, ordinal, mould.spec.volumes) };
   // At most one of a number, unless the template says otherwise.
   const annotations = { [FENCING_ANNOTATION]: 'strict', ...mould.annotations };
   return podFrom('StatefulSet', set, { ...mould, labels, annotations, spec }, name);
@@ -31,6 +40,9 @@ export const revisionOf = (pod: Pod): string => pod.metadata?.labels[REVISION_LA
 export function isHealthy(pod: Pod): boolean {
   return pod.status?.phase === 'Running' && isPodReady(pod) && !isBeingDeleted(pod) && !isPodTerminal(pod);
 }
+
+/** Its readiness says more than its phase: it is counted as Ready by nobody who asks for both. */
+export const isReadyUnrun = (pod: Pod): boolean => pod.status?.phase !== 'Running' && isPodReady(pod);
 
 /** Healthy for minReadySeconds at now (wall clock, ms). */
 export function isAvailable(pod: Pod, minReadySeconds: number, now: number): boolean {
