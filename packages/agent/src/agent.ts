@@ -11,6 +11,7 @@ import { labelledAddresses, PodAddresses } from './network/pod-addresses.js';
 import { GracefulShutdown } from './node/graceful-shutdown.js';
 import { NodeCare } from './node/node-care.js';
 import { NodeState } from './node/node-state.js';
+import { roomBeside } from './pods/admission.js';
 import { ContainerCache } from './pods/container-cache.js';
 import { ImagePulls } from './pods/image-pulls.js';
 import { type PodRef, podRef, refFromLabels } from './pods/names.js';
@@ -230,9 +231,8 @@ export class Agent implements WorkerHost {
     return !this.synced && (this.held || vanished);
   }
 
-  facts(): NodeFacts {
-    return this.node.facts();
-  }
+  readonly facts = (): NodeFacts => this.node.facts();
+  readonly room: WorkerHost['room'] = (uid) => roomBeside(uid, this, this.workers.values());
 
   engineTrouble(): void {
     this.monitor.trouble();

@@ -44,6 +44,11 @@ export function isPodLost(pod: Obj<'Pod'>): boolean {
   return condition?.status === 'True' && condition.reason === REASON_NODE_LOST;
 }
 
+/** Its node did not take it: it has failed, and nothing of it was ever made, so that there is no status of any container. */
+export function isPodRejected({ status }: Obj<'Pod'>): boolean {
+  return status?.phase === 'Failed' && !!status.reason && status.containerStatuses.length + status.initContainerStatuses.length === 0;
+}
+
 /** A pod of a Job carries this finalizer until it has been counted; so none is lost, whoever deletes it. */
 export const JOB_TRACKING = 'batch.kubernetes.io/job-tracking';
 

@@ -42,6 +42,8 @@ export const TAINT_SUSPECT = 'podplane.dev/suspect';
 export const TAINT_SHUTTING_DOWN = 'podplane.dev/shutting-down';
 /** Not set by anybody here: what a toleration of cordoned nodes names. */
 export const TAINT_UNSCHEDULABLE = 'node.kubernetes.io/unschedulable';
+/** Those of them that send pods away: they come and go with the node's life, and by nobody's wish. */
+export const OWN_NO_EXECUTE_TAINTS: ReadonlySet<string> = new Set([TAINT_UNREACHABLE, TAINT_NOT_READY, TAINT_SHUTTING_DOWN]);
 /** By condition of a node: the taint that keeps new pods away while it is True. */
 export const PRESSURE_TAINTS: Readonly<Record<string, string>> = {
   MemoryPressure: 'node.kubernetes.io/memory-pressure',

@@ -1,19 +1,5 @@
 // The words of the scheduler's core: what a pod asks for, what makes two pods equal to it, why a node does not do. No logic.
-
-/** Amounts in integers: cpu in thousandths, memory and ephemeral storage in bytes, extended resources in units. */
-export interface Resources {
-  readonly cpu: number;
-  readonly memory: number;
-  readonly ephemeral: number;
-  /** Extended resources by name; undefined: none. */
-  readonly extended: ReadonlyMap<string, number> | undefined;
-}
-
-export interface HostPort {
-  readonly ip: string;
-  readonly protocol: string;
-  readonly port: number;
-}
+import type { HostPort, Resources } from '@podplane/api/kinds/pod-spec/needs';
 
 /** Whether a node's labels and name satisfy a term or a whole selector. */
 export type NodePredicate = (node: { readonly name: string; readonly labels: Readonly<Record<string, string>> }) => boolean;

@@ -1,111 +1,16 @@
-// From a Pod to its class: requests added up as Kubernetes does, constraints, a key that is equal for equal pods.
+// From a Pod to its class: what it requests, constraints, a key that is equal for equal pods.
 import type { Obj } from '@podplane/api/kinds/kind-map';
+import { hostPortsOf, podRequests, type Resources } from '@podplane/api/kinds/pod-spec/needs';
 import { controllerOf } from '@podplane/api/pod-state';
-import { milliValue, QuantityError, wholeValue } from '@podplane/api/quantity';
+import { QuantityError } from '@podplane/api/quantity';
 import { compileNodeSelector, compileNodeSelectorTerm } from '@podplane/api/selectors';
-import type { HostPort, PodClass, Resources, VolumeModel } from './model.js';
+import type { PodClass, VolumeModel } from './model.js';
 
 type Spec = NonNullable<Obj<'Pod'>['spec']>;
-type Container = Spec['containers'][number];
-type Amounts = Readonly<Record<string, string>>;
 
 /** What scoring assumes for containers that request nothing (Kubernetes' figures). */
 const ASSUMED_CPU = 100;
 const ASSUMED_MEMORY = 200 * 1024 * 1024;
-
-interface Sum {
-  cpu: number;
-  memory: number;
-  ephemeral: number;
-  extended: Map<string, number> | undefined;
-}
-
-const emptySum = (): Sum => ({ cpu: 0, memory: 0, ephemeral: 0, extended: undefined });
-
-function addAmount(sum: Sum, name: string, text: string): void {
-  switch (name) {
-    case 'cpu':
-      sum.cpu += milliValue(text);
-      break;
-    case 'memory':
-      sum.memory += wholeValue(text);
-      break;
-    case 'ephemeral-storage':
-      sum.ephemeral += wholeValue(text);
-      break;
-    default:
-      sum.extended ??= new Map();
-      sum.extended.set(name, (sum.extended.get(name) ?? 0) + wholeValue(text));
-  }
-}
-
-function addAmounts(sum: Sum, amounts: Amounts): void {
-  for (const name in amounts) addAmount(sum, name, amounts[name] ?? '0');
-}
-
-/** A limit without a request is the request. */
-function addContainer(sum: Sum, container: Container): void {
-  const resources = container.resources;
-  if (resources === undefined) return;
-  addAmounts(sum, resources.requests);
-  for (const name in resources.limits) {
-    if (!(name in resources.requests)) addAmount(sum, name, resources.limits[name] ?? '0');
-  }
-}
-
-function maxInto(target: Sum, other: Sum): void {
-  target.cpu = Math.max(target.cpu, other.cpu);
-  target.memory = Math.max(target.memory, other.memory);
-  target.ephemeral = Math.max(target.ephemeral, other.ephemeral);
-  for (const [name, value] of other.extended ?? []) {
-    target.extended ??= new Map();
-    target.extended.set(name, Math.max(target.extended.get(name) ?? 0, value));
-  }
-}
-
-const copySum = (sum: Sum): Sum => ({ ...sum, extended: sum.extended && new Map(sum.extended) });
-
-/**
- * The pod's effective requests: app containers together with sidecars (init containers that are restarted always), or the
- * largest moment of initialisation if that is more, and the overhead on top.
- */
-export function podRequests(spec: Spec): Resources {
-  const total = emptySum();
-  for (const container of spec.containers) addContainer(total, container);
-  if (spec.initContainers.length > 0) {
-    const sidecars = emptySum();
-    const peak = emptySum();
-    for (const container of spec.initContainers) {
-      if (container.restartPolicy === 'Always') {
-        addContainer(sidecars, container);
-        addContainer(total, container);
-        maxInto(peak, sidecars);
-      } else {
-        const moment = copySum(sidecars);
-        addContainer(moment, container);
-        maxInto(peak, moment);
-      }
-    }
-    maxInto(total, peak);
-  }
-  addAmounts(total, spec.overhead);
-  return total;
-}
-
-function hostPortsOf(spec: Spec): HostPort[] {
-  const ports: HostPort[] = [];
-  for (const container of spec.containers) collectPorts(container, spec, ports);
-  for (const container of spec.initContainers) if (container.restartPolicy === 'Always') collectPorts(container, spec, ports);
-  return ports;
-}
-
-function collectPorts(container: Container, spec: Spec, into: HostPort[]): void {
-  for (const port of container.ports) {
-    // With hostNetwork every container port is one of the host.
-    const number = port.hostPort || (spec.hostNetwork ? port.containerPort : 0);
-    if (number) into.push({ ip: port.hostIP || '0.0.0.0', protocol: port.protocol || 'TCP', port: number });
-  }
-}
 
 function unsupportedOf(spec: Spec): string[] {
   const paths: string[] = [];
@@ -123,7 +28,7 @@ function requestsOrNone(spec: Spec, unsupported: string[]): Resources {
   } catch (error) {
     if (!(error instanceof QuantityError)) throw error;
     unsupported.push(`a quantity ${JSON.stringify(error.text)}`);
-    return emptySum();
+    return { cpu: 0, memory: 0, ephemeral: 0, extended: undefined };
   }
 }
 

@@ -57,9 +57,10 @@ spec: {terminationGracePeriodSeconds: 0, ${spec}, containers: [${scriptContainer
     expect(await waits('too-great')).toContain("didn't match Pod's node affinity/selector");
   });
 
-  it('PodSpec nodeName: the pod runs there without the scheduler, also where a selector would say no', async () => {
-    await cluster.apply(pod('named', `nodeName: ${node(1)}`));
+  it('PodSpec nodeName: the pod runs there without the scheduler, if it fits there', async () => {
+    await cluster.apply(pod('named', `nodeName: ${node(1)}`) + pod('misplaced', `nodeName: ${node(1)}, nodeSelector: {disk: fast}`));
     expect((await cluster.podReady('named')).spec?.nodeName).toBe(node(1));
+    expect((await cluster.podEnded('misplaced')).status).toMatchObject({ phase: 'Failed', reason: 'NodeAffinity' });
   });
 
   it('Node spec.taints, PodSpec tolerations: a taint keeps pods away but those that tolerate it, and drives the others out', async () => {

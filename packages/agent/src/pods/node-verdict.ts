@@ -4,6 +4,7 @@ import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import { qosClass } from '@podplane/api/kinds/pod-spec/qos';
 import { PRESSURE_TAINTS, tolerationFor } from '@podplane/api/taints';
 import type { PressureType } from '../node/thresholds.js';
+import { fitVerdict } from './fit.js';
 import { podRef } from './names.js';
 import { podContainers } from './planner/containers.js';
 import { EVICTED } from './planner/types.js';
@@ -31,12 +32,12 @@ export function pressureVerdict(pod: Pod, pressures: ReadonlySet<PressureType>):
 }
 
 /** Why a pod that just came to this node is not taken; undefined: it is, or the engine was not asked yet. In the kubelet's order. */
-export function admissionVerdict(pod: Pod, host: Pick<WorkerHost, 'facts' | 'cache'>): NodeVerdict | undefined {
+export function admissionVerdict(pod: Pod, host: Pick<WorkerHost, 'facts' | 'cache' | 'room'>): NodeVerdict | undefined {
   const { security, pressures, devices } = host.facts();
   if (security === undefined) return undefined;
   const shortage = devices?.shortage(podRef(pod).uid, pod.spec, host.cache);
   const allocated = shortage === undefined ? undefined : { reason: 'UnexpectedAdmissionError', message: shortage };
-  return pressureVerdict(pod, pressures) ?? allocated ?? nodeVerdict(pod, security);
+  return pressureVerdict(pod, pressures) ?? allocated ?? fitVerdict(pod, host.room(podRef(pod).uid)) ?? nodeVerdict(pod, security);
 }
 
 /** features: what the engine enforces, as it names them ("seccomp", "apparmor", "selinux"). undefined: nothing speaks against the pod. */

@@ -17,7 +17,8 @@ interface Addressed {
 
 /** The pod's memory with an address, which a pod that shall run has before anything is made. making: its sandbox is under way. */
 export function withAddress({ ref, host, pod, memory, status }: Addressed, making: boolean): PodMemory {
-  if (memory.phase === 'terminated' || memory.released) return memory;
+  const unwanted = memory.failed?.rejected === true && memory.ip === undefined;
+  if (memory.phase === 'terminated' || memory.released || unwanted) return memory;
   if (pod?.spec?.hostNetwork === true) {
     const { hostIP } = host.facts();
     return memory.ip === undefined && hostIP !== '' ? { ...memory, ip: hostIP } : memory;

@@ -16,6 +16,7 @@ import type { VolumeFiles } from '../volumes/pod-files.js';
 import type { PodTokens } from '../volumes/pod-tokens.js';
 import type { ContainerCache } from './container-cache.js';
 import type { Claims, References } from './env.js';
+import type { Room } from './fit.js';
 import type { ImagePulls } from './image-pulls.js';
 import type { PodRef } from './names.js';
 import type { PodMemory } from './planner/types.js';
@@ -64,6 +65,8 @@ export interface WorkerHost {
    */
   holding(vanished: boolean): boolean;
   facts(): NodeFacts;
+  /** What there is on the node besides the pod of this uid. */
+  readonly room: (uid: string) => Room;
   /** The engine did not answer a call: look whether it is there. */
   engineTrouble(): void;
   /** A pod's status changed, or all of it is gone. */

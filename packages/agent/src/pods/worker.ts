@@ -55,6 +55,8 @@ export class PodWorker implements StepContext, PodReportSource {
   private readonly busy = new Map<string, Busy>();
   private readonly probers: PodProbers;
   private adopting = true;
+  /** The node has said yes to it. */
+  private taken = false;
   /** It had containers and has none: an agent that was killed writes no more down that it has just ended a pod. */
   private vanished = false;
   private wake: Timer | undefined;
@@ -146,6 +148,11 @@ export class PodWorker implements StepContext, PodReportSource {
     const graceMs = Math.min(limitMs, graceSecondsOf(this.pod, this.host.cache.ofPod(this.ref.uid)) * 1000);
     this.fail(reason, message, graceMs);
     if (held?.end !== undefined) this.end(Math.min(held.end, graceMs / 1000));
+  }
+
+  /** What it asks for of the node is its own. */
+  get placed(): boolean {
+    return (this.taken || this.memory.sandbox.attempt >= 0) && !this.ended && !isTerminalPhase(this.pod?.status?.phase);
   }
 
   /** It ends or has ended: none of its containers will be started again. */
@@ -253,8 +260,8 @@ export class PodWorker implements StepContext, PodReportSource {
       if (this.adopting) this.vanished = observed.length === 0 && this.memory.sandbox.attempt >= 0;
       this.memory = noteObserved(this.memory, observed, now, this.adopting);
       this.adoptByFence(observed);
-      this.memory = withAddress(this, this.busy.has('sandbox'));
       this.admit();
+      this.memory = withAddress(this, this.busy.has('sandbox'));
       this.checkDeadline(observed, now);
       this.probers.sync(observed, now, this.adopting);
       this.adopting = false;
@@ -295,8 +302,9 @@ export class PodWorker implements StepContext, PodReportSource {
 
   /** Before anything of it was started: a node that cannot keep the pod safe, or lacks what it needs, does not run it. */
   private admit(): void {
-    if (this.limited === undefined || this.memory.sandbox.attempt >= 0) return;
-    const verdict = admissionVerdict(this.limited, this.host);
+    if (this.taken || this.limited === undefined) return;
+    const verdict = this.memory.sandbox.attempt >= 0 ? undefined : admissionVerdict(this.limited, this.host);
+    this.taken = verdict === undefined;
     if (verdict === undefined) return;
     this.memory = { ...this.memory, failed: { ...verdict, rejected: true } };
     this.host.event({ pod: this.ref, fieldPath: '', type: 'Warning', ...verdict });

@@ -1,5 +1,6 @@
 // What this node shall run, as told by the server: pods and the ConfigMaps, Secrets and volumes that they name. Pure bookkeeping.
 import type { ConfigMap } from '@podplane/api/gen/podplane/core/v1/config_map';
+import type { Node } from '@podplane/api/gen/podplane/core/v1/node';
 import type { PersistentVolume } from '@podplane/api/gen/podplane/core/v1/persistent_volume';
 import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import type { Secret } from '@podplane/api/gen/podplane/core/v1/secret';
@@ -21,6 +22,8 @@ export type Applied =
 
 const keyOf = (metadata: ObjectMeta | undefined): string => `${metadata?.namespace ?? ''}/${metadata?.name ?? ''}`;
 
+const compare = (a = '', b = ''): number => (a < b ? -1 : Number(a > b));
+
 /** What is kept over a restart of the agent. */
 export interface KeptAssignments {
   readonly pods: readonly Pod[];
@@ -35,6 +38,8 @@ export class AssignmentStore implements References, Claims {
   readonly secrets = new Map<string, Secret>();
   /** Volumes by the claim that has them. */
   readonly claims = new Map<string, PersistentVolume>();
+  /** Labels and taints of this node; undefined: the server has not said since the agent was started. */
+  node: Node | undefined;
   /** Revision of the last assignments taken in this session; undefined: none yet. */
   private revision: number | undefined;
 
@@ -76,6 +81,7 @@ export class AssignmentStore implements References, Claims {
       this.claims.clear();
       for (const pod of message.pods) referencesIn.add(pod.metadata?.namespace ?? '');
     }
+    this.node = message.node ?? this.node;
     for (const uid of removedUids) this.pods.delete(uid);
     for (const map of message.configMaps) {
       this.configMaps.set(keyOf(map.metadata), map);
@@ -96,7 +102,9 @@ export class AssignmentStore implements References, Claims {
       map.delete(`${namespace}/${name}`);
       referencesIn.add(namespace);
     }
-    for (const pod of message.pods) this.pods.set(pod.metadata?.uid ?? '', pod);
-    return { gap: false, pods: message.pods, removedUids: [...removedUids], referencesIn };
+    // The older a pod is the more right it has to the node.
+    const pods = message.pods.toSorted((a, b) => compare(a.metadata?.creationTimestamp, b.metadata?.creationTimestamp));
+    for (const pod of pods) this.pods.set(pod.metadata?.uid ?? '', pod);
+    return { gap: false, pods, removedUids: [...removedUids], referencesIn };
   }
 }

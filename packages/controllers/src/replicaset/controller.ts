@@ -12,6 +12,7 @@ import { makePod } from '../shared/create-pod.js';
 import { deletePod } from '../shared/delete-pod.js';
 import { controllerReference, keyOf, nameOf, namespaceOf, namesText, parseKey, regarding, uidOf } from '../shared/objects.js';
 import { isRefused, keysOfAccount, tellRefused, withFailure } from '../shared/refusals.js';
+import { RejectionBackOff } from '../shared/rejected.js';
 import { selectorOf } from '../shared/selectors.js';
 import {
   activePods,
@@ -49,6 +50,7 @@ export class ReplicaSetController implements Reconciler {
   readonly #kind: ReplicaKind;
   /** By key. Losing it costs one look at all pods of a set. */
   readonly #known = new Map<string, Known>();
+  readonly #rejected = new RejectionBackOff();
 
   constructor(kind: ReplicaKind = 'ReplicaSet') {
     this.#kind = kind;
@@ -114,23 +116,26 @@ export class ReplicaSetController implements Reconciler {
     const set = tx.get(this.#kind, namespace, name);
     if (set?.spec === undefined) {
       this.#known.delete(key);
+      this.#rejected.forget(key);
       return undefined;
     }
     try {
-      return this.#look(context, set, this.#claim(key, set, tx));
+      return this.#look(key, context, set, this.#claim(key, set, tx));
     } catch (error) {
       this.#known.delete(key); // what it took is undone
       throw error;
     }
   }
 
-  #look(context: ReconcileContext, set: ReplicaSet, { allLabeled }: Known): ReconcileResult {
+  #look(key: string, context: ReconcileContext, set: ReplicaSet, { allLabeled }: Known): ReconcileResult {
     const { tx } = context;
     let rest = 0;
+    let wait = 0;
     let refused: ApiError | undefined;
     if (!isBeingDeleted(set)) {
       const missing = (set.spec?.replicas ?? 1) - countActive(tx, set);
-      if (missing > 0) refused = createPods(context, set, Math.min(missing, BURST));
+      if (missing > 0) wait = this.#rejected.wait(key, set.spec, podsOf(tx, set, 'over'), context.monotonic);
+      if (missing > 0 && wait === 0) refused = createPods(context, set, Math.min(missing, BURST));
       else if (missing < 0) deletePods(context, set, Math.min(-missing, BURST));
       rest = Math.abs(missing) - BURST;
       dropLost(context, set);
@@ -139,8 +144,9 @@ export class ReplicaSetController implements Reconciler {
     // In a namespace that is going nothing can be made any more, and nothing need be.
     const failed = refused !== undefined && !isTerminating(refused);
     writeStatus(tx, set, counts, failed ? refused?.message : undefined);
-    if (rest > 0 && refused === undefined) return { requeueAfterMs: 0 };
-    const again = counts.nextInMs === undefined ? {} : { requeueAfterMs: counts.nextInMs };
+    if (rest > 0 && refused === undefined && wait === 0) return { requeueAfterMs: 0 };
+    const soonest = Math.min(counts.nextInMs ?? Number.POSITIVE_INFINITY, wait > 0 ? wait : Number.POSITIVE_INFINITY);
+    const again = Number.isFinite(soonest) ? { requeueAfterMs: soonest } : {};
     return { ...again, refused: failed };
   }
 

@@ -17,6 +17,7 @@ import { makePod } from '../shared/create-pod.js';
 import { deletePod } from '../shared/delete-pod.js';
 import { keyOf, nameOf, namespaceOf, parseKey, regarding } from '../shared/objects.js';
 import { isRefused, keysOfAccount, tellRefused } from '../shared/refusals.js';
+import { RejectionBackOff } from '../shared/rejected.js';
 import { clearRevisions, newestRevision, type Revision, templateOf } from '../shared/revisions.js';
 import { createClaims, hasStaleClaim, setsOfClaim, syncClaims } from './claims.js';
 import { ordinalOf, podName } from './names.js';
@@ -34,6 +35,7 @@ const NAME_TAKEN_RETRY = 10_000;
 export class StatefulSetController implements Reconciler {
   readonly name = 'statefulset';
   readonly #calm = new Calm();
+  readonly #rejected = new RejectionBackOff();
 
   *keysFor(change: Change, view: ReadView): Iterable<string> {
     if (change.kind === 'StatefulSet') yield keyOf(change.object);
@@ -71,11 +73,14 @@ export class StatefulSetController implements Reconciler {
     }
     this.#calm.forget(key);
     const template = set?.spec?.template;
-    if (set === undefined || template === undefined) return undefined;
+    if (set === undefined || template === undefined) {
+      this.#rejected.forget(key);
+      return undefined;
+    }
     const claimed = claimPods(tx, 'StatefulSet', set, (pod) => ordinalOf(set, nameOf(pod)) !== undefined);
     if (isBeingDeleted(set)) return undefined;
     const pods = claimed.map((pod) => withIdentity(context, set, pod));
-    const { start, replicas } = slotsOf(set);
+    const { start, replicas, updateFrom } = slotsOf(set);
     const wanted = (ordinal: number): boolean => ordinal >= start && ordinal < start + replicas;
     // Before any of them goes: a claim that goes with its pod has to name it first.
     for (const { pod, claim } of syncClaims(tx, set, pods, wanted)) tellClaim(context, set, pod, claim);
@@ -84,7 +89,21 @@ export class StatefulSetController implements Reconciler {
     const current = newest.all.find((revision) => nameOf(revision) === set.status?.currentRevision) ?? newest.revision;
     const currentRevision = nameOf(current);
     const step = planStep({ set, pods, updateRevision, currentRevision, now });
-    const removed = step.delete.slice(0, BURST);
+    const rolling = set.spec?.updateStrategy?.type !== 'OnDelete';
+    const revisionAt = (ordinal: number): string | undefined => {
+      if (!wanted(ordinal)) return undefined;
+      return rolling && ordinal < updateFrom ? currentRevision : updateRevision;
+    };
+    let held = Number.POSITIVE_INFINITY;
+    const free = step.delete.filter((pod) => {
+      const next = revisionAt(ordinalOf(set, nameOf(pod)) ?? -1);
+      // What does not come back as it was need not wait.
+      if (next !== revisionOf(pod)) return true;
+      const wait = this.#rejected.wait(`${key} ${nameOf(pod)}`, revisionOf(pod), [pod], context.monotonic);
+      if (wait > 0) held = Math.min(held, wait);
+      return wait === 0;
+    });
+    const removed = free.slice(0, BURST);
     for (const pod of removed) {
       deletePod(tx, pod);
       tell(context, set, 'Normal', 'SuccessfulDelete', `delete Pod ${nameOf(pod)} in StatefulSet ${nameOf(set)} successful`);
@@ -124,8 +143,8 @@ export class StatefulSetController implements Reconciler {
     if (idle && !set.spec?.minReadySeconds && living.every(settled)) this.#calm.rest(key, set, replicas);
     const live = new Set([updateRevision, currentRevision, after, ...living.map(revisionOf)]);
     clearRevisions(tx, set, newest.all, (revision) => live.has(nameOf(revision)));
-    if (refused === undefined && (step.create.length > BURST || step.delete.length > BURST)) return { requeueAfterMs: 0 };
-    const wait = Math.min(next, taken ? NAME_TAKEN_RETRY : Number.POSITIVE_INFINITY);
+    if (refused === undefined && (step.create.length > BURST || free.length > BURST)) return { requeueAfterMs: 0 };
+    const wait = Math.min(next, held, taken ? NAME_TAKEN_RETRY : Number.POSITIVE_INFINITY);
     const again = Number.isFinite(wait) ? { requeueAfterMs: Math.max(1, wait) } : {};
     return { ...again, refused: refused !== undefined && !isTerminating(refused) };
   }

@@ -1,6 +1,7 @@
 // Ports of the host: two pods cannot have the same one on the same address.
+import type { HostPort } from '@podplane/api/kinds/pod-spec/needs';
 import { type NodeInfo, portKey } from '../ledger.js';
-import type { HostPort, PodClass } from '../model.js';
+import type { PodClass } from '../model.js';
 import type { FilterPlugin } from './plugin.js';
 
 const ANY = '0.0.0.0';

@@ -1,5 +1,6 @@
 // What a node is told, against what it must know: a node that applies everything it is sent knows exactly its own pods and what they name.
 import { ConfigMap } from '@podplane/api/gen/podplane/core/v1/config_map';
+import { Node } from '@podplane/api/gen/podplane/core/v1/node';
 import { PersistentVolume } from '@podplane/api/gen/podplane/core/v1/persistent_volume';
 import { PersistentVolumeClaim } from '@podplane/api/gen/podplane/core/v1/persistent_volume_claim';
 import { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
@@ -228,6 +229,42 @@ it('a node is told which volumes it need not remove any more', async () => {
     tx.edit('PersistentVolume', '', 'b', ({ metadata }) => Object.assign(metadata?.annotations ?? {}, { [RECLAIM_NODE]: 'n9' }));
   });
   expect(said.splice(0)).toEqual([[[], [b]]]);
+  router.close(feed);
+  router[Symbol.dispose]();
+  await store.close();
+});
+
+it('a node is told its labels and taints at first and when they change, and nothing else of its object', async () => {
+  const system = new HandSystem();
+  const store = await createStore({ system, journal: memoryJournal(), codecs: catalogueCodecs });
+  const router = new AssignmentRouter(store, system);
+  const cause = { actor: 'user:test', reason: 'test' };
+  const change = async (fn: (node: Node) => void): Promise<void> => {
+    store.transact(cause, (tx) => tx.edit('Node', '', 'n0', fn));
+    await settle(store, system, 1000);
+  };
+  const taints = [{ key: 'a', effect: 'NoExecute' }];
+  for (const name of ['n0', 'n1'])
+    store.transact(cause, (tx) =>
+      tx.create('Node', Node.fromPartial({ metadata: { name, labels: { disk: 'fast' } }, spec: { podCIDR: '10.0.0.0/24' } })),
+    );
+  await settle(store, system, 1000);
+  const said: unknown[] = [];
+  const feed = router.open('n0', {
+    send: ({ complete, node }) => {
+      said.push([complete, node?.metadata?.name, node?.metadata?.labels, node?.spec?.taints]);
+      return true;
+    },
+    stuck: () => undefined,
+  });
+  await settle(store, system, 1000);
+  expect(said.splice(0)).toEqual([[true, 'n0', { disk: 'fast' }, []]]);
+  await change(({ status, spec }) => Object.assign(status ?? spec ?? {}, { unschedulable: true }));
+  expect(said).toEqual([]);
+  await change(({ spec }) => spec?.taints.push(...taints));
+  expect(said.splice(0)).toEqual([[false, 'n0', { disk: 'fast' }, [expect.objectContaining({ key: 'a' })]]]);
+  await change(({ metadata }) => Object.assign(metadata?.labels ?? {}, { disk: 'slow' }));
+  expect(said.splice(0)).toEqual([[false, 'n0', { disk: 'slow' }, [expect.objectContaining({ key: 'a' })]]]);
   router.close(feed);
   router[Symbol.dispose]();
   await store.close();

@@ -1,5 +1,6 @@
 // What one node has been told to run, and what it must be told next. Recomputed from what is dirty, so that a slow node costs a
 // few names and no queue. Which changes make what dirty is in router.ts.
+import { Node } from '@podplane/api/gen/podplane/core/v1/node';
 import type { PersistentVolume } from '@podplane/api/gen/podplane/core/v1/persistent_volume';
 import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import type { Assignments } from '@podplane/api/gen/podplane/node/v1/session';
@@ -41,6 +42,7 @@ export class AssignmentFeed implements Disposable {
   private readonly dirtyVolumes = new Set<string>();
   /** Those that it was asked to remove, name to uid. */
   private readonly toldVolumes = new Map<string, string>();
+  private dirtyNode = true;
   private complete = true;
   private revision = 0;
   private blocked = false;
@@ -76,6 +78,12 @@ export class AssignmentFeed implements Disposable {
     this.plan();
   }
 
+  /** Labels or taints of the node have changed. */
+  markNode(): void {
+    this.dirtyNode = true;
+    this.plan();
+  }
+
   /** Everything again: at the start, when the agent saw a gap, when changes were missed. */
   markAll(): void {
     this.complete = true;
@@ -99,7 +107,7 @@ export class AssignmentFeed implements Disposable {
   }
 
   private get dirty(): boolean {
-    return this.complete || this.dirtyPods.size > 0 || this.dirtyReferences.size > 0 || this.dirtyVolumes.size > 0;
+    return this.complete || this.dirtyNode || this.dirtyPods.size > 0 || this.dirtyReferences.size > 0 || this.dirtyVolumes.size > 0;
   }
 
   private plan(): void {
@@ -141,6 +149,7 @@ export class AssignmentFeed implements Disposable {
   private completeMessage(): Assignments {
     const view = this.view();
     this.complete = false;
+    this.dirtyNode = true;
     this.dirtyPods.clear();
     this.dirtyReferences.clear();
     for (const uid of this.told.keys()) this.tell(uid, undefined);
@@ -161,6 +170,7 @@ export class AssignmentFeed implements Disposable {
       to: this.revision,
       pods: mutable(pods),
       removedPodUids: [],
+      ...this.takeNode(view),
       ...this.takeReferences(view),
       ...this.takeVolumes(view),
     };
@@ -184,9 +194,10 @@ export class AssignmentFeed implements Disposable {
     }
     const references = this.takeReferences(view);
     const { volumesToRemove, volumesToLeave } = this.takeVolumes(view);
+    const node = this.takeNode(view);
     const { configMaps, secrets, claimedVolumes, removedReferences } = references;
     const lists = [pods, removedPodUids, configMaps, secrets, claimedVolumes, removedReferences, volumesToRemove, volumesToLeave];
-    if (lists.every((list) => list.length === 0)) return undefined;
+    if (node.node === undefined && lists.every((list) => list.length === 0)) return undefined;
     const from = this.revision;
     this.revision = view.revision;
     return {
@@ -195,9 +206,24 @@ export class AssignmentFeed implements Disposable {
       to: this.revision,
       pods: mutable(pods),
       removedPodUids,
+      ...node,
       ...references,
       volumesToRemove,
       volumesToLeave,
+    };
+  }
+
+  /** Name, labels and taints of the node, where they are to be told. */
+  private takeNode(view: ReadView): { readonly node?: Node } {
+    if (!this.dirtyNode) return {};
+    this.dirtyNode = false;
+    const node = view.get('Node', '', this.nodeName);
+    if (node === undefined) return {}; // its agent is told in another way that it was removed
+    return {
+      node: Node.fromPartial({
+        metadata: { name: this.nodeName, labels: { ...node.metadata?.labels } },
+        spec: { taints: [...(node.spec?.taints ?? [])] },
+      }),
     };
   }
 

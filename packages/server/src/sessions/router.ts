@@ -9,7 +9,7 @@ import type { Change, ChangeBatch, Cursor, Selector, Store } from '@podplane/sto
 import { AssignmentFeed, type FeedPort } from './feed.js';
 import { type Reference, referenceTo } from './references.js';
 
-const SELECTOR: Selector = { kinds: ['Pod', 'ConfigMap', 'Secret', 'PersistentVolumeClaim', 'PersistentVolume'] };
+const SELECTOR: Selector = { kinds: ['Pod', 'Node', 'ConfigMap', 'Secret', 'PersistentVolumeClaim', 'PersistentVolume'] };
 
 export class AssignmentRouter implements Disposable {
   private readonly feeds = new Map<string, AssignmentFeed>();
@@ -84,6 +84,13 @@ export class AssignmentRouter implements Disposable {
       case 'Pod':
         this.routePod(change as Change<'Pod'>);
         return;
+      case 'Node': {
+        const { object, previous } = change as Change<'Node'>;
+        const same =
+          deepEqual(object.metadata?.labels, previous?.metadata?.labels) && deepEqual(object.spec?.taints, previous?.spec?.taints);
+        if (!same) this.feeds.get(object.metadata?.name ?? '')?.markNode();
+        return;
+      }
       case 'ConfigMap':
       case 'Secret': {
         const { metadata } = change.object;
