@@ -76,6 +76,14 @@ export function parseSelection(args: readonly string[], defaultKind?: Kind): Sel
   return { how: 'names', objects: rest.map((name) => ({ kind: kinds[0] as Kind, name })) };
 }
 
+/** The name of a node from NAME or node/NAME. Throws a usage error for objects of other kinds. */
+export function nodeName(text: string): string {
+  const [name = '', of, ...more] = text.split('/').reverse();
+  if (name === '' || more.length > 0 || (of !== undefined && kindByWord(of) !== 'Node'))
+    throw usage(`"${text}" is not the name of a node`, 'podplane get nodes shows what there is.');
+  return name;
+}
+
 /** deployment.apps/web, pod/web-1: how results are named. */
 export function fullName(kind: Kind, name: string): string {
   const { singular, group } = kindNames[kind];

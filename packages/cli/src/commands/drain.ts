@@ -1,10 +1,11 @@
 // `podplane drain`: asks the server to empty nodes and tells how it goes. The server does it: a command that ends, or is cut off, stops nothing.
 import type { DrainNodeRequest, DrainPod, WatchDrainResponse } from '@podplane/api/gen/podplane/api/v1/cluster';
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import type { Cluster } from '../cluster.js';
 import { EXIT_FAILED, EXIT_INTERRUPTED, EXIT_TIMEOUT, usage } from '../exit-codes.js';
 import { isUnreachable } from '../failure.js';
 import { type Io, pause } from '../io.js';
+import { nodeName } from '../kinds.js';
 import { Table } from '../output/table.js';
 import type { Session } from '../session.js';
 import { durationOption } from '../time.js';
@@ -31,7 +32,7 @@ interface Options {
 
 function seconds(text: string): number {
   const value = Number(text);
-  if (text.trim() === '' || !Number.isInteger(value) || value < -1) throw usage(`"${text}" is not a number of seconds`);
+  if (text.trim() === '' || !Number.isInteger(value) || value < -1) throw new InvalidArgumentError('Use a whole number of seconds, or -1.');
   return value;
 }
 
@@ -65,7 +66,7 @@ export function registerDrain(program: Command, session: Session): void {
         throw usage(`--dry-run: "${options.dryRun}" is not server, client or none`);
       if (options.output !== undefined && options.output !== 'json') throw usage(`--output: "${options.output}" is not json`);
       const { cluster } = await session.open(command);
-      const names = given.map((name) => name.replace(/^nodes?\//, ''));
+      const names = given.map(nodeName);
       if (options.selector !== undefined) {
         const { items } = await cluster.list('Node', { namespace: '', labelSelector: options.selector });
         for (const { metadata } of items) names.push(metadata?.name ?? '');

@@ -39,6 +39,13 @@ it.each<[string, number, string]>([
   ['delete pod nope', 1, `Error from server (NotFound): pods "nope" not found\n${IN_DEFAULT('pods')}`],
   ['port-forward a x', 1, 'error: pod a has no port named "x"\nIt has: http\n'],
   ['port-forward b x', 1, 'error: pod b has no port named "x"\nIts ports have no names: give a number.\n'],
+  ['cordon pod/a', 2, 'error: "pod/a" is not the name of a node\npodplane get nodes shows what there is.\n'],
+  ['drain pod/a', 2, 'error: "pod/a" is not the name of a node\npodplane get nodes shows what there is.\n'],
+  ['sim lose-node n1 pod/a', 2, 'error: "pod/a" is not the name of a node\npodplane get nodes shows what there is.\n'],
+  ['sim drain node/', 2, 'error: "node/" is not the name of a node\npodplane get nodes shows what there is.\n'],
+  ['rollout status web', 2, 'error: "web" may be of any kind: say deploy/web, ds/web or sts/web\n'],
+  ['rollout status deploy', 2, 'error: you must say which: deploy/NAME, or deploy NAME\n'],
+  ['rollout status deploy/web pod/x', 2, 'error: name one workload\nFor example: podplane rollout status deploy/web\n'],
   ['why pod', 2, 'error: you must say which: pod/NAME, or pod NAME\n'],
   ['explain pod.spec.zzzzzzzz', 2, 'error: field "zzzzzzzz" does not exist in PodSpec\npodplane explain pod.spec tells which there are.\n'],
 ])('podplane %s', async (line, code, err) => {
@@ -53,6 +60,11 @@ it.each([
     'Usage: podplane rollout status [options] <workload...>\nMore: podplane rollout status --help\n',
   ],
   ['nosuch', "error: unknown command 'nosuch'", 'Usage: podplane [options] [command]\nMore: podplane --help\n'],
+  [
+    'drain n1 --grace-period soon',
+    "error: option '--grace-period <seconds>' argument 'soon' is invalid. Use a whole number of seconds, or -1.",
+    'Usage: podplane drain [options] [nodes...]\nMore: podplane drain --help\n',
+  ],
   ['get pods --nosuch', "error: unknown option '--nosuch'", 'Usage: podplane get [options] <resources...>\nMore: podplane get --help\n'],
 ])('podplane %s is answered with how it is written', async (line, says, advice) => {
   const { code, out, err } = await runCommand(cluster, line.split(' '));

@@ -6,7 +6,7 @@ import { kindNames } from '@podplane/api/kinds/kind-names';
 import { diffAsMergePatch } from '@podplane/api/patch';
 import type { Command } from 'commander';
 import { CliError, usage } from '../exit-codes.js';
-import { fullName, type Named } from '../kinds.js';
+import { fullName, isKindWord, type Named } from '../kinds.js';
 import { templateText } from '../output/describe.js';
 import { startProgress } from '../output/progress.js';
 import { Table } from '../output/table.js';
@@ -24,16 +24,19 @@ interface Rollable extends Named {
 
 const isRollable = (kind: string): kind is RolloutKind => (ROLLOUT_KINDS as readonly string[]).includes(kind);
 
+const EXAMPLE = 'For example: podplane rollout status deploy/web';
+
 /** deploy/web or "deployment web". */
 function workloadOf(words: readonly string[]): Rollable {
   const [first = '', second, ...more] = words;
-  if (more.length > 0) throw usage('name one workload');
+  if (more.length > 0 || (second !== undefined && words.some((word) => word.includes('/')))) throw usage('name one workload', EXAMPLE);
+  if (second === undefined && !first.includes('/')) {
+    if (isKindWord(first)) throw usage(`you must say which: ${first}/NAME, or ${first} NAME`);
+    throw usage(`"${first}" may be of any kind: say deploy/${first}, ds/${first} or sts/${first}`);
+  }
   const { kind, name } = parseTarget(second === undefined ? first : `${first}/${second}`);
   if (isRollable(kind)) return { kind, name };
-  throw usage(
-    `${fullName(kind, name)} has no rollout; Deployments, DaemonSets and StatefulSets have`,
-    'For example: podplane rollout status deploy/web',
-  );
+  throw usage(`${fullName(kind, name)} has no rollout; Deployments, DaemonSets and StatefulSets have`, EXAMPLE);
 }
 
 const there = (revisions: readonly Revision[]): string => `There are: ${revisions.map(({ number }) => number).join(', ') || 'none'}`;
@@ -150,10 +153,20 @@ export function registerRollout(program: Command, session: Session): void {
       const revisions = await revisionsOf(cluster, namespace, kind, name);
       const wanted = options.toRevision === 0 ? revisions.at(-2) : revisionOf(revisions, options.toRevision);
       if (wanted === undefined)
-        throw new CliError(`no rollout history found for ${kindNames[kind].singular} "${name}"`, { advice: there(revisions) });
+        throw new CliError(`no rollout history found for ${kindNames[kind].singular} "${name}"`, {
+          advice: `${there(revisions)}. There is nothing to go back to before the template has changed.`,
+        });
       const spec = toManifest(kind, (await cluster.get(kind, namespace, name)) as never)['spec'];
       if (!isObject(spec)) throw new CliError(`${fullName(kind, name)} has no template`);
+      if (spec['paused'] === true)
+        throw new CliError(
+          `cannot rollback a paused deployment; resume it first with 'podplane rollout resume ${words.join(' ')}' and try again`,
+        );
       const change = diffAsMergePatch(isObject(spec['template']) ? spec['template'] : {}, wanted.template);
+      if (Object.keys(change).length === 0) {
+        session.io.out(`${fullName(kind, name)} skipped rollback (current template already matches revision ${wanted.number})\n`);
+        return;
+      }
       // The cause goes with the template that it is the cause of.
       const annotations = { [CHANGE_CAUSE]: wanted.cause === '' ? null : wanted.cause };
       await cluster.mergePatch(kind, namespace, name, { metadata: { annotations }, spec: { template: change } });

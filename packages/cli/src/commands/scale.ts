@@ -2,7 +2,7 @@
 import type { Kind } from '@podplane/api/kinds/kind-map';
 import type { Command } from 'commander';
 import { EXIT_FAILED, usage } from '../exit-codes.js';
-import { fullName, parseSelection } from '../kinds.js';
+import { fullName, nodeName, parseSelection } from '../kinds.js';
 import type { Session } from '../session.js';
 import { countOption } from '../time.js';
 
@@ -60,9 +60,9 @@ export function registerCordon(program: Command, session: Session): void {
       .description(unschedulable ? 'Keeps new pods off nodes; those that run there stay.' : 'Lets new pods onto nodes again.')
       .argument('<nodes...>', 'names of nodes')
       .action(async (names: string[], _options: unknown, command: Command) => {
+        const nodes = names.map(nodeName);
         const { cluster } = await session.open(command);
-        for (const given of names) {
-          const name = given.replace(/^nodes?\//, '');
+        for (const name of nodes) {
           const node = await cluster.get('Node', '', name);
           const already = (node.spec?.unschedulable ?? false) === unschedulable;
           if (!already) await cluster.mergePatch('Node', '', name, { spec: { unschedulable: unschedulable ? true : null } });

@@ -1,11 +1,13 @@
 // `podplane sim`: what would happen if. The server thinks it through with its real controllers and scheduler on a copy of its state; here it is
 // asked and told.
+import { ApiError } from '@podplane/api/errors';
 import type { SimulatedPod, SimulatedWrite, SimulateResponse } from '@podplane/api/gen/podplane/api/v1/cluster';
 import { toObject } from '@podplane/api/kinds/catalogue';
 import type { Command } from 'commander';
-import { newObject, type Planned, patchFor, planApply } from '../apply.js';
+import { newObject, type Planned, patchFor, planApply, refusalOf } from '../apply.js';
 import { EXIT_FAILED, usage } from '../exit-codes.js';
 import type { Io } from '../io.js';
+import { nodeName } from '../kinds.js';
 import { collect, readManifests } from '../manifests.js';
 import { Table } from '../output/table.js';
 import type { GlobalOptions, Session } from '../session.js';
@@ -59,6 +61,14 @@ function writeOf(planned: Planned): SimulatedWrite | undefined {
   return { write: { $case: 'patch', value: { kind, namespace, name, patch: Buffer.from(JSON.stringify(patch)) } } };
 }
 
+/** What the server refused of these, with its place in the file. */
+function located(planned: readonly Planned[], error: unknown): unknown {
+  if (!(error instanceof ApiError)) return error;
+  const { kind, namespace, name } = error.target;
+  const refused = planned.find((one) => one.kind === kind && one.namespace === namespace && one.name === name);
+  return refused === undefined ? error : refusalOf(refused.decoded, error);
+}
+
 export function registerSim(program: Command, session: Session): void {
   const sim = program
     .command('sim')
@@ -80,14 +90,13 @@ export function registerSim(program: Command, session: Session): void {
   const end = (well: boolean, { check }: Options): void => {
     if (!well && check === true) process.exitCode = EXIT_FAILED;
   };
-  const nameOf = (text: string): string => text.replace(/^nodes?\//, '');
 
   subcommand('lose-node', 'These nodes fall silent at once and do not return.')
     .argument('<nodes...>', 'names of nodes')
     .action(async (nodes: readonly string[], _options: unknown, command: Command) => {
       const given = options(command);
       const { cluster } = await session.open(command);
-      const answer = await cluster.simulate({ $case: 'loseNodes', value: { nodes: nodes.map(nameOf) } });
+      const answer = await cluster.simulate({ $case: 'loseNodes', value: { nodes: nodes.map(nodeName) } });
       end(tell(session.io, answer, given), given);
     });
 
@@ -104,7 +113,7 @@ export function registerSim(program: Command, session: Session): void {
         onTimeout: 'Stop',
         podSelector: '',
       };
-      const pods = await previewDrain(cluster, session.io, { node: nameOf(node), ...allowed, ...rest, dryRun: true }, given.output);
+      const pods = await previewDrain(cluster, session.io, { node: nodeName(node), ...allowed, ...rest, dryRun: true }, given.output);
       end(!pods.some(({ state }) => BAD.includes(state)), given);
     });
 
@@ -119,6 +128,9 @@ export function registerSim(program: Command, session: Session): void {
       const explicit = command.optsWithGlobals<GlobalOptions>().namespace !== undefined;
       const planned = await planApply(cluster, objects, { namespace, explicit, now: io.system.clock.now() });
       const writes = planned.flatMap((one) => writeOf(one) ?? []);
-      end(tell(io, await cluster.simulate({ $case: 'writes', value: { writes } }), given), given);
+      const answer = await cluster.simulate({ $case: 'writes', value: { writes } }).catch((error: unknown) => {
+        throw located(planned, error);
+      });
+      end(tell(io, answer, given), given);
     });
 }

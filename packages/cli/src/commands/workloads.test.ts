@@ -70,6 +70,11 @@ describe.each(['DaemonSet', 'StatefulSet'] as const)('rollout of a %s', (kind) =
     expect(undone.spec?.template?.spec?.containers[0]?.image).toBe('v1');
     expect(undone.spec?.template?.metadata?.labels).toEqual({ app: 'db' });
     expect((await run('rollout', 'undo', `${word}/db`, '--to-revision', '9')).code).toBe(1);
+    cluster.remove('ControllerRevision', 'default', 'db-1');
+    expect(await run('rollout', 'undo', `${word}/db`)).toMatchObject({
+      code: 1,
+      err: `error: no rollout history found for ${plain} "db"\nThere are: 2. There is nothing to go back to before the template has changed.\n`,
+    });
   });
 
   it('pause is refused, describe tells its numbers', async () => {
@@ -121,9 +126,23 @@ describe('rollout of a Deployment', () => {
     expect(undone.spec?.template?.spec?.containers[0]?.image).toBe('v1');
   });
 
-  it('a paused one is not restarted; pause and resume say when there is nothing to do', async () => {
+  it('going back to what is there changes nothing', async () => {
+    deployment(false);
+    const before = await cluster.get('Deployment', 'default', 'db');
+    expect((await run('rollout', 'undo', 'deploy/db', '--to-revision', '2')).out).toBe(
+      'deployment.apps/db skipped rollback (current template already matches revision 2)\n',
+    );
+    expect(await cluster.get('Deployment', 'default', 'db')).toBe(before);
+  });
+
+  it('a paused one is neither restarted nor taken back; pause and resume say when there is nothing to do', async () => {
     deployment(true);
     expect((await run('rollout', 'restart', 'deploy/db')).err).toContain("can't restart paused deployment (run rollout resume first)");
+    expect(await run('rollout', 'undo', 'deploy/db')).toEqual({
+      code: 1,
+      out: '',
+      err: "error: cannot rollback a paused deployment; resume it first with 'podplane rollout resume deploy/db' and try again\n",
+    });
     expect((await run('rollout', 'pause', 'deploy/db')).err).toContain('is already paused');
     expect((await run('rollout', 'resume', 'deploy/db')).out).toBe('deployment.apps/db resumed\n');
     expect((await run('rollout', 'resume', 'deploy/db')).err).toContain('is not paused');

@@ -143,7 +143,7 @@ export class TestCluster implements Cluster {
   loadImage = unused;
   version = unused;
   why = unused;
-  simulate = unused;
+  simulate: Cluster['simulate'] = unused;
   drainNode: Cluster['drainNode'] = unused;
   watchDrain: Cluster['watchDrain'] = unused;
   createToken = unused;

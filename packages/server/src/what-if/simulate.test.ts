@@ -1,6 +1,6 @@
 // What would happen if nodes were lost or objects written: told pod by pod, from a copy; the real store is not touched.
 
-import type { SimulateResponse } from '@podplane/api/gen/podplane/api/v1/cluster';
+import { SimulateResponse } from '@podplane/api/gen/podplane/api/v1/cluster';
 import { Deployment } from '@podplane/api/gen/podplane/apps/v1/deployment';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { Writer } from '../registry/registry.js';
@@ -43,6 +43,21 @@ it('pods of a lost node move where the scheduler puts them, stay pending with th
   expect(answer.budgets).toMatchObject([{ name: 'web', desiredHealthy: 1, fewestHealthy: 0 }]);
   expect(answer).toMatchObject({ unchanged: 0, settled: true });
   expect(world.store.revision).toBe(revision);
+});
+
+it('a pod that waits for the end of a lease is told in an answer that can be sent, also by a clock that counts parts of ms', async () => {
+  world.node('n1', '4');
+  world.workload('StatefulSet', 'db', 1, '500m');
+  await world.run();
+  world.node('n2', '4');
+  const { liveness, system, ...rest } = world.parts();
+  const clock = { ...system.clock, monotonic: () => 1_234_567.891 };
+  const leaseEnds = clock.monotonic() + 10_250.7;
+  const parts = { ...rest, system: { ...system, clock }, liveness: { ...liveness, leaseOver: () => leaseEnds } };
+  const answer = await simulateLoss(parts, ['n1']);
+  expect(told(answer)).toEqual(['db-0 statefulset/db moves n1 db-0 n2']);
+  expect(answer.elapsedMillis).toBeGreaterThan(10_000);
+  expect(SimulateResponse.decode(SimulateResponse.encode(answer).finish())).toEqual(answer);
 });
 
 it('a node that is not there cannot be lost, and none is no question', async () => {

@@ -76,7 +76,7 @@ async function outcome(
   await world.run(MOST_MS, look, undefined, signal);
   const settled = world.time.elapsed - changed > CALM_MS;
   const { pods, unchanged } = changesSince(before, world.store, lost, tellNew);
-  return { pods, unchanged, budgets: budgets.broken(), settled, elapsedMillis: changed };
+  return { pods, unchanged, budgets: budgets.broken(), settled, elapsedMillis: Math.round(changed) };
 }
 
 /** Remembers the worst moment of each budget. */
