@@ -24,6 +24,8 @@ export interface VolumesHost {
 }
 
 export interface KeptPod extends LimitedPod {
+  /** Nothing of it runs any more. */
+  readonly ended: boolean;
   referencesChanged(): void;
 }
 
@@ -49,6 +51,7 @@ export class VolumeKeeper {
     this.tokens = new PodTokens({
       system,
       ask: (request) => host.session.post({ $case: 'tokenRequest', value: request }),
+      isWanted: (uid) => workers.get(uid)?.ended === false,
       changed: (uid) => workers.get(uid)?.referencesChanged(),
     });
   }
@@ -66,7 +69,7 @@ export class VolumeKeeper {
   /** The server said what shall run here, and the pods of it are known. */
   assigned({ complete, volumesToRemove, volumesToLeave }: Assignments): void {
     this.reclaim.order(volumesToRemove, { complete, leave: volumesToLeave });
-    this.tokens.keep(this.workers);
+    this.tokens.forgetUnwanted();
     if (!complete) return;
     this.tokens.connected(); // each session begins with everything
     const { files, cache, runtime, nodeName, log } = this.host;

@@ -8,11 +8,18 @@ let system: HandSystem;
 let asked: TokenRequest[];
 let changed: string[];
 let tokens: PodTokens;
+let over: Set<string>;
 beforeEach(() => {
   system = new HandSystem();
   asked = [];
   changed = [];
-  tokens = new PodTokens({ system, ask: (request) => asked.push(request), changed: (uid) => changed.push(uid) });
+  over = new Set();
+  tokens = new PodTokens({
+    system,
+    ask: (request) => asked.push(request),
+    isWanted: (uid) => !over.has(uid),
+    changed: (uid) => changed.push(uid),
+  });
 });
 
 const id = (): string => asked.at(-1)?.id ?? '';
@@ -59,8 +66,23 @@ it('a refusal is told, and asked again after a while; a lost request with the ne
 it('forgets pods that are gone', async () => {
   tokens.find('u', '', 600);
   reply('one');
-  tokens.keep(new Set());
+  over.add('u');
+  tokens.forgetUnwanted();
   await system.advance(700_000);
   expect(asked).toHaveLength(1);
   expect(tokens.find('u', '', 600)).toBe('asked');
+});
+
+it('asks no more for a pod that is over, nor again where that was refused', async () => {
+  tokens.find('u', '', 600);
+  reply('one');
+  over.add('u');
+  await system.advance(700_000);
+  expect(asked).toHaveLength(1);
+  tokens.find('v', '', 600);
+  reply('', 0, 'it is over');
+  over.add('v');
+  await system.advance(60_000);
+  tokens.connected();
+  expect(asked).toHaveLength(2);
 });

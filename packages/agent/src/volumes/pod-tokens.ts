@@ -1,5 +1,5 @@
 // Tokens of service accounts for the pods of this node: asked of the server, kept in memory only, asked for anew when four fifths of their
-// life are over. Where they are written is payload.ts and projected-dir.ts.
+// life are over, as long as the pod has a use for them. Where they are written is payload.ts and projected-dir.ts.
 import type { TokenReply, TokenRequest } from '@podplane/api/gen/podplane/node/v1/session';
 import type { System, Timer } from '@podplane/api/system';
 
@@ -23,6 +23,8 @@ export interface PodTokensOptions {
   readonly system: Pick<System, 'timers' | 'clock'>;
   /** Asks the server, if there is a session; a reply may never come. */
   readonly ask: (request: TokenRequest) => void;
+  /** Whether something of the pod runs, or may. The server refuses tokens to pods that are over, and a Job's may lie here for days. */
+  readonly isWanted: (podUid: string) => boolean;
   /** A token has come, or the word that there is none. */
   readonly changed: (podUid: string) => void;
 }
@@ -48,6 +50,7 @@ export class PodTokens {
 
   /** A session stands: what was asked for before was lost. */
   connected(): void {
+    this.forgetUnwanted();
     for (const entry of this.entries.values()) if (entry.timer === undefined) this.options.ask(entry.request);
   }
 
@@ -67,17 +70,18 @@ export class PodTokens {
       wait,
       () => {
         entry.timer = undefined;
-        this.options.ask(entry.request);
+        if (this.options.isWanted(entry.request.podUid)) this.options.ask(entry.request);
+        else this.entries.delete(id);
       },
       { background: true },
     );
     this.options.changed(entry.request.podUid);
   }
 
-  /** Pods that are not among these have ended here. */
-  keep(pods: { has(uid: string): boolean }): void {
+  /** Pods may have ended, or be gone. */
+  forgetUnwanted(): void {
     for (const [id, { request, timer }] of this.entries) {
-      if (pods.has(request.podUid)) continue;
+      if (this.options.isWanted(request.podUid)) continue;
       timer?.cancel();
       this.entries.delete(id);
     }
