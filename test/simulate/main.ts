@@ -3,7 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import type { SimulationResult } from '@podplane/testing/simulation/simulation';
 import { runSeed } from './one.js';
 import { type CommandOptions, parseOptions, USAGE } from './options.js';
-import type { Task } from './worker.js';
+import type { Done, Task } from './worker.js';
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
@@ -14,6 +14,7 @@ class Totals {
   seeds = 0;
   failed = 0;
   private simulatedMs = 0;
+  private cpuMs = 0;
   private events = 0;
   private transactions = 0;
   private containers = 0;
@@ -21,7 +22,8 @@ class Totals {
   private acknowledged = 0;
   private longestSettle = 0;
 
-  add(result: SimulationResult): void {
+  add({ result, cpuMs }: Done): void {
+    this.cpuMs += cpuMs;
     this.seeds++;
     if (result.violation !== undefined) this.failed++;
     this.simulatedMs += result.simulatedMs;
@@ -39,7 +41,9 @@ class Totals {
     const seconds = (performance.now() - this.began) / 1000;
     const hours = this.simulatedMs / 3_600_000;
     say(`\n${this.seeds} seeds in ${seconds.toFixed(1)} s: ${(this.seeds / seconds).toFixed(2)} seeds/s; ${this.failed} failed`);
-    say(`${hours.toFixed(2)} cluster-hours of ${nodes} nodes: ${(hours / (seconds / 60)).toFixed(1)} cluster-hours per real minute`);
+    say(
+      `${hours.toFixed(2)} cluster-hours of ${nodes} nodes: ${(hours / (seconds / 60)).toFixed(1)} cluster-hours per real minute, ${(hours / (this.cpuMs / 60_000)).toFixed(1)} per minute of CPU time`,
+    );
     say(
       `${this.transactions} transactions, ${this.containers} containers started, ${this.messages} messages, ${this.acknowledged} writes acknowledged, ${this.events} events (${Math.round(this.events / seconds)} a second, ${Math.round(this.events / hours)} an hour); longest time to settle ${(this.longestSettle / 1000).toFixed(0)} s`,
     );
@@ -92,8 +96,9 @@ async function many(options: CommandOptions): Promise<number> {
         }
         child.send({ seed: next++, options } satisfies Task);
       };
-      child.on('message', (result: SimulationResult) => {
-        totals.add(result);
+      child.on('message', (done: Done) => {
+        const { result } = done;
+        totals.add(done);
         if (result.violation !== undefined) tell(result, options, 30);
         else if (totals.seeds % 100 === 0) say(`${totals.seeds} seeds`);
         // Of a planted bug one find is enough.

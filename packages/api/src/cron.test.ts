@@ -1,6 +1,7 @@
 // Cron expressions, as a table: what is refused, and when the next time is, also where clocks are changed.
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { isTimeZone, parseCron } from './cron.js';
+import { type CronSchedule, isTimeZone, parseCron } from './cron.js';
 
 function next(expression: string, after: string, zone?: string): string | undefined {
   const parsed = parseCron(expression, zone);
@@ -30,6 +31,25 @@ describe('the next time', () => {
   ])('%s after %s is %s %s', (expression, after, expected, zone) => {
     expect(next(expression, after, zone)).toBe(expected);
   });
+});
+
+test('what was asked before changes no answer', () => {
+  const schedule = (expression: string, zone: string): CronSchedule => {
+    const parsed = parseCron(expression, zone);
+    if (!parsed.ok) throw new Error(parsed.problem);
+    return parsed.schedule;
+  };
+  const expressions = fc.constantFrom('* * * * *', '*/7 * * * *', '30 2 * * *', '0 0 1 * MON', '0 0 31 2 *');
+  const zones = fc.constantFrom('UTC', 'Europe/Berlin');
+  // Around the night in which 02:30 comes twice.
+  const moments = fc.array(fc.integer({ min: Date.UTC(2026, 9, 24, 23), max: Date.UTC(2026, 9, 25, 3) }), { minLength: 2, maxLength: 12 });
+  fc.assert(
+    fc.property(expressions, zones, moments, (expression, zone, asked) => {
+      const one = schedule(expression, zone);
+      for (const moment of asked) expect(one.next(moment)).toBe(schedule(expression, zone).next(moment));
+    }),
+    { numRuns: 60 },
+  );
 });
 
 test.each([

@@ -32,6 +32,30 @@ function normalized(expression: string): string {
     .join(' ');
 }
 
+/** From a moment (included) to the time that is due next after it (not included) the answer is the same. */
+interface Answer {
+  readonly from: number;
+  readonly time: number;
+}
+
+/** So many answers are remembered: controllers ask again and again for what follows now, and what follows the last start. */
+const REMEMBERED = 4;
+
+/** Asks croner, which goes through a calendar, only for what it was not asked before. */
+function remembering(cron: Cron): CronSchedule {
+  const answers: Answer[] = [];
+  return {
+    next(afterMs) {
+      for (const { from, time } of answers) if (from <= afterMs && afterMs < time) return time;
+      const time = cron.nextRun(new Date(afterMs))?.getTime();
+      if (time === undefined) return undefined;
+      if (answers.length >= REMEMBERED) answers.shift();
+      answers.push({ from: afterMs, time });
+      return time;
+    },
+  };
+}
+
 /** Reads an expression of five fields, or a nickname such as @daily. timeZone: an IANA name; it must exist. */
 export function parseCron(expression: string, timeZone = 'UTC'): CronParsed {
   const text = expression.trim();
@@ -46,7 +70,7 @@ export function parseCron(expression: string, timeZone = 'UTC'): CronParsed {
   try {
     // Without a function nothing is scheduled; paused says so once more.
     const cron = new Cron(text.startsWith('@') ? text : normalized(text), { mode: '5-part', paused: true, timezone: timeZone });
-    return { ok: true, schedule: { next: (afterMs) => cron.nextRun(new Date(afterMs))?.getTime() } };
+    return { ok: true, schedule: remembering(cron) };
   } catch (error) {
     const words = error instanceof Error ? error.message : String(error);
     return { ok: false, problem: words.replace(/^Cron(Pattern|Date): /, '') };

@@ -1,6 +1,7 @@
 // What the agent knows of its node: engine, network, pressure; and the status made of it, reported when something changed besides
 // times. The status itself is computed in node-status.ts.
 import type { NodeStatus } from '@podplane/api/gen/podplane/core/v1/node';
+import { deepEqual } from '@podplane/api/kinds/equal';
 import type { Clock } from '@podplane/api/system';
 import type { PodCgroups } from '../cgroups/pod-cgroups.js';
 import type { Log } from '../log.js';
@@ -105,11 +106,16 @@ export class NodeState {
   private update(): void {
     const before = this.status;
     this.status = this.compute(before);
-    if (essence(before) !== essence(this.status)) this.options.report(this.status);
+    if (!saySame(before, this.status)) this.options.report(this.status);
   }
 }
 
-function essence(status: NodeStatus): string {
-  const conditions = status.conditions.map(({ type, status: holds, reason, message }) => [type, holds, reason, message]);
-  return JSON.stringify({ ...status, conditions });
+/** Whether two statuses differ in nothing but the times of conditions. */
+function saySame(a: NodeStatus, b: NodeStatus): boolean {
+  if (a.conditions.length !== b.conditions.length) return false;
+  for (const [i, { type, status, reason, message }] of a.conditions.entries()) {
+    const other = b.conditions[i];
+    if (type !== other?.type || status !== other.status || reason !== other.reason || message !== other.message) return false;
+  }
+  return deepEqual({ ...a, conditions: [] }, { ...b, conditions: [] });
 }

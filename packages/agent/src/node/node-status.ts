@@ -126,7 +126,8 @@ export function nodeStatus(input: NodeStatusInput): NodeStatus {
 }
 
 function conditions(input: NodeStatusInput): NodeCondition[] {
-  const { pressures, previous, now } = input;
+  const { pressures, previous } = input;
+  const now = rfc3339(input.now);
   const [memory, disk, pids] = (['MemoryPressure', 'DiskPressure', 'PIDPressure'] as const).map((type) => pressures.has(type));
   const list: readonly (readonly [string, boolean, string, string])[] = [
     memory === true
@@ -145,7 +146,7 @@ function conditions(input: NodeStatusInput): NodeCondition[] {
     const status = holds ? 'True' : 'False';
     const before = previous?.conditions.find((condition) => condition.type === type);
     const since = before?.status === status ? before.lastTransitionTime : undefined;
-    return { type, status, reason, message, lastHeartbeatTime: rfc3339(now), lastTransitionTime: since ?? rfc3339(now) };
+    return { type, status, reason, message, lastHeartbeatTime: now, lastTransitionTime: since ?? now };
   });
 }
 

@@ -147,13 +147,16 @@ export class ControllerPump {
     for (;;) {
       let worked = this.#read(cursor);
       for (const member of this.#members) {
-        for (let i = 0; i < this.#config.stage; i++) {
+        let reconciled = 0;
+        while (reconciled < this.#config.stage) {
           const taken = member.queue.take(clock.monotonic());
           if (taken === undefined) break;
-          worked = true;
+          reconciled++;
           this.#reconcile(member, taken.key, taken.becauseOf);
           if (--left <= 0 || clock.monotonic() >= until) return true;
         }
+        if (reconciled === 0) continue;
+        worked = true;
         this.#read(cursor);
       }
       if (!worked) return false;

@@ -97,6 +97,8 @@ export class WorkQueue {
   /** The next key that is due. */
   take(now: number): Taken | undefined {
     this.#mature(now);
+    // Asked far more often than there is anything: each change makes the pump ask the queue of every controller.
+    if (this.#waiting.size === 0) return undefined;
     for (let rank = 0; rank < LEVELS; rank++) {
       const line = this.#lines[rank] ?? [];
       let head = this.#heads[rank] ?? 0;
