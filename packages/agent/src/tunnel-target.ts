@@ -5,6 +5,7 @@ import type { ContainerInfo } from './runtime/types.js';
 
 export interface TunnelTarget {
   readonly containerId: string;
+  /** The pod's IP. */
   readonly ip: string;
 }
 

@@ -5,6 +5,7 @@ import type { UsageReport } from '@podplane/api/gen/podplane/node/v1/tunnel';
 import type { System } from '@podplane/api/system';
 import type { Log } from '../log.js';
 import type { ContainerRuntime } from '../runtime/types.js';
+import type { TunnelTarget } from '../tunnel-target.js';
 import { serveAttach, serveExec } from './exec-tunnel.js';
 import { serveFiles } from './files-tunnel.js';
 import { serveImage } from './image-tunnel.js';
@@ -14,12 +15,6 @@ import { Tunnel, type TunnelDialer, TunnelError, tunnelErrorOf } from './tunnel.
 
 /** Far more than people use; keeps a confused server from eating the node's sockets. */
 const MAX_TUNNELS = 1000;
-
-export interface TunnelTarget {
-  readonly containerId: string;
-  /** The pod's IP. */
-  readonly ip: string;
-}
 
 export interface TunnelsOptions {
   readonly dial: TunnelDialer;

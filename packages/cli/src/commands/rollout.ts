@@ -158,10 +158,6 @@ export function registerRollout(program: Command, session: Session): void {
         });
       const spec = toManifest(kind, (await cluster.get(kind, namespace, name)) as never)['spec'];
       if (!isObject(spec)) throw new CliError(`${fullName(kind, name)} has no template`);
-      if (spec['paused'] === true)
-        throw new CliError(
-          `cannot rollback a paused deployment; resume it first with 'podplane rollout resume ${words.join(' ')}' and try again`,
-        );
       const change = diffAsMergePatch(isObject(spec['template']) ? spec['template'] : {}, wanted.template);
       if (Object.keys(change).length === 0) {
         session.io.out(`${fullName(kind, name)} skipped rollback (current template already matches revision ${wanted.number})\n`);
@@ -171,5 +167,7 @@ export function registerRollout(program: Command, session: Session): void {
       const annotations = { [CHANGE_CAUSE]: wanted.cause === '' ? null : wanted.cause };
       await cluster.mergePatch(kind, namespace, name, { metadata: { annotations }, spec: { template: change } });
       session.io.out(`${fullName(kind, name)} rolled back to revision ${wanted.number}\n`);
+      // kubectl refuses it here; but what failed and was paused by its annotation is better taken back before it goes on.
+      if (spec['paused'] === true) session.io.err(`It is paused: podplane rollout resume ${words.join(' ')} lets it be rolled out.\n`);
     });
 }

@@ -135,13 +135,13 @@ describe('rollout of a Deployment', () => {
     expect(await cluster.get('Deployment', 'default', 'db')).toBe(before);
   });
 
-  it('a paused one is neither restarted nor taken back; pause and resume say when there is nothing to do', async () => {
+  it('a paused one is not restarted, and says that it waits when it is taken back; pause and resume say when there is nothing to do', async () => {
     deployment(true);
     expect((await run('rollout', 'restart', 'deploy/db')).err).toContain("can't restart paused deployment (run rollout resume first)");
     expect(await run('rollout', 'undo', 'deploy/db')).toEqual({
-      code: 1,
-      out: '',
-      err: "error: cannot rollback a paused deployment; resume it first with 'podplane rollout resume deploy/db' and try again\n",
+      code: 0,
+      out: 'deployment.apps/db rolled back to revision 1\n',
+      err: 'It is paused: podplane rollout resume deploy/db lets it be rolled out.\n',
     });
     expect((await run('rollout', 'pause', 'deploy/db')).err).toContain('is already paused');
     expect((await run('rollout', 'resume', 'deploy/db')).out).toBe('deployment.apps/db resumed\n');

@@ -1,6 +1,6 @@
 // The Node object of a node that says hello, and its status as the agent reports it. What follows from silence is the node lifecycle
 // controller's; when a node says something is session.ts's.
-import type { Node, NodeCondition, NodeStatus } from '@podplane/api/gen/podplane/core/v1/node';
+import { type Node, type NodeCondition, NodeStatus } from '@podplane/api/gen/podplane/core/v1/node';
 import type { Hello } from '@podplane/api/gen/podplane/node/v1/session';
 import { kindNames } from '@podplane/api/kinds/kind-names';
 import { labelValueProblems, qualifiedNameProblems } from '@podplane/api/names';
@@ -162,7 +162,7 @@ function renew(draft: Node, hello: Hello, podCIDR: string, tx: Tx): void {
 function applyStatus(node: Node, reported: NodeStatus | undefined, tx: Tx): void {
   const now = new Date(tx.now).toISOString().replace(/\.\d+Z$/, 'Z');
   const before = new Map((node.status?.conditions ?? []).map((condition) => [condition.type, condition]));
-  const base: NodeStatus = reported ?? node.status ?? emptyStatus();
+  const base: NodeStatus = reported ?? node.status ?? NodeStatus.fromPartial({});
   const conditions: NodeCondition[] = base.conditions.map((condition) => ({ ...condition }));
   if (!conditions.some(({ type }) => type === 'Ready')) {
     conditions.push({ type: 'Ready', status: 'True', reason: 'AgentReady', message: 'the agent is connected' });
@@ -174,17 +174,4 @@ function applyStatus(node: Node, reported: NodeStatus | undefined, tx: Tx): void
     condition.lastTransitionTime = old?.status === condition.status ? (old.lastTransitionTime ?? now) : now;
   }
   node.status = { ...base, conditions: [...conditions, ...before.values()] };
-}
-
-function emptyStatus(): NodeStatus {
-  return {
-    capacity: {},
-    allocatable: {},
-    conditions: [],
-    addresses: [],
-    images: [],
-    volumesInUse: [],
-    volumesAttached: [],
-    runtimeHandlers: [],
-  };
 }
