@@ -52,21 +52,29 @@ test('what was asked before changes no answer', () => {
   );
 });
 
-test.each([
-  '',
-  '* * * *',
-  '* * * * * *',
-  '61 * * * *',
-  '* 24 * * *',
-  '0 0 L * *',
-  '0 0 * * MON#2',
-  '@every 1h',
-  '@never',
-  'x * * * *',
-  '*/0 * * * *',
-  '5-1 * * * *',
-])('%j is refused', (expression) => {
-  expect(parseCron(expression).ok).toBe(false);
+test.each<[string, string]>([
+  ['', 'empty spec string'],
+  ['* * * *', 'expected exactly 5 fields, found 4: [* * * *]'],
+  ['* * * * * *', 'expected exactly 5 fields, found 6: [* * * * * *]'],
+  ['61 * * * *', 'end of range (61) above maximum (59): 61'],
+  ['* 24 * * *', 'end of range (24) above maximum (23): 24'],
+  ['* * 0 * *', 'beginning of range (0) below minimum (1): 0'],
+  ['* * * 13 *', 'end of range (13) above maximum (12): 13'],
+  ['0 0 * * 7', 'end of range (7) above maximum (6): 7'],
+  ['0 0 L * *', 'failed to parse int from L: strconv.Atoi: parsing "L": invalid syntax'],
+  ['0 0 * * MON#2', 'failed to parse int from MON#2: strconv.Atoi: parsing "MON#2": invalid syntax'],
+  ['@never', 'unrecognized descriptor: @never'],
+  ['@Daily', 'unrecognized descriptor: @Daily'],
+  ['@every 1h', 'unrecognized descriptor: @every 1h'],
+  ['x * * * *', 'failed to parse int from x: strconv.Atoi: parsing "x": invalid syntax'],
+  ['5/x * * * *', 'failed to parse int from x: strconv.Atoi: parsing "x": invalid syntax'],
+  ['-1 * * * *', 'failed to parse int from : strconv.Atoi: parsing "": invalid syntax'],
+  ['*/0 * * * *', 'step of range should be a positive number: */0'],
+  ['5-1 * * * *', 'beginning of range (5) beyond end of range (1): 5-1'],
+  ['1-2-3 * * * *', 'too many hyphens: 1-2-3'],
+  ['1/2/3 * * * *', 'too many slashes: 1/2/3'],
+])('%j is refused: %s', (expression, problem) => {
+  expect(parseCron(expression)).toEqual({ ok: false, problem });
 });
 
 test('time zones', () => {

@@ -1,5 +1,6 @@
 // Cron expressions: whether one can be read, and when it is due next. Pure: every question names its moment, no timer is ever started.
 import { Cron } from 'croner';
+import { cronFault } from './cron-words.js';
 
 /** A schedule that has been read. */
 export interface CronSchedule {
@@ -12,9 +13,6 @@ export type CronParsed = { readonly ok: true; readonly schedule: CronSchedule } 
 /** A start without an end, "5/15", which means from there to the last. */
 const OPEN_STEP = /^(\d+)\/(\d+)$/;
 const LAST: readonly number[] = [59, 23, 31, 12, 6];
-/** Signs that the parser below knows and cron does not: last day, nearest weekday, n-th weekday, and ways to join conditions. */
-const FOREIGN = /(^|[,\s\d])(L|W|LW)\b|#|\+|\d[LW]/i;
-const NICKNAMES = new Set(['@yearly', '@annually', '@monthly', '@weekly', '@daily', '@midnight', '@hourly']);
 
 /** Expression as croner takes it: "?" is any value, open steps get their end. */
 function normalized(expression: string): string {
@@ -60,13 +58,9 @@ function remembering(cron: Cron): CronSchedule {
 export function parseCron(expression: string, timeZone = 'UTC'): CronParsed {
   const text = expression.trim();
   if (!isTimeZone(timeZone)) return { ok: false, problem: `unknown time zone ${timeZone}` };
-  if (text.startsWith('@')) {
-    if (!NICKNAMES.has(text.toLowerCase())) return { ok: false, problem: `unrecognized descriptor: ${text}` };
-  } else {
-    const count = text === '' ? 0 : text.split(/\s+/).length;
-    if (count !== 5) return { ok: false, problem: `expected exactly 5 fields, found ${count}: [${text}]` };
-    if (FOREIGN.test(text)) return { ok: false, problem: `failed to parse: [${text}] has signs that cron does not know` };
-  }
+  // The parser below also knows signs that cron does not: last day, nearest weekday, n-th weekday.
+  const problem = cronFault(text);
+  if (problem !== undefined) return { ok: false, problem };
   try {
     // Without a function nothing is scheduled; paused says so once more.
     const cron = new Cron(text.startsWith('@') ? text : normalized(text), { mode: '5-part', paused: true, timezone: timeZone });

@@ -64,9 +64,19 @@ type Where = Path | string;
 // A message that repeats a value of megabytes helps nobody.
 const LONGEST_SHOWN = 1000;
 
+/** Maps that manifests leave out where nothing is in them. */
+const MAPS: ReadonlySet<string> = new Set(['matchLabels', 'labels', 'annotations', 'nodeSelector', 'limits', 'requests']);
+
+/** As a manifest would write it: without lists and maps in which nothing is. */
+function sparse(this: unknown, key: string, value: unknown): unknown {
+  if (key === '' || Array.isArray(this) || typeof value !== 'object' || value === null) return value;
+  const nothing = Array.isArray(value) ? value.length === 0 : MAPS.has(key) && Object.keys(value).length === 0;
+  return nothing ? undefined : value;
+}
+
 function shown(value: unknown): string {
   if (value === undefined || value === null) return 'null';
-  const text = typeof value === 'bigint' ? String(value) : (JSON.stringify(value) ?? typeof value);
+  const text = typeof value === 'bigint' ? String(value) : (JSON.stringify(value, sparse) ?? typeof value);
   return text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}...` : text;
 }
 
@@ -75,9 +85,15 @@ export function required(field: Where, detail = ''): FieldError {
   return { reason: 'FieldValueRequired', field: String(field), message: detail === '' ? 'Required value' : `Required value: ${detail}` };
 }
 
-/** A value that breaks a rule; detail says which. */
+/** A value that breaks a rule; detail says which, where there is more to say. */
 export function invalid(field: Where, badValue: unknown, detail: string): FieldError {
-  return { reason: 'FieldValueInvalid', field: String(field), message: `Invalid value: ${shown(badValue)}: ${detail}`, badValue };
+  const text = `Invalid value: ${shown(badValue)}`;
+  return { reason: 'FieldValueInvalid', field: String(field), message: detail === '' ? text : `${text}: ${detail}`, badValue };
+}
+
+/** A message or list that breaks a rule as a whole, which says nothing of its value. */
+export function invalidAsWhole(field: Where, detail: string): FieldError {
+  return { reason: 'FieldValueInvalid', field: String(field), message: `Invalid value: ${detail}` };
 }
 
 /** A value of another type than the field has. */

@@ -80,7 +80,8 @@ function check(value: string, max: number, regex: RegExp, text: string): Problem
 
 /** Names of namespaces, containers, volumes. */
 export function dnsLabelProblems(value: string): Problems {
-  return check(value, LABEL_MAX, DNS_LABEL, TEXT_DNS_LABEL);
+  // What would be right but for its dots is told so.
+  return check(value, LABEL_MAX, DNS_LABEL, value.includes('.') && DNS_SUBDOMAIN.test(value) ? 'must not contain dots' : TEXT_DNS_LABEL);
 }
 
 /** Names of most objects. */

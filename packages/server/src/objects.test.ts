@@ -314,7 +314,7 @@ describe('delete', () => {
     const { object } = await client.create('ConfigMap', configMap('guarded'));
     expect(await refusal(client.delete('ConfigMap', 'default', 'guarded', { uid: 'other' }))).toMatchObject({
       reason: 'Conflict',
-      message: expect.stringContaining('Precondition failed: UID in precondition: other'),
+      message: expect.stringContaining('the UID in the precondition (other) does not match the UID in record'),
     });
     expect((await refusal(client.delete('ConfigMap', 'default', 'guarded', { resourceVersion: '1' }))).reason).toBe('Conflict');
     expect((await client.delete('ConfigMap', 'default', 'guarded', { dryRun: true })).gone).toBe(true);
@@ -346,8 +346,9 @@ describe('delete', () => {
     expect(asked).toMatchObject({ gone: false, object: { metadata: { finalizers: ['orphan'] } } });
     const unknown = { propagationPolicy: 'Sideways' as 'Orphan' };
     expect(await refusal(client.delete('ConfigMap', 'default', 'child', unknown))).toMatchObject({
-      reason: 'BadRequest',
-      message: expect.stringContaining('propagationPolicy'),
+      reason: 'Invalid',
+      message:
+        'DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Unsupported value: "Sideways": supported values: "Foreground", "Background", "Orphan", "nil"',
     });
     expect((await refusal(client.delete('ConfigMap', 'default', 'child', { gracePeriodSeconds: -1 }))).reason).toBe('BadRequest');
   });

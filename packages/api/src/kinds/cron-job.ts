@@ -2,32 +2,37 @@
 
 import { isTimeZone, parseCron } from '../cron.js';
 import { type FieldError, invalid, notSupported, Path, required } from '../errors.js';
-import { type CronJobSpec, CronJobStatus } from '../gen/podplane/batch/v1/cron_job.js';
+import { CronJobSpec, CronJobStatus } from '../gen/podplane/batch/v1/cron_job.js';
+import { JobSpec } from '../gen/podplane/batch/v1/job.js';
 import { age, NONE, orNone } from '../print.js';
 import { defineKind, intColumn, nameColumn, textColumn } from './define.js';
-import { setJobSpecDefaults } from './job.js';
+import { jobWarnings, setJobTemplateDefaults } from './job.js';
 import { validateJobSpec } from './job-validation.js';
 import type { DeepReadonly } from './kind-map.js';
 import { validateAnnotations, validateLabels } from './object-meta.js';
-import { podSpecWarnings } from './pod-spec/warnings.js';
 
 const SPEC = Path.of('spec');
 /** Jobs get eleven characters more. */
 const LONGEST_NAME = 52;
 const POLICIES = ['Allow', 'Forbid', 'Replace'];
+const NOT_NEGATIVE = 'must be greater than or equal to 0';
+/** Understood, so that what follows is looked at; refused all the same. */
+const ZONE_PREFIX = /^(?:CRON_)?TZ=\S+\s+/;
 
 type Spec = DeepReadonly<CronJobSpec>;
 
-function validateSchedule({ schedule, timeZone }: Spec): FieldError[] {
+function validateSchedule(spec: Spec): FieldError[] {
+  const { schedule, timeZone } = spec;
   const out: FieldError[] = [];
   const at = SPEC.child('schedule');
   if (schedule === '') out.push(required(at));
-  else if (/TZ/.test(schedule)) {
-    out.push(invalid(at, schedule, 'cannot use TZ or CRON_TZ in schedule, use timeZone field instead'));
-  } else {
-    const parsed = parseCron(schedule);
+  else {
+    const parsed = parseCron(schedule.replace(ZONE_PREFIX, ''));
     if (!parsed.ok) out.push(invalid(at, schedule, parsed.problem));
+    if (schedule.includes('TZ')) out.push(invalid(at, schedule, 'cannot use TZ or CRON_TZ in schedule, use timeZone field instead'));
   }
+  const deadline = spec.startingDeadlineSeconds ?? 0;
+  if (deadline < 0) out.push(invalid(SPEC.child('startingDeadlineSeconds'), deadline, NOT_NEGATIVE));
   if (timeZone === undefined) return out;
   const zone = SPEC.child('timeZone');
   if (timeZone === '') out.push(invalid(zone, timeZone, 'timeZone must be nil or non-empty string'));
@@ -39,23 +44,21 @@ function validateSchedule({ schedule, timeZone }: Spec): FieldError[] {
 
 function validateSpec(spec: Spec): FieldError[] {
   const out = validateSchedule(spec);
-  for (const field of ['startingDeadlineSeconds', 'successfulJobsHistoryLimit', 'failedJobsHistoryLimit'] as const) {
-    const value = spec[field];
-    if (value !== undefined && value < 0) out.push(invalid(SPEC.child(field), value, 'must be greater than or equal to 0'));
-  }
   const policy = spec.concurrencyPolicy;
   if (!policy) out.push(required(SPEC.child('concurrencyPolicy')));
   else if (!POLICIES.includes(policy)) out.push(notSupported(SPEC.child('concurrencyPolicy'), policy, POLICIES));
   const at = SPEC.child('jobTemplate');
   const { jobTemplate } = spec;
-  if (jobTemplate?.spec === undefined) return [...out, required(at.child('spec', 'template'))];
-  out.push(...validateLabels(jobTemplate.metadata?.labels ?? {}, at.child('metadata', 'labels')));
-  out.push(...validateAnnotations(jobTemplate.metadata?.annotations ?? {}, at.child('metadata', 'annotations')));
-  if (jobTemplate.spec.selector !== undefined) {
-    out.push(invalid(at.child('spec', 'selector'), jobTemplate.spec.selector, '`selector` will be auto-generated'));
+  const { selector, manualSelector } = jobTemplate?.spec ?? {};
+  out.push(...validateLabels(jobTemplate?.metadata?.labels ?? {}, at.child('metadata', 'labels')));
+  out.push(...validateAnnotations(jobTemplate?.metadata?.annotations ?? {}, at.child('metadata', 'annotations')));
+  out.push(...validateJobSpec(jobTemplate?.spec ?? JobSpec.create(), at.child('spec')));
+  if (selector !== undefined) out.push(invalid(at.child('spec', 'selector'), selector, '`selector` will be auto-generated'));
+  if (manualSelector === true) out.push(notSupported(at.child('spec', 'manualSelector'), true, ['nil', 'false']));
+  for (const field of ['successfulJobsHistoryLimit', 'failedJobsHistoryLimit'] as const) {
+    const value = spec[field];
+    if (value !== undefined && value < 0) out.push(invalid(SPEC.child(field), value, NOT_NEGATIVE));
   }
-  if (jobTemplate.spec.manualSelector === true) out.push(notSupported(at.child('spec', 'manualSelector'), true, ['nil', 'false']));
-  out.push(...validateJobSpec({ ...jobTemplate.spec, selector: undefined, manualSelector: undefined }, at.child('spec'), ''));
   return out;
 }
 
@@ -84,24 +87,24 @@ export const cronJobKind = defineKind<'CronJob'>({
       true,
     ),
   ],
-  setDefaults({ spec }) {
-    if (spec === undefined) return;
+  names: 'pods',
+  setDefaults(cron) {
+    const spec = (cron.spec ??= CronJobSpec.create());
     spec.concurrencyPolicy ||= 'Allow';
     spec.suspend ??= false;
     spec.successfulJobsHistoryLimit ??= 3;
     spec.failedJobsHistoryLimit ??= 1;
-    if (spec.jobTemplate?.spec !== undefined) setJobSpecDefaults(spec.jobTemplate.spec);
+    if (spec.jobTemplate?.spec !== undefined) setJobTemplateDefaults(spec.jobTemplate.spec);
   },
   prepareForCreate(cron) {
     cron.status = CronJobStatus.create();
   },
-  validate({ metadata, spec }) {
+  validate: ({ spec }) => validateSpec(spec ?? CronJobSpec.create()),
+  validateNew({ metadata }) {
     const name = metadata?.name ?? '';
-    const out =
-      name.length > LONGEST_NAME
-        ? [invalid(Path.of('metadata').child('name'), name, `must be no more than ${LONGEST_NAME} characters`)]
-        : [];
-    return spec === undefined ? [...out, required(SPEC.child('schedule'))] : [...out, ...validateSpec(spec)];
+    return name.length > LONGEST_NAME
+      ? [invalid(Path.of('metadata', 'name'), name, `must be no more than ${LONGEST_NAME} characters`)]
+      : [];
   },
-  warnings: ({ spec }) => podSpecWarnings(spec?.jobTemplate?.spec?.template?.spec, SPEC.child('jobTemplate', 'spec', 'template', 'spec')),
+  warnings: ({ spec }) => jobWarnings(spec?.jobTemplate?.spec, SPEC.child('jobTemplate', 'spec')),
 });

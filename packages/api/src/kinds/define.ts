@@ -3,6 +3,7 @@
 import { codecs } from '../decode/codecs.js';
 import { type FieldError, Path } from '../errors.js';
 import type { ObjectMeta } from '../gen/podplane/meta/v1/meta.js';
+import { dnsLabelProblems } from '../names.js';
 import { specDiffers } from './equal.js';
 import type { Codec, Column, KindInfo, OneofCase, Readable } from './kind-info.js';
 import type { Kind, KindMap } from './kind-map.js';
@@ -31,6 +32,10 @@ export interface KindParts<K extends Kind> {
   readonly validateUpdate?: (next: Readable<K>, previous: Readable<K>) => FieldError[];
   readonly validateStatusUpdate?: (next: Readable<K>, previous: Readable<K>) => FieldError[];
   readonly warnings?: (object: Readable<K>) => string[];
+  /** Whose names come of its own, which should be a DNS label then: those of its pods, or its host's. */
+  readonly names?: 'pods' | 'host';
+  /** A write of the status leaves labels alone. */
+  readonly keepsLabels?: boolean;
 }
 
 /** All objects, as far as they are alike. */
@@ -54,6 +59,25 @@ function codecOf<K extends Kind>(kind: K): Codec<K> {
   };
 }
 
+/** What an update neither changes nor is refused for: times are the server's, and a manifest that was read back has old ones. */
+function keepTimes(meta: ObjectMeta, previous: ObjectMeta | undefined): void {
+  meta.managedFields = [];
+  if (previous === undefined) return;
+  meta.uid ||= previous.uid;
+  if (previous.creationTimestamp !== undefined) meta.creationTimestamp = previous.creationTimestamp;
+  if (previous.deletionTimestamp !== undefined) meta.deletionTimestamp = previous.deletionTimestamp;
+  meta.deletionGracePeriodSeconds ??= previous.deletionGracePeriodSeconds;
+}
+
+/** A name that will do, but of which a host name will be made. */
+function nameWarnings(name: string, whose: 'pods' | 'host' | undefined): string[] {
+  const problems = whose === undefined || name === '' ? [] : dnsLabelProblems(name);
+  if (problems.length === 0) return [];
+  const where = whose === 'pods' ? 'Pod names and hostnames' : "the Pod's hostname";
+  const text = `this is used in ${where}, which can result in surprising behavior; a DNS label is recommended`;
+  return [`metadata.name: ${text}: [${problems.join(' ')}]`];
+}
+
 /** A whole kind from its parts. */
 export function defineKind<K extends Kind>(parts: KindParts<K>): KindInfo<K> {
   const { kind } = parts;
@@ -67,9 +91,11 @@ export function defineKind<K extends Kind>(parts: KindParts<K>): KindInfo<K> {
     const meta = (next as Common).metadata;
     const old = (previous as Common).metadata;
     if (meta === undefined || old === undefined) return;
-    const { labels, annotations, finalizers, resourceVersion } = meta;
+    const { annotations, finalizers, resourceVersion } = meta;
+    const labels = parts.keepsLabels === true ? old.labels : meta.labels;
     (next as Common).metadata = { ...old, labels, annotations, finalizers, resourceVersion };
   };
+  const warnings = (object: Readable<K>): string[] => [...unsupportedWarnings(kind, object), ...(parts.warnings?.(object) ?? [])];
   return {
     ...names,
     kind,
@@ -94,7 +120,7 @@ export function defineKind<K extends Kind>(parts: KindParts<K>): KindInfo<K> {
       const before = previous as unknown as Common;
       if (before.status === undefined) delete common.status;
       else common.status = before.status;
-      if (common.metadata !== undefined) common.metadata.managedFields = [];
+      if (common.metadata !== undefined) keepTimes(common.metadata, before.metadata);
       parts.prepareForUpdate?.(next, previous);
     },
     prepareForStatusUpdate: keepRest,
@@ -108,7 +134,7 @@ export function defineKind<K extends Kind>(parts: KindParts<K>): KindInfo<K> {
     },
     validateUpdate(next, previous) {
       return [
-        ...validateMeta(next.metadata, META, { namespaced: names.namespaced, nameRule: parts.nameRule ?? 'subdomain' }),
+        ...validateMeta(next.metadata, META, { namespaced: names.namespaced, nameRule: undefined }),
         ...validateMetaUpdate(next.metadata, previous.metadata, META),
         ...refusedFields(kind, next),
         ...(parts.validate?.(next) ?? []),
@@ -117,12 +143,13 @@ export function defineKind<K extends Kind>(parts: KindParts<K>): KindInfo<K> {
     },
     validateStatusUpdate(next, previous) {
       return [
-        ...validateMeta(next.metadata, META, { namespaced: names.namespaced, nameRule: parts.nameRule ?? 'subdomain' }),
+        ...validateMeta(next.metadata, META, { namespaced: names.namespaced, nameRule: undefined }),
         ...validateMetaUpdate(next.metadata, previous.metadata, META),
         ...(parts.validateStatusUpdate?.(next, previous) ?? []),
       ];
     },
-    warnings: (object) => [...unsupportedWarnings(kind, object), ...(parts.warnings?.(object) ?? [])],
+    warnings,
+    newWarnings: (object) => [...nameWarnings(object.metadata?.name ?? '', parts.names), ...warnings(object)],
     specChanged: (a, b) => a !== b && specDiffers(a, b),
   };
 }

@@ -1,16 +1,17 @@
 // Deployments: defaults, validation, columns.
 
 import { type FieldError, forbidden, invalid, notSupported, Path, required } from '../errors.js';
-import { type DeploymentSpec, DeploymentStatus, DeploymentStrategy, RollingUpdateDeployment } from '../gen/podplane/apps/v1/deployment.js';
+import { DeploymentSpec, DeploymentStatus, DeploymentStrategy, RollingUpdateDeployment } from '../gen/podplane/apps/v1/deployment.js';
 import { age } from '../print.js';
 import { defineKind, intColumn, nameColumn, textColumn } from './define.js';
-import { scaledValue, validateNonNegativeIntOrPercent, validateNotMoreThanHundredPercent } from './int-or-string.js';
+import { intOrPercentValue, validateNonNegativeIntOrPercent, validateNotMoreThanHundredPercent } from './int-or-string.js';
 import type { DeepReadonly } from './kind-map.js';
 import { mustNotChange } from './object-meta.js';
 import { validateOnFailure } from './on-failure.js';
 import { setTemplateDefaults } from './pod-spec/defaults.js';
 import { podSpecWarnings } from './pod-spec/warnings.js';
 import { templateColumns, validateSelectorAndTemplate } from './pod-template.js';
+import { validateCollisions, validateDeploymentStatus } from './workload-status.js';
 
 const SPEC = Path.of('spec');
 const NOT_NEGATIVE = 'must be greater than or equal to 0';
@@ -43,26 +44,27 @@ function validateStrategy(strategy: DeepReadonly<DeploymentStrategy> | undefined
       if (rolling === undefined) return [required(at, 'this should be defaulted and never be nil')];
       out.push(...validateNonNegativeIntOrPercent(rolling.maxUnavailable, at.child('maxUnavailable')));
       out.push(...validateNonNegativeIntOrPercent(rolling.maxSurge, at.child('maxSurge')));
-      if (out.length === 0 && scaledValue(rolling.maxUnavailable, 100, 'down') === 0 && scaledValue(rolling.maxSurge, 100, 'up') === 0) {
+      if (intOrPercentValue(rolling.maxUnavailable) === 0 && intOrPercentValue(rolling.maxSurge) === 0) {
         out.push(invalid(at.child('maxUnavailable'), rolling.maxUnavailable, 'may not be 0 when `maxSurge` is 0'));
       }
       out.push(...validateNotMoreThanHundredPercent(rolling.maxUnavailable, at.child('maxUnavailable')));
       break;
     }
     default:
-      out.push(notSupported(path.child('type'), strategy?.type, ['Recreate', 'RollingUpdate']));
+      out.push(notSupported(path, strategy, ['Recreate', 'RollingUpdate']));
   }
   return out;
 }
 
 function validateSpec(spec: DeepReadonly<DeploymentSpec>): FieldError[] {
   const out: FieldError[] = [];
-  for (const field of ['replicas', 'minReadySeconds', 'revisionHistoryLimit', 'progressDeadlineSeconds'] as const) {
+  if ((spec.replicas ?? 1) < 0) out.push(invalid(SPEC.child('replicas'), spec.replicas, NOT_NEGATIVE));
+  out.push(...validateSelectorAndTemplate(spec.selector, spec.template, SPEC));
+  out.push(...validateStrategy(spec.strategy, SPEC.child('strategy')));
+  for (const field of ['minReadySeconds', 'revisionHistoryLimit', 'progressDeadlineSeconds'] as const) {
     const value = spec[field];
     if (value !== undefined && value < 0) out.push(invalid(SPEC.child(field), value, NOT_NEGATIVE));
   }
-  out.push(...validateSelectorAndTemplate(spec.selector, spec.template, SPEC));
-  out.push(...validateStrategy(spec.strategy, SPEC.child('strategy')));
   if (spec.progressDeadlineSeconds !== undefined && spec.progressDeadlineSeconds <= (spec.minReadySeconds ?? 0)) {
     out.push(invalid(SPEC.child('progressDeadlineSeconds'), spec.progressDeadlineSeconds, 'must be greater than minReadySeconds'));
   }
@@ -81,17 +83,17 @@ export const deploymentKind = defineKind<'Deployment'>({
     textColumn('Age', ({ metadata }, { now }) => age(metadata?.creationTimestamp, now)),
     ...templateColumns<'Deployment'>(),
   ],
-  setDefaults({ spec }) {
-    if (spec !== undefined) setSpecDefaults(spec);
+  names: 'pods',
+  keepsLabels: true,
+  setDefaults(deployment) {
+    deployment.spec ??= DeploymentSpec.create();
+    setSpecDefaults(deployment.spec);
   },
   prepareForCreate(deployment) {
     deployment.status = DeploymentStatus.create();
   },
-  validate: (deployment) => {
-    const { spec } = deployment;
-    const faults = spec === undefined ? [required(SPEC.child('selector')), required(SPEC.child('template'))] : validateSpec(spec);
-    return [...faults, ...validateOnFailure(deployment)];
-  },
+  validate: (deployment) => [...validateSpec(deployment.spec ?? DeploymentSpec.create()), ...validateOnFailure(deployment)],
   warnings: ({ spec }) => podSpecWarnings(spec?.template?.spec, SPEC.child('template', 'spec')),
   validateUpdate: (next, previous) => mustNotChange(next.spec?.selector, previous.spec?.selector, SPEC.child('selector')),
+  validateStatusUpdate: ({ status }, previous) => [...validateDeploymentStatus(status), ...validateCollisions(status, previous.status)],
 });

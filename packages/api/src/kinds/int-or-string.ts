@@ -32,3 +32,9 @@ export function validateNotMoreThanHundredPercent(value: unknown, path: Path): F
   const percent = percentOf(value);
   return percent !== undefined && percent > 100 ? [invalid(path, value, 'must not be greater than 100%')] : [];
 }
+
+/** The number in a value, as it is compared with zero: 25 of "25%", 3 of 3; 0 where it is neither. */
+export function intOrPercentValue(value: unknown): number {
+  if (typeof value === 'number') return value;
+  return percentOf(value) ?? (typeof value === 'string' && /^[+-]?\d{1,9}$/.test(value) ? Number(value) : 0);
+}

@@ -100,6 +100,19 @@ export class IndexSet implements Iterable<number> {
     return count;
   }
 
+  /** The first number that is in both; undefined: none is. */
+  firstCommon(other: IndexSet): number | undefined {
+    let [i, j] = [0, 0];
+    for (;;) {
+      const [a, b] = [this.#first[i], other.#first[j]];
+      const [aLast, bLast] = [this.#last[i], other.#last[j]];
+      if (a === undefined || aLast === undefined || b === undefined || bLast === undefined) return undefined;
+      if (a <= bLast && b <= aLast) return Math.max(a, b);
+      if (aLast < bLast) i++;
+      else j++;
+    }
+  }
+
   /** Those that are not in it, below limit, rising. */
   *missing(limit: number): Generator<number> {
     let next = 0;

@@ -1,35 +1,36 @@
 // Jobs: defaults, what the server sets, columns. Validation is in job-validation.ts.
 
-import { type FieldError, invalid, Path, required } from '../errors.js';
-import { type Job, type JobSpec, JobStatus } from '../gen/podplane/batch/v1/job.js';
+import { Path } from '../errors.js';
+import { type Job, JobSpec, JobStatus } from '../gen/podplane/batch/v1/job.js';
 import { LabelSelector, ObjectMeta } from '../gen/podplane/meta/v1/meta.js';
-import { dnsLabelProblems } from '../names.js';
 import { age, humanDuration } from '../print.js';
 import { defineKind, nameColumn, textColumn } from './define.js';
-import { validateJobSpec, validateJobUpdate } from './job-validation.js';
+import { validateJobStatus } from './job-status.js';
+import { JOB_NAME_LABEL, JOB_UID_LABEL, OLD_NAME_LABEL, OLD_UID_LABEL, validateJob, validateJobUpdate } from './job-validation.js';
 import type { Readable } from './kind-info.js';
+import type { DeepReadonly } from './kind-map.js';
 import { setTemplateDefaults } from './pod-spec/defaults.js';
 import { podSpecWarnings } from './pod-spec/warnings.js';
 import { templateColumns } from './pod-template.js';
 
 const SPEC = Path.of('spec');
 
-export const JOB_UID_LABEL = 'batch.kubernetes.io/controller-uid';
-export const JOB_NAME_LABEL = 'batch.kubernetes.io/job-name';
-const OLD_UID_LABEL = 'controller-uid';
-const OLD_NAME_LABEL = 'job-name';
+/** Sets what may be left out of a job's spec in a CronJob: the rest is set in the jobs made of it. */
+export function setJobTemplateDefaults(spec: JobSpec): void {
+  for (const rule of spec.podFailurePolicy?.rules ?? []) for (const pattern of rule.onPodConditions) pattern.status ||= 'True';
+  setTemplateDefaults(spec.template);
+}
 
-/** Sets what may be left out of a job's spec, alone or in a CronJob. */
-export function setJobSpecDefaults(spec: JobSpec): void {
+function setJobSpecDefaults(spec: JobSpec): void {
   if (spec.completions === undefined && spec.parallelism === undefined) spec.completions = 1;
   spec.parallelism ??= 1;
   spec.completionMode ||= 'NonIndexed';
   // With a limit for each index the one for all does not count.
   spec.backoffLimit ??= spec.backoffLimitPerIndex === undefined ? 6 : 2 ** 31 - 1;
   spec.suspend ??= false;
+  spec.manualSelector ??= false;
   spec.podReplacementPolicy ||= spec.podFailurePolicy === undefined ? 'TerminatingOrFailed' : 'Failed';
-  for (const rule of spec.podFailurePolicy?.rules ?? []) for (const pattern of rule.onPodConditions) pattern.status ||= 'True';
-  setTemplateDefaults(spec.template);
+  setJobTemplateDefaults(spec);
 }
 
 /** The selector and the labels that make a job's pods its own; only once it has a uid. Without effect where a selector stands already. */
@@ -43,6 +44,21 @@ export function setJobSelector(job: Job): void {
   const template = (spec.template.metadata ??= ObjectMeta.create());
   template.labels = { ...template.labels, ...labels };
   spec.selector = LabelSelector.create({ matchLabels: { [JOB_UID_LABEL]: uid } });
+  setJobLabels(job);
+}
+
+/** A job without labels has those of its template, the server's included. */
+function setJobLabels({ metadata, spec }: Job): void {
+  const labels = spec?.template?.metadata?.labels ?? {};
+  if (metadata !== undefined && Object.keys(metadata.labels).length === 0) metadata.labels = { ...labels };
+}
+
+/** What slows a cluster down, or is most likely a slip. */
+export function jobWarnings(spec: DeepReadonly<JobSpec> | undefined, path: Path): string[] {
+  const many = spec?.completionMode === 'Indexed' && (spec.completions ?? 0) > 100_000 && (spec.parallelism ?? 0) > 10_000;
+  const text =
+    'In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than 10^4, Kubernetes might not be able to track completedIndexes when a big number of indexes fail';
+  return [...(many ? [`${path.toString()}: ${text}`] : []), ...podSpecWarnings(spec?.template?.spec, path.child('template', 'spec'))];
 }
 
 /** Complete, Failed, Suspended, Terminating, Running: as `get` shows a job. */
@@ -64,15 +80,6 @@ function completionsText({ spec, status }: Readable<'Job'>): string {
   return parallelism > 1 ? `${done}/1 of ${parallelism}` : `${done}/1`;
 }
 
-/** The pods of an Indexed job are named after it and their index on the network. */
-function validateHostNames({ metadata, spec }: Readable<'Job'>): FieldError[] {
-  const { completionMode, completions = 0 } = spec ?? {};
-  if (completionMode !== 'Indexed' || completions <= 0 || !metadata?.name) return [];
-  const longest = `${metadata.name}-${completions - 1}`;
-  if (dnsLabelProblems(longest).length === 0) return [];
-  return [invalid(Path.of('metadata').child('name'), metadata.name, `will not able to create pod with invalid DNS label: ${longest}`)];
-}
-
 export const jobKind = defineKind<'Job'>({
   kind: 'Job',
   oneofCase: 'job',
@@ -90,8 +97,10 @@ export const jobKind = defineKind<'Job'>({
     textColumn('Age', ({ metadata }, { now }) => age(metadata?.creationTimestamp, now)),
     ...templateColumns<'Job'>(),
   ],
-  setDefaults({ spec }) {
-    if (spec !== undefined) setJobSpecDefaults(spec);
+  names: 'pods',
+  setDefaults(job) {
+    setJobSpecDefaults((job.spec ??= JobSpec.create()));
+    setJobLabels(job);
   },
   prepareForCreate(job) {
     job.status = JobStatus.create();
@@ -102,10 +111,8 @@ export const jobKind = defineKind<'Job'>({
     // What the server has set is not unset by sending the manifest again.
     if (previous.spec?.selector !== undefined) setJobSelector(next);
   },
-  validate: (job) =>
-    job.spec === undefined
-      ? [required(SPEC.child('template'))]
-      : [...validateJobSpec(job.spec, SPEC, job.metadata?.uid ?? ''), ...validateHostNames(job)],
-  warnings: ({ spec }) => podSpecWarnings(spec?.template?.spec, SPEC.child('template', 'spec')),
+  validate: validateJob,
+  warnings: ({ spec }) => jobWarnings(spec, SPEC),
   validateUpdate: validateJobUpdate,
+  validateStatusUpdate: validateJobStatus,
 });

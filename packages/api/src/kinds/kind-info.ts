@@ -55,8 +55,10 @@ export interface KindInfo<K extends Kind> extends KindNames {
   /** Faults of a changed object: its own, and fields that must not change. */
   validateUpdate(next: Readable<K>, previous: Readable<K>): FieldError[];
   validateStatusUpdate(next: Readable<K>, previous: Readable<K>): FieldError[];
-  /** Sentences about fields that are accepted without effect yet, each with its path. */
+  /** Sentences about what is accepted and has no effect, or most likely is a slip; each with its path. */
   warnings(object: Readable<K>): string[];
+  /** The same of a new object, with what is said of its name. */
+  newWarnings(object: Readable<K>): string[];
   /** Whether two states differ in what the user wishes (everything but metadata and status). */
   specChanged(a: Readable<K>, b: Readable<K>): boolean;
 }

@@ -1,4 +1,5 @@
-// Namespaces: defaults, columns.
+// Namespaces: defaults, validation, columns.
+import { invalid } from '../errors.js';
 import { NamespaceStatus } from '../gen/podplane/core/v1/namespace.js';
 import { age } from '../print.js';
 import { defineKind, nameColumn, textColumn } from './define.js';
@@ -21,5 +22,16 @@ export const namespaceKind = defineKind<'Namespace'>({
   },
   prepareForCreate(namespace) {
     namespace.status = NamespaceStatus.create({ phase: 'Active' });
+  },
+  // Its finalizers are let go of by whoever has emptied it, not by sending a manifest without them.
+  prepareForUpdate(next, { spec }) {
+    next.spec = spec === undefined ? undefined : { finalizers: [...spec.finalizers] };
+  },
+  validateStatusUpdate({ metadata, status }) {
+    const phase = status?.phase ?? '';
+    const at = 'status.Phase'; // written so by Kubernetes
+    if (metadata?.deletionTimestamp === undefined)
+      return phase === 'Active' ? [] : [invalid(at, phase, "may only be 'Active' if `deletionTimestamp` is empty")];
+    return phase === 'Terminating' ? [] : [invalid(at, phase, "may only be 'Terminating' if `deletionTimestamp` is not empty")];
   },
 });

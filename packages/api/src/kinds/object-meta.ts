@@ -1,6 +1,6 @@
 // Metadata of every object: names, labels, annotations, owners, finalizers. What kinds add to it is in their files.
 
-import { duplicate, type FieldError, forbidden, invalid, type Path, required, tooLong } from '../errors.js';
+import { type FieldError, forbidden, invalid, type Path, required, tooLong } from '../errors.js';
 import type { ObjectMeta } from '../gen/podplane/meta/v1/meta.js';
 import {
   ANNOTATIONS_MAX_BYTES,
@@ -37,15 +37,15 @@ export function cleanNewMeta(object: { metadata?: ObjectMeta | undefined }, name
   if (!namespaced && meta.namespace === '') delete meta.namespace;
 }
 
-/** Faults of metadata, as far as they can be seen without an older state. */
+/** Faults of metadata, as far as they can be seen without an older state. nameRule: undefined where the name stands already. */
 export function validateMeta(
   meta: Meta | undefined,
   path: Path,
-  rules: { readonly namespaced: boolean; readonly nameRule: NameRule },
+  rules: { readonly namespaced: boolean; readonly nameRule: NameRule | undefined },
 ): FieldError[] {
   if (meta === undefined) return [required(path.child('name'), 'name or generateName is required')];
   const out: FieldError[] = [];
-  const rule = NAME_RULES[rules.nameRule];
+  const rule = rules.nameRule === undefined ? () => [] : NAME_RULES[rules.nameRule];
   if (meta.generateName) {
     for (const problem of rule(maskTrailingDash(meta.generateName)))
       out.push(invalid(path.child('generateName'), meta.generateName, problem));
@@ -100,18 +100,22 @@ function validateOwners(owners: Meta['ownerReferences'], path: Path): FieldError
   let controller: string | undefined;
   for (const [i, owner] of owners.entries()) {
     const at = path.index(i);
-    if (!/^([^/]+\/)?[^/]+$/.test(owner.apiVersion))
+    if (!/^([^/]*\/)?[^/]+$/.test(owner.apiVersion))
       out.push(invalid(at.child('apiVersion'), owner.apiVersion, 'version must not be empty'));
     if (owner.kind === '') out.push(invalid(at.child('kind'), owner.kind, 'must not be empty'));
     if (owner.name === '') out.push(invalid(at.child('name'), owner.name, 'must not be empty'));
     if (owner.uid === '') out.push(invalid(at.child('uid'), owner.uid, 'must not be empty'));
+    // Events come and go by themselves.
+    if (owner.apiVersion === 'v1' && owner.kind === 'Event')
+      out.push(invalid(at, owner, '/v1, Kind=Event is disallowed from being an owner'));
     if (owner.controller !== true) continue;
     const name = `${owner.kind}/${owner.name}`;
-    if (controller !== undefined) {
-      const text = `Only one reference can have Controller set to true. Found "true" in references for ${controller} and ${name}`;
-      out.push(invalid(path, owners, text));
+    if (controller === undefined) {
+      controller = name;
+      continue;
     }
-    controller = name;
+    const text = `Only one reference can have Controller set to true. Found "true" in references for ${controller} and ${name}`;
+    out.push(invalid(path, owners, text));
   }
   return out;
 }
@@ -122,22 +126,13 @@ function validateFinalizers(finalizers: readonly string[], path: Path): FieldErr
   const out: FieldError[] = [];
   for (const [i, name] of finalizers.entries()) {
     const at = path.index(i);
-    const problems = qualifiedNameProblems(name);
-    for (const problem of problems) out.push(invalid(at, name, problem));
-    if (problems.length === 0 && !name.includes('/') && !STANDARD_FINALIZERS.has(name)) {
+    for (const problem of qualifiedNameProblems(name)) out.push(invalid(at, name, problem));
+    if (!name.includes('/') && !STANDARD_FINALIZERS.has(name)) {
       out.push(invalid(at, name, 'name is neither a standard finalizer name nor is it fully qualified'));
     }
   }
   if (finalizers.includes('foregroundDeletion') && finalizers.includes('orphan')) {
     out.push(invalid(path, finalizers, 'finalizer orphan and foregroundDeletion cannot be both set'));
-  }
-  if (new Set(finalizers).size !== finalizers.length) {
-    out.push(
-      duplicate(
-        path,
-        finalizers.find((one, i) => finalizers.indexOf(one) !== i),
-      ),
-    );
   }
   return out;
 }
@@ -162,14 +157,11 @@ export function validateMetaUpdate(next: Meta | undefined, previous: Meta | unde
     out.push(invalid(path.child('generation'), next.generation, 'must not be decremented'));
   }
   if (previous.deletionTimestamp !== undefined) {
-    const added = next.finalizers.filter((one) => !previous.finalizers.includes(one));
+    const added = [...new Set(next.finalizers.filter((one) => !previous.finalizers.includes(one)))].sort();
     if (added.length > 0) {
-      out.push(
-        forbidden(
-          path.child('finalizers'),
-          `no new finalizers can be added if the object is being deleted, found new finalizers ${JSON.stringify(added)}`,
-        ),
-      );
+      const list = added.map((one) => JSON.stringify(one)).join(', ');
+      const text = `no new finalizers can be added if the object is being deleted, found new finalizers []string{${list}}`;
+      out.push(forbidden(path.child('finalizers'), text));
     }
   }
   return out;

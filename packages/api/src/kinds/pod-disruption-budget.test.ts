@@ -18,7 +18,7 @@ describe('faults', () => {
     [{}],
     [
       { minAvailable: 1, maxUnavailable: 1 },
-      'spec: Invalid value: {"minAvailable":1,"selector":{"matchLabels":{"app":"web"},"matchExpressions":[]},"maxUnavailable":1}: minAvailable and maxUnavailable cannot be both set',
+      'spec: Invalid value: {"minAvailable":1,"selector":{"matchLabels":{"app":"web"}},"maxUnavailable":1}: minAvailable and maxUnavailable cannot be both set',
     ],
     [{ minAvailable: -1 }, 'spec.minAvailable: Invalid value: -1: must be greater than or equal to 0'],
     [{ maxUnavailable: -1 }, 'spec.maxUnavailable: Invalid value: -1: must be greater than or equal to 0'],

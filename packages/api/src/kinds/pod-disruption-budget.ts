@@ -3,10 +3,12 @@
 import { type FieldError, invalid, notSupported, Path } from '../errors.js';
 import { type PodDisruptionBudgetSpec, PodDisruptionBudgetStatus } from '../gen/podplane/policy/v1/pod_disruption_budget.js';
 import { age } from '../print.js';
+import { validateConditions } from './conditions.js';
 import { defineKind, intColumn, nameColumn, textColumn } from './define.js';
 import { validateNonNegativeIntOrPercent, validateNotMoreThanHundredPercent } from './int-or-string.js';
 import type { DeepReadonly } from './kind-map.js';
 import { validateLabelSelector } from './selector-validation.js';
+import { validateCounts } from './workload-status.js';
 
 const SPEC = Path.of('spec');
 const STATUS = Path.of('status');
@@ -47,9 +49,8 @@ export const podDisruptionBudgetKind = defineKind<'PodDisruptionBudget'>({
     budget.status = PodDisruptionBudgetStatus.create();
   },
   validate: ({ spec }) => (spec === undefined ? [] : validateSpec(spec)),
-  validateStatusUpdate({ status }) {
-    return COUNTS.filter((field) => (status?.[field] ?? 0) < 0).map((field) =>
-      invalid(STATUS.child(field), status?.[field], 'must be greater than or equal to 0'),
-    );
-  },
+  validateStatusUpdate: ({ status }) => [
+    ...validateConditions(status?.conditions ?? [], STATUS.child('conditions')),
+    ...validateCounts(status, COUNTS),
+  ],
 });

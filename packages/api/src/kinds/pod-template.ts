@@ -2,7 +2,7 @@
 
 import { type FieldError, forbidden, invalid, notSupported, type Path, required } from '../errors.js';
 import { validateFencing } from '../fencing.js';
-import type { PodTemplateSpec } from '../gen/podplane/core/v1/pod.js';
+import { PodTemplateSpec } from '../gen/podplane/core/v1/pod.js';
 import type { LabelSelector } from '../gen/podplane/meta/v1/meta.js';
 import { NONE, orNone } from '../print.js';
 import { compileLabelSelector, labelSelectorText } from '../selectors.js';
@@ -29,25 +29,28 @@ export function validateSelectorAndTemplate(
 ): FieldError[] {
   const out: FieldError[] = [];
   const at = path.child('selector');
-  let matches: ((labels: Readonly<Record<string, string>>) => boolean) | undefined;
+  const templatePath = path.child('template');
+  const labels = template?.metadata?.labels ?? {};
+  const mismatch = (): void => {
+    const shown = Object.keys(labels).length === 0 ? undefined : labels;
+    out.push(invalid(templatePath.child('metadata', 'labels'), shown, '`selector` does not match template `labels`'));
+  };
   if (selector === undefined) {
     out.push(required(at));
+    mismatch(); // it selects nothing
   } else {
     const faults = validateLabelSelector(selector, at);
     out.push(...faults);
     if (Object.keys(selector.matchLabels).length + selector.matchExpressions.length === 0) {
       out.push(invalid(at, selector, `empty selector is invalid for ${word}`));
-    } else if (faults.length === 0) {
-      matches = compileLabelSelector(selector);
-    }
+    } else if (faults.length > 0) {
+      if (word !== 'daemonset') out.push(invalid(at, selector, word === 'deployment' ? 'invalid label selector' : ''));
+    } else if (!compileLabelSelector(selector)(labels)) mismatch();
   }
-  const templatePath = path.child('template');
-  if (template === undefined) return [...out, required(templatePath)];
-  const labels = template.metadata?.labels ?? {};
-  const labelsPath = templatePath.child('metadata', 'labels');
-  if (matches !== undefined && !matches(labels)) out.push(invalid(labelsPath, labels, '`selector` does not match template `labels`'));
-  return [...out, ...validateLastingTemplate(template, templatePath, LASTING[word])];
+  return [...out, ...validateLastingTemplate(template ?? NO_TEMPLATE, templatePath, LASTING[word])];
 }
+
+const NO_TEMPLATE = PodTemplateSpec.create();
 
 /** Kinds as messages call them that say what their pods cannot do. */
 const LASTING = { deployment: 'ReplicaSet', daemonset: 'DaemonSet', statefulset: 'StatefulSet' } as const;
@@ -56,7 +59,8 @@ const LASTING = { deployment: 'ReplicaSet', daemonset: 'DaemonSet', statefulset:
 export function validateLastingTemplate(template: Template, path: Path, kind: string): FieldError[] {
   const out = validateTemplate(template, path);
   const policy = template.spec?.restartPolicy;
-  if (policy === 'OnFailure' || policy === 'Never') out.push(notSupported(path.child('spec', 'restartPolicy'), policy, ['Always']));
+  if (policy !== undefined && policy !== '' && policy !== 'Always')
+    out.push(notSupported(path.child('spec', 'restartPolicy'), policy, ['Always']));
   if (template.spec?.activeDeadlineSeconds !== undefined) {
     out.push(forbidden(path.child('spec', 'activeDeadlineSeconds'), `activeDeadlineSeconds in ${kind} is not Supported`));
   }

@@ -67,6 +67,7 @@ export const podKind = defineKind<'Pod'>({
     'status.podIP': (pod) => pod.status?.podIP ?? '',
     'status.nominatedNodeName': (pod) => pod.status?.nominatedNodeName ?? '',
   },
+  names: 'host',
   setDefaults: setPodDefaults,
   prepareForCreate(pod, now) {
     const spec = (pod.spec ??= PodSpec.create());

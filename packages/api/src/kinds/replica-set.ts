@@ -1,7 +1,7 @@
 // ReplicaSets: defaults, validation, columns.
 
-import { type FieldError, invalid, Path, required } from '../errors.js';
-import { type ReplicaSetSpec, ReplicaSetStatus } from '../gen/podplane/apps/v1/replica_set.js';
+import { type FieldError, invalid, Path } from '../errors.js';
+import { ReplicaSetSpec, ReplicaSetStatus } from '../gen/podplane/apps/v1/replica_set.js';
 import { age } from '../print.js';
 import { defineKind, intColumn, nameColumn, textColumn } from './define.js';
 import type { DeepReadonly } from './kind-map.js';
@@ -9,6 +9,7 @@ import { mustNotChange } from './object-meta.js';
 import { setTemplateDefaults } from './pod-spec/defaults.js';
 import { podSpecWarnings } from './pod-spec/warnings.js';
 import { templateColumns, validateSelectorAndTemplate } from './pod-template.js';
+import { validateReplicasStatus } from './workload-status.js';
 
 const SPEC = Path.of('spec');
 
@@ -34,15 +35,17 @@ export const replicaSetKind = defineKind<'ReplicaSet'>({
     textColumn('Age', ({ metadata }, { now }) => age(metadata?.creationTimestamp, now)),
     ...templateColumns<'ReplicaSet'>(),
   ],
-  setDefaults({ spec }) {
-    if (spec === undefined) return;
+  names: 'pods',
+  setDefaults(set) {
+    const spec = (set.spec ??= ReplicaSetSpec.create());
     spec.replicas ??= 1;
     setTemplateDefaults(spec.template);
   },
   prepareForCreate(set) {
     set.status = ReplicaSetStatus.create();
   },
-  validate: ({ spec }) => (spec === undefined ? [required(SPEC.child('selector')), required(SPEC.child('template'))] : validateSpec(spec)),
+  validate: ({ spec }) => validateSpec(spec ?? ReplicaSetSpec.create()),
   warnings: ({ spec }) => podSpecWarnings(spec?.template?.spec, SPEC.child('template', 'spec')),
   validateUpdate: (next, previous) => mustNotChange(next.spec?.selector, previous.spec?.selector, SPEC.child('selector')),
+  validateStatusUpdate: ({ status }) => validateReplicasStatus(status),
 });

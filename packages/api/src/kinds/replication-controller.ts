@@ -1,7 +1,7 @@
 // ReplicationControllers: defaults, validation, columns.
 
 import { type FieldError, invalid, Path, required } from '../errors.js';
-import { type ReplicationControllerSpec, ReplicationControllerStatus } from '../gen/podplane/core/v1/replication_controller.js';
+import { ReplicationControllerSpec, ReplicationControllerStatus } from '../gen/podplane/core/v1/replication_controller.js';
 import { age } from '../print.js';
 import { compileLabelMap, labelSelectorText } from '../selectors.js';
 import { defineKind, intColumn, nameColumn, textColumn } from './define.js';
@@ -9,22 +9,26 @@ import type { DeepReadonly } from './kind-map.js';
 import { setTemplateDefaults } from './pod-spec/defaults.js';
 import { podSpecWarnings } from './pod-spec/warnings.js';
 import { containerColumns, validateLastingTemplate } from './pod-template.js';
+import { validateReplicasStatus } from './workload-status.js';
 
 const SPEC = Path.of('spec');
 
 function validateSpec(spec: DeepReadonly<ReplicationControllerSpec>): FieldError[] {
   const out: FieldError[] = [];
-  for (const field of ['minReadySeconds', 'replicas'] as const) {
+  const count = (field: 'minReadySeconds' | 'replicas'): void => {
     const value = spec[field];
     if (value !== undefined && value < 0) out.push(invalid(SPEC.child(field), value, 'must be greater than or equal to 0'));
-  }
+  };
+  count('minReadySeconds');
   const hasSelector = Object.keys(spec.selector).length > 0;
   if (!hasSelector) out.push(required(SPEC.child('selector')));
+  count('replicas');
   const path = SPEC.child('template');
   if (spec.template === undefined) return [...out, required(path)];
   const labels = spec.template.metadata?.labels ?? {};
   if (hasSelector && !compileLabelMap(spec.selector)(labels)) {
-    out.push(invalid(path.child('metadata', 'labels'), labels, '`selector` does not match template `labels`'));
+    const shown = Object.keys(labels).length === 0 ? undefined : labels;
+    out.push(invalid(path.child('metadata', 'labels'), shown, '`selector` does not match template `labels`'));
   }
   return [...out, ...validateLastingTemplate(spec.template, path, 'ReplicationController')];
 }
@@ -43,8 +47,10 @@ export const replicationControllerKind = defineKind<'ReplicationController'>({
     ...containerColumns<'ReplicationController'>(({ spec }) => spec?.template, true),
     textColumn('Selector', ({ spec }) => labelSelectorText({ matchLabels: spec?.selector ?? {}, matchExpressions: [] }), true),
   ],
-  setDefaults({ metadata, spec }) {
-    if (spec === undefined) return;
+  names: 'pods',
+  setDefaults(controller) {
+    const { metadata } = controller;
+    const spec = (controller.spec ??= ReplicationControllerSpec.create());
     spec.replicas ??= 1;
     setTemplateDefaults(spec.template);
     // What is not said is as in the template.
@@ -55,6 +61,7 @@ export const replicationControllerKind = defineKind<'ReplicationController'>({
   prepareForCreate(controller) {
     controller.status = ReplicationControllerStatus.create();
   },
-  validate: ({ spec }) => (spec === undefined ? [required(SPEC.child('selector')), required(SPEC.child('template'))] : validateSpec(spec)),
+  validate: ({ spec }) => validateSpec(spec ?? ReplicationControllerSpec.create()),
   warnings: ({ spec }) => podSpecWarnings(spec?.template?.spec, SPEC.child('template', 'spec')),
+  validateStatusUpdate: ({ status }) => validateReplicasStatus(status),
 });

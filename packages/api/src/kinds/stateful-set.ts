@@ -4,7 +4,7 @@ import { duplicate, type FieldError, forbidden, invalid, notSupported, Path, req
 import {
   RollingUpdateStatefulSetStrategy,
   StatefulSetPersistentVolumeClaimRetentionPolicy,
-  type StatefulSetSpec,
+  StatefulSetSpec,
   StatefulSetStatus,
   StatefulSetUpdateStrategy,
 } from '../gen/podplane/apps/v1/stateful_set.js';
@@ -13,11 +13,12 @@ import { age } from '../print.js';
 import { setClaimDefaults, validateClaimSpec } from './claim-spec.js';
 import { defineKind, nameColumn, textColumn } from './define.js';
 import { deepEqual } from './equal.js';
-import { scaledValue, validateNonNegativeIntOrPercent, validateNotMoreThanHundredPercent } from './int-or-string.js';
+import { intOrPercentValue, validateNonNegativeIntOrPercent, validateNotMoreThanHundredPercent } from './int-or-string.js';
 import type { DeepReadonly } from './kind-map.js';
 import { setTemplateDefaults } from './pod-spec/defaults.js';
 import { podSpecWarnings } from './pod-spec/warnings.js';
 import { templateColumns, validateSelectorAndTemplate } from './pod-template.js';
+import { validateCollisions, validateStatefulSetStatus } from './workload-status.js';
 
 const SPEC = Path.of('spec');
 const NOT_NEGATIVE = 'must be greater than or equal to 0';
@@ -46,18 +47,18 @@ function validateStrategy(strategy: Spec['updateStrategy'], path: Path): FieldEr
       const unavailable = strategy.rollingUpdate?.maxUnavailable;
       if (unavailable === undefined) return out;
       out.push(...validateNonNegativeIntOrPercent(unavailable, at.child('maxUnavailable')));
-      if (scaledValue(unavailable, 100, 'up') === 0) out.push(invalid(at.child('maxUnavailable'), unavailable, 'cannot be 0'));
+      if (intOrPercentValue(unavailable) === 0) out.push(invalid(at.child('maxUnavailable'), unavailable, 'cannot be 0'));
       return [...out, ...validateNotMoreThanHundredPercent(unavailable, at.child('maxUnavailable'))];
     }
     case undefined:
     case '':
       return [required(path)];
     default:
-      return [invalid(path, strategy?.type, "must be 'RollingUpdate' or 'OnDelete'")];
+      return [invalid(path, strategy, "must be 'RollingUpdate' or 'OnDelete'")];
   }
 }
 
-const RETENTIONS = ['Delete', 'Retain'] as const;
+const RETENTIONS = ['Retain', 'Delete'] as const;
 
 function validateClaims({ volumeClaimTemplates }: Spec): FieldError[] {
   const out: FieldError[] = [];
@@ -94,17 +95,17 @@ function validateSpec(spec: Spec): FieldError[] {
     out.push(invalid(SPEC.child('podManagementPolicy'), policy, "must be 'OrderedReady' or 'Parallel'"));
   }
   out.push(...validateStrategy(spec.updateStrategy, SPEC.child('updateStrategy')));
-  for (const field of ['replicas', 'minReadySeconds', 'revisionHistoryLimit'] as const) {
-    const value = spec[field];
-    if (value !== undefined && value < 0) out.push(invalid(SPEC.child(field), value, NOT_NEGATIVE));
-  }
-  const start = spec.ordinals?.start ?? 0;
-  if (start < 0) out.push(invalid(SPEC.child('ordinals', 'start'), start, NOT_NEGATIVE));
   for (const field of ['whenDeleted', 'whenScaled'] as const) {
     const value = spec.persistentVolumeClaimRetentionPolicy?.[field] ?? 'Retain';
     if (!RETENTIONS.some((one) => one === value))
       out.push(notSupported(SPEC.child('persistentVolumeClaimRetentionPolicy', field), value, RETENTIONS));
   }
+  for (const field of ['replicas', 'minReadySeconds'] as const) {
+    const value = spec[field];
+    if (value !== undefined && value < 0) out.push(invalid(SPEC.child(field), value, NOT_NEGATIVE));
+  }
+  const start = spec.ordinals?.start ?? 0;
+  if (start < 0) out.push(invalid(SPEC.child('ordinals', 'start'), start, NOT_NEGATIVE));
   out.push(...validateClaims(spec));
   return [...out, ...validateSelectorAndTemplate(spec.selector, withClaims(spec), SPEC, 'statefulset')];
 }
@@ -121,23 +122,34 @@ function validateChange(next: Spec | undefined, previous: Spec | undefined): Fie
   return [];
 }
 
+function historyWarnings(spec: Spec | undefined): string[] {
+  return (spec?.revisionHistoryLimit ?? 0) < 0
+    ? ['spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended']
+    : [];
+}
+
 export const statefulSetKind = defineKind<'StatefulSet'>({
   kind: 'StatefulSet',
   oneofCase: 'statefulSet',
   hasGeneration: true,
+  // Names of its pods are host names.
+  nameRule: 'label',
   columns: [
     nameColumn(),
     textColumn('Ready', ({ spec, status }) => `${status?.readyReplicas ?? 0}/${spec?.replicas ?? 1}`),
     textColumn('Age', ({ metadata }, { now }) => age(metadata?.creationTimestamp, now)),
     ...templateColumns<'StatefulSet'>().filter(({ name }) => name !== 'Selector'),
   ],
-  setDefaults({ spec }) {
-    if (spec === undefined) return;
+  setDefaults(set) {
+    const spec = (set.spec ??= StatefulSetSpec.create());
     spec.replicas ??= 1;
     spec.podManagementPolicy ||= 'OrderedReady';
     const strategy = (spec.updateStrategy ??= StatefulSetUpdateStrategy.create());
-    strategy.type ||= 'RollingUpdate';
-    if (strategy.type === 'RollingUpdate') (strategy.rollingUpdate ??= RollingUpdateStatefulSetStrategy.create()).partition ??= 0;
+    if (!strategy.type) {
+      strategy.type = 'RollingUpdate';
+      strategy.rollingUpdate ??= RollingUpdateStatefulSetStrategy.create();
+    }
+    if (strategy.type === 'RollingUpdate' && strategy.rollingUpdate !== undefined) strategy.rollingUpdate.partition ??= 0;
     const policy = (spec.persistentVolumeClaimRetentionPolicy ??= StatefulSetPersistentVolumeClaimRetentionPolicy.create());
     policy.whenDeleted ||= 'Retain';
     policy.whenScaled ||= 'Retain';
@@ -152,7 +164,8 @@ export const statefulSetKind = defineKind<'StatefulSet'>({
   prepareForCreate(set) {
     set.status = StatefulSetStatus.create();
   },
-  validate: ({ spec }) => (spec === undefined ? [required(SPEC.child('selector')), required(SPEC.child('template'))] : validateSpec(spec)),
-  warnings: ({ spec }) => podSpecWarnings(spec?.template?.spec, SPEC.child('template', 'spec')),
+  validate: ({ spec }) => validateSpec(spec ?? StatefulSetSpec.create()),
+  warnings: ({ spec }) => [...podSpecWarnings(spec?.template?.spec, SPEC.child('template', 'spec')), ...historyWarnings(spec)],
   validateUpdate: (next, previous) => validateChange(next.spec, previous.spec),
+  validateStatusUpdate: ({ status }, previous) => [...validateStatefulSetStatus(status), ...validateCollisions(status, previous.status)],
 });

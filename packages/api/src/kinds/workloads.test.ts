@@ -26,12 +26,12 @@ describe('faults', () => {
     [
       'DaemonSet',
       { selector: { matchLabels: { app: null } } },
-      'spec.selector: Invalid value: {"matchLabels":{},"matchExpressions":[]}: empty selector is invalid for daemonset',
+      'spec.selector: Invalid value: {}: empty selector is invalid for daemonset',
     ],
     [
       'DaemonSet',
       { updateStrategy: { type: 'Recreate' } },
-      'spec.updateStrategy.type: Unsupported value: "Recreate": supported values: "RollingUpdate", "OnDelete"',
+      'spec.updateStrategy: Unsupported value: {"type":"Recreate"}: supported values: "RollingUpdate", "OnDelete"',
     ],
     [
       'DaemonSet',
@@ -64,7 +64,7 @@ describe('faults', () => {
     [
       'StatefulSet',
       { updateStrategy: { type: 'Recreate' } },
-      "spec.updateStrategy: Invalid value: \"Recreate\": must be 'RollingUpdate' or 'OnDelete'",
+      'spec.updateStrategy: Invalid value: {"type":"Recreate"}: must be \'RollingUpdate\' or \'OnDelete\'',
     ],
     [
       'StatefulSet',
@@ -106,12 +106,12 @@ describe('faults', () => {
     [
       'StatefulSet',
       { persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Burn' } },
-      'spec.persistentVolumeClaimRetentionPolicy.whenDeleted: Unsupported value: "Burn": supported values: "Delete", "Retain"',
+      'spec.persistentVolumeClaimRetentionPolicy.whenDeleted: Unsupported value: "Burn": supported values: "Retain", "Delete"',
     ],
     [
       'StatefulSet',
       { selector: { matchLabels: { app: null } } },
-      'spec.selector: Invalid value: {"matchLabels":{},"matchExpressions":[]}: empty selector is invalid for statefulset',
+      'spec.selector: Invalid value: {}: empty selector is invalid for statefulset',
     ],
     ['Job', { completions: -1 }, 'spec.completions: Invalid value: -1: must be greater than or equal to 0'],
     ['Job', { parallelism: -1 }, 'spec.parallelism: Invalid value: -1: must be greater than or equal to 0'],
@@ -143,7 +143,7 @@ describe('faults', () => {
     [
       'Job',
       { selector: { matchLabels: { a: 'b' } } },
-      'spec.selector: Invalid value: {"matchLabels":{"a":"b"},"matchExpressions":[]}: `selector` not auto-generated',
+      'spec.selector: Invalid value: {"matchLabels":{"a":"b"}}: `selector` not auto-generated',
     ],
     ['Job', { manualSelector: true }, 'spec.selector: Required value'],
     [
@@ -188,7 +188,7 @@ describe('faults', () => {
     ],
     ['Job', { managedBy: 'example.com/other' }, 'spec.managedBy: Forbidden: not supported yet; supported: "kubernetes.io/job-controller"'],
     ['CronJob', { schedule: '' }, 'spec.schedule: Required value'],
-    ['CronJob', { schedule: '61 * * * *' }, 'spec.schedule: Invalid value: "61 * * * *": Invalid value for minute: 61'],
+    ['CronJob', { schedule: '61 * * * *' }, 'spec.schedule: Invalid value: "61 * * * *": end of range (61) above maximum (59): 61'],
     ['CronJob', { schedule: '* * * *' }, 'spec.schedule: Invalid value: "* * * *": expected exactly 5 fields, found 4: [* * * *]'],
     [
       'CronJob',
@@ -294,7 +294,7 @@ test('defaults', () => {
     updateStrategy: { type: 'RollingUpdate', rollingUpdate: { partition: 0 } },
     revisionHistoryLimit: 10,
   });
-  const job = { parallelism: 1, completions: 1, completionMode: 'NonIndexed', backoffLimit: 6, suspend: false };
+  const job = { parallelism: 1, completions: 1, completionMode: 'NonIndexed', backoffLimit: 6, suspend: false, manualSelector: false };
   expect(admitted('Job', goodJob).spec).toMatchObject({ ...job, podReplacementPolicy: 'TerminatingOrFailed' });
   expect(admitted('Job', withSpec('Job', { parallelism: 3 })).spec?.completions).toBeUndefined();
   expect(admitted('Job', withSpec('Job', { ...indexed, backoffLimitPerIndex: 1 })).spec?.backoffLimit).toBe(2 ** 31 - 1);
@@ -303,7 +303,8 @@ test('defaults', () => {
     suspend: false,
     successfulJobsHistoryLimit: 3,
     failedJobsHistoryLimit: 1,
-    jobTemplate: { spec: job },
+    // Its jobs get the rest when they are made.
+    jobTemplate: { spec: { completions: undefined, backoffLimit: undefined, template: { spec: { dnsPolicy: 'ClusterFirst' } } } },
   });
 });
 

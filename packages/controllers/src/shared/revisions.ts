@@ -120,7 +120,9 @@ export function newestRevision(tx: Tx, kind: OwnerKind, owner: Owner, template: 
 /** Deletes the oldest revisions beyond the limit that nothing is of. */
 export function clearRevisions(tx: Tx, owner: Owner, all: readonly Revision[], isLive: (revision: Revision) => boolean): void {
   const idle = all.filter((revision) => !isLive(revision));
-  const excess = idle.length - (owner.spec?.revisionHistoryLimit ?? 10);
+  const limit = owner.spec?.revisionHistoryLimit ?? 10;
+  if (limit < 0) return; // all are kept
+  const excess = idle.length - limit;
   for (const revision of idle.slice(0, Math.max(0, excess)))
     tx.markDeleted('ControllerRevision', namespaceOf(revision), nameOf(revision), 0);
 }

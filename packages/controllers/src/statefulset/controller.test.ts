@@ -324,6 +324,15 @@ describe('rollouts', () => {
     }
     expect([...world.store.list('ControllerRevision')].map(({ revision }) => revision).sort()).toEqual([3, 4]);
   });
+
+  it('a limit below nothing keeps the whole history', async () => {
+    await open({ revisionHistoryLimit: -1 });
+    for (const next of ['v2', 'v3', 'v4']) {
+      image(next);
+      await world.converge();
+    }
+    expect([...world.store.list('ControllerRevision')].map(({ revision }) => revision).sort()).toEqual([1, 2, 3, 4]);
+  });
 });
 
 it('from any interleaving: one pod a number at most, by a rollout no more missing than allowed, and at last all as wanted', async () => {

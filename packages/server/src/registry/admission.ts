@@ -39,7 +39,7 @@ export function parseSubresource(kind: Kind, text: string): Subresource {
 export function admitNew<K extends Kind>(kind: K, object: KindMap[K], now: number): void {
   const info = kindInfo(kind);
   if (object.metadata?.resourceVersion !== undefined && object.metadata.resourceVersion !== '') {
-    throw badRequest('metadata.resourceVersion: must not be set on an object that is to be created', {
+    throw badRequest('resourceVersion should not be set on objects to be created', {
       target: { kind, namespace: object.metadata.namespace ?? '', name: object.metadata.name ?? '' },
       advice: 'Leave it out, or update the object instead.',
     });

@@ -1,6 +1,6 @@
 // What deleting means, kind by kind, inside one transaction. What is done afterwards about dependents and containers is the
 // controllers' and the agents' business.
-import { badRequest, conflict, forbiddenCall, notFound } from '@podplane/api/errors';
+import { ApiError, badRequest, conflict, fieldErrorText, forbiddenCall, notFound, notSupported } from '@podplane/api/errors';
 import type { Kind, Obj } from '@podplane/api/kinds/kind-map';
 import { deleteWithPropagation, type Propagation } from '@podplane/controllers/owner-gc/propagation';
 import type { Tx } from '@podplane/store/types';
@@ -22,19 +22,17 @@ export interface Deleted {
 }
 
 const LASTING_NAMESPACES = new Set(['default', 'kube-system']);
-const POLICIES: ReadonlySet<string> = new Set<Propagation>(['Background', 'Foreground', 'Orphan']);
+const POLICIES: ReadonlySet<string> = new Set<Propagation>(['Foreground', 'Background', 'Orphan']);
 
-/** Throws ApiError BadRequest for options that mean nothing. */
+/** Throws ApiError for options that mean nothing: BadRequest, Invalid. */
 export function checkDeleteOptions(options: DeleteOptions): void {
   const { graceSeconds, propagationPolicy } = options;
   if (graceSeconds !== undefined && (!Number.isInteger(graceSeconds) || graceSeconds < 0)) {
     throw badRequest(`gracePeriodSeconds: Invalid value: ${graceSeconds}: must be greater than or equal to 0`);
   }
   if (propagationPolicy === '' || POLICIES.has(propagationPolicy)) return;
-  const shown = JSON.stringify(propagationPolicy.slice(0, 50));
-  throw badRequest(
-    `propagationPolicy: Unsupported value: ${shown}: supported values: ${[...POLICIES].map((policy) => `"${policy}"`).join(', ')}`,
-  );
+  const fault = notSupported('propagationPolicy', propagationPolicy.slice(0, 50), [...POLICIES, 'nil']);
+  throw new ApiError('Invalid', `DeleteOptions.meta.k8s.io "" is invalid: ${fieldErrorText(fault)}`, { causes: [fault] });
 }
 
 /** Throws ApiError: NotFound, Conflict, Forbidden. */
@@ -58,10 +56,11 @@ export function checkPreconditions(
 ): void {
   const { uid, resourceVersion } = object.metadata ?? {};
   if (options.uid !== '' && options.uid !== uid) {
-    throw conflict(kind, namespace, name, `Precondition failed: UID in precondition: ${options.uid}, UID in object meta: ${uid ?? ''}`);
+    const why = `the UID in the precondition (${options.uid}) does not match the UID in record (${uid ?? ''}). The object might have been deleted and then recreated`;
+    throw conflict(kind, namespace, name, why);
   }
   if (options.resourceVersion !== '' && options.resourceVersion !== resourceVersion) {
-    const why = `Precondition failed: ResourceVersion in precondition: ${options.resourceVersion}, ResourceVersion in object meta: ${resourceVersion ?? ''}`;
+    const why = `the ResourceVersion in the precondition (${options.resourceVersion}) does not match the ResourceVersion in record (${resourceVersion ?? ''}). The object might have been modified`;
     throw conflict(kind, namespace, name, why);
   }
 }

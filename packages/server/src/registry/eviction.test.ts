@@ -88,7 +88,9 @@ it('grace, preconditions, dry run; a pod that is not there; options that mean no
   expect((await evict('web-0')).object.metadata?.deletionGracePeriodSeconds).toBe(7);
   expect((await evict('web-1', { graceSeconds: 3 })).object.metadata?.deletionGracePeriodSeconds).toBe(3);
   expect((await evict('web-2', { graceSeconds: 0 })).gone).toBe(true);
-  expect((await refusal(evict('web-3', { uid: 'other' }))).message).toContain('Precondition failed: UID in precondition: other');
+  expect((await refusal(evict('web-3', { uid: 'other' }))).message).toContain(
+    'the UID in the precondition (other) does not match the UID in record',
+  );
   expect((await refusal(evict('web-3', { resourceVersion: '99' }))).reason).toBe('Conflict');
   expect((await refusal(evict('web-3', { graceSeconds: -1 }))).reason).toBe('BadRequest');
   expect((await refusal(evict('none'))).message).toBe('pods "none" not found');

@@ -103,7 +103,7 @@ export class Registry {
     const { admitBytes } = await strict();
     const admitted = admitOne(given, this.system.clock.now(), admitBytes);
     const object = await this.write(kind, nameOf(admitted), 'create', writer, (tx) => place(tx, admitted, this.parts.rootCa));
-    return { kind, object, warnings: kindInfo<Kind>(kind).warnings(object) };
+    return { kind, object, warnings: kindInfo<Kind>(kind).newWarnings(object) };
   }
 
   /** Each object is judged alone; results in the order given. Resolves when all of them are durable. Rejects only where nothing can be written. */
@@ -149,7 +149,7 @@ export class Registry {
     const object = await this.write(kind, name, what === '' ? 'update' : `update ${what}`, writer, (tx) =>
       replace(tx, { kind, namespace, name }, next, what),
     );
-    return { kind, object, warnings: kindInfo<Kind>(kind).warnings(object) };
+    return { kind, object, warnings: warningsOf(kind, object, what) };
   }
 
   /** Resolves when durable. Rejects with ApiError. */
@@ -162,7 +162,7 @@ export class Registry {
       if (previous === undefined) throw notFound(kind, namespace, name);
       return replace(tx, { kind, namespace, name }, applyPatch<Kind>(kind, previous, patchKind, patch), what);
     });
-    return { kind, object, warnings: kindInfo<Kind>(kind).warnings(object) };
+    return { kind, object, warnings: warningsOf(kind, object, what) };
   }
 
   /** Resolves when durable. Rejects with ApiError. */
@@ -225,6 +225,11 @@ export class Registry {
       throw fromStore(error);
     }
   }
+}
+
+/** Who writes a status is not told of slips in the spec. */
+function warningsOf(kind: Kind, object: Obj, what: Subresource): readonly string[] {
+  return what === 'status' ? [] : kindInfo<Kind>(kind).warnings(object);
 }
 
 function nameOf({ object }: Given): string {

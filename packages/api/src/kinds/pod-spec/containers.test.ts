@@ -3,7 +3,6 @@ import type { JsonObject } from '../../decode/tree.js';
 import { containerWith, expectFaults, type FaultRow, goodPod, podWith } from '../testing/pods.js';
 
 const C = 'spec.containers[0]';
-const LABEL = /^Invalid value: .*RFC 1123 label/;
 const httpGet = { path: '/', port: 80 };
 
 const rule = (other: JsonObject = {}): JsonObject => ({ action: 'Restart', exitCodes: { operator: 'In', values: [1] }, ...other });
@@ -12,7 +11,7 @@ const rows: readonly FaultRow[] = [
   // ---------------------------------------------------------------------------------------------------------- containers
   ['no containers', podWith({ containers: [] }), 'spec.containers: Required value'],
   ['no container name', containerWith({ name: '' }), `${C}.name: Required value`],
-  ['a container name with dots', containerWith({ name: 'a.b' }), [`${C}.name`, LABEL]],
+  ['a container name with dots', containerWith({ name: 'a.b' }), `${C}.name: Invalid value: "a.b": must not contain dots`],
   [
     'two containers with one name',
     podWith({
