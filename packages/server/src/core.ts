@@ -62,6 +62,7 @@ export async function startCore(parts: CoreParts, stack: ReleaseStack): Promise<
     nodeCidrBits: parts.nodeCidrBits,
     timings: parts.sessions,
     leases,
+    fencingMarginMs: parts.nodeLifecycle?.fencingMarginMs,
     ...(parts.memberships === undefined ? {} : { memberships: parts.memberships }),
     tokens: parts.accountTokens,
     recordEvents: (node, events) => deciders?.recordNodeEvents(node, events),

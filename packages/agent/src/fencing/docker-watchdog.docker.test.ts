@@ -4,7 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suspendCountingClock } from '@podplane/api/system';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { STAY, TestNode, whyNoEngine } from '../runtime/testing/real-engine.js';
+import { DockerRuntime } from '../runtime/docker/docker-runtime.js';
+import { Engine } from '../runtime/docker/engine.js';
+import { WATCHDOG_IMAGE } from '../runtime/docker/watchdog-container.js';
+import { STAY, system, TestNode, whyNoEngine } from '../runtime/testing/real-engine.js';
 import { LABEL_NODE } from '../runtime/types.js';
 import { memoryFolder } from '../volumes/roots.js';
 import { DockerWatchdog } from './docker-watchdog.js';
@@ -85,6 +88,32 @@ describe.skipIf(noEngine !== undefined)('DockerWatchdog', () => {
     const memory = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${again?.pid}/status`, 'utf8'))?.[1];
     process.stdout.write(`resident memory of the watchdog: ${memory} kB\n`);
     expect(Number(memory)).toBeLessThan(200);
+  });
+
+  it('is never missing while another one takes its place, and none is left that nobody tells anything', async () => {
+    await watchdog.ensure();
+    const [first] = await watchdogs();
+    const before = async () =>
+      (await runtime.listContainers(node.name)).filter(({ name }) => name === `podplane-watchdog-${node.name}-before`);
+    // Another folder, as of a later version of the agent.
+    const folder = mkdtempSync(join(dataDir, 'other-'));
+    const id = await runtime.ensureWatchdog(node.name, folder);
+    expect(id).not.toBe(first?.id);
+    expect((await watchdogs()).map((one) => [one.id, one.state])).toEqual([[id, 'running']]);
+    expect(await before()).toEqual([]);
+    // Agents that were killed in the middle leave the one before alone, or both.
+    const engine = new Engine(system);
+    const query = { name: `podplane-watchdog-${node.name}-before` };
+    await engine.call('rename', { method: 'POST', path: `/containers/${id}/rename`, query });
+    expect((await before()).map(({ state }) => state)).toEqual(['running']);
+    const last = await new DockerRuntime(system).ensureWatchdog(node.name, folder);
+    expect((await watchdogs()).map((one) => [one.id, one.state])).toEqual([[last, 'running']]);
+    expect(await before()).toEqual([]);
+    const body = { Image: WATCHDOG_IMAGE, Labels: { [LABEL_NODE]: node.name } };
+    await engine.call('create', { method: 'POST', path: '/containers/create', query, body });
+    expect(await before()).toHaveLength(1);
+    expect(await new DockerRuntime(system).ensureWatchdog(node.name, folder)).toBe(last);
+    expect(await before()).toEqual([]);
   });
 
   it('says so where the engine does not see the files', async () => {

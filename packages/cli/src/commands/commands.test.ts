@@ -237,6 +237,20 @@ describe('delete', () => {
     });
     expect((await run('delete', 'pods', 'web-0', '--ignore-not-found')).code).toBe(0);
   });
+  it('warns of what --force means as kubectl does, and takes no grace with it', async () => {
+    cluster.put('Pod', pod('web-1'));
+    const { code, out, err } = await run('delete', 'pod', 'web-1', '--force', '--grace-period=0');
+    expect([code, out]).toEqual([0, 'pod "web-1" force deleted\n']);
+    expect(err).toContain(
+      'Warning: Immediate deletion does not wait for confirmation that the running resource has been terminated. The resource may continue to run on the cluster indefinitely.\n',
+    );
+    for (const grace of ['--grace-period=5', '--now'])
+      expect(await run('delete', 'pod', 'web-1', '--force', grace)).toMatchObject({
+        code: 2,
+        err: expect.stringContaining('--force and --grace-period greater than 0 cannot be specified together') as unknown,
+      });
+  });
+
   it('does not delete all by accident', async () => {
     cluster.put('Pod', pod('web-1'));
     expect((await run('delete', 'pods')).code).toBe(2);

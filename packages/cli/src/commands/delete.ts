@@ -108,6 +108,11 @@ async function ownedPods(cluster: Cluster, { kind, namespace, name }: Target): P
   return pods.map(({ metadata }) => ({ kind: 'Pod', namespace, uid: metadata?.uid ?? '', name: metadata?.name ?? '' }));
 }
 
+/** kubectl's words; the rest is what it means here. */
+const IMMEDIATE =
+  'Warning: Immediate deletion does not wait for confirmation that the running resource has been terminated. The resource may continue to run on the cluster indefinitely.\n' +
+  'A pod of a StatefulSet (podplane.dev/fencing: strict) may so run twice, until its node hears of it: use this only where that node is gone for good.\n';
+
 export function registerDelete(program: Command, session: Session): void {
   program
     .command('delete')
@@ -129,7 +134,10 @@ export function registerDelete(program: Command, session: Session): void {
     .option('--dry-run [how]', 'only say what would be deleted')
     .action(async (resources: string[], options: Options, command: Command) => {
       const { io } = session;
-      if (options.now && options.gracePeriod !== undefined) throw usage('--now and --grace-period cannot be used together');
+      if (options.now && options.gracePeriod !== undefined) throw usage('--now and --grace-period cannot be specified together');
+      if (options.force && (options.gracePeriod ?? (options.now ? 1 : 0)) > 0)
+        throw usage('--force and --grace-period greater than 0 cannot be specified together');
+      if (options.force) io.err(IMMEDIATE);
       if (options.gracePeriod === 0 && !options.force && !options.now)
         io.err('Warning: a grace period of 0 kills containers at once; add --force to also not wait for a node that does not answer.\n');
       const gracePeriodSeconds = options.now

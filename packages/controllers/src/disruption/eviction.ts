@@ -1,5 +1,6 @@
 // Evicting a pod: whether the budgets let it go, and sending it away, in one transaction. Pure but for the transaction. Who asks (the
 // API, a drain) and what they do about a refusal is elsewhere. The rules are those of Kubernetes' eviction subresource.
+import { isFenced } from '@podplane/api/fencing';
 import type { Obj } from '@podplane/api/kinds/kind-map';
 import { isBeingDeleted, isPodReady, isPodTerminal } from '@podplane/api/pod-state';
 import type { ReadView, Tx } from '@podplane/store/types';
@@ -80,7 +81,8 @@ export function evictPod(tx: Tx, pod: Pod, options: EvictionOptions): Eviction {
 
 /** Marks a pod as a target of a disruption and asks for its deletion, whatever its budgets say. undefined: it is gone. */
 export function sendAway(tx: Tx, pod: Pod, { graceSeconds, message, reason = 'EvictionByEvictionAPI' }: EvictionOptions): Pod | undefined {
-  const grace = graceSeconds === 0 ? 0 : podDeletionGrace(pod, graceSeconds);
+  // Only who deletes by force says that a fenced pod need not have ended before the next one is made.
+  const grace = graceSeconds === 0 && !isFenced(pod) ? 0 : podDeletionGrace(pod, graceSeconds);
   const marked = isBeingDeleted(pod) || isPodTerminal(pod) ? pod : tx.update('Pod', markDisrupted(pod, reason, message, tx.now), 'any');
   return tx.markDeleted('Pod', namespaceOf(pod), nameOf(marked), grace);
 }

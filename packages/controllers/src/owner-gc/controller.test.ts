@@ -176,12 +176,35 @@ describe('rings of owners', () => {
   });
 });
 
-it('an owner in a namespace is no owner of what is in none, which stays', async () => {
+it('an owner in a namespace is no owner of what is in none, which stays, and that is said', async () => {
   world.addNode('n9');
   const reference = { apiVersion: 'v1', kind: 'ConfigMap', name: 'gone', uid: 'u-gone' };
   world.edit('Node', 'n9', (draft) => void (draft.metadata && (draft.metadata.ownerReferences = [reference])));
   await world.settle();
   expect(world.node('n9').metadata?.name).toBe('n9');
+  expect(world.events.filter(({ reason }) => reason === 'OwnerRefInvalidNamespace')).toMatchObject([
+    {
+      regarding: { kind: 'Node', name: 'n9' },
+      message: 'ownerRef [v1/ConfigMap, namespace: , name: gone, uid: u-gone] does not exist in namespace ""',
+    },
+  ]);
+});
+
+it('an owner in another namespace is none: what names it goes, and that is said', async () => {
+  world.create('Namespace', newNamespace('team'));
+  const owner = world.create('ConfigMap', ConfigMap.fromPartial({ metadata: { name: 'a', namespace: 'team' } }));
+  const uid = owner.metadata?.uid ?? '';
+  const ownerReferences = [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'a', uid }];
+  world.create('ConfigMap', ConfigMap.fromPartial({ metadata: { name: 'b', namespace: 'default', ownerReferences } }));
+  await world.settle();
+  expect([...world.store.list('ConfigMap')].map(({ metadata }) => metadata?.name)).toEqual(['a']);
+  expect(world.events.filter(({ reason }) => reason === 'OwnerRefInvalidNamespace')).toMatchObject([
+    {
+      type: 'Warning',
+      regarding: { name: 'b' },
+      message: `ownerRef [v1/ConfigMap, namespace: default, name: a, uid: ${uid}] does not exist in namespace "default"`,
+    },
+  ]);
 });
 
 describe('namespaces', () => {

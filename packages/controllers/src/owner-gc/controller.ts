@@ -24,7 +24,8 @@ export class OwnerGcController implements Reconciler {
       // An owner may have waited for this one, which may have lost its references with its last change.
       for (const owner of waitingOwners(view, change.previous ?? object)) yield owner;
     } else {
-      if (waits || hasMissingOwner(view, object)) yield anyKeyOf(kind, object);
+      const isNew = change.previous?.metadata?.ownerReferences !== object.metadata?.ownerReferences;
+      if (waits || hasMissingOwner(view, object) || (isNew && hasUnfitOwner(object))) yield anyKeyOf(kind, object);
       if (type === 'modified' && change.previous?.metadata?.ownerReferences !== object.metadata?.ownerReferences) {
         for (const owner of waitingOwners(view, change.previous ?? object)) yield owner;
       }
@@ -48,6 +49,7 @@ export class OwnerGcController implements Reconciler {
       if (finalizers.includes(ORPHAN)) return orphanDependents(context, at.kind, object);
       if (finalizers.includes(FOREGROUND)) return deleteDependents(context, at.kind, object);
     }
+    tellUnfit(context, at.kind, object);
     dropMissingOwners(context, at.kind, object);
     return undefined;
   }
@@ -63,10 +65,30 @@ const holds = (object: Obj): boolean =>
 function ownerOf(view: ReadView, object: Obj, reference: Reference): Obj | 'foreign' | undefined {
   if (!isKind(reference.kind) || kindNames[reference.kind].apiVersion.split('/')[0] !== reference.apiVersion.split('/')[0])
     return 'foreign';
+  if (isUnfit(object, reference)) return 'foreign';
   const { namespaced } = kindNames[reference.kind];
-  if (namespaced && namespaceOf(object) === '') return 'foreign';
   const owner = view.get(reference.kind, namespaced ? namespaceOf(object) : '', reference.name);
   return owner !== undefined && uidOf(owner) === reference.uid ? owner : undefined;
+}
+
+/** Of an object in no namespace: it cannot say in which one its owner is. */
+function isUnfit(object: Obj, { kind }: Reference): boolean {
+  return isKind(kind) && kindNames[kind].namespaced && namespaceOf(object) === '';
+}
+
+const hasUnfitOwner = (object: Obj): boolean => (object.metadata?.ownerReferences ?? []).some((reference) => isUnfit(object, reference));
+
+/** Says which owners are none because of their namespace, in Kubernetes' words. */
+function tellUnfit(context: ReconcileContext, kind: Kind, object: Obj): void {
+  const { tx } = context;
+  const namespace = namespaceOf(object);
+  for (const reference of object.metadata?.ownerReferences ?? []) {
+    const { apiVersion, kind: ownerKind, name, uid } = reference;
+    const elsewhere = isKind(ownerKind) && ownerOf(tx, object, reference) === undefined && tx.byUid(ownerKind, uid) !== undefined;
+    if (!elsewhere && !isUnfit(object, reference)) continue;
+    const message = `ownerRef [${apiVersion}/${ownerKind}, namespace: ${namespace}, name: ${name}, uid: ${uid}] does not exist in namespace ${JSON.stringify(namespace)}`;
+    context.event({ regarding: regarding(kind, object), type: 'Warning', reason: 'OwnerRefInvalidNamespace', message });
+  }
 }
 
 function hasMissingOwner(view: ReadView, object: Obj): boolean {

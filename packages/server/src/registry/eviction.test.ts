@@ -97,6 +97,21 @@ it('grace, preconditions, dry run; a pod that is not there; options that mean no
   expect(store.get('Pod', 'default', 'web-3')?.metadata?.deletionTimestamp).toBeUndefined();
 });
 
+it('a fenced pod keeps its name until it has ended, whatever the grace', async () => {
+  store.transact({ actor: 'test', reason: 'test' }, (tx) =>
+    tx.create(
+      'Pod',
+      Pod.fromPartial({
+        metadata: { name: 'db-0', namespace: 'default', annotations: { 'podplane.dev/fencing': 'strict' } },
+        spec: { nodeName: 'n1', terminationGracePeriodSeconds: 7 },
+        status: { phase: 'Running' },
+      }),
+    ),
+  );
+  const { gone, object } = await evict('db-0', { graceSeconds: 0 });
+  expect([gone, object.metadata?.deletionGracePeriodSeconds]).toEqual([false, 1]);
+});
+
 it('two budgets: refused as Kubernetes does, with their names', async () => {
   store.transact({ actor: 'test', reason: 'test' }, (tx) => budget(tx, 'also'));
   expect(await refusal(evict('web-0'))).toMatchObject({

@@ -9,6 +9,8 @@ const TERM = 'fencing/term';
 export class LeaseGrants implements Disposable {
   /** Ends by node, monotonic ms. */
   private readonly ends = new Map<string, number>();
+  /** Which machine had the last one of a node. */
+  private readonly machines = new Map<string, string>();
   private readonly since: number;
   /** The longest lease that may be granted now: it is durable. */
   private allowedMs: number;
@@ -42,10 +44,11 @@ export class LeaseGrants implements Disposable {
   }
 
   /** A heartbeat of the node is about to be acknowledged. Returns for how long it counts, ms: what is wanted, or less until that is durable. */
-  grant(nodeName: string, wantedMs: number): number {
+  grant(nodeName: string, wantedMs: number, machineId = ''): number {
     this.wantedMs = Math.max(this.wantedMs, wantedMs);
     if (this.wantedMs > this.allowedMs) this.record(this.wantedMs);
     const leaseMs = Math.min(wantedMs, this.allowedMs);
+    this.machines.set(nodeName, machineId);
     this.ends.set(nodeName, Math.max(this.ends.get(nodeName) ?? 0, this.system.clock.monotonic() + leaseMs));
     return leaseMs;
   }
@@ -56,6 +59,11 @@ export class LeaseGrants implements Disposable {
    */
   over(nodeName: string): number {
     return Math.max(this.ends.get(nodeName) ?? 0, this.since + this.inheritedMs);
+  }
+
+  /** As over, for another machine that is to be this node: at once where nobody but that machine was. */
+  overFor(nodeName: string, machineId: string): number {
+    return this.machines.get(nodeName) === machineId ? 0 : this.over(nodeName);
   }
 
   [Symbol.dispose](): void {

@@ -20,6 +20,7 @@ import { type Cidr, formatCidr } from './cidr.js';
 import type { AssignmentFeed, FeedPort } from './feed.js';
 import type { LeaseGrants } from './leases.js';
 import { Liveness } from './liveness.js';
+import { heldForOther } from './name-held.js';
 import { NodeRegistrar } from './node-object.js';
 import type { ServerMessage, SessionInput, SessionPort } from './port.js';
 import { ReportLimits } from './report-limits.js';
@@ -40,6 +41,8 @@ export interface SessionsOptions {
   readonly nodeCidrBits: number;
   readonly timings: SessionTimings;
   readonly leases: LeaseGrants;
+  /** So long after the end of a lease nothing runs under it, ms. */
+  readonly fencingMarginMs?: number | undefined;
   /** What a node says has happened. */
   readonly recordEvents: (nodeName: string, events: readonly NodeEvent[]) => void;
   readonly tunnelRefused: (nodeName: string, refusal: TunnelRefused) => void;
@@ -170,6 +173,8 @@ export class NodeSessions implements SessionHost {
       const { reason, message } = removedRefusal(nodeName);
       return refusal(reason, message);
     }
+    const heldMs = this.registrar.exists(nodeName) ? 0 : heldForOther(this.options, hello);
+    if (heldMs > 0) return { refusal: { $case: 'reconnect', value: { delayMillis: heldMs, reason: 'NameHeld' } } };
     const registration = this.registrar.register({ ...hello, status: session.reported, taints: taints.value });
     if (registration.state === 'refused') return refusal(registration.reason, registration.message);
     const { revision, podCIDR, leftOut } = registration;
@@ -217,7 +222,7 @@ export class NodeSessions implements SessionHost {
     if (session.unwritten !== undefined) this.nodeStatus(session, session.unwritten);
     else this.restore(session);
     const { leases } = this.options;
-    const leaseMillis = leases.grant(session.nodeName, this.lease);
+    const leaseMillis = leases.grant(session.nodeName, this.lease, session.machineId);
     return { $case: 'heartbeatAck', value: { seq, leaseMillis, heartbeatPeriodMillis: this.heartbeatPeriod, term: leases.term } };
   }
 

@@ -47,6 +47,9 @@ function options(nodeName: string, folder: string, hash: string): CreateContaine
   };
 }
 
+/** Engines on which no watchdog of before is left. */
+const cleared = new WeakSet<Engine>();
+
 /**
  * Resolves with the id of the node's watchdog when it runs and reads from this folder. None of its calls waits for a place in the limit of
  * engine calls. Rejects with RuntimeError.
@@ -59,11 +62,25 @@ export async function ensureWatchdog(
 ): Promise<string> {
   const name = watchdogName(nodeName);
   const path = `/containers/${encodeURIComponent(name)}`;
+  const before = `${name}-before`;
+  const removeBefore = async (): Promise<void> => {
+    const query = { force: true };
+    await engine.find(`remove container ${before}`, { method: 'DELETE', path: `/containers/${encodeURIComponent(before)}`, query });
+    cleared.add(engine);
+  };
   const hash = createHash('sha256').update(`${WATCHDOG_IMAGE} ${folder}`).digest('hex').slice(0, 16);
   const found = await engine.find<ContainerInspect>(`inspect container ${name}`, { method: 'GET', path: `${path}/json` });
-  if (found?.State.Status === 'running' && found.Config.Labels?.[LABEL_SPEC_HASH] === hash) return found.Id;
+  if (found?.State.Status === 'running' && found.Config.Labels?.[LABEL_SPEC_HASH] === hash) {
+    // What an agent left that was killed on its way from one to the next goes by a word that nobody renews any more.
+    if (!cleared.has(engine)) await removeBefore();
+    return found.Id;
+  }
   await ensureOwnImage(engine, await architecture(), WATCHDOG_IMAGE, watchdogArchive);
-  if (found !== undefined) await engine.find(`remove container ${name}`, { method: 'DELETE', path, query: { force: true } });
+  // The one before goes on until the next runs: an agent that is killed in between leaves nobody unguarded.
+  if (found?.State.Status === 'running') {
+    await removeBefore();
+    await engine.call(`rename container ${name}`, { method: 'POST', path: `${path}/rename`, query: { name: before } });
+  } else if (found !== undefined) await engine.find(`remove container ${name}`, { method: 'DELETE', path, query: { force: true } });
   const { Id } = await engine.call<{ readonly Id: string }>(`create container ${name}`, {
     method: 'POST',
     path: '/containers/create',
@@ -71,5 +88,6 @@ export async function ensureWatchdog(
     body: options(nodeName, folder, hash),
   });
   await engine.call(`start container ${name}`, { method: 'POST', path: `/containers/${Id}/start` });
+  await removeBefore();
   return Id;
 }
