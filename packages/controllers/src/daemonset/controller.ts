@@ -7,11 +7,12 @@ import { availableAt, isBeingDeleted, isPodReady, isPodTerminal } from '@podplan
 import type { Change, ReadView, Tx } from '@podplane/store/types';
 import { isTerminating } from '../admission/namespace.js';
 import type { ReconcileContext, ReconcileResult, Reconciler } from '../runtime/types.js';
-import { Calm, isHidden, isLook, lookKey, withoutLook } from '../shared/calm.js';
+import { Calm, isHidden, isLook, isWeightless, lookKey, withoutLook } from '../shared/calm.js';
 import { claimPods, ownerKeys } from '../shared/claim-pods.js';
 import { makePod } from '../shared/create-pod.js';
 import { deletePod } from '../shared/delete-pod.js';
-import { keyOf, nameOf, namespaceOf, namesText, parseKey, regarding } from '../shared/objects.js';
+import { keyOf, nameOf, namespaceOf, namesText, parseKey, regarding, uidOf } from '../shared/objects.js';
+import { OwnWrites } from '../shared/own-writes.js';
 import { mouldOf, podFrom } from '../shared/pod-mould.js';
 import { isRefused, keysOfAccount, tellRefused } from '../shared/refusals.js';
 import { clearRevisions, newestRevision, REVISION_LABEL } from '../shared/revisions.js';
@@ -30,14 +31,17 @@ const BACK_OFF_FIRST = 1000;
 const BACK_OFF_MOST = 15 * 60_000;
 /** More than these are told in one event. */
 const EVENTS_EACH = 20;
+const NO_PODS: readonly Pod[] = [];
 
 export class DaemonSetController implements Reconciler {
   readonly name = 'daemonset';
   /** How long a pod that is over is left alone, by set and node; monotonic. Losing it costs one early start. */
   readonly #backOff = new Map<string, { readonly delay: number; readonly until: number }>();
   readonly #calm = new Calm();
+  readonly #own = new OwnWrites();
 
   *keysFor(change: Change, view: ReadView): Iterable<string> {
+    if (this.#own.has(change) || isWeightless(change)) return;
     if (change.kind === 'DaemonSet') yield keyOf(change.object);
     else if (change.kind === 'Pod' || change.kind === 'ControllerRevision') {
       for (const key of ownerKeys(change, view, 'DaemonSet')) yield isHidden(change) ? lookKey(key) : key;
@@ -76,22 +80,16 @@ export class DaemonSetController implements Reconciler {
     if (isBeingDeleted(set)) return undefined;
     const newest = newestRevision(tx, 'DaemonSet', set, template);
     const hash = newest.revision.metadata?.labels[REVISION_LABEL] ?? '';
-    const byNode = Map.groupBy(pods, targetOf);
     const fits = fitOf(template.spec);
-    const places: Place[] = [];
-    for (const node of tx.list('Node', undefined, { ordered: true })) {
-      const at = nameOf(node);
-      places.push({ node: at, fit: fits(node), pods: byNode.get(at) ?? [] });
-      byNode.delete(at);
-    }
-    const desired = places.filter(({ fit }) => fit.run).length;
+    const { places, strays: meant } = placesOf(tx, fits, pods);
+    const desired = places.reduce((sum, { fit }) => sum + Number(fit.run), 0);
     const onDelete = set.spec.updateStrategy?.type === 'OnDelete';
     const rules: Rules = { hash, now, minReadySeconds: set.spec.minReadySeconds ?? 0, onDelete, ...boundsOf(set, desired) };
     const plan = planPass(places, rules);
     // Bound to nodes that are no more: the garbage collector's. Meant for one that never took them: ours.
-    const strays = [...byNode.values()].flat().filter((pod) => !pod.spec?.nodeName && !isBeingDeleted(pod));
-    const wait = this.#clearOver(key, set, plan.over, context);
-    this.#delete(context, set, [...plan.delete, ...strays]);
+    const strays = meant.filter((pod) => !pod.spec?.nodeName && !isBeingDeleted(pod));
+    const { wait, cleared } = this.#clearOver(key, set, plan.over, context);
+    const deleted = this.#delete(context, set, [...plan.delete, ...strays]);
     const made = plan.create.slice(0, BURST);
     const refused = this.#create(context, set, hash, made);
     clearRevisions(tx, set, newest.all, (revision) => {
@@ -99,10 +97,12 @@ export class DaemonSetController implements Reconciler {
       const label = revision.metadata?.labels[REVISION_LABEL];
       return pods.some((pod) => pod.metadata?.labels[REVISION_LABEL] === label);
     });
-    const next = writeStatus(context, set, rules, newest.collisionCount, fits);
-    const idle = made.length + plan.delete.length + plan.over.length + byNode.size === 0;
+    const idle = made.length + plan.delete.length + plan.over.length + meant.length === 0;
+    const after = idle ? places : placesOf(tx, fits, tx.index('Pod', 'controller', uidOf(set))).places;
+    const next = this.#writeStatus(context, set, rules, newest.collisionCount, after);
     if (idle && rules.minReadySeconds === 0 && places.every((place) => isSettled(place, hash))) this.#calm.rest(key, set, desired);
-    if (plan.create.length > BURST && refused === undefined) return { requeueAfterMs: 0 };
+    // What is gone at once makes room that no change will tell of.
+    if ((cleared || deleted || plan.create.length > BURST) && refused === undefined) return { requeueAfterMs: 0 };
     const soonest = Math.min(wait, next);
     const again = Number.isFinite(soonest) ? { requeueAfterMs: Math.max(1, soonest) } : {};
     return { ...again, refused: refused !== undefined && !isTerminating(refused) };
@@ -114,8 +114,9 @@ export class DaemonSetController implements Reconciler {
     set: DaemonSet,
     over: readonly { readonly node: string; readonly pod: Pod }[],
     context: ReconcileContext,
-  ): number {
+  ): { readonly wait: number; readonly cleared: boolean } {
     let wait = Number.POSITIVE_INFINITY;
+    let cleared = false;
     for (const { node, pod } of over) {
       const at = `${key} ${node}`;
       const known = this.#backOff.get(at);
@@ -131,17 +132,20 @@ export class DaemonSetController implements Reconciler {
       const message = `Found ${failed ? 'failed' : 'succeeded'} daemon pod ${namespaceOf(pod)}/${nameOf(pod)} on node ${node}, will try to ${failed ? 'kill' : 'delete'} it`;
       const reason = failed ? 'FailedDaemonPod' : 'SucceededDaemonPod';
       context.event({ regarding: regarding('DaemonSet', set), type: failed ? 'Warning' : 'Normal', reason, message });
-      deletePod(context.tx, pod);
+      if (this.#own.add(deletePod(context.tx, pod)) === undefined) cleared = true;
       tell(context, set, 'SuccessfulDelete', 'Deleted', [nameOf(pod)]);
     }
-    return wait;
+    return { wait, cleared };
   }
 
-  #delete(context: ReconcileContext, set: DaemonSet, pods: readonly Pod[]): void {
-    if (pods.length === 0) return;
-    for (const pod of pods) deletePod(context.tx, pod);
+  /** Whether one of them was gone at once. */
+  #delete(context: ReconcileContext, set: DaemonSet, pods: readonly Pod[]): boolean {
+    if (pods.length === 0) return false;
+    let gone = false;
+    for (const pod of pods) if (this.#own.add(deletePod(context.tx, pod)) === undefined) gone = true;
     context.because(`delete ${pods.length} pod${pods.length === 1 ? '' : 's'} of ${nameOf(set)}`);
     tell(context, set, 'SuccessfulDelete', 'Deleted', pods.map(nameOf));
+    return gone;
   }
 
   /** Why not all of them could be made; undefined: they could. */
@@ -164,6 +168,7 @@ export class DaemonSetController implements Reconciler {
         refused = made;
         break;
       }
+      this.#own.add(made);
       names.push(name);
     }
     if (names.length > 0) {
@@ -173,6 +178,59 @@ export class DaemonSetController implements Reconciler {
     if (refused !== undefined) tellRefused(context, 'DaemonSet', set, refused);
     return refused;
   }
+
+  /** Counts nodes as they are after this pass. Returns ms until time alone changes a number. */
+  #writeStatus({ tx, now }: ReconcileContext, set: DaemonSet, rules: Rules, collisionCount: number, places: readonly Place[]): number {
+    let [desired, current, misscheduled, ready, available, updated] = [0, 0, 0, 0, 0, 0];
+    let next = Number.POSITIVE_INFINITY;
+    for (const { fit, pods } of places) {
+      if (!fit.run) {
+        if (pods.length > 0) misscheduled++;
+        continue;
+      }
+      desired++;
+      if (pods.length === 0) continue;
+      current++;
+      // Of two on a node (a surge) the older counts: the node is not updated before the younger one alone is left.
+      const living = pods.filter((pod) => !isBeingDeleted(pod));
+      const [pod] = living.length > 1 ? living.sort(byAge) : living;
+      if (pod === undefined) continue;
+      if (isNew(pod, rules.hash)) updated++;
+      if (isPodReady(pod)) ready++;
+      if (isAvailable(pod, rules)) available++;
+      if (rules.minReadySeconds === 0) continue;
+      for (const one of living) {
+        const at = availableAt(one, rules.minReadySeconds);
+        if (at !== undefined && at > now) next = Math.min(next, at - now);
+      }
+    }
+    const status: DaemonSetStatus = {
+      desiredNumberScheduled: desired,
+      currentNumberScheduled: current,
+      numberMisscheduled: misscheduled,
+      numberReady: ready,
+      numberAvailable: available,
+      numberUnavailable: desired - available,
+      updatedNumberScheduled: updated,
+      observedGeneration: set.metadata?.generation,
+      collisionCount: collisionCount === 0 ? undefined : collisionCount,
+      conditions: [],
+    };
+    if (!deepEqual(set.status, status)) this.#own.add(tx.update('DaemonSet', { ...set, status }, 'any'));
+    return next;
+  }
+}
+
+/** The nodes with the pods that are on each or meant for it; strays: pods of no node that there is. */
+function placesOf(tx: Tx, fits: ReturnType<typeof fitOf>, pods: Iterable<Pod>): { readonly places: Place[]; readonly strays: Pod[] } {
+  const byNode = Map.groupBy(pods, targetOf);
+  const places: Place[] = [];
+  for (const node of tx.list('Node', undefined, { ordered: true })) {
+    const at = nameOf(node);
+    places.push({ node: at, fit: fits(node), pods: byNode.get(at) ?? NO_PODS });
+    byNode.delete(at);
+  }
+  return { places, strays: [...byNode.values()].flat() };
 }
 
 function tell(context: ReconcileContext, set: DaemonSet, reason: string, verb: string, names: readonly string[]): void {
@@ -201,51 +259,4 @@ function writeReady(tx: Tx, set: DaemonSet, ready: number): void {
     observedGeneration: set.metadata?.generation,
   };
   if (!deepEqual(status, next)) tx.update('DaemonSet', { ...set, status: next }, 'any');
-}
-
-/** Counts nodes as they are after this pass. Returns ms until time alone changes a number. */
-function writeStatus(
-  { tx, now }: ReconcileContext,
-  set: DaemonSet,
-  rules: Rules,
-  collisionCount: number,
-  fits: ReturnType<typeof fitOf>,
-): number {
-  const byNode = Map.groupBy(tx.index('Pod', 'controller', set.metadata?.uid ?? ''), targetOf);
-  let [desired, current, misscheduled, ready, available, updated] = [0, 0, 0, 0, 0, 0];
-  let next = Number.POSITIVE_INFINITY;
-  for (const node of tx.list('Node')) {
-    const there = byNode.get(nameOf(node)) ?? [];
-    if (!fits(node).run) {
-      if (there.length > 0) misscheduled++;
-      continue;
-    }
-    desired++;
-    if (there.length === 0) continue;
-    current++;
-    const living = there.filter((pod) => !isBeingDeleted(pod));
-    // Of two on a node (a surge) the older counts: the node is not updated before the younger one alone is left.
-    const [pod] = living.length > 1 ? living.sort(byAge) : living;
-    if (pod !== undefined && isNew(pod, rules.hash)) updated++;
-    if (pod !== undefined && isPodReady(pod)) ready++;
-    if (pod !== undefined && isAvailable(pod, rules)) available++;
-    for (const pod of living) {
-      const at = availableAt(pod, rules.minReadySeconds);
-      if (at !== undefined && at > now) next = Math.min(next, at - now);
-    }
-  }
-  const status: DaemonSetStatus = {
-    desiredNumberScheduled: desired,
-    currentNumberScheduled: current,
-    numberMisscheduled: misscheduled,
-    numberReady: ready,
-    numberAvailable: available,
-    numberUnavailable: desired - available,
-    updatedNumberScheduled: updated,
-    observedGeneration: set.metadata?.generation,
-    collisionCount: collisionCount === 0 ? undefined : collisionCount,
-    conditions: [],
-  };
-  if (!deepEqual(set.status, status)) tx.update('DaemonSet', { ...set, status }, 'any');
-  return next;
 }

@@ -63,8 +63,25 @@ export interface Fit {
   readonly stay: boolean;
 }
 
-/** How nodes fit a template's spec. */
+const fits = new WeakMap<PodSpec, (node: Node) => Fit>();
+
+/** How nodes fit a template's spec. A node that has not changed is looked at once for each spec. */
 export function fitOf(spec: PodSpec): (node: Node) => Fit {
+  let fit = fits.get(spec);
+  if (fit === undefined) {
+    const known = new WeakMap<Node, Fit>();
+    const look = lookOf(spec);
+    fit = (node) => {
+      let one = known.get(node);
+      if (one === undefined) known.set(node, (one = look(node)));
+      return one;
+    };
+    fits.set(spec, fit);
+  }
+  return fit;
+}
+
+function lookOf(spec: PodSpec): (node: Node) => Fit {
   const labels = compileLabelMap(spec.nodeSelector);
   const affinity = spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
   const terms = affinity === undefined ? undefined : compileNodeSelector(affinity);

@@ -2,7 +2,7 @@
 import type { Obj } from '@podplane/api/kinds/kind-map';
 import type { Change, ReadView } from '@podplane/store/types';
 import { expect, it, test } from 'vitest';
-import { Calm, isHidden, isLook, lookKey, withoutLook } from './calm.js';
+import { Calm, isHidden, isLook, isWeightless, lookKey, withoutLook } from './calm.js';
 
 const spec = { replicas: 3 };
 const set = (over: Record<string, unknown> = {}): Obj<'StatefulSet'> =>
@@ -44,7 +44,7 @@ it('knows nothing of what was not said to be at rest, or was forgotten', () => {
 
 const labels = { a: 'b' };
 const pod = (metadata: Record<string, unknown>, status?: object): unknown => ({
-  metadata: { labels, ownerReferences: owners, ...metadata },
+  metadata: { labels, ownerReferences: owners, finalizers: [], ...metadata },
   status,
 });
 const owners: unknown[] = [];
@@ -67,4 +67,25 @@ it('keys that ask for a look are others, of the same set', () => {
     'a/db',
     'a/db',
   ]);
+});
+
+const READY = { type: 'Ready', status: 'True', lastTransitionTime: '2026-01-01T00:00:00Z' };
+const unready = { phase: 'Pending', conditions: [] };
+const ready = { phase: 'Running', conditions: [READY] };
+
+test.each<[string, boolean, object, object, Record<string, unknown>?]>([
+  ['an address', true, unready, { ...unready, podIP: '10.0.0.1' }],
+  ['another condition', true, ready, { ...ready, conditions: [READY, { type: 'Initialized', status: 'True' }] }],
+  ['its phase before it is ready', true, unready, { ...unready, phase: 'Running' }],
+  ['ready', false, unready, ready],
+  ['not ready any more', false, ready, { ...ready, conditions: [] }],
+  ['ready since another time', false, ready, { ...ready, conditions: [{ ...READY, lastTransitionTime: '2026-01-01T00:00:01Z' }] }],
+  ['its phase while it is ready', false, ready, { ...ready, phase: 'Unknown' }],
+  ['over', false, ready, { phase: 'Failed', conditions: [] }],
+  ['a deletion', false, ready, ready, { deletionTimestamp: '2026-01-01T00:00:00Z' }],
+  ['labels', false, ready, ready, { labels: { a: 'c' } }],
+])('%s is without weight: %s', (_what, weightless, before, now, metadata = {}) => {
+  const change = { kind: 'Pod', type: 'modified', object: pod(metadata, now), previous: pod({}, before) };
+  expect(isWeightless(change as unknown as Change)).toBe(weightless);
+  expect(isWeightless({ ...change, type: 'deleted' } as unknown as Change)).toBe(false);
 });

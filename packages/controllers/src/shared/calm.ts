@@ -2,7 +2,7 @@
 // something else happens, a look at one costs a few numbers that the store keeps (its index "standing"), however many pods it has. When a
 // workload is at rest is for its controller to say; what is counted then is the same for all.
 import type { Obj } from '@podplane/api/kinds/kind-map';
-import { isBeingDeleted, type PodStanding } from '@podplane/api/pod-state';
+import { isBeingDeleted, isPodTerminal, type PodStanding, podCondition, podStanding } from '@podplane/api/pod-state';
 import { standingKey } from '@podplane/store/indexes';
 import type { Change, ReadView } from '@podplane/store/types';
 import { uidOf } from './objects.js';
@@ -25,6 +25,19 @@ export function isHidden({ kind, type, object, previous }: Change): boolean {
   if (type !== 'modified' || previous === undefined) return type === 'added';
   const [now, before] = [object.metadata, previous.metadata];
   return now?.labels !== before?.labels || now?.ownerReferences !== before?.ownerReferences;
+}
+
+/**
+ * Whether a change of a pod changes nothing by which a workload counts or places its pods: it got a node, an address, another container's
+ * state. Of ten changes of a pod that starts, one or two are more than that.
+ */
+export function isWeightless(change: Change): boolean {
+  if (change.kind !== 'Pod' || change.type !== 'modified' || change.previous === undefined || isHidden(change)) return false;
+  const [now, before] = [change.object as Obj<'Pod'>, change.previous as Obj<'Pod'>];
+  if (podStanding(now) !== podStanding(before) || now.metadata?.deletionTimestamp !== before.metadata?.deletionTimestamp) return false;
+  const [ready, was] = [podCondition(now, 'Ready'), podCondition(before, 'Ready')];
+  if (ready?.status !== was?.status || ready?.lastTransitionTime !== was?.lastTransitionTime) return false;
+  return now.status?.phase === before.status?.phase || (ready?.status !== 'True' && !isPodTerminal(now));
 }
 
 interface Rest {

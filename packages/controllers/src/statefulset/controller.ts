@@ -11,18 +11,19 @@ import { availableAt, controllerOf, isBeingDeleted, isPodTerminal } from '@podpl
 import type { Change, ReadView, Tx } from '@podplane/store/types';
 import { isTerminating } from '../admission/namespace.js';
 import type { ReconcileContext, ReconcileResult, Reconciler } from '../runtime/types.js';
-import { Calm, isHidden, isLook, lookKey, withoutLook } from '../shared/calm.js';
+import { Calm, isHidden, isLook, isWeightless, lookKey, withoutLook } from '../shared/calm.js';
 import { claimPods, ownerKeys } from '../shared/claim-pods.js';
 import { makePod } from '../shared/create-pod.js';
 import { deletePod } from '../shared/delete-pod.js';
-import { keyOf, nameOf, namespaceOf, parseKey, regarding } from '../shared/objects.js';
+import { keyOf, nameOf, namespaceOf, parseKey, regarding, uidOf } from '../shared/objects.js';
+import { OwnWrites } from '../shared/own-writes.js';
 import { isRefused, keysOfAccount, tellRefused } from '../shared/refusals.js';
 import { RejectionBackOff } from '../shared/rejected.js';
 import { clearRevisions, newestRevision, type Revision, templateOf } from '../shared/revisions.js';
 import { createClaims, hasStaleClaim, setsOfClaim, syncClaims } from './claims.js';
 import { ordinalOf, podName } from './names.js';
 import { planStep, slotsOf } from './plan.js';
-import { identityOf, isAvailable, isHealthy, isReadyUnrun, newPod, revisionOf } from './pods.js';
+import { hasIdentity, identityOf, isAvailable, isHealthy, isReadyUnrun, newPod, revisionOf } from './pods.js';
 
 type StatefulSet = Obj<'StatefulSet'>;
 type Pod = Obj<'Pod'>;
@@ -36,8 +37,10 @@ export class StatefulSetController implements Reconciler {
   readonly name = 'statefulset';
   readonly #calm = new Calm();
   readonly #rejected = new RejectionBackOff();
+  readonly #own = new OwnWrites();
 
   *keysFor(change: Change, view: ReadView): Iterable<string> {
+    if (this.#own.has(change) || isWeightless(change)) return;
     if (change.kind === 'StatefulSet') yield keyOf(change.object);
     else if (change.kind === 'ServiceAccount') yield* keysOfAccount(change, view, 'StatefulSet');
     else if (change.kind === 'PersistentVolumeClaim') {
@@ -104,8 +107,9 @@ export class StatefulSetController implements Reconciler {
       return wait === 0;
     });
     const removed = free.slice(0, BURST);
+    let gone = false;
     for (const pod of removed) {
-      deletePod(tx, pod);
+      if (this.#own.add(deletePod(tx, pod)) === undefined) gone = true;
       tell(context, set, 'Normal', 'SuccessfulDelete', `delete Pod ${nameOf(pod)} in StatefulSet ${nameOf(set)} successful`);
     }
     const made = step.create.slice(0, BURST);
@@ -118,7 +122,7 @@ export class StatefulSetController implements Reconciler {
       else if (isRefused(result)) {
         refused = result;
         break;
-      } else names.push(nameOf(result));
+      } else names.push(nameOf(this.#own.add(result)));
     }
     if (removed.length + names.length > 0) {
       context.because(
@@ -131,19 +135,26 @@ export class StatefulSetController implements Reconciler {
       names.flatMap((made) => tx.get('Pod', namespace, made) ?? []),
       wanted,
     );
-    const next = this.#writeStatus(context, set, { updateRevision, currentRevision, collisionCount: newest.collisionCount });
-    const living = [...tx.index('Pod', 'controller', set.metadata?.uid ?? '')];
-    const after = tx.get('StatefulSet', namespace, name)?.status?.currentRevision;
-    const idle = step.create.length + step.delete.length === 0 && living.length === replicas && currentRevision === updateRevision;
-    const settled = (pod: Pod): boolean => {
-      const ordinal = ordinalOf(set, nameOf(pod)) ?? -1;
-      const there = wanted(ordinal) && !isBeingDeleted(pod) && !isPodTerminal(pod) && !isReadyUnrun(pod);
-      return there && revisionOf(pod) === updateRevision;
-    };
-    if (idle && !set.spec?.minReadySeconds && living.every(settled)) this.#calm.rest(key, set, replicas);
-    const live = new Set([updateRevision, currentRevision, after, ...living.map(revisionOf)]);
+    const idle = step.create.length + step.delete.length === 0;
+    const living = idle ? pods : [...tx.index('Pod', 'controller', uidOf(set))];
+    const { next, currentRevision: after } = this.#writeStatus(context, set, living, {
+      updateRevision,
+      currentRevision,
+      collisionCount: newest.collisionCount,
+    });
+    const settled = (pod: Pod): boolean =>
+      revisionOf(pod) === updateRevision &&
+      wanted(ordinalOf(set, nameOf(pod)) ?? -1) &&
+      !isBeingDeleted(pod) &&
+      !isPodTerminal(pod) &&
+      !isReadyUnrun(pod);
+    if (idle && living.length === replicas && after === updateRevision && !set.spec?.minReadySeconds && living.every(settled))
+      this.#calm.rest(key, set, replicas);
+    const live = new Set([updateRevision, after]);
+    for (const pod of living) live.add(revisionOf(pod));
     clearRevisions(tx, set, newest.all, (revision) => live.has(nameOf(revision)));
-    if (refused === undefined && (step.create.length > BURST || free.length > BURST)) return { requeueAfterMs: 0 };
+    // What is gone at once makes room that no change will tell of.
+    if (refused === undefined && (gone || step.create.length > BURST || free.length > BURST)) return { requeueAfterMs: 0 };
     const wait = Math.min(next, held, taken ? NAME_TAKEN_RETRY : Number.POSITIVE_INFINITY);
     const again = Number.isFinite(wait) ? { requeueAfterMs: Math.max(1, wait) } : {};
     return { ...again, refused: refused !== undefined && !isTerminating(refused) };
@@ -177,16 +188,16 @@ export class StatefulSetController implements Reconciler {
     return made;
   }
 
-  /** Returns ms until time alone makes a pod available. */
+  /** pods: as they are after this pass. next: ms until time alone makes one of them available. */
   #writeStatus(
     { tx, now }: ReconcileContext,
     set: StatefulSet,
+    pods: readonly Pod[],
     revisions: { readonly updateRevision: string; readonly currentRevision: string; readonly collisionCount: number },
-  ): number {
+  ): { readonly next: number; readonly currentRevision: string } {
     const minReadySeconds = set.spec?.minReadySeconds ?? 0;
     const { updateRevision, collisionCount } = revisions;
     let { currentRevision } = revisions;
-    const pods: readonly Pod[] = [...tx.index('Pod', 'controller', set.metadata?.uid ?? '')];
     let [readyReplicas, availableReplicas, currentReplicas, updatedReplicas] = [0, 0, 0, 0];
     let next = Number.POSITIVE_INFINITY;
     for (const pod of pods) {
@@ -217,8 +228,8 @@ export class StatefulSetController implements Reconciler {
       collisionCount,
       conditions: [],
     };
-    if (!deepEqual(set.status, status)) tx.update('StatefulSet', { ...set, status }, 'any');
-    return next;
+    if (!deepEqual(set.status, status)) this.#own.add(tx.update('StatefulSet', { ...set, status }, 'any'));
+    return { next, currentRevision };
   }
 }
 
@@ -232,12 +243,11 @@ function writeReady(tx: Tx, set: StatefulSet, ready: number): void {
 
 /** The pod with the labels of its number, which somebody may have taken from it. */
 function withIdentity(context: ReconcileContext, set: StatefulSet, pod: Pod): Pod {
-  const identity = identityOf(nameOf(pod), ordinalOf(set, nameOf(pod)) ?? 0);
-  const labels = pod.metadata?.labels ?? {};
-  if (pod.metadata === undefined || isBeingDeleted(pod) || Object.entries(identity).every(([key, value]) => labels[key] === value))
-    return pod;
+  const ordinal = ordinalOf(set, nameOf(pod)) ?? 0;
+  if (pod.metadata === undefined || isBeingDeleted(pod) || hasIdentity(pod, ordinal)) return pod;
   tell(context, set, 'Normal', 'SuccessfulUpdate', `update Pod ${nameOf(pod)} in StatefulSet ${nameOf(set)} successful`);
-  return context.tx.update('Pod', { ...pod, metadata: { ...pod.metadata, labels: { ...labels, ...identity } } }, 'any');
+  const labels = { ...pod.metadata.labels, ...identityOf(nameOf(pod), ordinal) };
+  return context.tx.update('Pod', { ...pod, metadata: { ...pod.metadata, labels } }, 'any');
 }
 
 function tellClaim(context: ReconcileContext, set: StatefulSet, pod: string, claim: string): void {

@@ -61,8 +61,8 @@ export function planStep(input: PlanInput): Step {
   }
   condemned.sort((a, b) => (ordinalOf(set, b.metadata?.name ?? '') ?? 0) - (ordinalOf(set, a.metadata?.name ?? '') ?? 0));
   const create: { ordinal: number; revision: string }[] = [];
-  const gone: Pod[] = [];
-  const done = (waitsFor = ''): Step => ({ create, delete: gone, waitsFor });
+  const gone = new Set<Pod>();
+  const done = (waitsFor = ''): Step => ({ create, delete: [...gone], waitsFor });
   const name = (pod: Pod): string => pod.metadata?.name ?? '';
   const outdated = (pod: Pod, ordinal: number): boolean => rolling && ordinal >= updateFrom && revisionOf(pod) !== updateRevision;
 
@@ -74,12 +74,12 @@ export function planStep(input: PlanInput): Step {
     } else if (isBeingDeleted(pod)) {
       if (ordered) return done(`${name(pod)} to end`);
     } else if (isPodTerminal(pod)) {
-      gone.push(pod);
+      gone.add(pod);
       if (ordered) return done(`${name(pod)} to end`);
     } else if (!isAvailable(pod, minReadySeconds, now)) {
       // It serves nobody, so its replacement costs nothing; waiting for it could last for ever.
       if (outdated(pod, ordinal) && !isAvailable(pod, 0, now)) {
-        gone.push(pod);
+        gone.add(pod);
         if (ordered) return done(`${name(pod)} to end`);
       } else if (ordered) return done(`${name(pod)} to be available`);
     }
@@ -92,24 +92,25 @@ export function planStep(input: PlanInput): Step {
       continue;
     }
     if (ordered && !isAvailable(pod, minReadySeconds, now) && pod !== unhealthy) return done(`${name(unhealthy ?? pod)} to be available`);
-    gone.push(pod);
+    gone.add(pod);
     if (ordered) return done(`${name(pod)} to end`);
   }
   if (!rolling || create.length > 0) return done();
 
-  const unavailable: string[] = [];
+  const unavailable = new Set<number>();
   for (let ordinal = start; ordinal < start + replicas; ordinal++) {
     const pod = byOrdinal.get(ordinal);
-    if (pod === undefined || gone.includes(pod) || !isAvailable(pod, minReadySeconds, now)) unavailable.push(podName(set, ordinal));
+    if (pod === undefined || gone.has(pod) || !isAvailable(pod, minReadySeconds, now)) unavailable.add(ordinal);
   }
   for (let ordinal = start + replicas - 1; ordinal >= updateFrom; ordinal--) {
     const pod = byOrdinal.get(ordinal);
-    if (pod === undefined || gone.includes(pod) || isBeingDeleted(pod) || !outdated(pod, ordinal)) continue;
+    if (pod === undefined || gone.has(pod) || isBeingDeleted(pod) || !outdated(pod, ordinal)) continue;
     // One that is missing already costs nothing more; of the others as many may go as may be missing.
-    const costs = unavailable.includes(name(pod)) ? 0 : 1;
-    if (unavailable.length + costs > maxUnavailable) return done(`${unavailable[0] ?? ''} to be available`);
-    if (costs > 0) unavailable.push(name(pod));
-    gone.push(pod);
+    const costs = unavailable.has(ordinal) ? 0 : 1;
+    if (unavailable.size + costs > maxUnavailable) break;
+    unavailable.add(ordinal);
+    gone.add(pod);
   }
-  return done(unavailable.length > 0 ? `${unavailable[0] ?? ''} to be available` : '');
+  const [first] = unavailable;
+  return done(first === undefined ? '' : `${podName(set, first)} to be available`);
 }

@@ -19,6 +19,10 @@ export const identityOf = (name: string, ordinal: number): Readonly<Record<strin
   [POD_INDEX_LABEL]: String(ordinal),
 });
 
+export function hasIdentity({ metadata }: Pod, ordinal: number): boolean {
+  return metadata?.labels[POD_NAME_LABEL] === metadata?.name && Number(metadata?.labels[POD_INDEX_LABEL]) === ordinal;
+}
+
 /** A new pod of one number. Its full host name, which programs that find their peers by it ask for, is NAME.SERVICE.NAMESPACE.svc and the cluster's domain. */
 export function newPod(set: StatefulSet, ordinal: number, template: Template, revision: string, now: number): Pod {
   const mould = mouldOf(template, now);
