@@ -25,7 +25,7 @@ const MOST_DIALS = 32;
 /** For processes that stand for thousands of machines. */
 export const LARGE_HEAP = ['--max-old-space-size=16384'];
 
-type FromFleet = { readonly ready: number } | { readonly connected: number } | { readonly acks: AckFigures };
+type FromFleet = { readonly ready: number } | { readonly connected: number } | { readonly pods: number } | { readonly acks: AckFigures };
 
 /** What happens to the nodes numbered from (inclusive) to (exclusive). */
 export type Order =
@@ -33,12 +33,17 @@ export type Order =
   /** Each dials again at some moment within so many ms: agents try now and then, each at its own time. */
   | { readonly what: 'heal'; readonly from: number; readonly to: number; readonly withinMs: number }
   /** How many have a session. */
-  | { readonly what: 'count' | 'acks' };
+  | { readonly what: 'count' }
+  /** How many pods run on all of them together. */
+  | { readonly what: 'pods' }
+  | { readonly what: 'acks' };
 
 export interface Fleet {
   readonly process: ChildProcess;
   /** Resolves when it is done, with the number of nodes that have a session. */
   order(order: Order): Promise<number>;
+  /** Pods that run on the nodes, whatever the server thinks. */
+  pods(): Promise<number>;
   /** Times of the heartbeats answered since this was asked last. */
   acks(): Promise<AckFigures>;
   stop(): Promise<void>;
@@ -72,6 +77,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
   return {
     process: child,
     order: (order) => ask(order, (message) => ('connected' in message ? message.connected : undefined)),
+    pods: () => ask({ what: 'pods' }, (message) => ('pods' in message ? message.pods : undefined)),
     acks: () => ask({ what: 'acks' }, (message) => ('acks' in message ? message.acks : undefined)),
     async stop() {
       child.kill('SIGKILL');
@@ -110,6 +116,10 @@ async function runFleet(options: FleetOptions): Promise<void> {
   process.on('message', (order: Order) => {
     if (order.what === 'acks') {
       process.send?.({ acks: acks?.take() ?? { answered: 0, p50: 0, p99: 0, max: 0 } } satisfies FromFleet);
+      return;
+    }
+    if (order.what === 'pods') {
+      process.send?.({ pods: nodes.reduce((sum, node) => sum + node.pods.size, 0) } satisfies FromFleet);
       return;
     }
     if ('from' in order) for (const node of nodes.slice(order.from, order.to)) obey(node, order);

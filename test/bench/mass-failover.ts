@@ -231,13 +231,16 @@ export async function massFailoverBenchmark({ nodes = 5000, pods = 150_000, runs
     progress('silence of most is done');
     rows.push(await restart(stage, dataDir));
     const checked = await checkFleet(client, REPLICAS, POD);
+    const running = await fleet.pods();
+    const wanted = Math.ceil(pods / REPLICAS) * REPLICAS;
+    if (running !== wanted) throw new Error(`${wanted} pods are asked for, ${running} run on the simulated nodes`);
     printHead('mass-failover', 'FULL');
     printTable(rows);
     process.stdout.write(
       `\n${nodes} nodes joined in ${seconds(joined - began)}, ${pods} pods ready ${seconds(filled - joined)} after that; ${rest}.\n`,
     );
     process.stdout.write(
-      `Afterwards: ${checked}; the server has ${Math.round(processFigures(stage.server.process.pid ?? 0).residentMB)} MB.\n`,
+      `Afterwards: ${checked}; as many run on the simulated nodes; the server has ${Math.round(processFigures(stage.server.process.pid ?? 0).residentMB)} MB.\n`,
     );
     client.close();
   } finally {
