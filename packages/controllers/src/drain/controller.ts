@@ -119,7 +119,7 @@ export class DrainController implements Reconciler {
     const current = context.tx.update('Node', withDrain(node, { ...drain, outcome }), 'any');
     const about = { regarding: regarding('Node', node) };
     if (outcome === 'Drained') {
-      const message = `${drain.total} pods left the node`;
+      const message = `${drain.total} pod${drain.total === 1 ? '' : 's'} left the node`;
       writeCondition(current, { status: 'True', reason: 'Drained', message }, context);
       context.event({ ...about, type: 'Normal', reason: 'NodeDrained', message: `Node ${name} is drained: ${message}` });
     } else {

@@ -71,6 +71,7 @@ export function changesSince(
     if (next !== undefined) tell(next.spec?.nodeName ? 'moves' : 'pending', next.spec?.nodeName ? '' : pendingText(next), next);
     else if (!lost.has(node)) tell('goes', '');
     else if (workload === undefined) tell('lost', 'nobody makes it anew');
+    else if (now === undefined) tell('stays', `${workload.text} makes no other yet; does it wait for its other pods to be Ready?`);
     else tell('stays', `${workload.text} makes no other while nobody knows that this one has ended`);
   }
   if (tellNew) {

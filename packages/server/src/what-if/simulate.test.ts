@@ -60,6 +60,24 @@ it('a pod that waits for the end of a lease is told in an answer that can be sen
   expect(SimulateResponse.decode(SimulateResponse.encode(answer).finish())).toEqual(answer);
 });
 
+it('a pod whose set waits for another one to be Ready is not replaced, and not for want of knowing that it has ended', async () => {
+  world.node('n1', '4');
+  world.workload('StatefulSet', 'db', 2, '3');
+  world.node('n2', '4');
+  await world.run();
+  const [first, second] = ['db-0', 'db-1'].map((name) => world.store.get('Pod', 'default', name)?.spec?.nodeName);
+  expect(new Set([first, second]).size).toBe(2);
+  world.store.transact({ actor: 'test', reason: 'test' }, (tx) => {
+    tx.edit('Pod', 'default', 'db-0', ({ status }) => {
+      for (const condition of status?.conditions ?? []) if (condition.type === 'Ready') condition.status = 'False';
+    });
+  });
+  world.node('n3', '4');
+  expect(told(await simulateLoss(world.parts(), [second ?? '']))).toEqual([
+    `db-1 statefulset/db stays ${second} - - statefulset/db makes no other yet; does it wait for its other pods to be Ready?`,
+  ]);
+});
+
 it('a node that is not there cannot be lost, and none is no question', async () => {
   await expect(simulateLoss(world.parts(), ['n1'])).rejects.toMatchObject({ reason: 'NotFound' });
   await expect(simulateLoss(world.parts(), [])).rejects.toMatchObject({ reason: 'BadRequest' });
