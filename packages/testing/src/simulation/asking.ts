@@ -4,6 +4,7 @@ import { ApiError } from '@podplane/api/errors';
 import type { Kind } from '@podplane/api/kinds/kind-map';
 import type { Registry, Writer } from '@podplane/server/registry/registry';
 import { StoreError } from '@podplane/store/errors';
+import { codeOf } from '@podplane/store/follower';
 import type { RunningCore } from './control-plane.js';
 import type { Trace } from './trace.js';
 
@@ -12,7 +13,9 @@ export const WRITER: Writer = { identity: { kind: 'admin', name: 'simulation' },
 type Answer = { readonly object: { readonly metadata?: { readonly resourceVersion?: string | undefined } | undefined } } | undefined;
 
 export class Asking {
-  readonly stats = { asked: 0, acknowledged: 0, refused: 0 };
+  readonly stats = { asked: 0, acknowledged: 0 };
+  /** How often they were refused, by "refused: REASON". InternalError is Kubernetes' for a pod with several budgets. */
+  readonly refused: Record<string, number> = {};
 
   constructor(
     private readonly trace: Trace,
@@ -32,7 +35,8 @@ export class Asking {
         this.acknowledged(revision);
       },
       (error: unknown) => {
-        this.stats.refused++;
+        const key = `refused: ${error instanceof ApiError ? error.reason : String(codeOf(error))}`;
+        this.refused[key] = (this.refused[key] ?? 0) + 1;
         const known = error instanceof ApiError || error instanceof StoreError;
         this.trace.note(`people: ${what}: ${error instanceof ApiError ? error.reason : String(error)}`);
         // Whatever they ask for is well-formed: the server may have no time for it, or say that it is not to be.

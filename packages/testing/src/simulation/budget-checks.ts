@@ -30,16 +30,15 @@ export class BudgetChecks implements HeadCheck {
       this.evictions++;
       // Nobody misses what does not run yet, or no more.
       if (isPodTerminal(previous) || previous.status?.phase === 'Pending' || this.isForced(pod)) continue;
-      for (const budget of this.mirror.list('PodDisruptionBudget')) {
-        if (!covers(budget, pod)) continue;
-        this.covered++;
-        this.judge(budget, previous);
-      }
+      const budgets = [...this.mirror.list('PodDisruptionBudget')].filter((budget) => covers(budget, pod));
+      if (budgets.length > 0) this.covered++;
+      if (budgets.length > 1) this.violations.report('budget-kept', `${nameOf(pod)} is evicted, though several budgets are about it`);
+      for (const budget of budgets) this.judge(budget, previous);
     }
   }
 
   private judge(budget: Budget, pod: Pod): void {
-    const { namespace = '', name = '' } = budget.metadata ?? {};
+    const { name = '' } = budget.metadata ?? {};
     const ready = isPodReady(pod);
     if (!ready && budget.spec?.unhealthyPodEvictionPolicy === 'AlwaysAllow') return;
     let healthy = 0;
@@ -48,7 +47,7 @@ export class BudgetChecks implements HeadCheck {
     if (healthy >= needed && (ready || needed > 0)) return;
     this.violations.report(
       'budget-kept',
-      `pod ${namespace}/${pod.metadata?.name ?? ''} (${ready ? 'ready' : 'not ready'}) is evicted: ${healthy} healthy pods are left, budget ${name} keeps ${needed}`,
+      `${nameOf(pod)} (${ready ? 'ready' : 'not ready'}) is evicted: ${healthy} healthy pods are left, budget ${name} keeps ${needed}`,
     );
   }
 
@@ -56,7 +55,8 @@ export class BudgetChecks implements HeadCheck {
   private neededBy({ metadata, spec }: Budget): number {
     const { minAvailable, maxUnavailable } = spec ?? {};
     if (typeof minAvailable === 'number') return minAvailable;
-    const { namespace = '', name = '' } = metadata ?? {};
+    const { namespace = '' } = metadata ?? {};
+    const name = spec?.selector?.matchLabels['app'] ?? '';
     const workload = this.mirror.get('Deployment', namespace, name) ?? this.mirror.get('StatefulSet', namespace, name);
     if (workload === undefined) return Number.POSITIVE_INFINITY;
     const replicas = workload.spec?.replicas ?? 1;
@@ -77,7 +77,9 @@ function isEvicted(pod: Pod): boolean {
   return podCondition(pod, 'DisruptionTarget')?.reason === 'EvictionByEvictionAPI';
 }
 
-/** People's budgets select by one label. */
+const nameOf = ({ metadata }: Pod): string => `pod ${metadata?.namespace ?? ''}/${metadata?.name ?? ''}`;
+
+/** People's budgets select by one label, the name of a workload. */
 function covers({ metadata, spec }: Budget, pod: Pod): boolean {
   const app = spec?.selector?.matchLabels['app'];
   return app !== undefined && pod.metadata?.namespace === metadata?.namespace && pod.metadata?.labels['app'] === app;

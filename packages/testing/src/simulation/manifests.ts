@@ -14,6 +14,8 @@ export const BAD_IMAGE = 'bad:1';
 export const MOST_REPLICAS = 6;
 /** A service account that may not be there: pods that name it are refused until it is. */
 export const LATE_ACCOUNT = 'late';
+/** How the names of budgets end that are for a workload which may have one already: whoever is under both is never evicted. */
+export const SECOND_BUDGET = '-second';
 /** Periods of schedules, minutes: all divide an hour. */
 const PERIODS = [1, 1, 2, 3] as const;
 
@@ -55,7 +57,7 @@ export function periodOf(schedule: string): number {
 export function workloadManifest(dice: Dice, kind: Workload, namespace: string, name: string): Given {
   const labels = { app: name };
   const selector = { matchLabels: labels };
-  const account = dice.chance(0.15) ? { serviceAccountName: LATE_ACCOUNT } : {};
+  const account = dice.chance(0.2) ? { serviceAccountName: LATE_ACCOUNT } : {};
   const template = { metadata: { labels }, spec: { ...podSpec(dice.pick(GOOD_IMAGES) ?? 'app:1'), ...account } };
   const common = { metadata: { name, namespace } };
   switch (kind) {
@@ -128,8 +130,8 @@ function jobSpec(dice: Dice, labels: object): object {
   };
 }
 
-/** For the workload of that name. */
-export function budgetManifest(dice: Dice, namespace: string, name: string): Given {
+/** name: of the budget; workload: the one that it is for. */
+export function budgetManifest(dice: Dice, namespace: string, name: string, workload: string): Given {
   const bound = dice.pick([
     { minAvailable: 1 },
     { minAvailable: 2 },
@@ -139,7 +141,7 @@ export function budgetManifest(dice: Dice, namespace: string, name: string): Giv
     { maxUnavailable: '30%' },
   ]);
   const policy = dice.chance(0.3) ? { unhealthyPodEvictionPolicy: 'AlwaysAllow' } : {};
-  const spec = { ...bound, ...policy, selector: { matchLabels: { app: name } } };
+  const spec = { ...bound, ...policy, selector: { matchLabels: { app: workload } } };
   return given('PodDisruptionBudget', { apiVersion: 'policy/v1', kind: 'PodDisruptionBudget', metadata: { name, namespace }, spec });
 }
 

@@ -1,5 +1,6 @@
 // What people do to a cluster's nodes, at random: cordon, drain, evict, taint.
 import { DrainNodeRequest } from '@podplane/api/gen/podplane/api/v1/cluster';
+import type { Obj } from '@podplane/api/kinds/kind-map';
 import { isBeingDeleted } from '@podplane/api/pod-state';
 import { drainOf } from '@podplane/controllers/drain/request';
 import { Drains } from '@podplane/server/nodes/drains';
@@ -37,7 +38,12 @@ export class Operators {
         this.drain(core, name);
         return;
       case 'evict': {
-        const { namespace = '', name: pod = '', uid = '' } = dice.pick([...core.store.list('Pod')])?.metadata ?? {};
+        const pods = [...core.store.list('Pod')];
+        const {
+          namespace = '',
+          name: pod = '',
+          uid = '',
+        } = dice.pick(dice.chance(0.5) ? pods : pods.filter(isBudgeted(core)))?.metadata ?? {};
         if (pod === '') return;
         const options = { graceSeconds: undefined, propagationPolicy: '', uid, resourceVersion: '' };
         this.asking.ask(core, `evict ${namespace}/${pod}`, async (registry) => {
@@ -89,4 +95,10 @@ export class Operators {
     const taints = wanted ? [...others, { key: MAINTENANCE, value: '', effect: 'NoExecute' }] : others;
     this.asking.patch(core, 'Node', '', name, { metadata: { resourceVersion: node.metadata?.resourceVersion }, spec: { taints } });
   }
+}
+
+/** Whether a pod is of a workload that has a budget. */
+function isBudgeted(core: RunningCore): (pod: Obj<'Pod'>) => boolean {
+  const apps = new Set([...core.store.list('PodDisruptionBudget')].map(({ spec }) => spec?.selector?.matchLabels['app']));
+  return ({ metadata }) => apps.has(metadata?.labels['app']);
 }

@@ -370,6 +370,7 @@ class Simulation {
         'containers with claims': this.claims.uses,
         'nodes removed': this.removals,
         ...this.rollouts.seen,
+        ...this.asking.refused,
       },
       steps: this.violations.first === undefined ? [] : this.trace.last(STEPS),
     };

@@ -4,6 +4,7 @@ import type { Kind, Obj } from '@podplane/api/kinds/kind-map';
 import { ON_FAILURE } from '@podplane/api/kinds/on-failure';
 import { isBeingDeleted } from '@podplane/api/pod-state';
 import { ROLLOUT_FAILED } from '@podplane/controllers/deployment/on-failure';
+import { AVAILABLE } from '@podplane/controllers/deployment/status';
 import { type Asking, WRITER } from './asking.js';
 import type { RunningCore } from './control-plane.js';
 import type { Dice } from './dice.js';
@@ -17,6 +18,7 @@ import {
   MOST,
   MOST_REPLICAS,
   namespaceManifest,
+  SECOND_BUDGET,
   type Workload,
   workloadManifest,
 } from './manifests.js';
@@ -24,6 +26,8 @@ import type { Operators } from './operators.js';
 
 const NAMESPACE = 'default';
 const MOST_NAMESPACES = 2;
+/** On templates: which change of theirs it was. */
+const CHANGE = 'change';
 /** How often each kind of workload is made or deleted, in proportion. */
 const WORKLOADS: Readonly<Record<Workload, number>> = { Deployment: 4, StatefulSet: 4, DaemonSet: 2, Job: 4, CronJob: 3 };
 
@@ -32,6 +36,8 @@ const ACTS = {
   create: 7,
   scale: 8,
   update: 5,
+  undo: 2,
+  spoil: 6,
   delete: 2,
   pod: 2,
   suspend: 1,
@@ -70,6 +76,12 @@ export class People {
       case 'update':
         this.change(core, dice.pick(['Deployment', 'StatefulSet', 'DaemonSet'] as const) ?? 'Deployment', (one) => this.newTemplate(one));
         return;
+      case 'spoil':
+        this.spoil(core);
+        return;
+      case 'undo':
+        this.change(core, 'Deployment', (one) => this.earlierTemplate(core, one));
+        return;
       case 'delete':
         this.remove(core, dice.weighted(WORKLOADS));
         return;
@@ -107,7 +119,7 @@ export class People {
     }
   }
 
-  /** Puts right what nobody could bring to an end: bad images, suspended jobs, schedules without end, budgets that give nothing. */
+  /** Puts right what nobody could bring to an end: bad images, suspended jobs, schedules without end, budgets that give nothing, second ones. */
   mend(): void {
     const core = this.server();
     if (core === undefined) return;
@@ -133,12 +145,32 @@ export class People {
       if (spec?.suspend !== true && !isBeingDeleted({ metadata }))
         asking.patch(core, 'CronJob', metadata?.namespace ?? '', metadata?.name ?? '', { spec: { suspend: true } });
     for (const budget of core.store.list('PodDisruptionBudget'))
-      if ((budget.status?.disruptionsAllowed ?? 0) === 0) asking.remove(core, 'PodDisruptionBudget', budget.metadata ?? {}, '');
+      if ((budget.status?.disruptionsAllowed ?? 0) === 0 || budget.metadata?.name?.endsWith(SECOND_BUDGET) === true)
+        asking.remove(core, 'PodDisruptionBudget', budget.metadata ?? {}, '');
   }
 
-  private newTemplate(workload: Rolled): object {
-    const image = this.dice.chance(0.2) ? BAD_IMAGE : (this.dice.pick(GOOD_IMAGES) ?? 'app:1');
-    return { spec: { template: { metadata: { annotations: { change: String(this.serial++) } }, spec: imagePatch(workload, image) } } };
+  private newTemplate(workload: Rolled, badness = 0.2): object {
+    const image = this.dice.chance(badness) ? BAD_IMAGE : (this.dice.pick(GOOD_IMAGES) ?? 'app:1');
+    return { spec: { template: { metadata: { annotations: { [CHANGE]: String(this.serial++) } }, spec: imagePatch(workload, image) } } };
+  }
+
+  /** A bad image for one that has something to go back to, and is to. */
+  private spoil(core: RunningCore): void {
+    const able = [...core.store.list('Deployment')].filter(
+      (one) => ON_FAILURE in (one.metadata?.annotations ?? {}) && !isBeingDeleted(one) && (one.status?.availableReplicas ?? 0) > 0,
+    );
+    const one = this.dice.pick(able);
+    if (one === undefined) return;
+    const { namespace = '', name = '' } = one.metadata ?? {};
+    this.asking.patch(core, 'Deployment', namespace, name, this.newTemplate(one, 1));
+  }
+
+  /** As rollout undo does it: what one of its ReplicaSets has, with the mark by which people tell their changes apart. */
+  private earlierTemplate(core: RunningCore, workload: Obj<'Deployment'>): object {
+    const { template } = this.dice.pick([...core.store.index('ReplicaSet', 'controller', workload.metadata?.uid ?? '')])?.spec ?? {};
+    const image = template?.spec?.containers[0]?.image ?? 'app:1';
+    const annotations = { [CHANGE]: template?.metadata?.annotations[CHANGE] ?? null };
+    return { spec: { template: { metadata: { annotations }, spec: imagePatch(workload, image) } } };
   }
 
   private create(core: RunningCore, kind: Workload): void {
@@ -158,10 +190,13 @@ export class People {
 
   private createBudget(core: RunningCore): void {
     const kind = this.dice.pick(['Deployment', 'StatefulSet'] as const) ?? 'Deployment';
-    const { namespace = '', name = '' } = this.dice.pick([...core.store.list(kind)])?.metadata ?? {};
-    if (name === '' || core.store.get('PodDisruptionBudget', namespace, name) !== undefined) return;
-    const manifest = budgetManifest(this.dice, namespace, name);
-    this.asking.ask(core, `create PodDisruptionBudget ${namespace}/${name}`, (registry) => registry.create(manifest, WRITER));
+    const { namespace = '', name: workload = '' } = this.dice.pick([...core.store.list(kind)])?.metadata ?? {};
+    if (workload === '') return;
+    for (const name of this.dice.chance(0.25) ? [workload, `${workload}${SECOND_BUDGET}`] : [workload]) {
+      if (core.store.get('PodDisruptionBudget', namespace, name) !== undefined) continue;
+      const manifest = budgetManifest(this.dice, namespace, name, workload);
+      this.asking.ask(core, `create PodDisruptionBudget ${namespace}/${name}`, (registry) => registry.create(manifest, WRITER));
+    }
   }
 
   private change<K extends Workload>(core: RunningCore, kind: K, patch: (one: Obj<K>) => object): void {
@@ -177,11 +212,13 @@ export class People {
 
 type Rolled = Obj<'Deployment' | 'StatefulSet' | 'DaemonSet'>;
 
-/** It has to come back by itself: nobody gave up. */
+/** It has to come back by itself: nobody gave up, and its rollout is not over, as that of one without pods is at once. */
 function rollsBack(workload: Rolled): boolean {
   if (workload.metadata?.annotations[ON_FAILURE] !== 'rollback') return false;
-  const { reason } = (workload as Obj<'Deployment'>).status?.conditions.find(({ type }) => type === ROLLOUT_FAILED) ?? {};
-  return reason !== 'NothingToRollBackTo' && reason !== 'RollbackFailed';
+  const reasonOf = (condition: string): string | undefined =>
+    (workload as Obj<'Deployment'>).status?.conditions.find(({ type }) => type === condition)?.reason;
+  const failed = reasonOf(ROLLOUT_FAILED);
+  return failed !== 'NothingToRollBackTo' && failed !== 'RollbackFailed' && reasonOf('Progressing') !== AVAILABLE;
 }
 
 /** Those that people use, and that are there to stay. */
