@@ -52,7 +52,7 @@ export function registerDrain(program: Command, session: Session): void {
     .option('--grace-period <seconds>', 'what containers get to end; -1: as each pod says', seconds, -1)
     .option('--timeout <duration>', 'how long it may take; 0: for ever', durationOption, 0)
     .option('--on-timeout <what>', 'stop: tell what is left; delete: delete it, whatever its budgets say', 'stop')
-    .option('--skip-wait-for-delete-timeout <seconds>', 'do not wait for pods that are on their way out for longer; 0: wait', seconds, 0)
+    .option('--skip-wait-for-delete-timeout <seconds>', 'do not wait for pods whose grace is over for longer; 0: wait', seconds, 0)
     .option('--disable-eviction', 'delete without asking the budgets')
     .option('--dry-run [how]', 'change nothing; tell what would go, and where its replacement would run')
     .option('--no-wait', 'do not wait until the nodes are empty')

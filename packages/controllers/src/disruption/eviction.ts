@@ -4,8 +4,8 @@ import { isFenced } from '@podplane/api/fencing';
 import type { Obj } from '@podplane/api/kinds/kind-map';
 import { isBeingDeleted, isPodReady, isPodTerminal } from '@podplane/api/pod-state';
 import type { ReadView, Tx } from '@podplane/store/types';
-import { podDeletionGrace } from '../shared/delete-pod.js';
-import { nameOf, namespaceOf } from '../shared/objects.js';
+import { deleteWithPropagation, type Propagation } from '../owner-gc/propagation.js';
+import { nameOf } from '../shared/objects.js';
 import { timeText } from '../shared/time.js';
 import { type Assessment, assess, type Budget, budgetsOf, statusWith } from './budget.js';
 
@@ -22,6 +22,8 @@ export type EvictionVerdict =
 export interface EvictionOptions {
   /** Seconds for the containers; undefined: as the pod says. */
   readonly graceSeconds?: number | undefined;
+  /** What becomes of what the pod owns; default: it goes, too. */
+  readonly propagation?: Propagation | undefined;
   /** What the pod's condition DisruptionTarget says. */
   readonly message: string;
   /** As it is counted for: reason of DisruptionTarget. */
@@ -80,11 +82,12 @@ export function evictPod(tx: Tx, pod: Pod, options: EvictionOptions): Eviction {
 }
 
 /** Marks a pod as a target of a disruption and asks for its deletion, whatever its budgets say. undefined: it is gone. */
-export function sendAway(tx: Tx, pod: Pod, { graceSeconds, message, reason = 'EvictionByEvictionAPI' }: EvictionOptions): Pod | undefined {
+export function sendAway(tx: Tx, pod: Pod, options: EvictionOptions): Pod | undefined {
+  const { propagation, message, reason = 'EvictionByEvictionAPI' } = options;
   // Only who deletes by force says that a fenced pod need not have ended before the next one is made.
-  const grace = graceSeconds === 0 && !isFenced(pod) ? 0 : podDeletionGrace(pod, graceSeconds);
+  const graceSeconds = options.graceSeconds === 0 && isFenced(pod) ? 1 : options.graceSeconds;
   const marked = isBeingDeleted(pod) || isPodTerminal(pod) ? pod : tx.update('Pod', markDisrupted(pod, reason, message, tx.now), 'any');
-  return tx.markDeleted('Pod', namespaceOf(pod), nameOf(marked), grace);
+  return deleteWithPropagation(tx, 'Pod', marked, { graceSeconds, propagation });
 }
 
 function markDisrupted(pod: Pod, reason: string, message: string, now: number): Pod {

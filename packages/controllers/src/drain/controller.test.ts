@@ -169,7 +169,8 @@ describe('a drain', () => {
         .filter(isBeingDeleted)
         .map(({ metadata }) => metadata?.deletionGracePeriodSeconds),
     ).toEqual([3]);
-    await world.pass(9_000);
+    // 3 s of grace, and 10 s more.
+    await world.pass(12_000);
     expect(outcome()).toBeUndefined();
     await world.pass(8_000);
     expect(outcome()).toBe('Drained');
@@ -247,6 +248,26 @@ describe('what forbids a drain', () => {
     expect(on('n1').map(({ metadata }) => metadata?.labels['app'])).toEqual(['agent']);
     expect(outcome()).toBe('Drained');
   });
+});
+
+it('does not wait for a daemon pod that goes: its set makes another', async () => {
+  world = await World.open();
+  world.addNode('n1');
+  world.apply('DaemonSet', {
+    metadata: { name: 'agent', namespace: 'default' },
+    spec: {
+      selector: { matchLabels: { app: 'agent' } },
+      template: { metadata: { labels: { app: 'agent' } }, spec: { containers: [{ name: 'c', image: 'i' }] } },
+    },
+  });
+  await world.converge();
+  const [pod] = on('n1');
+  world.store.transact(cause, (tx) => tx.markDeleted('Pod', 'default', pod?.metadata?.name ?? '', 600));
+  expect(objectionsOf(world.store, 'n1', plain)).toHaveLength(1);
+  drain('n1', { ignoreDaemonSets: true, total: 0 });
+  await world.settle();
+  expect(on('n1').some(isBeingDeleted)).toBe(true);
+  expect(outcome()).toBe('Drained');
 });
 
 it('drains of several nodes at once under one budget, with pods that fail meanwhile: never fewer than it keeps by our doing, and all end', async () => {

@@ -21,14 +21,14 @@ export type PodPart =
 
 /** What a drain does about a pod. */
 export function partOf(view: ReadView, pod: Pod, options: DrainOptions): PodPart {
-  if (isPodTerminal(pod) || isBeingDeleted(pod)) return { part: 'evict' };
+  if (isPodTerminal(pod)) return { part: 'evict' };
   const owner = controllerOf(pod);
-  if (owner?.kind === 'DaemonSet') {
-    const set = view.get('DaemonSet', namespaceOf(pod), owner.name);
-    if (set?.metadata?.uid === owner.uid)
-      return options.ignoreDaemonSets ? { part: 'ignore', why: 'DaemonSet-managed' } : { part: 'object', option: 'ignoreDaemonSets' };
-    if (!options.force) return { part: 'object', option: 'force' };
-  }
+  const isDaemon = owner?.kind === 'DaemonSet';
+  // Also one that goes is left to its set, which makes another: nobody waits for it.
+  if (isDaemon && view.get('DaemonSet', namespaceOf(pod), owner.name)?.metadata?.uid === owner.uid)
+    return options.ignoreDaemonSets ? { part: 'ignore', why: 'DaemonSet-managed' } : { part: 'object', option: 'ignoreDaemonSets' };
+  if (isBeingDeleted(pod)) return { part: 'evict' };
+  if (isDaemon && !options.force) return { part: 'object', option: 'force' };
   const local = pod.spec?.volumes.some(({ emptyDir }) => emptyDir !== undefined) ?? false;
   if (local && !options.deleteEmptyDirData) return { part: 'object', option: 'deleteEmptyDirData' };
   return owner === undefined && !options.force ? { part: 'object', option: 'force' } : { part: 'evict' };
@@ -87,9 +87,10 @@ export function progressOf(view: ReadView, pod: Pod, options: DrainOptions, now:
   if (part.part === 'ignore') return { ...about, state: 'ignored', message: part.why };
   if (part.part === 'object') return { ...about, state: 'objects', message: OBJECTIONS[part.option] };
   if (isBeingDeleted(pod)) {
-    const { skipWaitForDeleteSeconds: skip } = options;
-    const asked = timeOf(pod.metadata?.deletionTimestamp) - (pod.metadata?.deletionGracePeriodSeconds ?? 0) * 1000;
-    if (skip !== undefined && now - asked > skip * 1000) return { ...about, state: 'ignored', message: 'not waited for any longer' };
+    const { skipWaitForDeleteSeconds: skip = 0 } = options;
+    // From the end of its grace on, as kubectl counts it.
+    if (skip > 0 && now - timeOf(pod.metadata?.deletionTimestamp) > skip * 1000)
+      return { ...about, state: 'ignored', message: 'not waited for any longer' };
     return { ...about, state: 'leaving', message: '' };
   }
   if (options.disableEviction) return { ...about, state: 'evict', message: '' };

@@ -24,7 +24,7 @@ export interface DrainOptions {
   readonly podSelector: string;
   /** Seconds for the containers; undefined: as each pod says. */
   readonly gracePeriodSeconds: number | undefined;
-  /** A pod that is on its way out for longer is not waited for, seconds; undefined: every pod is. */
+  /** A pod whose grace is over for longer is not waited for, seconds; undefined or 0: every pod is. */
   readonly skipWaitForDeleteSeconds: number | undefined;
   /** What happens when the time is over: Stop tells what is left, Delete deletes it, whatever its budgets say. */
   readonly onTimeout: 'Stop' | 'Delete';

@@ -7,10 +7,11 @@ import { setJobSelector } from '@podplane/api/kinds/job';
 import { controllerOf, isBeingDeleted, type PodStanding } from '@podplane/api/pod-state';
 import { standingKey } from '@podplane/store/indexes';
 import type { Change, ReadView, Tx } from '@podplane/store/types';
+import { deleteWithPropagation } from '../owner-gc/propagation.js';
 import type { ReconcileContext, ReconcileResult, Reconciler } from '../runtime/types.js';
 import { Ages } from '../shared/ages.js';
 import { claimPods, ownerKeys } from '../shared/claim-pods.js';
-import { keyOf, nameOf, namespaceOf, parseKey, uidOf } from '../shared/objects.js';
+import { keyOf, namespaceOf, parseKey, uidOf } from '../shared/objects.js';
 import { keysOfAccount } from '../shared/refusals.js';
 import { timeOf } from '../shared/time.js';
 import { Failures } from './back-off.js';
@@ -142,6 +143,6 @@ function afterEnd(context: ReconcileContext, job: Job, pods: readonly Pod[], age
   const left = ttl * 1000 - ages.of(`end ${uidOf(job)}`, timeOf(end?.lastTransitionTime) || now, now, context.monotonic);
   if (left > 0) return { requeueAfterMs: left };
   context.because(`ended more than ${ttl} s ago`);
-  tx.markDeleted('Job', namespaceOf(job), nameOf(job), 0);
+  deleteWithPropagation(tx, 'Job', job, { propagation: 'Foreground' }); // its pods first, as in Kubernetes
   return undefined;
 }

@@ -240,6 +240,22 @@ describe('which end it is', () => {
 });
 
 describe('what stays', () => {
+  it('a job whose time is up, until its pods are gone', async () => {
+    await open({ ttlSecondsAfterFinished: 5 });
+    const [pod] = active() as [Pod];
+    world.edit('Pod', nameOf(pod), (draft) => draft.metadata?.finalizers.push('example.com/hold'));
+    await end(pod, 'Succeeded');
+    await world.pass(7000);
+    expect(world.get('Job', 'sum').metadata).toMatchObject({
+      deletionTimestamp: expect.any(String) as unknown,
+      finalizers: ['foregroundDeletion'],
+    });
+    world.edit('Pod', nameOf(pod), (draft) => draft.metadata && (draft.metadata.finalizers = []));
+    await world.pass(2000);
+    expect(world.store.get('Job', 'default', 'sum')).toBeUndefined();
+    expect(world.pods()).toEqual([]);
+  });
+
   it('without completions, after the first success: whatever runs, also when parallelism falls', async () => {
     await open({ parallelism: 3 });
     for (const pod of active()) world.run(pod);

@@ -88,6 +88,8 @@ it('grace, preconditions, dry run; a pod that is not there; options that mean no
   expect((await evict('web-0')).object.metadata?.deletionGracePeriodSeconds).toBe(7);
   expect((await evict('web-1', { graceSeconds: 3 })).object.metadata?.deletionGracePeriodSeconds).toBe(3);
   expect((await evict('web-2', { graceSeconds: 0 })).gone).toBe(true);
+  expect((await evict('web-4', { propagationPolicy: 'Orphan' })).object.metadata?.finalizers).toEqual(['orphan']);
+  expect((await refusal(evict('web-3', { propagationPolicy: 'Some' }))).reason).toBe('Invalid');
   expect((await refusal(evict('web-3', { uid: 'other' }))).message).toContain(
     'the UID in the precondition (other) does not match the UID in record',
   );

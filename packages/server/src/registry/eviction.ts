@@ -2,6 +2,7 @@
 // @podplane/controllers/disruption, by what is true in this very transaction.
 import { ApiError, notFound } from '@podplane/api/errors';
 import { type EvictionVerdict, evictPod } from '@podplane/controllers/disruption/eviction';
+import type { Propagation } from '@podplane/controllers/owner-gc/propagation';
 import type { Tx } from '@podplane/store/types';
 import { checkPreconditions, type Deleted, type DeleteOptions } from './deletion.js';
 
@@ -15,7 +16,8 @@ export function evict(tx: Tx, namespace: string, name: string, options: EvictOpt
   const pod = tx.get('Pod', namespace, name);
   if (pod === undefined) throw notFound('Pod', namespace, name);
   checkPreconditions(pod, { kind: 'Pod', namespace, name }, options);
-  const done = evictPod(tx, pod, { graceSeconds: options.graceSeconds, message: 'Eviction API: evicting' });
+  const propagation = options.propagationPolicy === '' ? undefined : (options.propagationPolicy as Propagation); // checked before
+  const done = evictPod(tx, pod, { graceSeconds: options.graceSeconds, propagation, message: 'Eviction API: evicting' });
   if (done.kind !== 'evicted') throw refusal(done, namespace, name);
   return { object: done.pod ?? pod, gone: done.pod === undefined };
 }
