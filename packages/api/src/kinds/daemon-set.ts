@@ -8,7 +8,7 @@ import { intOrPercentValue, validateNonNegativeIntOrPercent, validateNotMoreThan
 import type { DeepReadonly } from './kind-map.js';
 import { mustNotChange } from './object-meta.js';
 import { setTemplateDefaults } from './pod-spec/defaults.js';
-import { podSpecWarnings } from './pod-spec/warnings.js';
+import { templateWarnings } from './pod-spec/warnings.js';
 import { templateColumns, validateSelectorAndTemplate } from './pod-template.js';
 import { validateCollisions, validateDaemonSetStatus } from './workload-status.js';
 
@@ -78,7 +78,7 @@ export const daemonSetKind = defineKind<'DaemonSet'>({
     set.status = DaemonSetStatus.create();
   },
   validate: ({ spec }) => validateSpec(spec ?? DaemonSetSpec.create()),
-  warnings: ({ spec }) => podSpecWarnings(spec?.template?.spec, SPEC.child('template', 'spec')),
+  warnings: ({ spec }) => templateWarnings(spec?.template, SPEC.child('template')),
   validateUpdate: (next, previous) => mustNotChange(next.spec?.selector, previous.spec?.selector, SPEC.child('selector')),
   validateStatusUpdate: ({ status }, previous) => [...validateDaemonSetStatus(status), ...validateCollisions(status, previous.status)],
 });

@@ -9,7 +9,7 @@ import type { DeepReadonly } from './kind-map.js';
 import { mustNotChange } from './object-meta.js';
 import { validateOnFailure } from './on-failure.js';
 import { setTemplateDefaults } from './pod-spec/defaults.js';
-import { podSpecWarnings } from './pod-spec/warnings.js';
+import { templateWarnings } from './pod-spec/warnings.js';
 import { templateColumns, validateSelectorAndTemplate } from './pod-template.js';
 import { validateCollisions, validateDeploymentStatus } from './workload-status.js';
 
@@ -93,7 +93,7 @@ export const deploymentKind = defineKind<'Deployment'>({
     deployment.status = DeploymentStatus.create();
   },
   validate: (deployment) => [...validateSpec(deployment.spec ?? DeploymentSpec.create()), ...validateOnFailure(deployment)],
-  warnings: ({ spec }) => podSpecWarnings(spec?.template?.spec, SPEC.child('template', 'spec')),
+  warnings: ({ spec }) => templateWarnings(spec?.template, SPEC.child('template')),
   validateUpdate: (next, previous) => mustNotChange(next.spec?.selector, previous.spec?.selector, SPEC.child('selector')),
   validateStatusUpdate: ({ status }, previous) => [...validateDeploymentStatus(status), ...validateCollisions(status, previous.status)],
 });

@@ -10,7 +10,7 @@ import { JOB_NAME_LABEL, JOB_UID_LABEL, OLD_NAME_LABEL, OLD_UID_LABEL, validateJ
 import type { Readable } from './kind-info.js';
 import type { DeepReadonly } from './kind-map.js';
 import { setTemplateDefaults } from './pod-spec/defaults.js';
-import { podSpecWarnings } from './pod-spec/warnings.js';
+import { templateWarnings } from './pod-spec/warnings.js';
 import { templateColumns } from './pod-template.js';
 
 const SPEC = Path.of('spec');
@@ -58,7 +58,7 @@ export function jobWarnings(spec: DeepReadonly<JobSpec> | undefined, path: Path)
   const many = spec?.completionMode === 'Indexed' && (spec.completions ?? 0) > 100_000 && (spec.parallelism ?? 0) > 10_000;
   const text =
     'In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than 10^4, Kubernetes might not be able to track completedIndexes when a big number of indexes fail';
-  return [...(many ? [`${path.toString()}: ${text}`] : []), ...podSpecWarnings(spec?.template?.spec, path.child('template', 'spec'))];
+  return [...(many ? [`${path.toString()}: ${text}`] : []), ...templateWarnings(spec?.template, path.child('template'))];
 }
 
 /** Complete, Failed, Suspended, Terminating, Running: as `get` shows a job. */

@@ -4,7 +4,7 @@ import { Path, required } from '../errors.js';
 import { labelSelectorText } from '../selectors.js';
 import { defineKind, nameColumn, textColumn } from './define.js';
 import { setTemplateDefaults } from './pod-spec/defaults.js';
-import { podSpecWarnings } from './pod-spec/warnings.js';
+import { templateWarnings } from './pod-spec/warnings.js';
 import { containerColumns, validateTemplate } from './pod-template.js';
 
 const TEMPLATE = Path.of('template');
@@ -21,5 +21,5 @@ export const podTemplateKind = defineKind<'PodTemplate'>({
   setDefaults: ({ template }) => setTemplateDefaults(template),
   validate: ({ template }) =>
     template === undefined ? [required(TEMPLATE.child('spec', 'containers'))] : validateTemplate(template, TEMPLATE),
-  warnings: ({ template }) => podSpecWarnings(template?.spec, TEMPLATE.child('spec')),
+  warnings: ({ template }) => templateWarnings(template, TEMPLATE),
 });

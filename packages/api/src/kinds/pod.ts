@@ -14,7 +14,7 @@ import { qosClass } from './pod-spec/qos.js';
 import { validateBackOff } from './pod-spec/restart-rules.js';
 import { validatePodSpec } from './pod-spec/spec.js';
 import { validatePodSpecUpdate } from './pod-spec/update.js';
-import { podSpecWarnings } from './pod-spec/warnings.js';
+import { annotationWarnings, podSpecWarnings } from './pod-spec/warnings.js';
 import { validatePodStatusUpdate } from './pod-status.js';
 
 const SPEC = Path.of('spec');
@@ -102,5 +102,5 @@ export const podKind = defineKind<'Pod'>({
     ...(next.spec === undefined || previous.spec === undefined ? [] : validatePodSpecUpdate(next.spec, previous.spec, SPEC)),
   ],
   validateStatusUpdate: validatePodStatusUpdate,
-  warnings: ({ spec }) => podSpecWarnings(spec, SPEC),
+  warnings: ({ metadata, spec }) => [...annotationWarnings(metadata?.annotations, ANNOTATIONS), ...podSpecWarnings(spec, SPEC)],
 });

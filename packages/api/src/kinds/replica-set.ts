@@ -7,7 +7,7 @@ import { defineKind, intColumn, nameColumn, textColumn } from './define.js';
 import type { DeepReadonly } from './kind-map.js';
 import { mustNotChange } from './object-meta.js';
 import { setTemplateDefaults } from './pod-spec/defaults.js';
-import { podSpecWarnings } from './pod-spec/warnings.js';
+import { templateWarnings } from './pod-spec/warnings.js';
 import { templateColumns, validateSelectorAndTemplate } from './pod-template.js';
 import { validateReplicasStatus } from './workload-status.js';
 
@@ -45,7 +45,7 @@ export const replicaSetKind = defineKind<'ReplicaSet'>({
     set.status = ReplicaSetStatus.create();
   },
   validate: ({ spec }) => validateSpec(spec ?? ReplicaSetSpec.create()),
-  warnings: ({ spec }) => podSpecWarnings(spec?.template?.spec, SPEC.child('template', 'spec')),
+  warnings: ({ spec }) => templateWarnings(spec?.template, SPEC.child('template')),
   validateUpdate: (next, previous) => mustNotChange(next.spec?.selector, previous.spec?.selector, SPEC.child('selector')),
   validateStatusUpdate: ({ status }) => validateReplicasStatus(status),
 });

@@ -7,7 +7,7 @@ import { compileLabelMap, labelSelectorText } from '../selectors.js';
 import { defineKind, intColumn, nameColumn, textColumn } from './define.js';
 import type { DeepReadonly } from './kind-map.js';
 import { setTemplateDefaults } from './pod-spec/defaults.js';
-import { podSpecWarnings } from './pod-spec/warnings.js';
+import { templateWarnings } from './pod-spec/warnings.js';
 import { containerColumns, validateLastingTemplate } from './pod-template.js';
 import { validateReplicasStatus } from './workload-status.js';
 
@@ -62,6 +62,6 @@ export const replicationControllerKind = defineKind<'ReplicationController'>({
     controller.status = ReplicationControllerStatus.create();
   },
   validate: ({ spec }) => validateSpec(spec ?? ReplicationControllerSpec.create()),
-  warnings: ({ spec }) => podSpecWarnings(spec?.template?.spec, SPEC.child('template', 'spec')),
+  warnings: ({ spec }) => templateWarnings(spec?.template, SPEC.child('template')),
   validateStatusUpdate: ({ status }) => validateReplicasStatus(status),
 });

@@ -16,7 +16,7 @@ import { deepEqual } from './equal.js';
 import { intOrPercentValue, validateNonNegativeIntOrPercent, validateNotMoreThanHundredPercent } from './int-or-string.js';
 import type { DeepReadonly } from './kind-map.js';
 import { setTemplateDefaults } from './pod-spec/defaults.js';
-import { podSpecWarnings } from './pod-spec/warnings.js';
+import { templateWarnings } from './pod-spec/warnings.js';
 import { templateColumns, validateSelectorAndTemplate } from './pod-template.js';
 import { validateCollisions, validateStatefulSetStatus } from './workload-status.js';
 
@@ -165,7 +165,7 @@ export const statefulSetKind = defineKind<'StatefulSet'>({
     set.status = StatefulSetStatus.create();
   },
   validate: ({ spec }) => validateSpec(spec ?? StatefulSetSpec.create()),
-  warnings: ({ spec }) => [...podSpecWarnings(spec?.template?.spec, SPEC.child('template', 'spec')), ...historyWarnings(spec)],
+  warnings: ({ spec }) => [...templateWarnings(spec?.template, SPEC.child('template')), ...historyWarnings(spec)],
   validateUpdate: (next, previous) => validateChange(next.spec, previous.spec),
   validateStatusUpdate: ({ status }, previous) => [...validateStatefulSetStatus(status), ...validateCollisions(status, previous.status)],
 });
