@@ -234,9 +234,7 @@ export class Agent implements WorkerHost {
   readonly facts = (): NodeFacts => this.node.facts();
   readonly room: WorkerHost['room'] = (uid) => roomBeside(uid, this, this.workers.values());
 
-  engineTrouble(): void {
-    this.monitor.trouble();
-  }
+  readonly engineTrouble = (): void => this.monitor.trouble();
 
   report(worker: PodReportSource, urgent: boolean): void {
     const report: PodReport = { ...worker.ref, status: worker.status, terminated: worker.terminated };
@@ -271,7 +269,7 @@ export class Agent implements WorkerHost {
 
   private welcome(welcome: Welcome): void {
     this.log.info({ session: welcome.sessionId, podCIDR: welcome.podCIDR, leaseMillis: welcome.leaseMillis }, 'connected to the server');
-    this.references.begin();
+    if (this.references.begin(welcome)) this.fence.hold();
     this.clusterCIDR = welcome.clusterCIDR;
     this.clusterId = welcome.clusterId;
     if (welcome.podCIDR !== '') this.setPodCIDR(welcome.podCIDR);
@@ -284,7 +282,8 @@ export class Agent implements WorkerHost {
     const applied = this.references.apply(message);
     if (applied.gap) return false;
     for (const uid of applied.removedUids) {
-      this.workers.get(uid)?.end(message.complete ? undefined : GONE_GRACE_SECONDS);
+      const worker = this.workers.get(uid);
+      worker?.end(message.complete && worker.fence === undefined ? undefined : GONE_GRACE_SECONDS);
       this.forgetTerminated(uid);
     }
     for (const pod of applied.pods) {

@@ -30,10 +30,15 @@ const WORDS: Readonly<Record<Fence['stage'], string>> = {
 const CHECK_MS = 10_000;
 /** Before the first answer to a heartbeat after a restart the length of the lease is not known; the usual one. */
 const USUAL_LEASE_MS = 15_000;
+/** So long after the last lease that another node can have, nothing runs there, ms. */
+const HELD_MARGIN_MS = 2_000;
 
 export class FenceKeeper {
   readonly now: () => number;
   private until = 0;
+  private leaseMs = USUAL_LEASE_MS;
+  /** Until then nothing fenced is started, whatever the lease. */
+  private heldUntil = 0;
   private timings: FenceTimings = fenceTimings(USUAL_LEASE_MS);
   /** Containers of fenced pods that run, or may run in a moment. */
   private readonly guarded = new Set<string>();
@@ -97,6 +102,7 @@ export class FenceKeeper {
       this.settle(known);
     }
     this.timings = fenceTimings(leaseMs);
+    this.leaseMs = leaseMs;
     if (until > this.until) {
       this.until = until;
       if (this.guarded.size > 0) this.tell();
@@ -109,7 +115,7 @@ export class FenceKeeper {
    * over, whatever happens to the agent. false: not now, the fence is closed. Rejects where nobody would kill it.
    */
   async guard(containerId: string): Promise<boolean> {
-    if (this.fence.stage !== 'open') return false;
+    if (this.fence.stage !== 'open' || this.now() < this.heldUntil) return false;
     await this.ensure();
     if (this.stopped || this.fence.stage !== 'open') return false;
     this.guarded.add(containerId);
@@ -159,6 +165,18 @@ export class FenceKeeper {
     if (this.overdue.size > 0 || this.stopped) return;
     this.tell();
     this.look();
+  }
+
+  /**
+   * An older copy of the server's data was put back: what it says shall run here may run elsewhere by now. Nothing fenced is started before
+   * every lease from before is over; what runs goes on.
+   */
+  hold(): void {
+    this.heldUntil = this.now() + Math.max(this.leaseMs, USUAL_LEASE_MS) + HELD_MARGIN_MS;
+    this.options.log.warn(
+      {},
+      'the server works on older data than before: no fenced pod is started here until all earlier leases are over',
+    );
   }
 
   get guardedIds(): readonly string[] {

@@ -22,10 +22,12 @@ const message = (change: Partial<Assignments>): Assignments => ({
   ...change,
 });
 
+const FIRST = { term: 1, previousTerm: 0 };
+
 describe('AssignmentStore', () => {
   it('takes everything first, then differences in a chain', () => {
     const store = new AssignmentStore();
-    store.begin();
+    store.begin(FIRST);
     expect(store.apply(message({ from: 1, to: 2 }))).toEqual({ gap: true });
     expect(store.apply(message({ complete: true, to: 5, pods: [pod('a'), pod('b')], configMaps: [map('m', '1')] }))).toMatchObject({
       gap: false,
@@ -47,9 +49,9 @@ describe('AssignmentStore', () => {
   it('what a complete message does not name goes, also what was known before the restart', () => {
     const store = new AssignmentStore();
     const claims = new Map([['d/c', PersistentVolume.fromJSON({ metadata: { name: 'v' } })]]);
-    store.restore({ pods: [pod('old'), pod('kept')], configMaps: [map('m', '1')], secrets: [], claims });
+    store.restore({ term: 0, pods: [pod('old'), pod('kept')], configMaps: [map('m', '1')], secrets: [], claims });
     expect(store.claim('d', 'c')?.metadata?.name).toBe('v');
-    store.begin();
+    store.begin(FIRST);
     expect(store.apply(message({ complete: true, to: 1, pods: [pod('kept')] }))).toMatchObject({ removedUids: ['old'] });
     expect(store.configMap('d', 'm')).toBeUndefined();
     expect(store.claim('d', 'c')).toBeUndefined();
@@ -57,7 +59,7 @@ describe('AssignmentStore', () => {
 
   it('a claim has its volume until it is taken back', () => {
     const store = new AssignmentStore();
-    store.begin();
+    store.begin(FIRST);
     const claimedVolumes = [{ namespace: 'd', claim: 'c', volume: PersistentVolume.fromJSON({ metadata: { name: 'v' } }) }];
     expect(store.apply(message({ complete: true, to: 1, claimedVolumes }))).toMatchObject({ referencesIn: new Set(['d']) });
     expect(store.claim('d', 'c')?.metadata?.name).toBe('v');
@@ -67,9 +69,9 @@ describe('AssignmentStore', () => {
 
   it('a new session begins with everything', () => {
     const store = new AssignmentStore();
-    store.begin();
+    store.begin(FIRST);
     store.apply(message({ complete: true, to: 3 }));
-    store.begin();
+    store.begin(FIRST);
     expect(store.apply(message({ from: 3, to: 4 }))).toEqual({ gap: true });
   });
 });

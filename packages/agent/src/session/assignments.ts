@@ -5,7 +5,7 @@ import type { PersistentVolume } from '@podplane/api/gen/podplane/core/v1/persis
 import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import type { Secret } from '@podplane/api/gen/podplane/core/v1/secret';
 import type { ObjectMeta } from '@podplane/api/gen/podplane/meta/v1/meta';
-import type { Assignments } from '@podplane/api/gen/podplane/node/v1/session';
+import type { Assignments, Welcome } from '@podplane/api/gen/podplane/node/v1/session';
 import { claimKey } from '@podplane/api/storage/words';
 import type { Claims, References } from '../pods/env.js';
 
@@ -30,6 +30,8 @@ export interface KeptAssignments {
   readonly configMaps: readonly ConfigMap[];
   readonly secrets: readonly Secret[];
   readonly claims: ReadonlyMap<string, PersistentVolume>;
+  /** Of the newest server that this node was welcome to; 0: none. */
+  readonly term: number;
 }
 
 export class AssignmentStore implements References, Claims {
@@ -40,6 +42,8 @@ export class AssignmentStore implements References, Claims {
   readonly claims = new Map<string, PersistentVolume>();
   /** Labels and taints of this node; undefined: the server has not said since the agent was started. */
   node: Node | undefined;
+  /** Of the newest server that this node was welcome to; 0: none. */
+  term = 0;
   /** Revision of the last assignments taken in this session; undefined: none yet. */
   private revision: number | undefined;
 
@@ -56,16 +60,23 @@ export class AssignmentStore implements References, Claims {
   }
 
   /** What was known before a restart. */
-  restore({ pods, configMaps, secrets, claims }: KeptAssignments): void {
+  restore({ pods, configMaps, secrets, claims, term }: KeptAssignments): void {
+    this.term = term;
     for (const pod of pods) this.pods.set(pod.metadata?.uid ?? '', pod);
     for (const map of configMaps) this.configMaps.set(keyOf(map.metadata), map);
     for (const secret of secrets) this.secrets.set(keyOf(secret.metadata), secret);
     for (const [key, volume] of claims) this.claims.set(key, volume);
   }
 
-  /** A new session begins: the next assignments must be complete. */
-  begin(): void {
+  /**
+   * A new session begins: the next assignments must be complete. True: the server knows nothing of one that this node knew, so what it says is
+   * older than what that one said.
+   */
+  begin({ term, previousTerm }: Pick<Welcome, 'term' | 'previousTerm'>): boolean {
     this.revision = undefined;
+    const isOlder = term > this.term && previousTerm > 0 && previousTerm < this.term;
+    this.term = Math.max(this.term, term);
+    return isOlder;
   }
 
   apply(message: Assignments): Applied {

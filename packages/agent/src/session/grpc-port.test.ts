@@ -162,6 +162,7 @@ describe('gRPC port', () => {
           clusterCIDR: '',
           clusterId: '',
           term: 1,
+          previousTerm: 0,
         };
         if (message?.$case === 'hello') call.write({ message: { $case: 'welcome', value } });
         if (message?.$case === 'heartbeat' && message.value.seq === 3) third.resolve();

@@ -24,6 +24,7 @@ function stateOf(): AgentState {
   const probe = { verdict: 'success', streak: 1, last: 'success', succeeded: true } as const;
   return {
     nodeName: 'n1',
+    term: 7,
     podCIDR: '10.0.0.0/24',
     clusterCIDR: '10.0.0.0/16',
     clusterId: 'c',

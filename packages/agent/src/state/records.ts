@@ -15,6 +15,8 @@ export const STATE_VERSION = 1;
 
 export interface AgentState {
   readonly nodeName: string;
+  /** Of the newest server that the node was welcome to; 0: none. */
+  readonly term: number;
   readonly podCIDR: string;
   readonly clusterCIDR: string;
   readonly clusterId: string;
@@ -46,6 +48,7 @@ export function encodeState(state: AgentState, now: Times): string {
   return JSON.stringify({
     version: STATE_VERSION,
     nodeName: state.nodeName,
+    term: state.term,
     podCIDR: state.podCIDR,
     clusterCIDR: state.clusterCIDR,
     clusterId: state.clusterId,
@@ -69,6 +72,7 @@ export function decodeState(source: string, now: Times): AgentState | undefined 
       if (isRecord(record)) kept.set(uid, decodeKept(record, now));
     return {
       nodeName: text(json.nodeName),
+      term: number(json.term, 0),
       podCIDR: text(json.podCIDR),
       clusterCIDR: text(json.clusterCIDR),
       clusterId: text(json.clusterId),

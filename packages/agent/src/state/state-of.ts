@@ -20,6 +20,7 @@ function stateOf({ references, workers, terminated, ...rest }: StateSources): Ag
   return {
     ...rest,
     kept,
+    term: references.term,
     terminated: [...terminated],
     pods: [...references.pods.values()],
     configMaps: [...references.configMaps.values()],

@@ -24,6 +24,8 @@ export class LeaseGrants implements Disposable {
     private readonly system: System,
     /** Grows with each server on these data. */
     readonly term: number,
+    /** Of the server before; 0: there was none. */
+    readonly previousTerm: number,
     /** The longest lease that servers before this one may have granted, ms. */
     readonly inheritedMs: number,
     allowedMs: number,
@@ -38,9 +40,10 @@ export class LeaseGrants implements Disposable {
   static async open(meta: MetaTable, system: System, leaseMs: number): Promise<LeaseGrants> {
     const before = Number(meta.get(LONGEST) ?? leaseMs);
     // A backup that was restored has an old number; the clock makes it a new one.
-    const term = Math.max(Number(meta.get(TERM) ?? 0) + 1, Math.floor(system.clock.now() / 1000));
+    const previous = Number(meta.get(TERM) ?? 0);
+    const term = Math.max(previous + 1, Math.floor(system.clock.now() / 1000));
     await Promise.all([meta.set(TERM, String(term)), meta.set(LONGEST, String(Math.max(before, leaseMs)))]);
-    return new LeaseGrants(meta, system, term, before, leaseMs);
+    return new LeaseGrants(meta, system, term, previous, before, leaseMs);
   }
 
   /** A heartbeat of the node is about to be acknowledged. Returns for how long it counts, ms: what is wanted, or less until that is durable. */

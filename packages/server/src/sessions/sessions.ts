@@ -201,6 +201,7 @@ export class NodeSessions implements SessionHost {
           clusterCIDR: formatCidr(clusterCidr),
           clusterId,
           term: this.options.leases.term,
+          previousTerm: this.options.leases.previousTerm,
         },
       },
     };

@@ -255,3 +255,51 @@ describe('the watchdog', () => {
     expect(w.runtime.calls.some((call) => call.startsWith('stop') || call.startsWith('kill'))).toBe(false);
   });
 });
+
+describe('a server on an older copy of its data', () => {
+  /** The server is stopped, and another one takes its place. */
+  async function next(term: number, previousTerm: number, pods: readonly Pod[]): Promise<void> {
+    w.server.mode = 'down';
+    w.server.drop();
+    Object.assign(w.server, { term, previousTerm });
+    w.server.pods.clear();
+    for (const pod of pods) w.server.pods.set(uidOf(pod), pod);
+    await w.system.advance(1_000);
+    w.server.mode = 'up';
+  }
+
+  it.each([['the same agent', false] as const, ['an agent that was started again', true] as const])(
+    'has nothing fenced started here before all leases are over, and what it does not know ended at once (%s)',
+    async (_who, restarted) => {
+      w.runtime.addImage('app:1', { stopMs: undefined });
+      Object.assign(w.server, { term: 9, previousTerm: 8 });
+      w.server.drop();
+      const [stays, unknown, back, other] = [strict('stays'), strict('unknown'), strict('back'), testPod('other')];
+      await ready(stays, unknown);
+      await next(11, 7, [stays, back, other]);
+      if (restarted) w.restart();
+      const began = now();
+      expect(await w.system.advance(10_000, () => !runs(unknown))).toBe(true);
+      expect(now() - began).toBeLessThan(5_000);
+      expect(await w.system.advance(10_000, () => runs(other))).toBe(true);
+      expect(await w.system.advance(30_000, () => runs(back))).toBe(true);
+      expect(now() - began).toBeGreaterThan(17_000);
+      expect(runs(stays)).toBe(true);
+      expect(w.server.status(uidOf(stays))?.containerStatuses[0]?.restartCount).toBe(0);
+    },
+  );
+
+  it('is not taken for one that only followed, nor for the first', async () => {
+    for (const [term, previousTerm] of [
+      [9, 0],
+      [10, 9],
+      [12, 11],
+    ] as const) {
+      const pod = strict(`p${term}`);
+      await next(term, previousTerm, [pod]);
+      const began = now();
+      expect(await w.system.advance(10_000, () => runs(pod))).toBe(true);
+      expect(now() - began).toBeLessThan(6_000);
+    }
+  });
+});

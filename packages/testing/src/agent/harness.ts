@@ -28,6 +28,8 @@ export class FakeServer {
   mode: 'up' | 'silent' | 'down' = 'up';
   /** Statuses are acknowledged. */
   acknowledging = true;
+  term = 1;
+  previousTerm = 0;
   podCIDR = '10.244.1.0/24';
   readonly pods = new Map<string, Pod>();
   configMaps: ConfigMap[] = [];
@@ -144,13 +146,17 @@ export class FakeServer {
             podCIDR: this.podCIDR,
             clusterCIDR: '10.244.0.0/16',
             clusterId: 'c',
-            term: 1,
+            term: this.term,
+            previousTerm: this.previousTerm,
           },
         });
         this.complete();
         return;
       case 'heartbeat':
-        this.say({ $case: 'heartbeatAck', value: { seq: message.value.seq, leaseMillis: 15_000, heartbeatPeriodMillis: 1000, term: 1 } });
+        this.say({
+          $case: 'heartbeatAck',
+          value: { seq: message.value.seq, leaseMillis: 15_000, heartbeatPeriodMillis: 1000, term: this.term },
+        });
         return;
       case 'podStatuses':
         for (const report of message.value.reports) {

@@ -11,7 +11,17 @@ interface Times {
 /** written, read: the clocks at these moments. */
 export function rewritten(pod: Pod, memory: PodMemory, written: Times, read: Times): PodMemory {
   const kept = new Map([['u', { memory, probes: new Map(), status: undefined, acceptedAt: 0 }]]);
-  const rest = { nodeName: 'n', podCIDR: '', clusterCIDR: '', clusterId: '', configMaps: [], secrets: [], terminated: [], images: [] };
+  const rest = {
+    term: 0,
+    nodeName: 'n',
+    podCIDR: '',
+    clusterCIDR: '',
+    clusterId: '',
+    configMaps: [],
+    secrets: [],
+    terminated: [],
+    images: [],
+  };
   const found = decodeState(encodeState({ ...rest, pods: [pod], claims: new Map(), kept }, written), read)?.kept.get('u')?.memory;
   if (found === undefined) throw new Error('the state cannot be read');
   return found;
