@@ -212,40 +212,25 @@ export class PodplaneClient {
     name: string,
     options: DeleteOptions = {},
   ): Promise<{ readonly object: KindMap[K]; readonly gone: boolean }> {
-    const answer = await this.calls.unary(
-      ObjectsService.delete,
-      {
-        kind,
-        namespace,
-        name,
-        gracePeriodSeconds: options.gracePeriodSeconds,
-        propagationPolicy: options.propagationPolicy ?? '',
-        preconditionUid: options.uid ?? '',
-        preconditionResourceVersion: options.resourceVersion ?? '',
-        dryRun: options.dryRun ?? false,
-        fieldManager: this.fieldManager,
-      },
-      false,
-    );
+    const answer = await this.calls.unary(ObjectsService.delete, { kind, namespace, name, ...this.deletion(options) }, false);
     return { object: objectOf(kind, answer.object), gone: answer.gone };
+  }
+
+  /** What `delete` and `evict` say alike. */
+  private deletion({ gracePeriodSeconds, propagationPolicy, uid = '', resourceVersion = '', dryRun = false }: DeleteOptions) {
+    return {
+      gracePeriodSeconds,
+      propagationPolicy: propagationPolicy ?? '',
+      preconditionUid: uid,
+      preconditionResourceVersion: resourceVersion,
+      dryRun,
+      fieldManager: this.fieldManager,
+    };
   }
 
   /** Deletes a pod where its PodDisruptionBudget lets it go. Rejects with TooManyRequests where it does not (yet). */
   evict(namespace: string, pod: string, options: DeleteOptions = {}): Promise<EvictResponse> {
-    return this.calls.unary(
-      PodsService.evict,
-      {
-        namespace,
-        pod,
-        gracePeriodSeconds: options.gracePeriodSeconds,
-        propagationPolicy: options.propagationPolicy ?? '',
-        preconditionUid: options.uid ?? '',
-        preconditionResourceVersion: options.resourceVersion ?? '',
-        dryRun: options.dryRun ?? false,
-        fieldManager: this.fieldManager,
-      },
-      false,
-    );
+    return this.calls.unary(PodsService.evict, { namespace, pod, ...this.deletion(options) }, false);
   }
 
   /** Begins to empty a node; the server goes on with it by itself. Rejects with BadRequest where pods forbid it. */

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ApiError } from '@podplane/api/errors';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { pod } from '../testkit/pods.js';
 import { runCommand, TestCluster } from '../testkit/world.js';
 
 const deployment = (replicas: number, image = 'web:1'): string => `apiVersion: apps/v1
@@ -19,20 +20,6 @@ spec:
         - name: web
           image: ${image}
 `;
-
-function pod(name: string, ready = true): unknown {
-  return {
-    metadata: { name, namespace: 'default', labels: { app: 'web' }, creationTimestamp: new Date().toISOString() },
-    spec: { nodeName: 'node-1', containers: [{ name: 'web', image: 'web:1' }] },
-    status: {
-      phase: 'Running',
-      conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }],
-      containerStatuses: [
-        { name: 'web', ready, restartCount: 0, image: 'web:1', imageID: '', state: { running: { startedAt: new Date().toISOString() } } },
-      ],
-    },
-  };
-}
 
 let cluster: TestCluster;
 let folder: string;

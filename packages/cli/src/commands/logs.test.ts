@@ -1,36 +1,17 @@
 // `podplane logs`: which logs are asked for, in which order, and what is printed of them.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { ApiError } from '@podplane/api/errors';
 import type { LogsRequest } from '@podplane/api/gen/podplane/api/v1/pods';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { pod } from '../testkit/pods.js';
 import { runCommand, TestCluster } from '../testkit/world.js';
 
-function pod(name: string, ready = true): unknown {
-  return {
-    metadata: { name, namespace: 'default', labels: { app: 'web' }, creationTimestamp: new Date().toISOString() },
-    spec: { nodeName: 'node-1', containers: [{ name: 'web', image: 'web:1' }] },
-    status: {
-      phase: 'Running',
-      conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }],
-      containerStatuses: [
-        { name: 'web', ready, restartCount: 0, image: 'web:1', imageID: '', state: { running: { startedAt: new Date().toISOString() } } },
-      ],
-    },
-  };
-}
-
 let cluster: TestCluster;
-let folder: string;
 
 beforeEach(() => {
   cluster = new TestCluster();
-  folder = mkdtempSync(join(tmpdir(), 'podplane-cli-'));
 });
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-const run = (...args: string[]): ReturnType<typeof runCommand> => runCommand(cluster, args, { cwd: folder });
+const run = (...args: string[]): ReturnType<typeof runCommand> => runCommand(cluster, args, { cwd: '/' });
 
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setImmediate(resolve));
@@ -108,7 +89,7 @@ describe('logs', () => {
         stop.abort();
       },
     ];
-    const running = runCommand(cluster, ['logs', '-l', 'app=web', '-f', '--max-log-requests', '1'], { cwd: folder, stop: stop.signal });
+    const running = runCommand(cluster, ['logs', '-l', 'app=web', '-f', '--max-log-requests', '1'], { cwd: '/', stop: stop.signal });
     await until(() => asked.length === 1);
     cluster.put('Pod', pod('web-2'));
     for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));

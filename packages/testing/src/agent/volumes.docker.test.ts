@@ -1,99 +1,28 @@
 // Volumes of pods on a real Docker Engine: files that the agent writes, files of the host, paths inside of volumes, limits.
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Agent } from '@podplane/agent/agent';
-import { silentLog } from '@podplane/agent/log';
-import { NO_READING } from '@podplane/agent/node/pressure';
-import { system, TestNode, whyNoEngine } from '@podplane/agent/runtime/testing/real-engine';
-import { fileStateStore } from '@podplane/agent/state/state-store';
+import { whyNoEngine } from '@podplane/agent/runtime/testing/real-engine';
 import { mountsBelow } from '@podplane/agent/volumes/bind-mounts';
-import { PodFiles } from '@podplane/agent/volumes/pod-files';
 import { memoryFolder } from '@podplane/agent/volumes/roots';
 import { ConfigMap } from '@podplane/api/gen/podplane/core/v1/config_map';
-import { Pod, type PodStatus } from '@podplane/api/gen/podplane/core/v1/pod';
+import type { Pod, PodStatus } from '@podplane/api/gen/podplane/core/v1/pod';
 import { Secret } from '@podplane/api/gen/podplane/core/v1/secret';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { condition, FakeServer } from './harness.js';
+import { DockerWorld, STAY } from './docker-world.js';
 
 const noEngine = await whyNoEngine();
-const STAY = 'trap "exit 0" TERM; sleep 100000 & wait';
 
 describe.skipIf(noEngine !== undefined)('volumes on Docker', { timeout: 120_000 }, () => {
-  const node = new TestNode();
-  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'podplane-volumes-')));
-  const dataDir = join(folder, 'data');
+  const world = new DockerWorld();
+  const { node, server, folder, dataDir } = world;
   const host = join(folder, 'host');
-  const server = new FakeServer(system);
-  const agents = new Set<Agent>();
-  const waiters = new Set<() => void>();
-  let agent: Agent;
-
-  const newAgent = (): Agent => {
-    const made = new Agent({
-      system,
-      runtime: node.runtime,
-      connect: server.connect,
-      state: fileStateStore(join(dataDir, 'state.json'), silentLog),
-      log: silentLog,
-      files: new PodFiles({ dataDir, runtime: node.runtime, clock: system.clock, log: silentLog }),
-      flags: {
-        nodeName: node.name,
-        nodeIP: '127.0.0.1',
-        maxPods: 20,
-        cpuMillis: undefined,
-        memoryBytes: undefined,
-        reservedCpuMillis: 0,
-        reservedMemoryBytes: 0,
-        agentVersion: 'v0',
-        machineId: 'm',
-        bootId: system.random.uid(),
-      },
-      labels: {},
-      taints: [],
-      fallback: { cpus: 2, memoryBytes: 1e9, kernelVersion: '', architecture: 'x64' },
-      readHost: () => NO_READING,
-    });
-    agents.add(made);
-    made.start();
-    return made;
-  };
-
-  const until = async (what: string, done: () => boolean, ms = 40_000): Promise<void> => {
-    if (done()) return;
-    const reached = Promise.withResolvers<void>();
-    const look = (): void => {
-      if (done()) reached.resolve();
-    };
-    waiters.add(look);
-    const say = (): string =>
-      `${what}: ${JSON.stringify([...server.reports.values()].map((one) => one.status?.containerStatuses))}\n${JSON.stringify(server.events.map(({ reason, message }) => [reason, message]))}`;
-    const timer = setTimeout(() => reached.reject(new Error(say())), ms);
-    await reached.promise.finally(() => {
-      clearTimeout(timer);
-      waiters.delete(look);
-    });
-  };
-
   const pod = (name: string, spec: object, metadata: object = {}): Pod =>
-    Pod.fromJSON({
-      metadata: { name, namespace: 'default', uid: system.random.uid(), ...metadata },
-      spec: { nodeName: node.name, restartPolicy: 'Always', terminationGracePeriodSeconds: 2, ...spec },
-    });
-  const shell = (name: string, script: string, more: object = {}): object => ({
-    name,
-    image: node.image,
-    imagePullPolicy: 'IfNotPresent',
-    command: ['/bin/sh', '-c', script],
-    ...more,
-  });
+    world.pod(name, { restartPolicy: 'Always', terminationGracePeriodSeconds: 2, ...spec }, metadata);
   const uidOf = (one: Pod): string => one.metadata?.uid ?? '';
-  const statusOf = (one: Pod): PodStatus | undefined => server.status(uidOf(one));
-  const isReady = (one: Pod): boolean => condition(statusOf(one), 'Ready') === 'True';
   /** By the place in the specification: statuses are in the order of names. */
   const ofContainer = (one: Pod, container = 0): PodStatus['containerStatuses'][number] | undefined =>
-    statusOf(one)?.containerStatuses.find(({ name }) => name === one.spec?.containers[container]?.name);
+    world.status(one)?.containerStatuses.find(({ name }) => name === one.spec?.containers[container]?.name);
   const idOf = (one: Pod, container = 0): string => ofContainer(one, container)?.containerID?.replace('docker://', '') ?? '';
   const sh = async (one: Pod, script: string, container = 0): Promise<string> =>
     (await node.run(idOf(one, container), 'sh', '-c', script)).out.trim();
@@ -107,10 +36,6 @@ describe.skipIf(noEngine !== undefined)('volumes on Docker', { timeout: 120_000 
   const waiting = (one: Pod, container = 0): string | undefined => ofContainer(one, container)?.state?.waiting?.reason;
   const events = (one: Pod, reason: string): string[] =>
     server.events.filter((event) => event.reason === reason && event.podUid === uidOf(one)).map(({ message }) => message);
-  const gone = async (...pods: readonly Pod[]): Promise<void> => {
-    for (const one of pods) server.remove(uidOf(one));
-    await until('gone', () => pods.every((one) => server.reports.get(uidOf(one))?.terminated === true));
-  };
   /** Waits for what no message of the agent tells. */
   const soon = async (what: string, look: () => Promise<boolean>): Promise<number> => {
     const begin = performance.now();
@@ -126,22 +51,10 @@ describe.skipIf(noEngine !== undefined)('volumes on Docker', { timeout: 120_000 
   };
 
   beforeAll(async () => {
-    mkdirSync(host, { recursive: true });
-    mkdirSync(dataDir);
-    await node.open();
-    server.podCIDR = node.podCIDR;
-    server.onReceive = () => {
-      for (const look of waiters) look();
-    };
-    agent = newAgent();
+    mkdirSync(host);
+    await world.open();
   });
-  afterAll(async () => {
-    for (const one of agents) await one.stop();
-    await node.close();
-    const memory = memoryFolder(dataDir);
-    if (memory !== undefined) rmSync(memory, { recursive: true, force: true });
-    rmSync(folder, { recursive: true, force: true });
-  });
+  afterAll(() => world.close());
 
   it('shows ConfigMaps, Secrets and facts as files, and their changes without a restart, also over a restart of the agent', async () => {
     server.configMaps = [configMap('cfg', { a: 'one', b: 'two' })];
@@ -166,7 +79,7 @@ describe.skipIf(noEngine !== undefined)('volumes on Docker', { timeout: 120_000 
           },
         ],
         containers: [
-          shell('c', STAY, {
+          world.shell('c', STAY, {
             volumeMounts: [
               { name: 'cfg', mountPath: '/cfg' },
               { name: 'sec', mountPath: '/sec' },
@@ -180,7 +93,7 @@ describe.skipIf(noEngine !== undefined)('volumes on Docker', { timeout: 120_000 
       { labels: { tier: 'front' } },
     );
     server.assign(web);
-    await until('ready', () => isReady(web));
+    await world.until('ready', () => world.isReady(web));
     expect(await sh(web, 'cat /cfg/a /cfg/b /sec/pass /facts/labels /all/deep/er/b /all/p /etc/one.conf')).toBe(
       'onetwos3crettier="front"twos3cretone',
     );
@@ -200,37 +113,37 @@ describe.skipIf(noEngine !== undefined)('volumes on Docker', { timeout: 120_000 
     process.stderr.write(`change of a ConfigMap -> seen in the container: ${took} ms\n`);
     // a copy at the time of the start, as in Kubernetes; and what lost a key that it needs keeps its old files and says so
     expect(await sh(web, 'cat /etc/one.conf /all/deep/er/b')).toBe('onetwo');
-    await until('told', () => events(web, 'FailedMount').some((text) => text.includes('references non-existent config key: b')));
+    await world.until('told', () => events(web, 'FailedMount').some((text) => text.includes('references non-existent config key: b')));
     web.metadata = { ...web.metadata!, labels: { tier: 'back' } };
     server.assign(web);
     await soon('the label', async () => (await sh(web, 'cat /facts/labels')) === 'tier="back"');
 
     // changed while the agent was away
-    await agent.stop();
+    await world.stop();
     server.configMaps = [configMap('cfg', { a: 'away', b: 'again' })];
-    agent = newAgent();
+    world.start();
     await soon('the change while away', async () => (await sh(web, 'cat /cfg/a /all/deep/er/b')) === 'awayagain');
     expect(idOf(web)).toBe(before);
-    expect(statusOf(web)?.containerStatuses[0]?.restartCount).toBe(0);
-    await gone(web);
+    expect(world.status(web)?.containerStatuses[0]?.restartCount).toBe(0);
+    await world.gone(web);
     expect(left()).toEqual([]);
   });
 
   it('waits for what is missing, as Kubernetes does', async () => {
     const early = pod('early', {
       volumes: [{ name: 'v', configMap: { name: 'late' } }],
-      containers: [shell('c', STAY, { volumeMounts: [{ name: 'v', mountPath: '/v' }] })],
+      containers: [world.shell('c', STAY, { volumeMounts: [{ name: 'v', mountPath: '/v' }] })],
     });
     server.assign(early);
-    await until('told', () => events(early, 'FailedMount').length > 0);
+    await world.until('told', () => events(early, 'FailedMount').length > 0);
     expect(events(early, 'FailedMount')[0]).toBe('MountVolume.SetUp failed for volume "v" : configmap "late" not found');
-    await until('shown', () => waiting(early) === 'ContainerCreating');
-    expect(statusOf(early)?.phase).toBe('Pending');
+    await world.until('shown', () => waiting(early) === 'ContainerCreating');
+    expect(world.status(early)?.phase).toBe('Pending');
     server.configMaps = [...server.configMaps, configMap('late', { k: 'here' })];
     server.difference({ configMaps: server.configMaps });
-    await until('ready', () => isReady(early));
+    await world.until('ready', () => world.isReady(early));
     expect(await sh(early, 'cat /v/k')).toBe('here');
-    await gone(early);
+    await world.gone(early);
   });
 
   it('mounts files of the host by their type', async () => {
@@ -244,7 +157,7 @@ describe.skipIf(noEngine !== undefined)('volumes on Docker', { timeout: 120_000 
         { name: 'sock', hostPath: { path: '/var/run/docker.sock', type: 'Socket' } },
       ],
       containers: [
-        shell('c', STAY, {
+        world.shell('c', STAY, {
           volumeMounts: [
             { name: 'dir', mountPath: '/dir' },
             { name: 'file', mountPath: '/file', readOnly: true },
@@ -258,22 +171,22 @@ describe.skipIf(noEngine !== undefined)('volumes on Docker', { timeout: 120_000 
     });
     const wrong = pod('wrong', {
       volumes: [{ name: 'v', hostPath: { path: join(host, 'later'), type: 'Directory' } }],
-      containers: [shell('c', STAY, { volumeMounts: [{ name: 'v', mountPath: '/v' }] })],
+      containers: [world.shell('c', STAY, { volumeMounts: [{ name: 'v', mountPath: '/v' }] })],
     });
     server.assign(one);
     server.assign(wrong);
-    await until('ready', () => isReady(one));
+    await world.until('ready', () => world.isReady(one));
     await sh(one, 'echo out > /dir/f; echo deep > /sub/g; echo no > /file; echo p > /plain/p');
     expect(readFileSync(join(host, 'made/f'), 'utf8')).toBe('out\n');
     expect(readFileSync(join(host, 'made/a/b/g'), 'utf8')).toBe('deep\n');
     expect(readFileSync(join(host, 'file'), 'utf8')).toBe('host');
     expect(readFileSync(join(host, 'plain/p'), 'utf8')).toBe('p\n');
     expect(await sh(one, 'test -c /null && test -S /engine.sock && echo both')).toBe('both');
-    await until('refused', () => events(wrong, 'FailedMount').some((text) => text.includes('hostPath type check failed')));
+    await world.until('refused', () => events(wrong, 'FailedMount').some((text) => text.includes('hostPath type check failed')));
     expect(existsSync(join(host, 'later'))).toBe(false);
     mkdirSync(join(host, 'later'));
-    await until('retried', () => isReady(wrong));
-    await gone(one, wrong);
+    await world.until('retried', () => world.isReady(wrong));
+    await world.gone(one, wrong);
     // the host's files stay, ours go
     expect(readdirSync(host).sort()).toEqual(['file', 'later', 'made', 'plain']);
     expect(readFileSync(join(host, 'made/a/b/g'), 'utf8')).toBe('deep\n');
@@ -287,7 +200,7 @@ describe.skipIf(noEngine !== undefined)('volumes on Docker', { timeout: 120_000 
     try {
       execFileSync('mount', ['--make-shared', shared]);
       const mount = (name: string, mountPropagation?: string): object =>
-        shell(name, STAY, {
+        world.shell(name, STAY, {
           volumeMounts: [{ name: 'v', mountPath: '/v', ...(mountPropagation === undefined ? {} : { mountPropagation }) }],
         });
       const one = pod('propagation', {
@@ -295,12 +208,12 @@ describe.skipIf(noEngine !== undefined)('volumes on Docker', { timeout: 120_000 
         containers: [mount('not'), mount('into', 'HostToContainer')],
       });
       server.assign(one);
-      await until('ready', () => isReady(one));
+      await world.until('ready', () => world.isReady(one));
       execFileSync('mount', ['-t', 'tmpfs', 'none', join(shared, 'x')]);
       writeFileSync(join(shared, 'x/late'), '');
       expect(await sh(one, 'ls /v/x', 0)).toBe('');
       expect(await sh(one, 'ls /v/x', 1)).toBe('late');
-      await gone(one);
+      await world.gone(one);
     } finally {
       execFileSync('umount', ['-R', shared]);
       rmSync(shared, { recursive: true });
@@ -314,37 +227,39 @@ describe.skipIf(noEngine !== undefined)('volumes on Docker', { timeout: 120_000 
         { name: 'mem', emptyDir: { medium: 'Memory', sizeLimit: '8Mi' } },
       ],
       containers: [
-        shell('a', STAY, {
+        world.shell('a', STAY, {
           env: [{ name: 'POD', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } }],
           volumeMounts: [
             { name: 'disk', mountPath: '/logs', subPathExpr: 'logs/$(POD)' },
             { name: 'mem', mountPath: '/m', subPath: 'x' },
           ],
         }),
-        shell('b', STAY, {
+        world.shell('b', STAY, {
           volumeMounts: [
             { name: 'disk', mountPath: '/disk' },
             { name: 'mem', mountPath: '/mem' },
           ],
         }),
-        shell('c', STAY, { volumeMounts: [{ name: 'disk', mountPath: '/d', subPathExpr: '$(NOPE)/x' }] }),
+        world.shell('c', STAY, { volumeMounts: [{ name: 'disk', mountPath: '/d', subPathExpr: '$(NOPE)/x' }] }),
       ],
     });
     server.assign(one);
-    await until('two run', () => [0, 1].every((i) => ofContainer(one, i)?.state?.running !== undefined));
-    await until('told', () => waiting(one, 2) === 'CreateContainerConfigError');
+    await world.until('two run', () => [0, 1].every((i) => ofContainer(one, i)?.state?.running !== undefined));
+    await world.until('told', () => waiting(one, 2) === 'CreateContainerConfigError');
     expect(ofContainer(one, 2)?.state?.waiting?.message).toContain('missing value for "NOPE"');
     await sh(one, 'id -u; echo log > /logs/l; echo mem > /m/f');
     expect(await sh(one, 'cat /disk/logs/sub/l /mem/x/f; stat -c %a /disk/logs', 1)).toBe('log\nmem\n777');
     expect(mountsBelow(dataDir)).toEqual([]); // only needed until a container has started
     // data outlives the container
     await node.runtime.kill(idOf(one, 0), 'SIGKILL');
-    await until(
+    await world.until(
       'again',
-      () => statusOf(one)?.containerStatuses[0]?.restartCount === 1 && statusOf(one)?.containerStatuses[0]?.state?.running !== undefined,
+      () =>
+        world.status(one)?.containerStatuses[0]?.restartCount === 1 &&
+        world.status(one)?.containerStatuses[0]?.state?.running !== undefined,
     );
     expect(await sh(one, 'cat /logs/l /m/f')).toBe('log\nmem');
-    await gone(one);
+    await world.gone(one);
     expect(left()).toEqual([]);
   });
 
@@ -357,7 +272,7 @@ describe.skipIf(noEngine !== undefined)('volumes on Docker', { timeout: 120_000 
       ],
       containers: [
         // Each container that starts after the links are there must not get what they lead to.
-        shell(
+        world.shell(
           'maker',
           `sleep 0.5; rm -rf /disk/root /dir/up /dir/abs; ln -s / /disk/root; ln -s ../../key /dir/up; ln -s ${folder} /dir/abs; touch /disk/done; ${STAY}`,
           {
@@ -367,7 +282,7 @@ describe.skipIf(noEngine !== undefined)('volumes on Docker', { timeout: 120_000 
             ],
           },
         ),
-        shell('victim', `cat /r/${folder}/key /up /a/key; until test -e /disk/done; do sleep 0.1; done; sleep 0.2; exit 1`, {
+        world.shell('victim', `cat /r/${folder}/key /up /a/key; until test -e /disk/done; do sleep 0.1; done; sleep 0.2; exit 1`, {
           volumeMounts: [
             { name: 'disk', mountPath: '/disk' },
             { name: 'disk', mountPath: '/r', subPath: 'root' },
@@ -378,7 +293,7 @@ describe.skipIf(noEngine !== undefined)('volumes on Docker', { timeout: 120_000 
       ],
     });
     server.assign(evil);
-    await until('refused', () => waiting(evil, 1) === 'CreateContainerConfigError');
+    await world.until('refused', () => waiting(evil, 1) === 'CreateContainerConfigError');
     expect(ofContainer(evil, 1)?.state?.waiting?.message).toMatch(/leads out of the volume/);
     const containers = await node.runtime.listContainers(node.name);
     for (const one of containers.filter(({ labels }) => labels['podplane.dev/container'] === 'victim')) {
@@ -393,7 +308,7 @@ describe.skipIf(noEngine !== undefined)('volumes on Docker', { timeout: 120_000 
       expect(said).not.toContain('private');
     }
     expect(statSync(join(folder, 'key')).isFile()).toBe(true);
-    await gone(evil);
+    await world.gone(evil);
     expect(mountsBelow(dataDir)).toEqual([]);
     expect(left()).toEqual([]);
   });
@@ -402,39 +317,39 @@ describe.skipIf(noEngine !== undefined)('volumes on Docker', { timeout: 120_000 
     const fat = pod('fat', {
       volumes: [{ name: 'cache', emptyDir: { sizeLimit: '1Mi' } }],
       containers: [
-        shell('c', `dd if=/dev/zero of=/cache/f bs=1M count=3; ${STAY}`, { volumeMounts: [{ name: 'cache', mountPath: '/cache' }] }),
+        world.shell('c', `dd if=/dev/zero of=/cache/f bs=1M count=3; ${STAY}`, { volumeMounts: [{ name: 'cache', mountPath: '/cache' }] }),
       ],
       terminationGracePeriodSeconds: 600,
     });
     const slim = pod('slim', {
       volumes: [{ name: 'cache', emptyDir: { sizeLimit: '8Mi' } }],
       containers: [
-        shell('c', `dd if=/dev/zero of=/cache/f bs=1M count=3; ${STAY}`, { volumeMounts: [{ name: 'cache', mountPath: '/cache' }] }),
+        world.shell('c', `dd if=/dev/zero of=/cache/f bs=1M count=3; ${STAY}`, { volumeMounts: [{ name: 'cache', mountPath: '/cache' }] }),
       ],
     });
     server.assign(fat);
     server.assign(slim);
-    await until('failed', () => statusOf(fat)?.phase === 'Failed');
+    await world.until('failed', () => world.status(fat)?.phase === 'Failed');
     const message = 'Usage of EmptyDir volume "cache" exceeds the limit "1Mi". ';
-    expect(statusOf(fat)).toMatchObject({ reason: 'Evicted', message });
-    expect(statusOf(fat)?.conditions.find(({ type }) => type === 'DisruptionTarget')).toMatchObject({
+    expect(world.status(fat)).toMatchObject({ reason: 'Evicted', message });
+    expect(world.status(fat)?.conditions.find(({ type }) => type === 'DisruptionTarget')).toMatchObject({
       status: 'True',
       reason: 'TerminationByKubelet',
       message,
     });
-    expect(statusOf(fat)?.containerStatuses[0]?.state?.terminated).toBeDefined();
-    await until('told', () => events(fat, 'Evicted').length > 0);
+    expect(world.status(fat)?.containerStatuses[0]?.state?.terminated).toBeDefined();
+    await world.until('told', () => events(fat, 'Evicted').length > 0);
     expect(events(fat, 'Evicted')).toEqual([message]);
     const ofFat = async (): Promise<boolean> =>
       (await node.runtime.listVolumes(node.name)).some(({ labels }) => labels['podplane.dev/pod-uid'] === uidOf(fat));
     await soon('the volume', async () => !(await ofFat()));
-    expect(isReady(slim)).toBe(true);
+    expect(world.isReady(slim)).toBe(true);
     // it stays failed over a restart of the agent, and goes when it is deleted
-    await agent.stop();
-    agent = newAgent();
-    await until('reported again', () => server.reports.get(uidOf(slim))?.status !== undefined);
-    expect(statusOf(fat)).toMatchObject({ phase: 'Failed', reason: 'Evicted' });
-    await gone(fat, slim);
+    await world.stop();
+    world.start();
+    await world.until('reported again', () => server.reports.get(uidOf(slim))?.status !== undefined);
+    expect(world.status(fat)).toMatchObject({ phase: 'Failed', reason: 'Evicted' });
+    await world.gone(fat, slim);
     expect(await node.runtime.listVolumes(node.name)).toEqual([]);
   });
 });

@@ -86,6 +86,20 @@ function disturb(model: Model, what: Mischief): void {
   }
 }
 
+type Play = readonly (readonly [Mischief, number])[];
+
+/** Mischief, each after so many turns of work. fails: whether a step that is over has failed. */
+function play(model: Model, steps: Play, latency: (step: Step) => number, fails: () => boolean = () => false): void {
+  for (const [what, turns] of steps) {
+    for (let i = 0; i < turns; i++) {
+      model.turn(latency);
+      model.now += 20;
+      model.settle(fails);
+    }
+    disturb(model, what);
+  }
+}
+
 /** Lets it work undisturbed until nothing is left to do, jumping to the next moment that matters. */
 function calmDown(model: Model, latency: (step: Step) => number): void {
   const limit = Math.max(model.now, model.memory.deadline ?? Number.POSITIVE_INFINITY) + 6_000;
@@ -130,14 +144,7 @@ describe('planner', () => {
           const model = new Model(podOf('Always', inits, ephemeral, { ...shape, own: undefined }));
           model.startMs = shape.startMs;
           const latency = (): number => delays.next().value ?? 1;
-          for (const [what, turns] of steps) {
-            for (let i = 0; i < turns; i++) {
-              model.turn(latency);
-              model.now += 20;
-              model.settle(() => failures.next().value === true && failures.next().value === true);
-            }
-            disturb(model, what);
-          }
+          play(model, steps, latency, () => failures.next().value === true && failures.next().value === true);
           calmDown(model, latency);
           expect(model.broken).toEqual([]);
           expect(model.healthy).toBe(true);
@@ -167,19 +174,9 @@ describe('planner', () => {
           model.startMs = shape.startMs;
           // Stops may hang for 20 s.
           const latency = (step: Step): number => (delays.next().value ?? 1) * (step.kind === 'stop-container' ? 400 : 1);
-          const play = (steps: readonly (readonly [Mischief, number])[]): void => {
-            for (const [what, turns] of steps) {
-              for (let i = 0; i < turns; i++) {
-                model.turn(latency);
-                model.now += 20;
-                model.settle(() => false);
-              }
-              disturb(model, what);
-            }
-          };
-          play(before);
+          play(model, before, latency);
           model.memory = { ...model.memory, phase: 'terminating', deadline: model.now + 5_000 };
-          play(after);
+          play(model, after, latency);
           calmDown(model, latency);
           expect(model.broken).toEqual([]);
           expect(model.containers).toEqual([]);
@@ -204,14 +201,7 @@ describe('planner', () => {
           const model = new Model(podOf(policy, inits, ephemeral, shape));
           model.startMs = shape.startMs;
           const latency = (): number => delays.next().value ?? 1;
-          for (const [what, turns] of steps) {
-            for (let i = 0; i < turns; i++) {
-              model.turn(latency);
-              model.now += 20;
-              model.settle(() => failures.next().value === true && failures.next().value === true);
-            }
-            disturb(model, what);
-          }
+          play(model, steps, latency, () => failures.next().value === true && failures.next().value === true);
           calmDown(model, latency);
           expect(model.broken).toEqual([]);
           expect(model.busy.size).toBe(0);
@@ -243,17 +233,9 @@ describe('planner', () => {
         (policy, before, after, delays, inits, shape, reason) => {
           const model = new Model(podOf(policy, inits, true, shape));
           const latency = (): number => delays.next().value ?? 1;
-          for (const [part, steps] of [before, after].entries()) {
-            if (part === 1) model.memory = { ...model.memory, failed: { reason, message: '' }, deadline: model.now + 5_000 };
-            for (const [what, turns] of steps) {
-              for (let i = 0; i < turns; i++) {
-                model.turn(latency);
-                model.now += 20;
-                model.settle(() => false);
-              }
-              disturb(model, what);
-            }
-          }
+          play(model, before, latency);
+          model.memory = { ...model.memory, failed: { reason, message: '' }, deadline: model.now + 5_000 };
+          play(model, after, latency);
           calmDown(model, latency);
           expect(model.broken).toEqual([]);
           expect(model.containers.filter(alive)).toEqual([]);
