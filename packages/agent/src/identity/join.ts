@@ -3,6 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import { connect, type DetailedPeerCertificate } from 'node:tls';
 import { credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { JoinClient, type JoinResponse } from '@podplane/api/gen/podplane/node/v1/join';
+import { Dialing } from '../session/dialing.js';
 import { channelOptions, type Identity, SERVER_NAME } from '../session/grpc-channel.js';
 import { IdentityError } from './errors.js';
 import { newKey } from './keys.js';
@@ -23,7 +24,8 @@ export async function joinCluster(options: JoinOptions): Promise<Identity> {
   const token = parseToken(options.token);
   const caCertificate = await trustedCa(options.server, token);
   const { key, request } = await newKey(options.nodeName);
-  const client = new JoinClient(options.server, credentials.createSsl(Buffer.from(caCertificate)), channelOptions());
+  const dialing = new Dialing(credentials.createSsl(Buffer.from(caCertificate)));
+  const client = new JoinClient(options.server, dialing.credentials, channelOptions());
   try {
     const response = await new Promise<JoinResponse>((resolve, reject) => {
       const { nodeName, machineId } = options;
@@ -37,6 +39,7 @@ export async function joinCluster(options: JoinOptions): Promise<Identity> {
     throw joinError(error as ServiceError, options);
   } finally {
     client.close();
+    dialing.abandon();
   }
 }
 

@@ -4,6 +4,7 @@ import { Metadata } from '@grpc/grpc-js';
 import { JoinClient, type RenewResponse } from '@podplane/api/gen/podplane/node/v1/join';
 import type { System, Timer } from '@podplane/api/system';
 import type { Log } from '../log.js';
+import { Dialing } from '../session/dialing.js';
 import { channelOptions, type Identity, identityCredentials } from '../session/grpc-channel.js';
 import type { StoredIdentity } from './identity-store.js';
 import { newKey } from './keys.js';
@@ -16,7 +17,8 @@ const LOOK_AGAIN_MS = 86_400_000;
 /** Asks for a certificate with the one that still counts. Rejects with gRPC's ServiceError. */
 export async function renewCertificate(server: string, identity: StoredIdentity): Promise<Identity> {
   const { key, request } = await newKey(identity.nodeName);
-  const client = new JoinClient(server, identityCredentials(identity), channelOptions());
+  const dialing = new Dialing(identityCredentials(identity));
+  const client = new JoinClient(server, dialing.credentials, channelOptions());
   try {
     const response = await new Promise<RenewResponse>((resolve, reject) => {
       client.renew({ certificateRequest: request }, new Metadata(), { deadline: Date.now() + TIMEOUT_MS }, (error, answer) =>
@@ -26,6 +28,7 @@ export async function renewCertificate(server: string, identity: StoredIdentity)
     return { caCertificate: response.caCertificate || identity.caCertificate, certificate: response.certificate, key };
   } finally {
     client.close();
+    dialing.abandon();
   }
 }
 
