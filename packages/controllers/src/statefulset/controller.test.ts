@@ -172,6 +172,22 @@ describe('order', () => {
     expect(names()).toEqual(['db-0', 'db-1', 'db-2']);
   });
 
+  it('one that is deleted after its pods says how many are left', async () => {
+    await open({ podManagementPolicy: 'Parallel' });
+    await world.converge();
+    world.edit('StatefulSet', 'db', (draft) => draft.metadata && (draft.metadata.finalizers = ['foregroundDeletion']));
+    world.store.transact({ actor: 'user:test', reason: 'delete' }, (tx) => tx.markDeleted('StatefulSet', 'default', 'db', 0));
+    await world.settle();
+    expect(status()).toMatchObject({ replicas: 3, readyReplicas: 0, currentReplicas: 0 });
+    world.store.transact({ actor: 'user:test', reason: 'end' }, (tx) => tx.remove('Pod', 'default', 'db-2'));
+    await world.settle();
+    expect(status()).toMatchObject({ replicas: 2 });
+    world.reap();
+    await world.settle();
+    expect(world.store.get('StatefulSet', 'default', 'db')).toBeUndefined();
+    expect(names()).toEqual([]);
+  });
+
   it('a foreign pod of its name is left alone, and told', async () => {
     world = await World.open();
     world.create('Pod', barePod('db-0', { other: 'x' }));

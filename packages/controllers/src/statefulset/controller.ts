@@ -81,7 +81,10 @@ export class StatefulSetController implements Reconciler {
       return undefined;
     }
     const claimed = claimPods(tx, 'StatefulSet', set, (pod) => ordinalOf(set, nameOf(pod)) !== undefined);
-    if (isBeingDeleted(set)) return undefined;
+    if (isBeingDeleted(set)) {
+      this.#countLast(context, set, claimed);
+      return undefined;
+    }
     const pods = claimed.map((pod) => withIdentity(context, set, pod));
     const { start, replicas, updateFrom } = slotsOf(set);
     const wanted = (ordinal: number): boolean => ordinal >= start && ordinal < start + replicas;
@@ -158,6 +161,13 @@ export class StatefulSetController implements Reconciler {
     const wait = Math.min(next, held, taken ? NAME_TAKEN_RETRY : Number.POSITIVE_INFINITY);
     const again = Number.isFinite(wait) ? { requeueAfterMs: Math.max(1, wait) } : {};
     return { ...again, refused: refused !== undefined && !isTerminating(refused) };
+  }
+
+  /** Of a set that waits for its pods to go before it does: how many are left. */
+  #countLast(context: ReconcileContext, set: StatefulSet, pods: readonly Pod[]): void {
+    if (set.status === undefined) return;
+    const { updateRevision = '', currentRevision = '', collisionCount = 0 } = set.status;
+    this.#writeStatus(context, set, pods, { updateRevision, currentRevision, collisionCount });
   }
 
   /** The pod, or why it is refused; taken: another pod has its name, or a claim that goes has its claim's. */
