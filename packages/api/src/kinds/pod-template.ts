@@ -10,6 +10,7 @@ import { textColumn } from './define.js';
 import type { Column, Readable } from './kind-info.js';
 import type { DeepReadonly, Kind } from './kind-map.js';
 import { validateAnnotations, validateLabels } from './object-meta.js';
+import { validateDeletionCost } from './pod-spec/deletion-cost.js';
 import { validateBackOff } from './pod-spec/restart-rules.js';
 import { validatePodSpec } from './pod-spec/spec.js';
 import { validateLabelSelector } from './selector-validation.js';
@@ -73,6 +74,7 @@ export function validateTemplate(template: Template, path: Path): FieldError[] {
   const annotations = template.metadata?.annotations ?? {};
   out.push(...validateAnnotations(annotations, path.child('metadata', 'annotations')));
   out.push(...validateFencing(annotations, path.child('metadata', 'annotations'), 'template'));
+  out.push(...validateDeletionCost(annotations, path.child('metadata', 'annotations')));
   out.push(...validateBackOff(annotations, template.spec, path.child('metadata', 'annotations')));
   const specPath = path.child('spec');
   if (template.spec === undefined) return [...out, required(specPath.child('containers'))];

@@ -9,6 +9,7 @@ import { defineKind } from './define.js';
 import type { Obj } from './kind-map.js';
 import { podColumns } from './pod-columns.js';
 import { setPodDefaults } from './pod-spec/defaults.js';
+import { validateDeletionCost } from './pod-spec/deletion-cost.js';
 import { keepGivenToken } from './pod-spec/given-token.js';
 import { qosClass } from './pod-spec/qos.js';
 import { validateBackOff } from './pod-spec/restart-rules.js';
@@ -95,10 +96,13 @@ export const podKind = defineKind<'Pod'>({
     ...validateOwnClaims(pod),
     ...validateGates(pod),
   ],
-  validateNew: ({ spec }) =>
-    (spec?.ephemeralContainers.length ?? 0) > 0 ? [forbidden(SPEC.child('ephemeralContainers'), 'cannot be set on create')] : [],
+  validateNew: ({ metadata, spec }) => [
+    ...validateDeletionCost(metadata?.annotations ?? {}, ANNOTATIONS),
+    ...((spec?.ephemeralContainers.length ?? 0) > 0 ? [forbidden(SPEC.child('ephemeralContainers'), 'cannot be set on create')] : []),
+  ],
   validateUpdate: (next, previous) => [
     ...validateFencingUpdate(next, previous, ANNOTATIONS),
+    ...validateDeletionCost(next.metadata?.annotations ?? {}, ANNOTATIONS, previous.metadata?.annotations),
     ...(next.spec === undefined || previous.spec === undefined ? [] : validatePodSpecUpdate(next.spec, previous.spec, SPEC)),
   ],
   validateStatusUpdate: validatePodStatusUpdate,

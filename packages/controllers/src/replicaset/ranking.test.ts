@@ -1,9 +1,10 @@
 // Which pods go first when there are too many, as a table: each line differs in one trait.
 import { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import type { Obj } from '@podplane/api/kinds/kind-map';
+import { DELETION_COST } from '@podplane/api/kinds/pod-spec/deletion-cost';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { chooseForDeletion, DELETION_COST } from './ranking.js';
+import { chooseForDeletion } from './ranking.js';
 
 interface Shape {
   readonly name: string;

@@ -1,10 +1,9 @@
 // Which pods of a ReplicaSet go first when there are too many. Kubernetes' order; but what stands doubled on a node is counted down
 // as it is chosen, so that what remains is spread evenly.
 import type { Obj } from '@podplane/api/kinds/kind-map';
+import { deletionCostOf } from '@podplane/api/kinds/pod-spec/deletion-cost';
 import { isPodReady, podCondition } from '@podplane/api/pod-state';
 import { timeOf } from '../shared/time.js';
-
-export const DELETION_COST = 'controller.kubernetes.io/pod-deletion-cost';
 
 interface Traits {
   readonly pod: Obj<'Pod'>;
@@ -20,13 +19,6 @@ interface Traits {
 }
 
 const PHASE: Readonly<Record<string, number>> = { Pending: 0, Unknown: 1, Running: 2 };
-
-/** What the annotation says, an integer of 32 bits; 0 where it says none. */
-function costOf(pod: Obj<'Pod'>): number {
-  const text = pod.metadata?.annotations[DELETION_COST] ?? '';
-  const cost = /^(0|-?[1-9]\d*)$/.test(text) ? Number(text) : 0;
-  return cost >= -(2 ** 31) && cost < 2 ** 31 ? cost : 0;
-}
 
 /** The most restarts of one of its containers, and of one of its sidecars. */
 function restartsOf({ spec, status }: Obj<'Pod'>): { readonly restarts: number; readonly sidecarRestarts: number } {
@@ -44,7 +36,7 @@ function traitsOf(pod: Obj<'Pod'>): Traits {
     node: pod.spec?.nodeName ?? '',
     phase: PHASE[pod.status?.phase ?? 'Pending'] ?? 0,
     ready,
-    cost: costOf(pod),
+    cost: deletionCostOf(pod.metadata?.annotations),
     readySince: ready ? timeOf(podCondition(pod, 'Ready')?.lastTransitionTime) || 0 : 0,
     ...restartsOf(pod),
     created: timeOf(pod.metadata?.creationTimestamp) || 0,
