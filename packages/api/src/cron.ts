@@ -1,11 +1,14 @@
 // Cron expressions: whether one can be read, and when it is due next. Pure: every question names its moment, no timer is ever started.
 import { Cron } from 'croner';
+import { afterEvery, parseEvery } from './cron-every.js';
 import { cronFault } from './cron-words.js';
 
 /** A schedule that has been read. */
 export interface CronSchedule {
   /** The first time that is due after a moment (both ms since 1970); undefined: never again. */
   next(afterMs: number): number | undefined;
+  /** Of "@every ...": ms between a start and the next one, which next() counts from the moment that it is given. */
+  readonly everyMs?: number;
 }
 
 export type CronParsed = { readonly ok: true; readonly schedule: CronSchedule } | { readonly ok: false; readonly problem: string };
@@ -54,10 +57,16 @@ function remembering(cron: Cron): CronSchedule {
   };
 }
 
-/** Reads an expression of five fields, or a nickname such as @daily. timeZone: an IANA name; it must exist. */
+/** Reads an expression of five fields, a nickname such as @daily, or "@every 1h". timeZone: an IANA name; it must exist. */
 export function parseCron(expression: string, timeZone = 'UTC'): CronParsed {
   const text = expression.trim();
   if (!isTimeZone(timeZone)) return { ok: false, problem: `unknown time zone ${timeZone}` };
+  const every = parseEvery(text);
+  if (every !== undefined) {
+    if (!every.ok) return every;
+    const { ms } = every;
+    return { ok: true, schedule: { everyMs: ms, next: (afterMs) => afterEvery(afterMs, ms) } };
+  }
   // The parser below also knows signs that cron does not: last day, nearest weekday, n-th weekday.
   const problem = cronFault(text);
   if (problem !== undefined) return { ok: false, problem };

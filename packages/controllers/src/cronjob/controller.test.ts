@@ -93,6 +93,26 @@ describe('starts', () => {
   });
 });
 
+describe('@every', () => {
+  it('starts so long after the one before, or after it was made; what was missed is told, and only the newest counts', async () => {
+    await open({ schedule: '@every 7m' });
+    await pass(7 * MINUTE);
+    expect(times()).toEqual(['00:07']);
+    await pass(7 * MINUTE);
+    expect(times()).toEqual(['00:07', '00:14']);
+    world.pump.stop();
+    await pass(16 * MINUTE);
+    world.start(own);
+    await world.settle();
+    expect(times()).toEqual(['00:07', '00:14', '00:28']);
+    expect(told('MissSchedule')).toEqual([
+      'Missed 1 scheduled time (2026-01-01T00:21:00Z); only the newest, 2026-01-01T00:28:00Z, still counts',
+    ]);
+    await pass(5 * MINUTE);
+    expect(times()).toEqual(['00:07', '00:14', '00:28', '00:35']);
+  });
+});
+
 describe('while an earlier job runs', () => {
   it('Allow starts beside it', async () => {
     await open();

@@ -36,6 +36,7 @@ export function scheduleOf({ spec }: CronJob): CronSchedule | undefined {
 export function newest(schedule: CronSchedule, after: number, now: number): number | undefined {
   let time = schedule.next(after);
   if (time === undefined || time > now) return undefined;
+  if (schedule.everyMs !== undefined) return time + Math.floor((now - time) / schedule.everyMs) * schedule.everyMs;
   let end = now;
   while (end - time > MINUTE) {
     const middle = time + Math.floor((end - time) / 2);
@@ -51,8 +52,8 @@ export function newest(schedule: CronSchedule, after: number, now: number): numb
 export function dueOf(cron: CronJob, schedule: CronSchedule, now: number): Due {
   const since = Math.max(timeOf(cron.metadata?.creationTimestamp) || 0, timeOf(cron.status?.lastScheduleTime) || 0);
   const deadline = cron.spec?.startingDeadlineSeconds;
-  const next = schedule.next(now);
   const last = newest(schedule, since, now);
+  const next = schedule.next(schedule.everyMs === undefined ? now : (last ?? since));
   const inTime = last !== undefined && (deadline === undefined || last >= now - deadline * 1000);
   let missed = 0;
   let firstMissed: number | undefined;
