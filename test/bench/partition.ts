@@ -1,6 +1,23 @@
 // One node is cut off from the server while its engine goes on: when its StatefulSet's pod ends, and when the replacement starts, by the
-// engine's own clock. The live proof of fencing; the same stage as in test/e2e/fencing.test.ts.
+// engine's own clock, with the events of both meanwhile. The live proof of fencing; the same stage as in test/e2e/fencing.test.ts.
 import { FencingStage } from '../e2e/fencing-stage.js';
+
+interface Events {
+  readonly items: readonly {
+    readonly lastTimestamp: string;
+    readonly message: string;
+    readonly involvedObject: { readonly kind: string; readonly name: string };
+  }[];
+}
+
+/** What was said since a moment, ms since 1970: of the node, and of the pod that ran there. */
+async function noteEvents({ play, witness, node }: FencingStage, since: number): Promise<void> {
+  for (const { lastTimestamp, message, involvedObject } of (await play.json<Events>('get', 'events')).items) {
+    const at = Date.parse(lastTimestamp);
+    const concerns = involvedObject.kind === 'Node' ? involvedObject.name === node : involvedObject.name === 'db-0';
+    if (concerns && at >= since) witness.note(`event: ${message}`, at);
+  }
+}
 
 export async function partitionBenchmark(): Promise<void> {
   const stage = new FencingStage();
@@ -15,6 +32,7 @@ export async function partitionBenchmark(): Promise<void> {
     stage.cable.plug();
     witness.note(`${stage.node} is connected again`);
     await stage.play.readyAgain(stage.node);
+    await noteEvents(stage, zero);
     const overlaps = witness.overlaps();
     process.stdout.write(`${witness.timeLine(zero)}\n`);
     const [old, next] = witness.runs.slice(-2);
