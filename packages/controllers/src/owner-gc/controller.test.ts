@@ -105,6 +105,25 @@ it('removes only what has no owner left', async () => {
   expect(world.store.get('ConfigMap', 'default', 'both')?.metadata?.ownerReferences).toHaveLength(1);
 });
 
+it.each([
+  ['orphan', undefined, ['leaf']],
+  ['orphan', 'Background', []],
+  ['orphan', 'Orphan', ['leaf']],
+  ['foregroundDeletion', undefined, []],
+  ['foregroundDeletion', 'Orphan', ['leaf']],
+] as const)('finalizer %s, asked for %s: %j is left', async (finalizer, propagation, left) => {
+  const owner = world.create(
+    'ConfigMap',
+    ConfigMap.fromPartial({ metadata: { name: 'owner', namespace: 'default', finalizers: [finalizer] } }),
+  );
+  const ownerReferences = [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'owner', uid: owner.metadata?.uid ?? '' }];
+  world.create('ConfigMap', ConfigMap.fromPartial({ metadata: { name: 'leaf', namespace: 'default', ownerReferences } }));
+  await world.settle();
+  world.store.transact(cause, (tx) => void deleteWithPropagation(tx, 'ConfigMap', world.get('ConfigMap', 'owner'), { propagation }));
+  await world.settle();
+  expect([...world.store.list('ConfigMap')].map(({ metadata }) => metadata?.name)).toEqual(left);
+});
+
 describe('rings of owners', () => {
   /** Config maps of which each is owned by the next one, the last by the first. */
   async function makeRing(names: readonly string[]): Promise<void> {

@@ -11,7 +11,7 @@ export const ORPHAN = 'orphan';
 export type Propagation = 'Background' | 'Foreground' | 'Orphan';
 
 export interface DeletionOptions {
-  /** Default Background. */
+  /** Default: as its finalizers say, else Background. */
   readonly propagation?: Propagation | undefined;
   /** For pods; default: their own grace. 0: gone at once, whatever still runs. */
   readonly graceSeconds?: number | undefined;
@@ -21,10 +21,12 @@ export interface DeletionOptions {
 export function deleteWithPropagation<K extends Kind>(tx: Tx, kind: K, object: Obj<K>, options: DeletionOptions = {}): Obj<K> | undefined {
   const wanted = options.propagation === 'Foreground' ? FOREGROUND : options.propagation === 'Orphan' ? ORPHAN : undefined;
   const finalizers = object.metadata?.finalizers ?? [];
-  // Once deletion is asked for, no finalizer can be added: the first policy stands.
-  if (wanted !== undefined && !finalizers.includes(wanted) && object.metadata?.deletionTimestamp === undefined) {
+  // Who says how overrules what the object's finalizers say, also in the background; once deletion is asked for, the first policy stands.
+  if (options.propagation !== undefined && object.metadata?.deletionTimestamp === undefined) {
     const others = finalizers.filter((finalizer) => finalizer !== FOREGROUND && finalizer !== ORPHAN);
-    withMetadata(tx, kind, object as Obj, { finalizers: [...others, wanted] });
+    const next = wanted === undefined ? others : [...others, wanted];
+    const same = next.length === finalizers.length && next.every((finalizer) => finalizers.includes(finalizer));
+    if (!same) withMetadata(tx, kind, object as Obj, { finalizers: next });
   }
   let grace = 0;
   if (kind === 'Pod') grace = options.graceSeconds === 0 ? 0 : podDeletionGrace(object as Obj<'Pod'>, options.graceSeconds);

@@ -9,7 +9,7 @@ import type { Place } from './kinds.js';
 export interface DeleteOptions {
   /** undefined: as the pod says. */
   readonly graceSeconds: number | undefined;
-  /** "" (Background), "Background", "Foreground" or "Orphan". */
+  /** "" (as the object's finalizers say, else Background), "Background", "Foreground" or "Orphan". */
   readonly propagationPolicy: string;
   readonly uid: string;
   readonly resourceVersion: string;
@@ -43,7 +43,7 @@ export function deleteObject(tx: Tx, place: Place, options: DeleteOptions): Dele
   checkPreconditions(object, place, options);
   if (kind === 'Namespace') prepareNamespace(tx, name);
   const current = tx.get(kind, namespace, name) ?? object;
-  const propagation = options.propagationPolicy === '' ? 'Background' : (options.propagationPolicy as Propagation); // checked before
+  const propagation = options.propagationPolicy === '' ? undefined : (options.propagationPolicy as Propagation); // checked before
   const left = deleteWithPropagation<Kind>(tx, kind, current, { propagation, graceSeconds: options.graceSeconds });
   return { object: left ?? current, gone: left === undefined };
 }
