@@ -5,6 +5,7 @@
 import { isFenced } from '@podplane/api/fencing';
 import type { Container } from '@podplane/api/gen/podplane/core/v1/container';
 import type { Pod, PodStatus } from '@podplane/api/gen/podplane/core/v1/pod';
+import { deepEqual } from '@podplane/api/kinds/equal';
 import type { Timer } from '@podplane/api/system';
 import type { Fence } from '../fencing/fence.js';
 import { type ContainerInfo, PAUSE_CONTAINER } from '../runtime/types.js';
@@ -384,7 +385,7 @@ export class PodWorker implements StepContext, PodReportSource {
 
   private setStatus(status: PodStatus | undefined): void {
     const before = this.status;
-    if (status === undefined || JSON.stringify(before) === JSON.stringify(status)) return;
+    if (status === undefined || deepEqual(before, status)) return;
     this.status = status;
     for (const event of waitingEvents(this.ref, this.pod, before, status)) this.host.event(event);
     if (isTerminalPhase(status.phase)) this.host.facts().devices?.podEnded(this.ref.uid);

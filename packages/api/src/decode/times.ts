@@ -35,6 +35,8 @@ function parse(text: string): ParsedTime | undefined {
   const millis = Date.parse(`${local}Z`);
   // Date rolls impossible dates over; then the text that comes back differs.
   if (Number.isNaN(millis) || new Date(millis).toISOString().slice(0, 19) !== local) return undefined;
+  // As most are; what is looked at below holds for it already.
+  if (zone === 'Z' && year !== '0000') return { whole: local, fraction: fraction.replace(/0+$/, '') };
   const offset = zoneMinutes(zone);
   if (offset === undefined) return undefined;
   const utc = new Date(millis - offset * 60_000).toISOString();

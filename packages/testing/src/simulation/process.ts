@@ -10,12 +10,20 @@ export interface MachineClock {
   readonly rate: number;
 }
 
-interface Waiting {
-  readonly fn: () => void;
-  /** In time during which the machine was awake, ms of the world. */
-  readonly due: number;
-  cancelled: boolean;
+class Waiting implements Timer {
+  cancelled = false;
   timer: Timer | undefined;
+
+  constructor(
+    readonly fn: () => void,
+    /** In time during which the machine was awake, ms of the world. */
+    readonly due: number,
+  ) {}
+
+  cancel(): void {
+    this.cancelled = true;
+    this.timer?.cancel();
+  }
 }
 
 /** Time and timers as a machine has them; it can be suspended. */
@@ -86,14 +94,9 @@ export class Machine implements System {
   }
 
   private schedule(ms: number, fn: () => void): Timer {
-    const waiting: Waiting = { fn, due: this.awake + Math.max(0, ms), cancelled: false, timer: undefined };
+    const waiting = new Waiting(fn, this.awake + Math.max(0, ms));
     this.arm(waiting, ms);
-    return {
-      cancel: () => {
-        waiting.cancelled = true;
-        waiting.timer?.cancel();
-      },
-    };
+    return waiting;
   }
 
   private arm(waiting: Waiting, ms: number): void {
@@ -182,19 +185,30 @@ export class SimulatedProcess implements System {
   }
 
   private schedule(ms: number, fn: () => void): Timer {
-    if (this.state === 'dead') return { cancel: () => undefined };
-    let cancelled = false;
-    const timer = this.machine.timers.after(ms, () =>
+    const timer = new ProcessTimer(fn);
+    if (this.state !== 'dead') timer.machine = this.machine.timers.after(ms, () => this.due(timer));
+    return timer;
+  }
+
+  private due(timer: ProcessTimer): void {
+    if (this.state === 'running') timer.fn();
+    else
       this.enter(() => {
-        if (!cancelled) fn();
-      }),
-    );
-    return {
-      cancel: () => {
-        cancelled = true;
-        timer.cancel();
-      },
-    };
+        if (!timer.cancelled) timer.fn();
+      });
+  }
+}
+
+/** A timer of a process; the machine's may have fired already when the process goes on. */
+class ProcessTimer implements Timer {
+  cancelled = false;
+  machine: Timer | undefined;
+
+  constructor(readonly fn: () => void) {}
+
+  cancel(): void {
+    this.cancelled = true;
+    this.machine?.cancel();
   }
 }
 
