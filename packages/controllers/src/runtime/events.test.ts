@@ -91,6 +91,27 @@ describe('the event recorder', () => {
     expect(recorder.stats.removed).toBe(1);
   });
 
+  it('keeps to it whatever is told again, and when others take events away', async () => {
+    recorder.stop();
+    recorder = new EventRecorder({ store: world.store, system: world.system, config: { maxObjects: 3 } });
+    const kept: string[] = []; // the one not seen for longest first
+    for (let i = 0; i < 60; i++) {
+      const name = `p${(i * i) % 7}`;
+      recorder.record(about(name));
+      await world.system.advance(100);
+      if (kept.includes(name)) kept.splice(kept.indexOf(name), 1);
+      kept.push(name);
+      if (kept.length > 3) kept.shift();
+      if (i % 9 === 8) {
+        const gone = kept.splice(i % 2, 1);
+        const found = events().find((e) => gone.includes(e.involvedObject?.name ?? ''))?.metadata;
+        world.store.transact({ actor: 'test', reason: 'test' }, (tx) => tx.remove('Event', 'default', found?.name ?? ''));
+      }
+      const names = events().map((e) => e.involvedObject?.name ?? '');
+      expect(names.toSorted()).toEqual(kept.toSorted());
+    }
+  });
+
   it('drops ordinary events first when there are too many, and writes warnings first', async () => {
     recorder.stop();
     recorder = new EventRecorder({ store: world.store, system: world.system, config: { maxPending: 4, batch: 2 } });

@@ -51,6 +51,11 @@ interface Pending {
   count: number;
 }
 
+interface Place {
+  readonly namespace: string;
+  readonly name: string;
+}
+
 const RETRY_MS = 1000;
 const LONGEST_OBJECT_NAME = 230; // of 253, with room for the hash
 const LONGEST_MESSAGE = 1024; // Kubernetes' limits for events
@@ -67,7 +72,9 @@ export class EventRecorder {
   readonly #warnings = new Map<string, Pending>();
   readonly #normals = new Map<string, Pending>();
   /** Events there are, the one not seen for longest first. Filled when it is first needed. */
-  #ages: Map<string, { readonly namespace: string; readonly name: string }> | undefined;
+  #ages: Map<string, Place> | undefined;
+  /** Stands at the oldest of #ages. One that is begun anew each time walks over the places of all that were taken before. */
+  #oldest: MapIterator<[string, Place]> | undefined;
   #timer: Timer | undefined;
   #stopped = false;
 
@@ -239,24 +246,37 @@ export class EventRecorder {
     ages.set(key, { namespace, name });
   }
 
-  #known(): Map<string, { readonly namespace: string; readonly name: string }> {
+  #known(): Map<string, Place> {
     if (this.#ages !== undefined) return this.#ages;
     const seen = [...this.#store.list('Event')].map((event) => ({ at: event.lastTimestamp ?? event.eventTime ?? '', ...placeOf(event) }));
     seen.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0));
     this.#ages = new Map(seen.map(({ namespace, name }) => [`${namespace}/${name}`, { namespace, name }]));
+    this.#oldest = undefined;
     return this.#ages;
+  }
+
+  #takeOldest(ages: Map<string, Place>): Place | undefined {
+    let next = this.#oldest?.next();
+    // One that has come to the end stays there, whatever is added later.
+    if (next === undefined || next.done) {
+      this.#oldest = ages.entries();
+      next = this.#oldest.next();
+    }
+    if (next.done) return undefined;
+    const [key, place] = next.value;
+    ages.delete(key);
+    return place;
   }
 
   #limit(tx: Tx): void {
     const ages = this.#known();
     for (let excess = tx.count('Event') - this.#config.maxObjects; excess > 0; ) {
-      const oldest = ages.entries().next();
-      if (oldest.done) {
+      const oldest = this.#takeOldest(ages);
+      if (oldest === undefined) {
         this.#ages = undefined; // others write events too; next time they are known
         return;
       }
-      const [key, { namespace, name }] = oldest.value;
-      ages.delete(key);
+      const { namespace, name } = oldest;
       if (tx.get('Event', namespace, name) === undefined) continue;
       tx.remove('Event', namespace, name);
       this.stats.removed++;
@@ -265,7 +285,7 @@ export class EventRecorder {
   }
 }
 
-function placeOf(event: Obj<'Event'>): { readonly namespace: string; readonly name: string } {
+function placeOf(event: Obj<'Event'>): Place {
   return { namespace: event.metadata?.namespace ?? '', name: event.metadata?.name ?? '' };
 }
 
