@@ -29,6 +29,15 @@ async function dialled<T>(work: (client: PodplaneClient) => Promise<T>): Promise
   return await work(client);
 }
 
+/** Reason and message of a refusal. */
+async function refused(call: Promise<unknown>): Promise<string> {
+  const error: unknown = await call.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  return error instanceof ApiError ? `${error.reason}: ${error.message}` : String(error);
+}
+
 /** All workloads, with their uids and generations. */
 async function everything(): Promise<string> {
   return await dialled(async (client) => {
@@ -153,13 +162,6 @@ describe('refused:', () => {
   });
 
   it('scaling below nothing, deleting with no such policy, over the client', async () => {
-    const refused = async (call: Promise<unknown>): Promise<string> => {
-      const error: unknown = await call.then(
-        () => undefined,
-        (thrown: unknown) => thrown,
-      );
-      return error instanceof ApiError ? `${error.reason}: ${error.message}` : String(error);
-    };
     await dialled(async (client) => {
       expect(await refused(client.mergePatch('Deployment', 'default', 'good', { spec: { replicas: -1 } }))).toBe(
         'Invalid: Deployment.apps "good" is invalid: spec.replicas: Invalid value: -1: must be greater than or equal to 0',
@@ -207,6 +209,18 @@ describe('who writes what', () => {
       expect([changed.object.status?.replicas, changed.object.metadata?.generation]).toEqual([0, 2]);
       const labelled = await client.mergePatch('ReplicaSet', 'default', 'mine', { metadata: { labels: { a: 'b' } } });
       expect(labelled.object.metadata?.generation).toBe(2);
+      const byStatus = { subresource: 'status' } as const;
+      const written = await client.mergePatch(
+        'ReplicaSet',
+        'default',
+        'mine',
+        { spec: { replicas: 9 }, status: { replicas: 0 } },
+        byStatus,
+      );
+      expect([written.object.spec?.replicas, written.object.metadata?.generation]).toEqual([0, 2]);
+      expect(await refused(client.mergePatch('ReplicaSet', 'default', 'mine', { status: { readyReplicas: 5 } }, byStatus))).toBe(
+        'Invalid: ReplicaSet.apps "mine" is invalid: status.readyReplicas: Invalid value: 5: cannot be greater than status.replicas',
+      );
       await client.delete('ReplicaSet', 'default', 'mine', {});
     });
   });

@@ -16,7 +16,7 @@ import { deepEqual } from './equal.js';
 import { intOrPercentValue, validateNonNegativeIntOrPercent, validateNotMoreThanHundredPercent } from './int-or-string.js';
 import type { DeepReadonly } from './kind-map.js';
 import { setTemplateDefaults } from './pod-spec/defaults.js';
-import { templateWarnings } from './pod-spec/warnings.js';
+import { byteWarnings, templateWarnings } from './pod-spec/warnings.js';
 import { templateColumns, validateSelectorAndTemplate } from './pod-template.js';
 import { validateCollisions, validateStatefulSetStatus } from './workload-status.js';
 
@@ -122,6 +122,12 @@ function validateChange(next: Spec | undefined, previous: Spec | undefined): Fie
   return [];
 }
 
+function claimWarnings(spec: Spec | undefined): string[] {
+  return (spec?.volumeClaimTemplates ?? []).flatMap(({ spec: claim }, i) =>
+    byteWarnings(claim?.resources, SPEC.child('volumeClaimTemplates').index(i).child('spec', 'resources'), ['storage']),
+  );
+}
+
 function historyWarnings(spec: Spec | undefined): string[] {
   return (spec?.revisionHistoryLimit ?? 0) < 0
     ? ['spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended']
@@ -165,7 +171,7 @@ export const statefulSetKind = defineKind<'StatefulSet'>({
     set.status = StatefulSetStatus.create();
   },
   validate: ({ spec }) => validateSpec(spec ?? StatefulSetSpec.create()),
-  warnings: ({ spec }) => [...templateWarnings(spec?.template, SPEC.child('template')), ...historyWarnings(spec)],
+  warnings: ({ spec }) => [...templateWarnings(spec?.template, SPEC.child('template')), ...claimWarnings(spec), ...historyWarnings(spec)],
   validateUpdate: (next, previous) => validateChange(next.spec, previous.spec),
   validateStatusUpdate: ({ status }, previous) => [...validateStatefulSetStatus(status), ...validateCollisions(status, previous.status)],
 });

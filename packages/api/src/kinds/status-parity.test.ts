@@ -292,7 +292,11 @@ describe('warnings', () => {
     expect(warned('Job', applyMergePatch(goodJob, { spec: { ...spec, parallelism: 10_000 } }) as JsonObject)).toEqual([]);
   });
 
-  test('a StatefulSet that keeps its whole history', () => {
+  test('a StatefulSet that keeps its whole history, or claims parts of bytes', () => {
+    const claim = { metadata: { name: 'd' }, spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1500m' } } } };
+    expect(warned('StatefulSet', applyMergePatch(goodWorkload, { spec: { volumeClaimTemplates: [claim] } }) as JsonObject)).toEqual([
+      'spec.volumeClaimTemplates[0].spec.resources.requests[storage]: fractional byte value "1500m" is invalid, must be an integer',
+    ]);
     expect(warned('StatefulSet', applyMergePatch(goodWorkload, { spec: { revisionHistoryLimit: -1 } }) as JsonObject)).toEqual([
       'spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended',
     ]);
@@ -379,6 +383,46 @@ describe('warnings', () => {
       'one secret twice',
       podWith({ imagePullSecrets: [{ name: 'a' }, { name: 'a' }] }),
       'spec.imagePullSecrets[1].name: duplicate name "a"',
+    ],
+    [
+      'files that hide each other',
+      podWith({
+        volumes: [
+          {
+            name: 'a',
+            configMap: {
+              name: 'c',
+              items: [
+                { key: 'x', path: 'p' },
+                { key: 'y', path: 'p/q' },
+                { key: 'z', path: 'pq' },
+              ],
+            },
+          },
+          {
+            name: 'b',
+            secret: {
+              secretName: 's',
+              items: [
+                { key: 'x', path: 'p' },
+                { key: 'y', path: 'p/' },
+              ],
+            },
+          },
+          {
+            name: 'c',
+            projected: {
+              sources: [
+                { configMap: { name: 'c', items: [{ key: 'x', path: 'p' }] } },
+                { serviceAccountToken: { path: 'p', expirationSeconds: 600 } },
+              ],
+            },
+          },
+        ],
+      }),
+      'volume "a" (ConfigMap "c"): overlapping paths: "p/q" with "p"',
+      'volume "b" (Secret "s"): overlapping paths: "p" with "p"',
+      'volume "c" (Projected): overlapping paths: "p" (ServiceAccountToken) with "p" (ConfigMap "c")',
     ],
     [
       'parts of bytes',

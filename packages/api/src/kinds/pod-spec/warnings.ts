@@ -4,6 +4,7 @@ import type { Container, ContainerPort } from '../../gen/podplane/core/v1/contai
 import type { PodSpec, PodTemplateSpec } from '../../gen/podplane/core/v1/pod.js';
 import { tryParseQuantity } from '../../quantity.js';
 import type { DeepReadonly } from '../kind-map.js';
+import { overlapWarnings } from './overlaps.js';
 
 type Spec = DeepReadonly<PodSpec>;
 
@@ -52,6 +53,11 @@ export function podSpecWarnings(spec: Spec | undefined, path: Path): string[] {
   return [
     ...Object.keys(spec.nodeSelector).flatMap((key) => told(OLD_LABELS, key, path.child('nodeSelector').key(key))),
     ...affinityWarnings(spec.affinity, path.child('affinity')),
+    ...spec.volumes.flatMap((volume, i) => {
+      const at = path.child('volumes').index(i).child('ephemeral', 'volumeClaimTemplate', 'spec', 'resources');
+      return byteWarnings(volume.ephemeral?.volumeClaimTemplate?.spec?.resources, at, ['storage']);
+    }),
+    ...overlapWarnings(spec.volumes),
     ...repeated(spec.hostAliases, 'ip', path.child('hostAliases')),
     ...repeated(spec.imagePullSecrets, 'name', path.child('imagePullSecrets')),
     ...spec.imagePullSecrets.flatMap(({ name }, i) =>
@@ -97,10 +103,12 @@ function repeated<F extends string>(items: readonly { readonly [K in F]?: string
   return out;
 }
 
+type Amounts = { readonly limits: Readonly<Record<string, string>>; readonly requests: Readonly<Record<string, string>> };
+
 /** Parts of bytes, which nobody can give. */
-function byteWarnings(resources: DeepReadonly<Container['resources']>, path: Path): string[] {
+export function byteWarnings(resources: Amounts | undefined, path: Path, names: readonly string[] = BYTES): string[] {
   const out: string[] = [];
-  for (const name of BYTES) {
+  for (const name of names) {
     for (const map of ['limits', 'requests'] as const) {
       const text = resources?.[map][name];
       const quantity = text === undefined ? undefined : tryParseQuantity(text);
