@@ -114,6 +114,8 @@ describe.skipIf(!answers)('jobs', () => {
           `if (process.env.JOB_COMPLETION_INDEX === '0') process.exit(0); ${FOREVER}`,
         ),
         job('asleep', 'suspend: true', DONE),
+        job('theirs', 'managedBy: example.com/queue', DONE),
+        cron('queued', '', spec('managedBy: example.com/queue', DONE)),
         job('replaced', 'podReplacementPolicy: Failed', "process.on('SIGTERM', () => {}); setInterval(() => {}, 1e6)"),
       ].join(''),
     );
@@ -200,6 +202,17 @@ spec:
     expect(await podsOf('asleep')).toEqual([]);
     await cluster.client.mergePatch('Job', 'default', 'asleep', { spec: { suspend: false } });
     expect((await ended('asleep')).status?.succeeded).toBe(1);
+  });
+
+  it('Job spec.managedBy, CronJob spec.jobTemplate.spec.managedBy: another controller gives such jobs pods and a status, nobody else', async () => {
+    await ended('sum');
+    const theirs = await cluster.get('Job', 'theirs');
+    expect([theirs.status?.conditions, theirs.status?.startTime, await podsOf('theirs')]).toEqual([[], undefined, []]);
+    const status = { active: 1, startTime: '2026-01-01T00:00:00Z' };
+    await cluster.client.mergePatch('Job', 'default', 'theirs', { status }, { subresource: 'status' });
+    expect((await until('theirs', 'says what its controller said', (one) => one.status?.active === 1)).status?.conditions).toEqual([]);
+    const made = await firstOf('queued');
+    expect([made.spec?.managedBy, made.status?.conditions, await podsOf(made.metadata?.name ?? '')]).toEqual(['example.com/queue', [], []]);
   });
 
   it('Job spec.podReplacementPolicy: a pod that is ending is replaced when it has ended', async () => {

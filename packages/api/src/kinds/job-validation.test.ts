@@ -73,6 +73,16 @@ describe('faults', () => {
       { schedule: 'CRON_TZ=UTC * * * * *', timeZone: 'Etc/UTC' },
       'spec.schedule: Invalid value: "CRON_TZ=UTC * * * * *": cannot use TZ or CRON_TZ in schedule, use timeZone field instead',
     ],
+    ['Job', { managedBy: 'kubernetes.io/job-controller' }],
+    ['Job', { managedBy: 'example.com/a/b' }],
+    ['Job', { managedBy: '' }, 'spec.managedBy: Required value'],
+    ['Job', { managedBy: 'queue' }, 'spec.managedBy: Invalid value: "queue": must be a domain-prefixed path (such as "acme.io/foo")'],
+    ['Job', { managedBy: `a.b/${'x'.repeat(60)}` }, 'spec.managedBy: Too long: may not be more than 63 bytes'],
+    [
+      'Job',
+      { managedBy: 'a.b/x y' },
+      "spec.managedBy: Invalid value: \"x y\": Invalid path (regex used for validation is '[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+')",
+    ],
     ['CronJob', { timeZone: '+01:00' }, 'spec.timeZone: Invalid value: "+01:00": unknown time zone +01:00'],
     ['CronJob', { timeZone: 'Etc/GMT+1' }],
   ])('%s %j', (kind, spec, ...faults) => {

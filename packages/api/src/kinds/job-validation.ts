@@ -1,9 +1,9 @@
 // Faults of jobs, alone or as the template of a CronJob. What they do about failing pods is in job-policies.ts, their status in job-status.ts.
 
-import { type FieldError, invalid, notSupported, Path, required } from '../errors.js';
+import { type FieldError, invalid, notSupported, Path, required, tooLong } from '../errors.js';
 import type { JobSpec } from '../gen/podplane/batch/v1/job.js';
 import { PodTemplateSpec } from '../gen/podplane/core/v1/pod.js';
-import { dnsLabelProblems } from '../names.js';
+import { dnsLabelProblems, dnsSubdomainProblems } from '../names.js';
 import { compileLabelSelector } from '../selectors.js';
 import { deepEqual } from './equal.js';
 import { validateFailurePolicy, validateSuccessPolicy } from './job-policies.js';
@@ -18,6 +18,9 @@ type Job = Readable<'Job'>;
 
 const SPEC = Path.of('spec');
 const NOT_NEGATIVE = 'must be greater than or equal to 0';
+const DOMAIN_PATH = /^([^/]+)\/(.+)$/s;
+const HTTP_PATH = /^[A-Za-z0-9/\-._~%!$&'()*+,;=:]+$/;
+const MOST_MANAGED_BY = 63;
 const MOST_PARALLEL_INDEXES = 100_000;
 const MOST_FAILED_INDEXES = 100_000;
 /** With more completions than so many, a job that counts failures by index must be narrower. */
@@ -96,7 +99,7 @@ export function validateJobSpec(spec: Spec, path: Path): FieldError[] {
   }
   if (spec.maxFailedIndexes !== undefined && spec.backoffLimitPerIndex === undefined)
     out.push(required(path.child('backoffLimitPerIndex'), 'when maxFailedIndexes is specified'));
-  out.push(...validateIndexed(spec, path));
+  out.push(...validateManagedBy(spec.managedBy, path.child('managedBy')), ...validateIndexed(spec, path));
   if (spec.podFailurePolicy !== undefined) out.push(...validateFailurePolicy(spec, path.child('podFailurePolicy')));
   out.push(...validateSuccessPolicy(spec, path.child('successPolicy')), ...validateReplacement(spec, path));
   const templatePath = path.child('template');
@@ -107,6 +110,18 @@ export function validateJobSpec(spec: Spec, path: Path): FieldError[] {
   else if (policy !== 'OnFailure' && policy !== 'Never') out.push(notSupported(policyPath, policy, ['OnFailure', 'Never']));
   else if (spec.podFailurePolicy !== undefined && policy !== 'Never')
     out.push(invalid(policyPath, policy, 'only "Never" is supported when podFailurePolicy is specified'));
+  return out;
+}
+
+function validateManagedBy(value: string | undefined, path: Path): FieldError[] {
+  if (value === undefined) return [];
+  if (value === '') return [required(path)];
+  const [, domain = '', rest = ''] = DOMAIN_PATH.exec(value) ?? [];
+  if (domain === '') return [invalid(path, value, 'must be a domain-prefixed path (such as "acme.io/foo")')];
+  const out = dnsSubdomainProblems(domain).map((problem) => invalid(path, domain, problem));
+  if (!HTTP_PATH.test(rest))
+    out.push(invalid(path, rest, `Invalid path (regex used for validation is '${HTTP_PATH.source.slice(1, -1)}')`));
+  if (value.length > MOST_MANAGED_BY) out.push(tooLong(path, MOST_MANAGED_BY));
   return out;
 }
 

@@ -216,13 +216,13 @@ function jobSpec(scope: 'Job' | 'CronJob', prefix: string): SupportRule[] {
     'completionMode',
     'suspend',
     'podReplacementPolicy',
+    'managedBy',
   ];
   return [
     ...yes(
       scope,
       fields.map((field) => `${prefix}.${field}`),
     ),
-    only(scope, `${prefix}.managedBy`, ['kubernetes.io/job-controller']),
   ];
 }
 

@@ -186,7 +186,6 @@ describe('faults', () => {
       { ...indexed, successPolicy: { rules: [{ succeededIndexes: '3-9' }] } },
       'spec.successPolicy.rules[0].succeededIndexes: Invalid value: "3-9": error parsing succeededIndexes: too large index: "9"',
     ],
-    ['Job', { managedBy: 'example.com/other' }, 'spec.managedBy: Forbidden: not supported yet; supported: "kubernetes.io/job-controller"'],
     ['CronJob', { schedule: '' }, 'spec.schedule: Required value'],
     ['CronJob', { schedule: '61 * * * *' }, 'spec.schedule: Invalid value: "61 * * * *": end of range (61) above maximum (59): 61'],
     ['CronJob', { schedule: '* * * *' }, 'spec.schedule: Invalid value: "* * * *": expected exactly 5 fields, found 4: [* * * *]'],

@@ -16,7 +16,7 @@ import { keysOfAccount } from '../shared/refusals.js';
 import { timeOf } from '../shared/time.js';
 import { Failures } from './back-off.js';
 import { holds, Pass, release } from './pass.js';
-import { isTracked, type Job, type Pod, TRACKING } from './pods.js';
+import { isManagedElsewhere, isTracked, type Job, type Pod, TRACKING } from './pods.js';
 
 /** Keys of pods that carry our finalizer and have no job. */
 const ORPHAN = 'orphan:';
@@ -90,6 +90,10 @@ export class JobController implements Reconciler {
       return undefined;
     }
     if (job.spec.selector === undefined) job = tx.edit('Job', namespace, name, setJobSelector);
+    if (isManagedElsewhere(job)) {
+      this.#known.delete(key);
+      return holds(job, 'Complete') || holds(job, 'Failed') ? afterEnd(context, job, [], this.#ages) : undefined;
+    }
     try {
       const { pods, failures } = this.#openPods(key, job, tx);
       if (holds(job, 'Complete') || holds(job, 'Failed')) return afterEnd(context, job, pods, this.#ages);

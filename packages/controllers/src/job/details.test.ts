@@ -239,6 +239,31 @@ describe('which end it is', () => {
   });
 });
 
+it('a job of another controller is left alone, its pods and their finalizers too, until its time is up', async () => {
+  await open({ managedBy: 'example.com/queue', ttlSecondsAfterFinished: 5, suspend: true });
+  expect(world.pods()).toEqual([]);
+  expect(status().conditions).toEqual([]);
+  const { uid = '' } = world.get('Job', 'sum').metadata ?? {};
+  const owner = { apiVersion: 'batch/v1', kind: 'Job', name: 'sum', uid, controller: true };
+  const pod = world.apply('Pod', {
+    metadata: { name: 'theirs', namespace: 'default', ownerReferences: [owner], finalizers: ['batch.kubernetes.io/job-tracking'] },
+    spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'v1' }] },
+  });
+  await end(pod, 'Succeeded');
+  world.start();
+  await world.settle();
+  expect(status().succeeded ?? 0).toBe(0);
+  expect(world.pods()[0]?.metadata?.finalizers).toEqual(['batch.kubernetes.io/job-tracking']);
+  const time = new Date(world.system.clock.now()).toISOString();
+  const over = { type: 'Complete', status: 'True', lastProbeTime: time, lastTransitionTime: time };
+  world.edit('Job', 'sum', (draft) => draft.status?.conditions.push(over));
+  await world.pass(4000);
+  expect(world.get('Job', 'sum').metadata?.deletionTimestamp).toBeUndefined();
+  await world.pass(3000);
+  expect(world.store.get('Job', 'default', 'sum')).toBeUndefined();
+  expect(world.pods()).toEqual([]);
+});
+
 describe('what stays', () => {
   it('a job whose time is up, until its pods are gone', async () => {
     await open({ ttlSecondsAfterFinished: 5 });

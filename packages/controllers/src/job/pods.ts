@@ -13,10 +13,14 @@ export const TRACKING = JOB_TRACKING;
 export const INDEX = 'batch.kubernetes.io/job-completion-index';
 export const FAILURES = 'batch.kubernetes.io/job-index-failure-count';
 const IGNORED_FAILURES = 'batch.kubernetes.io/job-index-ignored-failure-count';
+const OURSELVES = 'kubernetes.io/job-controller';
 const INDEX_ENV = 'JOB_COMPLETION_INDEX';
 const SUFFIX = 5;
 /** Reason of the status of a pod that its node sent away because it was short of memory, disk or process ids. */
 const EVICTED = 'Evicted';
+
+/** Another program's controller looks after it: everything but its time to live is that one's business. */
+export const isManagedElsewhere = ({ spec }: Job): boolean => (spec?.managedBy ?? OURSELVES) !== OURSELVES;
 
 export const isIndexed = (job: Job): boolean => job.spec?.completionMode === 'Indexed';
 
