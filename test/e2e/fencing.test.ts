@@ -63,8 +63,11 @@ describe.runIf(run)('a fenced pod', () => {
     const zero = Date.now();
     witness.note('SIGSTOP to the agent');
     stage.agent.kill('SIGSTOP');
-    await check(before, zero);
-    stage.agent.kill('SIGCONT');
+    try {
+      await check(before, zero);
+    } finally {
+      stage.agent.kill('SIGCONT'); // or every test after it would fail, too
+    }
     await returned();
     print('agent frozen:', zero);
   }, 180_000);
@@ -74,9 +77,12 @@ describe.runIf(run)('a fenced pod', () => {
     const zero = Date.now();
     witness.note('the network between node and server is cut');
     stage.cable.pull();
-    await check(before, zero);
-    expect(stage.agentLog).toContain('fenced pods stop');
-    stage.cable.plug();
+    try {
+      await check(before, zero);
+      expect(stage.agentLog).toContain('fenced pods stop');
+    } finally {
+      stage.cable.plug();
+    }
     await returned();
     print('node cut off:', zero);
   }, 180_000);
