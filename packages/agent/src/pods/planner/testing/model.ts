@@ -360,6 +360,8 @@ export class Model {
         const info = this.containers.find((one) => one.id === step.id);
         const sandbox = this.containers.find((one) => one.id === info?.labels[LABEL_SANDBOX]);
         if (sandbox === undefined || !alive(sandbox)) return;
+        // The engine has said meanwhile that this very start failed; the container stays as it is.
+        if (info?.error !== '') return;
         this.networkOf.set(step.id, sandbox.pid);
         this.set(step.id, { state: 'running', startedAt: this.now, pid: ++this.id });
         return;
