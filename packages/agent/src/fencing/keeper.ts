@@ -51,6 +51,8 @@ export class FenceKeeper {
   /** Whether what the engine has was listed, so that what is not there is gone. */
   private listed = false;
   private stage: Fence['stage'] = 'kill';
+  /** What somebody who asked was told last. */
+  private said: Fence['stage'] = 'kill';
   private timer: Timer | undefined;
   private checker: Timer | undefined;
   private checkedAt: number | undefined;
@@ -82,8 +84,9 @@ export class FenceKeeper {
   }
 
   get fence(): Fence {
-    if (this.overdue.size > 0) return { stage: 'kill' };
-    return fenceAt(this.now(), this.until, this.timings);
+    const fence: Fence = this.overdue.size > 0 ? { stage: 'kill' } : fenceAt(this.now(), this.until, this.timings);
+    this.said = fence.stage;
+    return fence;
   }
 
   /** When the lease ends; 0: there never was one. */
@@ -251,13 +254,16 @@ export class FenceKeeper {
   private look(): void {
     this.timer?.cancel();
     this.timer = undefined;
+    const { said } = this;
     const { fence } = this;
-    if (fence.stage !== this.stage) {
+    const isNews = fence.stage !== this.stage;
+    if (isNews) {
       if (fence.stage !== 'open') for (const id of this.guarded) this.fenced.add(id);
       this.stage = fence.stage;
       if (this.guarded.size > 0) this.options.log.warn({ containers: this.guarded.size, fence: fence.stage }, WORDS[fence.stage]);
-      this.options.changed();
     }
+    // After a sleep a pod may have been told that the fence is closed before any timer saw it, and now a new lease has opened it.
+    if (isNews || fence.stage !== said) this.options.changed();
     const at = fence.stage === 'open' ? fence.until : fence.stage === 'stop' ? fence.killAt : undefined;
     if (at === undefined || this.stopped) return;
     // Timers do not count suspend; the fence is asked by the clock that does whenever something is started.

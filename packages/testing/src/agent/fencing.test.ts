@@ -145,6 +145,14 @@ describe('a node that the server does not answer', () => {
     expect(runs(pod)).toBe(false);
   });
 
+  it('starts a pod that came right after a sleep, when no timer had seen yet that the lease was over', async () => {
+    const pod = strict('late');
+    await w.system.advance(5_000);
+    slept += 60_000;
+    w.server.assign(pod);
+    expect(await w.system.advance(20_000, () => runs(pod))).toBe(true);
+  });
+
   it('an answer that comes just in time costs nothing', async () => {
     const pod = strict('db');
     await ready(pod);
