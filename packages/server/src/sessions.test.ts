@@ -177,8 +177,7 @@ describe('a session', () => {
     await expectNext(said, 'assignments');
     const pod = await createPod('a', 'n1');
     await expectNext(said, 'assignments');
-    // Ended by itself: the object stays.
-    agent.say({ $case: 'podStatuses', value: { seq: 1, reports: [report(pod, { phase: 'Running' }, true)] } });
+    agent.say({ $case: 'podStatuses', value: { seq: 1, reports: [report(pod, { phase: 'Running' })] } });
     await expectNext(said, 'podStatusesAck');
     await client.delete('Pod', 'default', 'a');
     expect((await client.get('Pod', 'default', 'a')).metadata?.deletionTimestamp).toBeDefined();
@@ -188,6 +187,18 @@ describe('a session', () => {
     const answers = new Set([(await said.next())?.$case, (await said.next())?.$case]);
     expect(answers).toEqual(new Set(['assignments', 'podStatusesAck']));
     await expect(client.get('Pod', 'default', 'a')).rejects.toMatchObject({ reason: 'NotFound' });
+  });
+
+  it('keeps the object of a pod that nobody asked to go, as failed, though its node has ended it', async () => {
+    const agent = await agentOf('n1');
+    const said = agent.connect();
+    await expectNext(said, 'welcome');
+    await expectNext(said, 'assignments');
+    const pod = await createPod('a', 'n1');
+    await expectNext(said, 'assignments');
+    agent.say({ $case: 'podStatuses', value: { seq: 1, reports: [report(pod, { phase: 'Running' }, true)] } });
+    await expectNext(said, 'podStatusesAck');
+    expect((await client.get('Pod', 'default', 'a')).status).toMatchObject({ phase: 'Failed', reason: 'EndedByNode' });
   });
 
   it('refuses statuses of pods of other nodes, and takes no pod back from its end', async () => {

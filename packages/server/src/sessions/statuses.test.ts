@@ -15,7 +15,7 @@ async function afterReport(before: object[], reported: object[]): Promise<string
   return conditions.map(({ type, status: is, reason }) => `${type}=${is}${reason === undefined ? '' : ` ${reason}`}`).sort();
 }
 
-async function statusAfter(before: object, reported: object): Promise<Obj<'Pod'>['status']> {
+async function statusAfter(before: object, reported: object | undefined, terminated = false): Promise<Obj<'Pod'>['status']> {
   const store = await createStore({ system: new HandSystem(), journal: memoryJournal(), codecs: catalogueCodecs });
   const pod = Pod.fromJSON({
     metadata: { name: 'p', namespace: 'default' },
@@ -23,8 +23,8 @@ async function statusAfter(before: object, reported: object): Promise<Obj<'Pod'>
     status: { phase: 'Running', ...before },
   });
   const { result: made } = store.transact({ actor: 'test', reason: 'a pod' }, (tx) => tx.create('Pod', pod));
-  const status = PodStatus.fromJSON({ phase: 'Running', ...reported });
-  takeStatuses(store, 'n1', [{ uid: made.metadata?.uid ?? '', namespace: 'default', name: 'p', status, terminated: false }]);
+  const status = reported && PodStatus.fromJSON({ phase: 'Running', ...reported });
+  takeStatuses(store, 'n1', [{ uid: made.metadata?.uid ?? '', namespace: 'default', name: 'p', status, terminated }]);
   return store.get('Pod', 'default', 'p')?.status;
 }
 
@@ -71,5 +71,21 @@ describe('takeStatuses', () => {
     expect(await statusAfter({}, theirs)).toMatchObject({ resourceClaimStatuses: [] });
     expect((await statusAfter({}, theirs))?.nominatedNodeName).toBeUndefined();
     expect(await statusAfter({ nominatedNodeName: 'n3' }, theirs)).toMatchObject({ nominatedNodeName: 'n3' });
+  });
+
+  it('a pod that its node has ended for good though nobody deleted it has failed', async () => {
+    const running = {
+      conditions: [
+        { type: 'PodScheduled', status: 'True' },
+        { type: 'Ready', status: 'True' },
+      ],
+    };
+    for (const reported of [undefined, running]) {
+      const status = await statusAfter(running, reported, true);
+      expect(status).toMatchObject({ phase: 'Failed', reason: 'EndedByNode' });
+      expect(status?.conditions).toMatchObject([{ type: expect.any(String) }, { type: expect.any(String) }]);
+      expect(status?.conditions.find(({ type }) => type === 'Ready')).toMatchObject({ status: 'False', reason: 'PodFailed' });
+    }
+    expect(await statusAfter({ phase: 'Succeeded' }, undefined, true)).toMatchObject({ phase: 'Succeeded' });
   });
 });

@@ -4,12 +4,16 @@ import type { PodReport } from '@podplane/api/gen/podplane/node/v1/session';
 import { deepEqual } from '@podplane/api/kinds/equal';
 import type { DeepReadonly, Obj } from '@podplane/api/kinds/kind-map';
 import { isPodTerminal } from '@podplane/api/pod-state';
+import { timeText } from '@podplane/store/metadata';
 import { Sharing } from '@podplane/store/sharing';
 import type { Store, Tx } from '@podplane/store/types';
 import { reportedPodStatus } from './reported.js';
 
 /** Conditions of which the agent alone knows. All others (the scheduler's, the node lifecycle's, readiness gates) are the server's. */
 const AGENT_CONDITIONS = new Set(['PodReadyToStartContainers', 'Initialized', 'ContainersReady', 'Ready']);
+
+/** Reason of a pod that its node has ended though nobody deleted it. */
+const REASON_ENDED = 'EndedByNode';
 
 /** Most of a hundred thousand pods' statuses is the same. */
 const sharing = new Sharing<PodStatus>();
@@ -64,7 +68,24 @@ function takeOne(tx: Tx, nodeName: string, report: PodReport, found: Findings): 
     return true;
   }
   if (status !== undefined) write(tx, pod, status, found);
+  if (report.terminated) fail(tx, report.uid);
   return true;
+}
+
+/**
+ * The node has ended a pod for good that nobody deletes: it was told once that the pod is not its own any more (the node was removed and came
+ * back, or an older copy of the data was put back). It never starts it again, so who wants the pod must make another one.
+ */
+function fail(tx: Tx, uid: string): void {
+  const pod = tx.byUid('Pod', uid);
+  if (pod?.status === undefined || isPodTerminal(pod)) return;
+  const conditions = pod.status.conditions.map((one) =>
+    one.type === 'Ready' || one.type === 'ContainersReady'
+      ? { ...one, status: 'False', reason: 'PodFailed', lastTransitionTime: timeText(tx.now) }
+      : one,
+  );
+  const message = 'The node has ended the pod, and does not start it again';
+  tx.update('Pod', { ...pod, status: { ...pod.status, phase: 'Failed', reason: REASON_ENDED, message, conditions } }, 'any');
 }
 
 function write(tx: Tx, pod: Obj<'Pod'>, said: PodStatus, found: Findings): void {
