@@ -151,9 +151,10 @@ export class PodWorker implements StepContext, PodReportSource {
     if (held?.end !== undefined) this.end(Math.min(held.end, graceMs / 1000));
   }
 
-  /** What it asks for of the node is its own. */
+  /** What it asks for of the node is its own. Once its end was told the scheduler gives it to others, though remains may take a moment to go. */
   get placed(): boolean {
-    return (this.taken || this.memory.sandbox.attempt >= 0) && !this.ended && !isTerminalPhase(this.pod?.status?.phase);
+    const isOver = this.ended || isTerminalPhase(this.status?.phase) || isTerminalPhase(this.pod?.status?.phase);
+    return (this.taken || this.memory.sandbox.attempt >= 0) && !isOver;
   }
 
   /** It ends or has ended: none of its containers will be started again. */

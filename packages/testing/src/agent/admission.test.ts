@@ -1,5 +1,6 @@
 // Pods that come to a node that has no room for them, or not for them: they fail with the kubelet's words, and nothing of them is made. The
 // words themselves are tested with the agent's fit.ts.
+import { RuntimeError } from '@podplane/agent/runtime/errors';
 import { Node } from '@podplane/api/gen/podplane/core/v1/node';
 import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -82,6 +83,21 @@ it('what ends, has ended or is forgotten gives its room away: not before it has 
   w.server.assign(late);
   await ready(late);
   expect(condition(status(late), 'Ready')).toBe('True');
+});
+
+it('one whose end was told has given its room away, though remains of it are still there', async () => {
+  const [over, next] = [asking('over', '4'), asking('next', '4')];
+  w.server.assign(over);
+  await ready(over);
+  w.runtime.fail('remove', new RuntimeError('conflict', 'device or resource busy'), 1000, (name) => !name.includes('POD'));
+  w.server.assign({
+    ...over,
+    metadata: { ...testPod('over').metadata, deletionTimestamp: '2026-01-01T00:00:00Z', deletionGracePeriodSeconds: 0 } as Pod['metadata'],
+  });
+  expect(await w.system.advance(10_000, () => ['Failed', 'Succeeded'].includes(status(over)?.phase ?? ''))).toBe(true);
+  w.server.assign(next);
+  await ready(next);
+  expect(condition(status(next), 'Ready')).toBe('True');
 });
 
 it('once taken it stays, whatever the node becomes, also over a restart of the agent', async () => {
