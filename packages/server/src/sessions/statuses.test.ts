@@ -75,6 +75,7 @@ describe('takeStatuses', () => {
 
   it('a pod that its node has ended for good though nobody deleted it has failed', async () => {
     const running = {
+      containerStatuses: [{ name: 'c', ready: true, state: { running: {} } }],
       conditions: [
         { type: 'PodScheduled', status: 'True' },
         { type: 'Ready', status: 'True' },
@@ -83,6 +84,7 @@ describe('takeStatuses', () => {
     for (const reported of [undefined, running]) {
       const status = await statusAfter(running, reported, true);
       expect(status).toMatchObject({ phase: 'Failed', reason: 'EndedByNode' });
+      expect(status?.containerStatuses).toMatchObject([{ ready: false, state: { terminated: { reason: 'ContainerStatusUnknown' } } }]);
       expect(status?.conditions).toMatchObject([{ type: expect.any(String) }, { type: expect.any(String) }]);
       expect(status?.conditions.find(({ type }) => type === 'Ready')).toMatchObject({ status: 'False', reason: 'PodFailed' });
     }

@@ -12,6 +12,8 @@ import { reportedPodStatus } from './reported.js';
 /** Conditions of which the agent alone knows. All others (the scheduler's, the node lifecycle's, readiness gates) are the server's. */
 const AGENT_CONDITIONS = new Set(['PodReadyToStartContainers', 'Initialized', 'ContainersReady', 'Ready']);
 
+type ContainerStatus = NonNullable<Obj<'Pod'>['status']>['containerStatuses'][number];
+
 /** Reason of a pod that its node has ended though nobody deleted it. */
 const REASON_ENDED = 'EndedByNode';
 
@@ -85,7 +87,13 @@ function fail(tx: Tx, uid: string): void {
       : one,
   );
   const message = 'The node has ended the pod, and does not start it again';
-  tx.update('Pod', { ...pod, status: { ...pod.status, phase: 'Failed', reason: REASON_ENDED, message, conditions } }, 'any');
+  // As the kubelet says of containers that nobody can find any more.
+  const terminated = { exitCode: 137, reason: 'ContainerStatusUnknown', message };
+  const ended = (one: ContainerStatus): ContainerStatus =>
+    one.state?.terminated === undefined ? { ...one, ready: false, started: false, state: { terminated } } : one;
+  const { containerStatuses, initContainerStatuses } = pod.status;
+  const states = { containerStatuses: containerStatuses.map(ended), initContainerStatuses: initContainerStatuses.map(ended) };
+  tx.update('Pod', { ...pod, status: { ...pod.status, ...states, phase: 'Failed', reason: REASON_ENDED, message, conditions } }, 'any');
 }
 
 function write(tx: Tx, pod: Obj<'Pod'>, said: PodStatus, found: Findings): void {
