@@ -2,7 +2,7 @@
 // the agent that this happens to stays the same process. Manifests that cannot run are in nasty-pods.test.ts, a full disk is in disk-full.test.ts.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ContainerSeen, containerSeen, FieldCluster, type PodSeen } from './fields/field-cluster.js';
-import { engine, engineAnswers } from './harness.js';
+import { engine, engineAnswers, eventually } from './harness.js';
 import { ShellImage } from './shell-image.js';
 
 const answers = await engineAnswers();
@@ -41,6 +41,13 @@ describe.skipIf(!answers)('below the agent', () => {
   const ready = ({ status }: PodSeen): boolean => status.conditions.some(({ type, status: is }) => type === 'Ready' && is === 'True');
   const eventsOf = async (name: string): Promise<readonly { readonly reason: string; readonly message: string }[]> =>
     (await play.json<EventList>('get', 'events')).items.filter(({ involvedObject }) => involvedObject.name === name);
+  const told = async (pod: string, reason: string, words: string): Promise<void> => {
+    await eventually(
+      `event ${reason} of ${pod}`,
+      () => eventsOf(pod),
+      (events) => events.some((event) => event.reason === reason && event.message.includes(words)),
+    );
+  };
 
   beforeAll(async () => {
     await Promise.all([image.load(), fleeting.load(), play.start(1)]);
@@ -88,10 +95,7 @@ describe.skipIf(!answers)('below the agent', () => {
     // An address is a pod's for its life.
     expect(after.status.podIP).toBe(before.status.podIP);
     expect(counts(after)).toEqual({ prepare: 1, one: 1, two: 1 });
-    expect((await eventsOf('unpaused')).map(({ reason, message }) => [reason, message])).toContainEqual([
-      'SandboxChanged',
-      'Pod sandbox changed, it will be killed and re-created.',
-    ]);
+    await told('unpaused', 'SandboxChanged', 'Pod sandbox changed, it will be killed and re-created.');
     const inspect = async (id: string): Promise<string> =>
       (await engine<{ HostConfig: { NetworkMode: string } }>('GET', `/containers/${id}/json`)).HostConfig.NetworkMode;
     const modes = await Promise.all(['one', 'two'].map((name) => inspect(idOf(containerSeen(after, name)))));
@@ -115,7 +119,7 @@ describe.skipIf(!answers)('below the agent', () => {
     expect(String(containerSeen(waiting, 'main').state.waiting?.message)).toContain(fleeting.name);
     expect(containerSeen(waiting, 'main').lastState?.terminated?.exitCode).toBe(3);
     expect(waiting.status.phase).toBe('Running');
-    expect((await eventsOf('bare')).some(({ reason, message }) => reason === 'Failed' && message.includes(fleeting.name))).toBe(true);
+    await told('bare', 'Failed', fleeting.name);
 
     await fleeting.load();
     const after = await play.until('bare', 'ready again', ready, 90_000);

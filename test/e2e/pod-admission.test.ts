@@ -39,8 +39,12 @@ spec: {nodeName: ${cluster.node(1)}, terminationGracePeriodSeconds: 0, ${spec}co
       'OutOfmemory',
       `Pod was rejected: Node didn't have enough resource: memory, requested: ${100 * 1024 ** 4}, used: 0, capacity: ${Number.parseInt(memory ?? '', 10) * 1024}`,
     ]);
-    const events = await cluster.must('get', 'events', '--field-selector', 'involvedObject.name=cpu');
-    expect(events).toMatch(/Warning\s+OutOfcpu\s+pod\/cpu\s+Node didn't have enough resource: cpu/);
+    // Agents tell events half a second after what they are about.
+    await eventually(
+      'the event',
+      () => cluster.must('get', 'events', '--field-selector', 'involvedObject.name=cpu'),
+      (table) => /Warning\s+OutOfcpu\s+pod\/cpu\s+Node didn't have enough resource: cpu/.test(table),
+    );
     expect((await cluster.containers(cluster.node(1))).filter(({ Labels }) => Labels['podplane.dev/container'] === 'a')).toHaveLength(1);
   });
 

@@ -1,6 +1,6 @@
 // What containers know of themselves, their pod and its ConfigMaps and Secrets, and what they leave behind when they end.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { engineAnswers } from '../harness.js';
+import { engineAnswers, eventually } from '../harness.js';
 import { containerSeen, FieldCluster, podOf, STAY, shell } from './field-cluster.js';
 
 const answers = await engineAnswers();
@@ -128,8 +128,12 @@ describe.skipIf(!answers)('environment', () => {
     });
     expect(found).not.toHaveProperty('MAYBE');
     expect(found).not.toHaveProperty('1st');
-    expect(await play.must('get', 'events')).toContain(
-      'Keys [1st] from the EnvFrom configMap default/settings were skipped since they are considered invalid environment variable names.',
+    const skipped =
+      'Keys [1st] from the EnvFrom configMap default/settings were skipped since they are considered invalid environment variable names.';
+    await eventually(
+      'the event',
+      () => play.must('get', 'events'),
+      (table) => table.includes(skipped),
     );
     const seen = await play.until('maps', 'told', (pod) => containerSeen(pod, 'missing').state.waiting?.message !== undefined);
     expect(containerSeen(seen, 'missing').state.waiting).toEqual({
