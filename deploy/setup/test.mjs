@@ -1,7 +1,8 @@
 // "npm test": sets up what the tests need, checks the sources, runs every test, and says at the end what ran and what did not. End to
 // end needs a Docker Engine; where none answers that part is skipped loudly, and with CI=true that is a failure.
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
 import { engineState, ensureEngine } from './docker.mjs';
 import { ensureExampleImages } from './example-image.mjs';
 import { entry, filesBelow, root, run, runtimeNode, SetupError, say, seconds, toolEnv } from './lib.mjs';
@@ -9,6 +10,19 @@ import { checkMachine, ensureBuild, ensurePackages } from './packages.mjs';
 
 const ci = process.env.CI === 'true' || process.env.CI === '1';
 const yes = ci || process.argv.slice(2).some((arg) => arg === '--yes' || arg === '-y');
+
+/** A line for each test that failed, out of vitest's report. Whoever reads only the end of a long log shall know them. */
+function failedTests(report) {
+  if (!existsSync(report)) return ['vitest ended before it could report'];
+  const { testResults } = JSON.parse(readFileSync(report, 'utf8'));
+  return testResults.flatMap(({ name, status, message, assertionResults }) => {
+    const file = relative(root, name);
+    const tests = assertionResults.filter((test) => test.status === 'failed');
+    const line = (title, words) => `${file}${title}: ${words.split('\n', 1)[0].slice(0, 400)}`;
+    if (tests.length > 0) return tests.map(({ fullName, failureMessages }) => line(` > ${fullName}`, failureMessages[0] ?? ''));
+    return status === 'failed' ? [line('', message || 'a hook failed')] : [];
+  });
+}
 
 await entry(async () => {
   const began = Date.now();
@@ -28,8 +42,17 @@ await entry(async () => {
   await ensurePackages();
   await ensureBuild('all');
   const node = runtimeNode();
-  const vitest = (project) =>
-    program(node, [join(root, 'node_modules', 'vitest', 'vitest.mjs'), 'run', '--config', 'test/vitest.config.ts', '--project', project]);
+  const vitest = async (project) => {
+    const directory = mkdtempSync(join(tmpdir(), 'podplane-test-'));
+    const report = join(directory, 'report.json');
+    try {
+      const options = ['--config', 'test/vitest.config.ts', '--project', project, '--reporter=default', '--reporter=json'];
+      const code = await program(node, [join(root, 'node_modules/vitest/vitest.mjs'), 'run', ...options, `--outputFile.json=${report}`]);
+      return code && [code, ...failedTests(report)].join('\n        ');
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  };
 
   const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   await part('lint', () => program('sh', ['-c', scripts.lint]));
