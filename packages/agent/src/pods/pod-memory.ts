@@ -114,7 +114,7 @@ function noteRuns(memory: ContainerMemory, list: readonly ContainerInfo[], now: 
     next = { ...next, exit: { containerId: newest.id, at: now.monotonic - age }, lastRun: lastRunOf(newest) };
     // It was not the container's fault: it starts again as soon as it may.
     if (newest.fenced === true) next = { ...next, backOff: undefined };
-  } else if (!list.some((info) => attemptOf(info) === started) && next.lastRun?.attempt !== started) {
+  } else if (!list.some((info) => attemptOf(info) === started && runOf(info) !== 'gone') && next.lastRun?.attempt !== started) {
     const lost: LastRun = {
       attempt: started,
       containerId: '',

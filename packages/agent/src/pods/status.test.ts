@@ -158,6 +158,16 @@ describe('containers', () => {
     });
   });
 
+  it('one that was seen only while somebody removed it counts as killed, and is remembered beside the next run', () => {
+    const running = noteObserved(FRESH_POD, [pause, info('a', 0, {})], NOW, false);
+    const removed = noteObserved(running, [pause, info('a', 0, { state: 'removing', exitCode: 137 })], NOW, false);
+    expect(removed.containers.get('a')?.lastRun).toMatchObject({ attempt: 0, exitCode: 137, reason: 'ContainerStatusUnknown' });
+    const again = noteObserved(removed, [pause, info('a', 1, {}), info('a', 0, { state: 'removing' })], NOW, false);
+    const status = first(statusOf(podOf('Always'), [pause, info('a', 1, {})], {}, again));
+    expect(status.restartCount).toBe(1);
+    expect(status.lastState?.terminated).toMatchObject({ exitCode: 137, reason: 'ContainerStatusUnknown' });
+  });
+
   it('what the server knows of earlier runs is not forgotten', () => {
     const pod = podOf('Always');
     pod.status = statusOf(pod, [pause, info('a', 5, {}), ended('a', 4, 9)]);
