@@ -3,7 +3,7 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { engine, engineAnswers } from '../harness.js';
-import { FieldCluster, FOREVER, freePort, isReady, scriptContainer } from './field-cluster.js';
+import { FieldCluster, FOREVER, freePort, isReady, PATIENCE_MS, scriptContainer } from './field-cluster.js';
 
 const answers = await engineAnswers();
 
@@ -98,13 +98,14 @@ spec:
   it('Container ports[].protocol: a UDP port of the host leads to the UDP port of the container', async () => {
     await cluster.podReady('web');
     const socket = createSocket('udp4');
+    let again: NodeJS.Timeout | undefined;
     try {
       // Datagrams may be lost: asks again until it is answered.
-      const again = setInterval(() => socket.send('hello', udp, '127.0.0.1'), 200);
-      const [message] = (await once(socket, 'message', { signal: AbortSignal.timeout(30_000) })) as [Buffer];
-      clearInterval(again);
+      again = setInterval(() => socket.send('hello', udp, '127.0.0.1'), 200);
+      const [message] = (await once(socket, 'message', { signal: AbortSignal.timeout(PATIENCE_MS) })) as [Buffer];
       expect(message.toString()).toBe('echo hello');
     } finally {
+      clearInterval(again);
       socket.close();
     }
   });

@@ -2,7 +2,7 @@
 import { ApiError } from '@podplane/api/errors';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { eventually } from '../harness.js';
-import { FieldCluster, FOREVER, isReady, scriptContainer } from './field-cluster.js';
+import { FieldCluster, FOREVER, isReady, PATIENCE_MS, scriptContainer } from './field-cluster.js';
 
 const cluster = new FieldCluster();
 const labelled = (app: string): Promise<readonly string[]> =>
@@ -32,7 +32,7 @@ const counts = (name: string, wanted: readonly number[]): Promise<unknown> =>
       return [status?.expectedPods, status?.desiredHealthy, status?.currentHealthy, status?.disruptionsAllowed];
     },
     (seen) => seen.join() === wanted.join(),
-    60_000,
+    PATIENCE_MS,
   );
 
 const pods = (app: string, names: readonly string[], unready: readonly string[] = []): string =>
@@ -50,8 +50,8 @@ spec: {terminationGracePeriodSeconds: 0, containers: [${scriptContainer('c', FOR
 const budget = (name: string, spec: string): string =>
   `---\napiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: ${name}}\nspec: ${spec}\n`;
 
-beforeAll(() => cluster.start(1), 120_000);
-afterAll(() => cluster.remove(), 60_000);
+beforeAll(() => cluster.start(1));
+afterAll(() => cluster.remove());
 
 it('PodDisruptionBudget spec.minAvailable, PodDisruptionBudget spec.selector: so many of the chosen pods stay; others may go', async () => {
   await cluster.apply(
@@ -63,7 +63,7 @@ it('PodDisruptionBudget spec.minAvailable, PodDisruptionBudget spec.selector: so
   expect(await evict('min-b')).toBe('The disruption budget min needs 1 healthy pods and has 1 currently');
   expect(await evict('free')).toBe('evicted');
   expect(isReady(await cluster.podReady('min-b'))).toBe(true);
-}, 120_000);
+});
 
 it('PodDisruptionBudget spec.maxUnavailable: one at a time, the next when the replacement is ready', async () => {
   await cluster.apply(`---
@@ -83,7 +83,7 @@ ${budget('max', '{maxUnavailable: "30%", selector: {matchLabels: {app: web}}}')}
   expect(answers.toSorted()).toEqual(['The disruption budget max needs 2 healthy pods and has 2 currently', 'evicted']);
   await counts('max', [3, 2, 3, 1]);
   expect(await evict(answers[0] === 'evicted' ? two : one)).toBe('evicted');
-}, 120_000);
+});
 
 it('PodDisruptionBudget spec.unhealthyPodEvictionPolicy: what is not ready goes at any time with AlwaysAllow, else only while enough others are', async () => {
   const selector = 'selector: {matchLabels: {app: sick}}';
@@ -94,4 +94,4 @@ it('PodDisruptionBudget spec.unhealthyPodEvictionPolicy: what is not ready goes 
   await cluster.apply(budget('sick', `{minAvailable: 2, ${selector}, unhealthyPodEvictionPolicy: AlwaysAllow}`));
   expect(await evict('sick-b')).toBe('The disruption budget sick needs 2 healthy pods and has 1 currently');
   expect(await evict('sick-a')).toBe('evicted');
-}, 120_000);
+});

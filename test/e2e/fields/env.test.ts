@@ -1,7 +1,7 @@
 // What containers know of themselves, their pod and its ConfigMaps and Secrets, and what they leave behind when they end.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { engineAnswers, eventually } from '../harness.js';
-import { containerSeen, FieldCluster, podOf, STAY, shell } from './field-cluster.js';
+import { containerSeen, FieldCluster, PATIENCE_MS, podOf, STAY, shell } from './field-cluster.js';
 
 const answers = await engineAnswers();
 
@@ -134,6 +134,7 @@ describe.skipIf(!answers)('environment', () => {
       'the event',
       () => play.must('get', 'events'),
       (table) => table.includes(skipped),
+      PATIENCE_MS,
     );
     const seen = await play.until('maps', 'told', (pod) => containerSeen(pod, 'missing').state.waiting?.message !== undefined);
     expect(containerSeen(seen, 'missing').state.waiting).toEqual({

@@ -1,10 +1,12 @@
 // A cluster for tests of fields: pods from objects or manifests, looks into their containers, and reads of objects: as the command prints them
-// (see, until, ready) or typed, over gRPC (get, podUntil, podReady, podEnded), where a command a question would cost half a second each. What is
-// checked is in the tests beside; everything else of the harness is in ../harness.ts. The rows of the support table that a test proves stand in
-// its title.
-import { writeFileSync } from 'node:fs';
+// (see, until, ready) or typed, over gRPC (get, podUntil, podReady, podEnded). Asked again and again it is over gRPC in any case, as a command a
+// question would cost half a second each. What lasts only a moment is looked for among all changes (passing). What is checked is in the tests
+// beside; everything else of the harness is in ../harness.ts. The rows of the support table that a test proves stand in its title.
+import { randomInt } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import path from 'node:path';
+import { toManifest } from '@podplane/api/decode/manifest';
 import { ApiError } from '@podplane/api/errors';
 import type { Kind, KindMap } from '@podplane/api/kinds/kind-map';
 import { PodplaneClient } from '@podplane/client/client';
@@ -17,6 +19,9 @@ type Node = KindMap['Node'];
 
 /** Has a shell, node and the usual small tools. */
 export const IMAGE = 'podplane-example/web:1';
+
+/** How long a test waits for what shall come: a busy machine takes long, and waiting costs nothing where it comes. */
+export const PATIENCE_MS = 180_000;
 
 /** A script that stays until it is told to end. */
 export const STAY = 'trap "exit 0" TERM; sleep 100000 & wait';
@@ -58,11 +63,15 @@ export function shell(name: string, script: string, more: Fields = {}): Fields {
   return { name, image: IMAGE, imagePullPolicy: 'IfNotPresent', command: ['sh', '-c', script], ...more };
 }
 
+/** The pod's status does not name the container (yet). */
+class NotTold extends Error {}
+
 export class FieldCluster extends Playground {
   private files = 0;
   private opened: PodplaneClient | undefined;
 
   override async start(nodes = 1, flags: readonly string[] = []): Promise<number> {
+    this.upOutput = ''; // an earlier start said the same words
     const ms = await super.start(nodes, flags);
     this.opened?.[Symbol.dispose]();
     this.opened = new PodplaneClient(await readContext(path.join(this.data, 'context.json')));
@@ -99,13 +108,22 @@ export class FieldCluster extends Playground {
     await this.apply(podOf(name, spec, metadata));
   }
 
-  see(name: string): Promise<PodSeen> {
-    return this.json<PodSeen>('get', 'pod', name);
+  async see(name: string): Promise<PodSeen> {
+    return complete(await this.json<PodSeen>('get', 'pod', name));
   }
 
-  /** The pod, as soon as it is like that. */
-  until(name: string, what: string, like: (pod: PodSeen) => boolean, timeoutMs = 60_000): Promise<PodSeen> {
-    return eventually(`pod ${name} ${what}`, () => this.see(name), like, timeoutMs);
+  /** The pod, as soon as it is like that; a pod without a status of a container that is asked for is not. */
+  async until(name: string, what: string, like: (pod: PodSeen) => boolean, timeoutMs = PATIENCE_MS): Promise<PodSeen> {
+    const isLike = (pod: PodSeen): boolean => {
+      try {
+        return like(pod);
+      } catch (error) {
+        if (error instanceof NotTold) return false;
+        throw error;
+      }
+    };
+    const found = await this.podUntil(name, what, (pod) => isLike(printed(pod)), timeoutMs);
+    return printed(found);
   }
 
   /** The pod, as soon as all its containers are ready. */
@@ -135,7 +153,7 @@ export class FieldCluster extends Playground {
   }
 
   /** The pod when it is as wanted. */
-  async podUntil(name: string, what: string, satisfied: (pod: Pod) => boolean, timeoutMs = 60_000): Promise<Pod> {
+  async podUntil(name: string, what: string, satisfied: (pod: Pod) => boolean, timeoutMs = PATIENCE_MS): Promise<Pod> {
     const found = await eventually(
       `pod ${name} ${what}`,
       () => this.pods(name),
@@ -143,6 +161,26 @@ export class FieldCluster extends Playground {
       timeoutMs,
     );
     return found[0] as Pod;
+  }
+
+  /** The first state of the object after a revision that is as wanted, also one that did not last until somebody asked. */
+  async passing<K extends Kind>(
+    kind: K,
+    name: string,
+    from: string | undefined,
+    what: string,
+    satisfied: (object: KindMap[K]) => boolean,
+  ): Promise<KindMap[K]> {
+    if (from === undefined) throw new Error(`${kind} ${name}: from which revision on?`);
+    const signal = AbortSignal.timeout(PATIENCE_MS);
+    const query = { namespace: 'default', fieldSelector: `metadata.name=${name}` };
+    let last: KindMap[K] | undefined;
+    for await (const event of this.client.watch(kind, query, { from, signal, reset: false })) {
+      if (event.type !== 'ADDED' && event.type !== 'MODIFIED') continue;
+      last = event.object;
+      if (satisfied(last)) return last;
+    }
+    throw new Error(`${kind} ${name} ${what}: not within ${PATIENCE_MS} ms; last seen: ${JSON.stringify(last)?.slice(0, 4000)}`);
   }
 
   private async pods(name: string): Promise<Pod[]> {
@@ -168,6 +206,11 @@ export class FieldCluster extends Playground {
     return this.must('logs', pod, ...flags);
   }
 
+  /** What a shell script says in a container, as soon as it says that: programs of a container that runs may have only just begun. */
+  async says(pod: string, script: string, wanted: (said: string) => boolean, container?: string): Promise<string> {
+    return eventually(`${pod}: ${script}`, () => this.sh(pod, script, container), wanted, PATIENCE_MS);
+  }
+
   /** What a shell script says in a container. */
   async sh(pod: string, script: string, container?: string): Promise<string> {
     const chosen = container === undefined ? [] : ['-c', container];
@@ -188,8 +231,18 @@ export function podOf(name: string, spec: Fields, metadata: Fields = {}): Fields
 export function containerSeen(pod: PodSeen, name: string): ContainerSeen {
   const all = [...(pod.status.containerStatuses ?? []), ...(pod.status.initContainerStatuses ?? [])];
   const found = all.find((one) => one.name === name);
-  if (found === undefined) throw new Error(`pod ${pod.metadata.name} has no status of container ${name}`);
+  if (found === undefined) throw new NotTold(`pod ${pod.metadata.name} has no status of container ${name}`);
   return found;
+}
+
+/** As the command prints it. */
+function printed(pod: Pod): PodSeen {
+  return complete(JSON.parse(JSON.stringify(toManifest('Pod', pod))) as PodSeen);
+}
+
+/** Empty lists are not printed: a pod that nobody has said anything of has no conditions. */
+function complete(pod: PodSeen): PodSeen {
+  return { ...pod, status: { ...pod.status, conditions: (pod.status as Partial<PodSeen['status']> | undefined)?.conditions ?? [] } };
 }
 
 export function isReady({ status }: Pod): boolean {
@@ -202,17 +255,31 @@ export function scriptContainer(name: string, script: string, more = ''): string
   return `{name: ${name}, image: "podplane-example/web:1", imagePullPolicy: IfNotPresent, command: [node, -e, ${JSON.stringify(script)}]${rest}}`;
 }
 
+/** How long a container that was started again so often, each time soon after it had begun, waits for its next start, in the node's words. */
+export function backOff(restarts: number): string {
+  const seconds = Math.min(10 * 2 ** (restarts - 1), 300);
+  return seconds < 60 ? `${seconds}s` : `${Math.floor(seconds / 60)}m${seconds % 60}s`;
+}
+
 /** Runs until it is told to end. */
 export const FOREVER = 'setInterval(() => {}, 1e6)';
 
-/** A TCP port of this machine that is free now. */
+/**
+ * A TCP port of this machine that is free, and stays so: none of those that the kernel gives to connections and to who asks for any. Chosen by
+ * chance, so that tests beside do not choose the same.
+ */
 export async function freePort(): Promise<number> {
+  const [first = 32_768] = readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8').split(/\s+/).map(Number);
+  for (let tries = 0; tries < 100; tries++) {
+    const port = randomInt(Math.min(10_000, first - 1), first);
+    if (await isFree(port)) return port;
+  }
+  throw new Error('no port');
+}
+
+async function isFree(port: number): Promise<boolean> {
   const server = createServer();
-  const { promise, resolve } = Promise.withResolvers<void>();
-  server.listen(0, '127.0.0.1', resolve);
-  await promise;
-  const address = server.address();
-  server.close();
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  server.once('error', () => resolve(false)).listen(port, () => server.close(() => resolve(true)));
+  return await promise;
 }

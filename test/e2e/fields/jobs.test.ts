@@ -2,7 +2,7 @@
 import type { KindMap } from '@podplane/api/kinds/kind-map';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { engineAnswers, eventually } from '../harness.js';
-import { FieldCluster, FOREVER, scriptContainer } from './field-cluster.js';
+import { FieldCluster, FOREVER, PATIENCE_MS, scriptContainer } from './field-cluster.js';
 
 type Job = KindMap['Job'];
 type Pod = KindMap['Pod'];
@@ -50,7 +50,7 @@ describe.skipIf(!answers)('jobs', () => {
   ): { readonly reason?: string | undefined; readonly message?: string | undefined } | undefined =>
     status?.conditions.find((one) => one.type === type && one.status === 'True');
   const until = (name: string, what: string, satisfied: (job: Job) => boolean): Promise<Job> =>
-    eventually(`job ${name} ${what}`, () => cluster.get('Job', name), satisfied, 90_000);
+    eventually(`job ${name} ${what}`, () => cluster.get('Job', name), satisfied, PATIENCE_MS);
   const ended = (name: string): Promise<Job> =>
     until(name, 'ends', (one) => (condition(one, 'Complete') ?? condition(one, 'Failed')) !== undefined);
   const podsOf = async (name: string): Promise<Pod[]> =>
@@ -67,7 +67,7 @@ describe.skipIf(!answers)('jobs', () => {
       `the first job of ${name}`,
       () => jobsOf(name),
       (jobs) => jobs.length > 0,
-      90_000,
+      PATIENCE_MS,
     );
     return found[0] as Job;
   };
@@ -85,7 +85,8 @@ describe.skipIf(!answers)('jobs', () => {
         ),
         cron(
           'whole',
-          'failedJobsHistoryLimit: 0\n  startingDeadlineSeconds: 100',
+          // All that succeed are kept, so that the first one is there as long as the tests.
+          'failedJobsHistoryLimit: 0\n  successfulJobsHistoryLimit: 100\n  startingDeadlineSeconds: 100',
           spec(
             "completions: 2\n  parallelism: 1\n  completionMode: Indexed\n  backoffLimitPerIndex: 0\n  maxFailedIndexes: 1\n  podReplacementPolicy: Failed\n  podFailurePolicy: {rules: [{action: FailIndex, onExitCodes: {operator: In, values: [9]}}]}\n  successPolicy: {rules: [{succeededIndexes: '0', succeededCount: 1}]}\n  activeDeadlineSeconds: 300\n  backoffLimit: 3",
             BY_INDEX,
@@ -170,6 +171,7 @@ spec:
       'no pod of it runs',
       () => podsOf('late'),
       (pods) => pods.every(({ status }) => status?.phase !== 'Running'),
+      PATIENCE_MS,
     );
   });
 
@@ -178,12 +180,13 @@ spec:
       'the job is gone',
       () => isGone('short'),
       (gone) => gone,
-      60_000,
+      PATIENCE_MS,
     );
     await eventually(
       'its pods are gone',
       () => podsOf('short'),
       (pods) => pods.length === 0,
+      PATIENCE_MS,
     );
   });
 
@@ -216,10 +219,11 @@ spec:
   });
 
   it('Job spec.podReplacementPolicy: a pod that is ending is replaced when it has ended', async () => {
-    await until('replaced', 'runs', ({ status }) => status?.ready === 1);
+    const { metadata } = await until('replaced', 'runs', ({ status }) => status?.ready === 1);
     const [pod] = await podsOf('replaced');
     await cluster.client.delete('Pod', 'default', pod?.metadata?.name ?? '', { gracePeriodSeconds: 2 });
-    const terminating = await until('replaced', 'counts it', ({ status }) => status?.terminating === 1);
+    const from = metadata?.resourceVersion;
+    const terminating = await cluster.passing('Job', 'replaced', from, 'counts it', ({ status }) => status?.terminating === 1);
     expect(terminating.status?.active).toBe(0);
     await until('replaced', 'has the next one', ({ status }) => status?.active === 1 && status.failed === 1);
   });
@@ -253,14 +257,14 @@ spec:
         `${name} has been scheduled`,
         () => cluster.get('CronJob', name),
         ({ status }) => status?.lastScheduleTime !== undefined,
-        90_000,
+        PATIENCE_MS,
       );
     }
     await eventually(
       'the job of tick is gone',
       () => jobsOf('tick'),
       (jobs) => jobs.length === 0,
-      60_000,
+      PATIENCE_MS,
     );
     expect((await cluster.get('CronJob', 'tick')).status?.lastSuccessfulTime).toBeDefined();
     expect((await cluster.get('CronJob', 'whole')).spec?.startingDeadlineSeconds).toBe(100);

@@ -1,28 +1,33 @@
 // How containers begin and end, on real Docker: hooks around their lives, and the grace that their ends are given. Probes are in probes.test.ts,
 // signals other than SIGTERM in restart.test.ts.
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { engineAnswers, eventually } from '../harness.js';
-import { FieldCluster } from './field-cluster.js';
+import { FieldCluster, PATIENCE_MS } from './field-cluster.js';
 
 const answers = await engineAnswers();
 
+// What programs say they write into a file of the node: it is there as soon as it is said, and when their pod has gone.
+const SAID = '/said';
+const say = (file: string): string => `const say = (text) => fs.appendFileSync('${SAID}/${file}', text + '\\n');`;
 /** Writes down what it is asked. /start is answered when /release is asked for, /stop after half a second. */
-const SERVER = `
+const server = (file: string): string => `${say(file)}
 const held = [];
 require('http').createServer((q, r) => {
-  console.log(q.url + ' ' + (q.headers['x-hook'] ?? ''));
+  say(q.url + ' ' + (q.headers['x-hook'] ?? ''));
   if (q.url === '/start') held.push(r);
   else if (q.url === '/held') r.end(String(held.length));
-  else if (q.url === '/stop') setTimeout(() => { console.log('answered'); r.end(); }, 500);
+  else if (q.url === '/stop') setTimeout(() => { say('answered'); r.end(); }, 500);
   else { for (const one of held) one.end(); r.end(); }
-}).listen(8080);
-process.on('SIGTERM', () => { console.log('TERM'); process.exit(0); });
+}).listen(8080, () => say('up'));
+process.on('SIGTERM', () => { say('TERM'); process.exit(0); });
 `;
 /** Says when it hears SIGTERM, and ends. */
-const HEARS =
-  "process.on('SIGTERM', () => { console.log('TERM ' + Date.now()); process.exit(0); }); setInterval(() => {}, 1e6); console.log('up')";
+const hears = (file: string): string =>
+  `${say(file)} process.on('SIGTERM', () => { say('TERM ' + Date.now()); process.exit(0); }); setInterval(() => {}, 1e6); say('up')`;
 /** Says when it hears SIGTERM, and does not end. */
-const DEAF = "process.on('SIGTERM', () => console.log('TERM')); setInterval(() => {}, 1e6); console.log('up')";
+const deaf = (file: string): string => `${say(file)} process.on('SIGTERM', () => say('TERM')); setInterval(() => {}, 1e6); say('up')`;
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -36,24 +41,32 @@ const container = (name: string, command: readonly string[], more: Fields = {}):
 const script = (name: string, code: string, more: Fields = {}): Fields => container(name, ['node', '-e', code], more);
 const shell = (name: string, code: string, more: Fields = {}): Fields => container(name, ['sh', '-c', code], more);
 const exec = (code: string): Fields => ({ exec: { command: ['sh', '-c', code] } });
-const pod = (name: string, spec: Fields): Fields => ({
-  apiVersion: 'v1',
-  kind: 'Pod',
-  metadata: { name },
-  spec: { terminationGracePeriodSeconds: 1, ...spec },
-});
+const volumeMounts = [{ name: 'said', mountPath: SAID }];
 const STAY = 'trap "exit 0" TERM; sleep 100000 & wait';
 
 describe.skipIf(!answers)('lifecycle', () => {
   const cluster = new FieldCluster();
-  let said = '';
+  const folder = path.join(cluster.directory, 'said');
+  let warnings = '';
+
+  const pod = (name: string, spec: Fields): Fields => ({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name },
+    spec: {
+      terminationGracePeriodSeconds: 1,
+      volumes: [{ name: 'said', hostPath: { path: folder, type: 'DirectoryOrCreate' } }],
+      ...spec,
+    },
+  });
 
   beforeAll(async () => {
     await cluster.start();
     const items = [
       pod('starts', {
         initContainers: [
-          script('server', SERVER, {
+          script('server', server('starts'), {
+            volumeMounts,
             restartPolicy: 'Always',
             startupProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1, failureThreshold: 60 },
           }),
@@ -85,18 +98,22 @@ describe.skipIf(!answers)('lifecycle', () => {
       pod('stops', {
         terminationGracePeriodSeconds: 60,
         containers: [
-          script('exec', HEARS, { lifecycle: { preStop: exec('echo hook > /proc/1/fd/1; sleep 1; echo hooked > /proc/1/fd/1') } }),
-          script('http', SERVER, {
+          script('exec', hears('exec'), {
+            volumeMounts,
+            lifecycle: { preStop: exec(`echo hook >> ${SAID}/exec; sleep 1; echo hooked >> ${SAID}/exec`) },
+          }),
+          script('http', server('http'), {
+            volumeMounts,
             lifecycle: { preStop: { httpGet: { path: '/stop', port: 8080, httpHeaders: [{ name: 'X-Hook', value: 'pre' }] } } },
           }),
-          script('sleep', HEARS, { lifecycle: { preStop: { sleep: { seconds: 2 } } } }),
-          script('tcp', HEARS, { lifecycle: { preStop: { tcpSocket: { port: 8080 } } } }),
+          script('sleep', hears('sleep'), { volumeMounts, lifecycle: { preStop: { sleep: { seconds: 2 } } } }),
+          script('tcp', hears('tcp'), { volumeMounts, lifecycle: { preStop: { tcpSocket: { port: 8080 } } } }),
         ],
       }),
-      pod('deaf', { terminationGracePeriodSeconds: 3, containers: [script('main', DEAF)] }),
-      pod('patient', { terminationGracePeriodSeconds: 600, containers: [script('main', DEAF)] }),
+      pod('deaf', { terminationGracePeriodSeconds: 3, containers: [script('main', deaf('deaf'), { volumeMounts })] }),
+      pod('patient', { terminationGracePeriodSeconds: 600, containers: [script('main', deaf('patient'), { volumeMounts })] }),
     ];
-    said = await cluster.apply(JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
+    warnings = await cluster.apply(JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
   });
   afterAll(() => cluster.remove());
 
@@ -110,20 +127,18 @@ describe.skipIf(!answers)('lifecycle', () => {
       `${reason} of ${name}`,
       () => events(name, reason),
       (found) => found.length > 0,
+      PATIENCE_MS,
     );
-  const logsOf = async (name: string, of: string): Promise<readonly string[]> => (await cluster.logs(name, '-c', of)).trim().split('\n');
-  /** What a container writes until it has ended. Resolves when it has said that it is up. */
-  const follow = async (name: string, of: string): Promise<{ readonly lines: Promise<readonly string[]> }> => {
-    const request = { namespace: 'default', pod: name, container: of, follow: true, previous: false, sinceTime: '', timestamps: false };
-    const stream = cluster.client.logs(request);
-    const first = await stream.next();
-    const rest = async (): Promise<readonly string[]> => {
-      let text = Buffer.from(first.value ?? []).toString();
-      for await (const data of stream) text += Buffer.from(data).toString();
-      return text.trim().split('\n');
-    };
-    return { lines: rest() };
-  };
+  const said = (file: string): readonly string[] =>
+    existsSync(path.join(folder, file)) ? readFileSync(path.join(folder, file), 'utf8').trim().split('\n') : [];
+  /** The program hears signals: who is the first in a container is not even ended by those that it has not asked for. */
+  const hasSaid = (file: string, word: string): Promise<unknown> =>
+    eventually(
+      `${file} says ${word}`,
+      async () => said(file),
+      (lines) => lines.includes(word),
+      PATIENCE_MS,
+    );
   type Pod = Awaited<ReturnType<typeof cluster.podReady>>;
   /** The pod as it was last seen, once it is gone. */
   const gone = async (from: Pod): Promise<Pod> => {
@@ -141,12 +156,13 @@ describe.skipIf(!answers)('lifecycle', () => {
     await cluster.podUntil(
       'starts',
       'running',
-      ({ status }) => status?.containerStatuses.every(({ state }) => state?.running !== undefined) === true,
+      ({ status }) => status?.containerStatuses.filter(({ state }) => state?.running !== undefined).length === 2,
     );
     await eventually(
       'both hooks',
       () => cluster.js('starts', "fetch('http://127.0.0.1:8080/held').then((a) => a.text()).then(console.log)", 'server'),
       (text) => text.includes('1'),
+      PATIENCE_MS,
     );
     await inside('starts', 'exec', 'until test -e /tmp/began; do sleep 0.1; done');
     const of = (seen: Pod, name: string) => seen.status?.containerStatuses.find((one) => one.name === name);
@@ -159,7 +175,7 @@ describe.skipIf(!answers)('lifecycle', () => {
     await cluster.js('starts', "fetch('http://127.0.0.1:8080/release').then((a) => a.text())", 'server');
     const ready = await cluster.podReady('starts');
     for (const name of ['exec', 'http']) expect(of(ready, name)).toMatchObject({ started: true, ready: true, restartCount: 0 });
-    expect(await logsOf('starts', 'server')).toContain('/start post');
+    expect(said('starts')).toContain('/start post');
   });
 
   it('Container lifecycle.postStart.sleep: the container is Ready that much later', async () => {
@@ -177,36 +193,33 @@ describe.skipIf(!answers)('lifecycle', () => {
       containerStatuses: [{ restartCount: 0, state: { terminated: { exitCode: 5 } } }],
     });
     expect(await eventsOf('fails', 'FailedPostStartHook')).toEqual([expect.stringContaining('no luck')]);
-    expect(said).toContain('spec.containers[0].lifecycle.postStart.tcpSocket');
+    expect(warnings).toContain('spec.containers[0].lifecycle.postStart.tcpSocket');
     const cannot = await cluster.podEnded('cannot');
     expect(cannot.status?.containerStatuses[0]?.state?.terminated).toBeDefined();
     expect(await eventsOf('cannot', 'FailedPostStartHook')).toEqual([expect.stringContaining('tcpSocket cannot be run')]);
   });
 
   it('Container lifecycle.preStop.exec, Container lifecycle.preStop.httpGet, Container lifecycle.preStop.sleep, Container lifecycle.preStop.tcpSocket: SIGTERM comes when the hook has ended, also when it failed', async () => {
-    expect(said).toContain('spec.containers[3].lifecycle.preStop.tcpSocket');
+    expect(warnings).toContain('spec.containers[3].lifecycle.preStop.tcpSocket');
     await cluster.podReady('stops');
-    await cluster.js('stops', "fetch('http://127.0.0.1:8080/up').then((a) => a.text())", 'http'); // so that there is a first line
-    const followed = await Promise.all(['exec', 'http', 'sleep', 'tcp'].map((name) => follow('stops', name)));
+    for (const file of ['exec', 'http', 'sleep', 'tcp']) await hasSaid(file, 'up');
     const began = Date.now();
-    const ending = gone(await remove('stops'));
-    const [byExec, byHttp, bySleep, byTcp] = await Promise.all(followed.map(({ lines }) => lines));
-    expect(byExec).toEqual(['up', 'hook', 'hooked', expect.stringMatching(/^TERM /)]);
-    expect(byHttp).toEqual(['/up ', '/stop pre', 'answered', 'TERM']);
-    expect(bySleep).toEqual(['up', expect.stringMatching(/^TERM /)]);
-    expect(Number(bySleep?.[1]?.split(' ')[1]) - began).toBeGreaterThanOrEqual(1_950);
-    expect(byTcp).toEqual(['up', expect.stringMatching(/^TERM /)]);
-    const last = await ending;
+    const last = await gone(await remove('stops'));
+    expect(said('exec')).toEqual(['up', 'hook', 'hooked', expect.stringMatching(/^TERM /)]);
+    expect(said('http')).toEqual(['up', '/stop pre', 'answered', 'TERM']);
+    expect(said('sleep')).toEqual(['up', expect.stringMatching(/^TERM /)]);
+    expect(Number(said('sleep')[1]?.split(' ')[1]) - began).toBeGreaterThanOrEqual(1_950);
+    expect(said('tcp')).toEqual(['up', expect.stringMatching(/^TERM /)]);
     expect(last.status?.containerStatuses.map(({ state }) => state?.terminated?.exitCode)).toEqual([0, 0, 0, 0]);
     expect(await eventsOf('stops', 'FailedPreStopHook')).toEqual([expect.stringContaining('tcpSocket cannot be run')]);
   });
 
   it('PodSpec terminationGracePeriodSeconds: a container that does not end on SIGTERM is killed after the grace', async () => {
     await cluster.podReady('deaf');
-    const { lines } = await follow('deaf', 'main');
+    await hasSaid('deaf', 'up');
     const began = Date.now();
     const last = await gone(await remove('deaf'));
-    expect(await lines).toEqual(['up', 'TERM']);
+    expect(said('deaf')).toEqual(['up', 'TERM']);
     const { exitCode, finishedAt = '' } = last.status?.containerStatuses[0]?.state?.terminated ?? {};
     expect(exitCode).toBe(137);
     // finishedAt is told in whole seconds.
@@ -215,13 +228,10 @@ describe.skipIf(!answers)('lifecycle', () => {
 
   it('PodSpec terminationGracePeriodSeconds: who deletes again with a shorter grace does not wait for the longer one', async () => {
     await cluster.podReady('patient');
+    await hasSaid('patient', 'up');
     const terminating = await remove('patient');
     expect(terminating.metadata?.deletionGracePeriodSeconds).toBe(600);
-    await eventually(
-      'SIGTERM',
-      () => logsOf('patient', 'main'),
-      (lines) => lines.includes('TERM'),
-    );
+    await hasSaid('patient', 'TERM');
     expect((await cluster.get('Pod', 'patient')).status?.containerStatuses[0]?.state?.running).toBeDefined();
     const shorter = await remove('patient', 1);
     expect(shorter.metadata?.deletionGracePeriodSeconds).toBe(1);

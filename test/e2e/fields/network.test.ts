@@ -1,21 +1,10 @@
 // What pods see of networks, names and each other, field by field, on real Docker.
 import { readFileSync, readlinkSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { engineAnswers, eventually } from '../harness.js';
-import { FieldCluster, podOf, STAY, shell } from './field-cluster.js';
+import { FieldCluster, freePort, PATIENCE_MS, podOf, STAY, shell } from './field-cluster.js';
 
 const answers = await engineAnswers();
-
-/** A port of this machine that nobody has now. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
-}
 
 const GREET = `require('http').createServer((q, r) => r.end('hello')).listen(8080, '127.0.0.1')`;
 const ASK = (url: string): string => `fetch('${url}').then((r) => r.text(), (e) => 'refused ' + e.cause.code).then((t) => console.log(t))`;
@@ -105,6 +94,7 @@ describe.skipIf(!answers)('network fields of pods', () => {
       'the event',
       () => play.must('get', 'events'),
       (table) => table.includes('FQDN'),
+      PATIENCE_MS,
     );
     expect(events).toContain(
       `Failed to construct FQDN from Pod hostname and cluster domain, FQDN ${'h'.repeat(40)}.${'s'.repeat(20)}.default.svc.cluster.local is too long (64 characters is the max, 87 characters requested)`,
@@ -170,9 +160,10 @@ describe.skipIf(!answers)('network fields of pods', () => {
       'greeting',
       () => play.must('exec', 'pair', '-c', 'reader', '--', 'node', '-e', ASK('http://127.0.0.1:8080')),
       (text) => !text.startsWith('refused'),
+      PATIENCE_MS,
     );
     expect(asked.trim()).toBe('hello');
-    expect(await play.sh('pair', 'cat /dev/shm/note', 'reader')).toBe('shared');
+    await play.says('pair', 'cat /dev/shm/note || true', (note) => note === 'shared', 'reader');
     await play.ready('named');
     expect((await play.must('exec', 'named', '-c', 'a', '--', 'node', '-e', ASK('http://127.0.0.1:8080'))).trim()).toBe(
       'refused ECONNREFUSED',

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { engine, engineAnswers, eventually } from '../harness.js';
-import { containerSeen, FieldCluster, podOf, STAY, shell } from './field-cluster.js';
+import { containerSeen, FieldCluster, PATIENCE_MS, podOf, STAY, shell } from './field-cluster.js';
 
 const answers = await engineAnswers();
 
@@ -58,6 +58,7 @@ describe.skipIf(!answers)('resources', () => {
       'the resources of the node',
       () => play.json<{ status: { allocatable: Record<string, string> } }>('get', 'node', agent.name),
       ({ status }) => status.allocatable[GPU] === '2' && status.allocatable[SEAT] === '3',
+      PATIENCE_MS,
     );
     await play.apply(
       podOf('burstable', {
@@ -125,7 +126,12 @@ describe.skipIf(!answers)('resources', () => {
   });
 
   it('Container resources.limits: a container is OOMKilled when its first process was, not when a child was', async () => {
-    const seen = await play.until('oom', 'ended', ({ status }) => status.phase === 'Failed');
+    // The engine may say why later than that.
+    const seen = await play.until(
+      'oom',
+      'ended for want of memory',
+      (pod) => pod.status.phase === 'Failed' && containerSeen(pod, 'first').state.terminated?.reason === 'OOMKilled',
+    );
     expect(containerSeen(seen, 'first').state.terminated).toMatchObject({ reason: 'OOMKilled', exitCode: 137 });
     expect(containerSeen(seen, 'child').state.terminated).toMatchObject({ reason: 'Error', exitCode: 5 });
     expect(await play.must('logs', 'oom', '-c', 'child')).toContain('survived');

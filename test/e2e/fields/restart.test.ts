@@ -1,7 +1,7 @@
 // When containers start again, and what is told of it: policies and rules of a container, back-off, stop signals, gates, generations.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { engineAnswers, eventually } from '../harness.js';
-import { containerSeen, FieldCluster, podOf, STAY, shell } from './field-cluster.js';
+import { backOff, containerSeen, FieldCluster, PATIENCE_MS, podOf, STAY, shell } from './field-cluster.js';
 
 const answers = await engineAnswers();
 
@@ -49,7 +49,13 @@ describe.skipIf(!answers)('restarts', () => {
         os: { name: 'linux' },
         terminationGracePeriodSeconds: 20,
         restartPolicy: 'Never',
-        containers: [shell('main', 'trap "exit 21" USR1; sleep 100000 & wait', { lifecycle: { stopSignal: 'SIGUSR1' } })],
+        containers: [
+          shell('main', 'trap "exit 21" USR1; touch /tmp/up; sleep 100000 & wait', {
+            lifecycle: { stopSignal: 'SIGUSR1' },
+            // Before it has said what it does at the signal, nothing would come of it.
+            readinessProbe: { exec: { command: ['sh', '-c', 'test -e /tmp/up'] }, periodSeconds: 1, timeoutSeconds: 30 },
+          }),
+        ],
       }),
       podOf('gated', { schedulingGates: [{ name: 'example.com/a' }], containers: [shell('main', STAY)] }),
       podOf('changed', { containers: [shell('main', STAY)] }),
@@ -67,8 +73,11 @@ describe.skipIf(!answers)('restarts', () => {
       state: { terminated: { exitCode: 7, reason: 'Error' } },
       lastState: { terminated: { exitCode: 42 } },
     });
-    const once = await play.until('once', 'half ended', (pod) => containerSeen(pod, 'once').state.terminated !== undefined);
-    expect(once.status.phase).toBe('Running');
+    const once = await play.until(
+      'once',
+      'half ended, and running',
+      (pod) => containerSeen(pod, 'once').state.terminated !== undefined && pod.status.phase === 'Running',
+    );
     expect(containerSeen(once, 'once')).toMatchObject({ restartCount: 0, state: { terminated: { exitCode: 3 } } });
     const init = await play.until('init-once', 'failed', (pod) => pod.status.phase === 'Failed');
     expect(containerSeen(init, 'first')).toMatchObject({ restartCount: 0, state: { terminated: { exitCode: 4 } } });
@@ -80,8 +89,10 @@ describe.skipIf(!answers)('restarts', () => {
       'crashed',
       (pod) => containerSeen(pod, 'usual').state.waiting?.reason === 'CrashLoopBackOff' && containerSeen(pod, 'quick').restartCount >= 3,
     );
-    expect(containerSeen(seen, 'usual').state.waiting?.message).toMatch(
-      /^back-off (10|20)s restarting failed container=usual pod=crash_default\(.*\)$/,
+    // 10 s, then twice as long each time: as often as it has been started again by now.
+    const delay = backOff(containerSeen(seen, 'usual').restartCount);
+    expect(containerSeen(seen, 'usual').state.waiting?.message).toBe(
+      `back-off ${delay} restarting failed container=usual pod=crash_default(${seen.metadata.uid})`,
     );
     expect(containerSeen(seen, 'usual').restartCount).toBeLessThan(containerSeen(seen, 'quick').restartCount);
     const refused = await play.tryApply(
@@ -100,17 +111,21 @@ describe.skipIf(!answers)('restarts', () => {
     watched.stdout?.on('data', (piece: Buffer) => {
       seen += piece.toString();
     });
+    const shown = (what: string, pattern: RegExp): Promise<string> =>
+      eventually(
+        what,
+        () => Promise.resolve(seen),
+        (text) => pattern.test(text),
+        PATIENCE_MS,
+      );
+    await shown('the pod', /"name":\s*"signal"/);
     await play.must('delete', 'pod', 'signal');
-    await eventually(
-      'the end',
-      () => Promise.resolve(seen),
-      (text) => /"exitCode":\s*21\b/.test(text),
-    );
+    await shown('the end', /"exitCode":\s*21\b/);
     watched.kill();
   });
 
   it('PodSpec schedulingGates: a pod waits for its gates, which can be taken away and not added', async () => {
-    const { status } = await play.see('gated');
+    const { status } = await play.until('gated', 'told', (pod) => pod.status.conditions.length > 0);
     expect(status.conditions).toMatchObject([
       {
         type: 'PodScheduled',

@@ -1,7 +1,7 @@
 // Where pods go: what a pod asks of its node, and what a node keeps away. Two nodes, one labelled and tainted as the tests need it.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { engine, engineAnswers, eventually } from '../harness.js';
-import { FieldCluster, FOREVER, scriptContainer } from './field-cluster.js';
+import { FieldCluster, FOREVER, PATIENCE_MS, scriptContainer } from './field-cluster.js';
 
 const answers = await engineAnswers();
 
@@ -74,6 +74,7 @@ spec: {terminationGracePeriodSeconds: 0, ${spec}, containers: [${scriptContainer
       'driven out',
       async () => (await cluster.client.list('Pod', { namespace: 'default' })).items.map(({ metadata }) => metadata?.name),
       (names) => !names.includes('selected'),
+      PATIENCE_MS,
     );
     expect((await cluster.get('Pod', 'stays')).metadata?.deletionTimestamp).toBeUndefined();
     await cluster.apply(pod('kept-off', 'nodeSelector: {disk: fast}'));

@@ -4,7 +4,7 @@ import { PodplaneClient } from '@podplane/client/client';
 import { readContext } from '@podplane/client/context';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { engineAnswers, eventually } from '../harness.js';
-import { FieldCluster, FOREVER, scriptContainer } from './field-cluster.js';
+import { FieldCluster, FOREVER, PATIENCE_MS, scriptContainer } from './field-cluster.js';
 
 const answers = await engineAnswers();
 
@@ -76,6 +76,7 @@ describe.skipIf(!answers)('service account tokens', () => {
       'refused',
       () => whoIs(token),
       (said) => said.includes('the pod of the token is no more'),
+      PATIENCE_MS,
     );
   });
 
@@ -198,10 +199,10 @@ spec:
     await cluster.must('create', 'namespace', 'fresh');
     expect(await found()).toBe(caCertificate);
     await cluster.must('delete', 'configmap', 'kube-root-ca.crt', '-n', 'fresh');
-    await eventually('it is back', found, (text) => text === caCertificate);
+    await eventually('it is back', found, (text) => text === caCertificate, PATIENCE_MS);
     const map = await cluster.client.get('ConfigMap', 'fresh', 'kube-root-ca.crt');
     await cluster.client.update('ConfigMap', { ...map, data: { 'ca.crt': 'forged' } });
-    await eventually('it is put right', found, (text) => text === caCertificate);
+    await eventually('it is put right', found, (text) => text === caCertificate, PATIENCE_MS);
     await cluster.must('delete', 'namespace', 'fresh');
   });
 
@@ -219,6 +220,7 @@ spec:
       'the deployment tells',
       async () => (await cluster.get('Deployment', 'waits')).status?.conditions.find(({ type }) => type === 'ReplicaFailure'),
       (condition) => condition !== undefined,
+      PATIENCE_MS,
     );
     expect(refused).toMatchObject({ status: 'True', reason: 'FailedCreate' });
     expect(refused?.message).toMatch(
@@ -228,12 +230,14 @@ spec:
       'an event of the set',
       () => cluster.must('get', 'events'),
       (table) => /FailedCreate\s+replicaset\/waits-\S+\s+Error creating: pods "waits-/i.test(table),
+      PATIENCE_MS,
     );
     await cluster.apply('apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: later}\n');
     const healed = await eventually(
       'it runs',
       () => cluster.get('Deployment', 'waits'),
       ({ status }) => status?.readyReplicas === 1 && !status.conditions.some(({ type }) => type === 'ReplicaFailure'),
+      PATIENCE_MS,
     );
     expect(healed.status?.replicas).toBe(1);
     await cluster.must('delete', 'deployment', 'waits');

@@ -8,7 +8,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { engine, engineAnswers, eventually } from '../harness.js';
 import { ShellImage } from '../shell-image.js';
-import { FieldCluster, podOf, STAY, shell } from './field-cluster.js';
+import { FieldCluster, PATIENCE_MS, podOf, STAY, shell } from './field-cluster.js';
 import { at, type Fields, mounts, volumePods } from './volume-pods.js';
 
 const answers = await engineAnswers();
@@ -204,6 +204,7 @@ describe.skipIf(!answers)('volumes', () => {
       'the reasons',
       () => cluster.must('get', 'events'),
       (table) => wrong.every(([, , name, words]) => table.includes(`hostPath type check failed: ${below(name)} is not ${words}`)),
+      PATIENCE_MS,
     );
     expect(existsSync(below('absent'))).toBe(false);
     // The pod goes on as soon as it is there.
@@ -230,13 +231,15 @@ describe.skipIf(!answers)('volumes', () => {
     );
     const { Mounts } = await engine<{ Mounts: Fields[] }>('GET', `/containers/${made?.Id}/json`);
     expect(Mounts).toContainEqual(expect.objectContaining({ Destination: '/both', Propagation: 'rshared' }));
-    if (pod.status?.phase !== 'Failed') await eventually('mounted', () => Promise.resolve(existsSync(below('shared/up/x'))), Boolean);
+    if (pod.status?.phase !== 'Failed')
+      await eventually('mounted', () => Promise.resolve(existsSync(below('shared/up/x'))), Boolean, PATIENCE_MS);
   });
 
   it('changes of ConfigMaps, Secrets and labels are seen in running containers within 10 s; behind a subPath nothing changes', async () => {
     await cluster.podReady('watcher');
     const lines = async (): Promise<readonly string[]> => (await cluster.logs('watcher')).trim().split('\n');
-    expect((await lines())[0]).toMatch(/^\d+ green s3cret tier="front" green s3cret tier="front" green$/);
+    const [first] = await eventually('its first look', lines, ([line]) => line !== '', PATIENCE_MS);
+    expect(first).toMatch(/^\d+ green s3cret tier="front" green s3cret tier="front" green$/);
     const began = Date.now();
     await apply(settings('blue'), pass('changed'));
     await cluster.client.mergePatch('Pod', 'default', 'watcher', { metadata: { labels: { tier: 'back' } } });
@@ -245,6 +248,7 @@ describe.skipIf(!answers)('volumes', () => {
       'all changed',
       async () => (await lines()).at(-1) ?? '',
       (line) => line.endsWith(' blue changed tier="back" blue changed tier="back" green'),
+      PATIENCE_MS,
     );
     const seen = Number(last.split(' ')[0]);
     expect(seen).toBeGreaterThan(began);
@@ -259,6 +263,11 @@ describe.skipIf(!answers)('volumes', () => {
       reason: 'Evicted',
       message: 'Usage of EmptyDir volume "data" exceeds the limit "1Mi". ',
     });
-    expect(await events('sized')).toContain('Evicted');
+    await eventually(
+      'the event',
+      () => events('sized'),
+      (lines) => lines.includes('Evicted'),
+      PATIENCE_MS,
+    );
   });
 });

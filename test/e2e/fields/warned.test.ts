@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { engineAnswers, eventually } from '../harness.js';
-import { FieldCluster, FOREVER, scriptContainer } from './field-cluster.js';
+import { FieldCluster, FOREVER, PATIENCE_MS, scriptContainer } from './field-cluster.js';
 
 const answers = await engineAnswers();
 
@@ -49,6 +49,7 @@ spec:
       'gone',
       () => cluster.must('get', 'namespaces'),
       (table) => !/^odd\s/m.test(table),
+      PATIENCE_MS,
     );
   });
 

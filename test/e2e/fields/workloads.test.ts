@@ -2,7 +2,7 @@
 import type { Kind, KindMap } from '@podplane/api/kinds/kind-map';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { engineAnswers, eventually } from '../harness.js';
-import { FieldCluster, FOREVER, isReady, scriptContainer } from './field-cluster.js';
+import { FieldCluster, FOREVER, isReady, PATIENCE_MS, scriptContainer } from './field-cluster.js';
 
 type Pod = KindMap['Pod'];
 type Workload = 'Deployment' | 'ReplicaSet' | 'ReplicationController' | 'DaemonSet' | 'StatefulSet';
@@ -37,13 +37,13 @@ describe.skipIf(!answers)('workloads', () => {
   const living = async (app: string): Promise<Pod[]> =>
     (await podsOf(app)).filter(({ metadata }) => metadata?.deletionTimestamp === undefined);
   const until = <K extends Kind>(kind: K, name: string, what: string, satisfied: (object: KindMap[K]) => boolean): Promise<KindMap[K]> =>
-    eventually(`${kind} ${name} ${what}`, () => cluster.get(kind, name), satisfied, 90_000);
+    eventually(`${kind} ${name} ${what}`, () => cluster.get(kind, name), satisfied, PATIENCE_MS);
   const ready = (app: string, count: number): Promise<Pod[]> =>
     eventually(
       `${count} pods of ${app} are Ready`,
       () => living(app),
       (pods) => pods.length === count && pods.every(isReady),
-      90_000,
+      PATIENCE_MS,
     );
   const change = (kind: Workload, name: string, spec: object): Promise<unknown> =>
     cluster.client.mergePatch(kind, 'default', name, { spec });
@@ -125,7 +125,7 @@ ${template('mould').replaceAll('\n  ', '\n')}
       'web is rolled out',
       () => living('web'),
       (pods) => pods.length === 2 && pods.every((pod) => noteOf(pod) === 'changed' && isReady(pod)),
-      90_000,
+      PATIENCE_MS,
     );
   });
 
@@ -142,6 +142,7 @@ ${template('mould').replaceAll('\n  ', '\n')}
       'the oldest set is gone',
       async () => (await cluster.client.list('ReplicaSet', { namespace: 'default', labelSelector: 'app=web' })).items,
       (items) => items.length <= 2,
+      PATIENCE_MS,
     );
     expect(sets.map(({ metadata }) => metadata?.annotations['deployment.kubernetes.io/revision']).sort()).toEqual(['2', '3']);
   });
@@ -158,7 +159,7 @@ ${template('mould').replaceAll('\n  ', '\n')}
         return pods;
       },
       (pods) => pods.length === 1 && pods[0]?.metadata?.uid !== old?.metadata?.uid && pods.every(isReady),
-      90_000,
+      PATIENCE_MS,
     );
     expect(seen.filter((notes) => notes.length > 1)).toEqual([]);
   });
@@ -186,7 +187,7 @@ ${template('mould').replaceAll('\n  ', '\n')}
     expect(stray.metadata?.ownerReferences).toMatchObject([{ kind: 'ReplicaSet', name: 'rs', controller: true }]);
     await cluster.client.mergePatch('Pod', 'default', 'stray', { metadata: { labels: { app: 'free' } } });
     expect((await ready('rs', 2)).map(nameOf)).not.toContain('stray');
-    expect((await cluster.get('Pod', 'stray')).metadata?.ownerReferences).toEqual([]);
+    await cluster.podUntil('stray', 'is let go', ({ metadata: free }) => free?.ownerReferences.length === 0);
   });
 
   it('ReplicaSet spec.template.metadata, ReplicaSet spec.minReadySeconds: its pods carry them, and are Ready before they are available', async () => {
@@ -234,7 +235,7 @@ ${template('mould').replaceAll('\n  ', '\n')}
         return pods;
       },
       (pods) => pods.length === 2 && pods.every((pod) => isReady(pod) && !old.has(nameOf(pod)) && noteOf(pod) === 'new'),
-      90_000,
+      PATIENCE_MS,
     );
     expect(without).toBe(0);
     await eventually(
@@ -244,6 +245,7 @@ ${template('mould').replaceAll('\n  ', '\n')}
           ({ metadata }) => metadata?.ownerReferences[0]?.name === 'each',
         ),
       (items) => items.length === 1 && items[0]?.revision === 2,
+      PATIENCE_MS,
     );
   });
 
@@ -294,7 +296,7 @@ ${template('mould').replaceAll('\n  ', '\n')}
     await ready('par', 2);
     await change('StatefulSet', 'db', note('new'));
     await change('StatefulSet', 'par', note('new'));
-    await cluster.podUntil('db-4', 'is new and Ready', (pod) => noteOf(pod) === 'new' && isReady(pod), 90_000);
+    await cluster.podUntil('db-4', 'is new and Ready', (pod) => noteOf(pod) === 'new' && isReady(pod));
     const revisions = async (): Promise<string[]> =>
       (await cluster.client.list('ControllerRevision', { namespace: 'default', labelSelector: 'app=db' })).items.map(
         ({ metadata }) => metadata?.name ?? '',
@@ -308,8 +310,8 @@ ${template('mould').replaceAll('\n  ', '\n')}
     expect(noteOf(await cluster.get('Pod', 'db-3'))).toBe('of db');
     expect((await revisions()).sort()).toEqual([status?.currentRevision, status?.updateRevision].sort());
     await change('StatefulSet', 'db', { updateStrategy: { rollingUpdate: { partition: 0 } } });
-    await cluster.podUntil('db-3', 'is new and Ready', (pod) => noteOf(pod) === 'new' && isReady(pod), 90_000);
-    await eventually('only the newest revision is left', revisions, (names) => names.length === 1, 30_000);
+    await cluster.podUntil('db-3', 'is new and Ready', (pod) => noteOf(pod) === 'new' && isReady(pod));
+    await eventually('only the newest revision is left', revisions, (names) => names.length === 1, PATIENCE_MS);
     await until('StatefulSet', 'par', 'is observed', (set) => set.status?.observedGeneration === set.metadata?.generation);
     expect((await living('par')).map(noteOf)).toEqual(['of par', 'of par']);
   });
@@ -328,18 +330,21 @@ ${template('mould').replaceAll('\n  ', '\n')}
 
   it('StatefulSet spec.updateStrategy.rollingUpdate.maxUnavailable: so many are replaced at once, and no more', async () => {
     await ready('many', 3);
+    const query = { namespace: 'default', labelSelector: 'app=many' };
+    const { items, resourceVersion } = await cluster.client.list('Pod', query);
+    const pods = new Map(items.map((pod) => [nameOf(pod), pod]));
     await change('StatefulSet', 'many', note('new'));
+    // Every change of them, so that no moment is missed.
+    const signal = AbortSignal.timeout(PATIENCE_MS);
     let most = 0;
-    await eventually(
-      'all are new',
-      async () => {
-        const pods = await podsOf('many');
-        most = Math.max(most, 3 - pods.filter((pod) => isReady(pod) && pod.metadata?.deletionTimestamp === undefined).length);
-        return pods;
-      },
-      (pods) => pods.length === 3 && pods.every((pod) => noteOf(pod) === 'new' && isReady(pod)),
-      90_000,
-    );
+    for await (const event of cluster.client.watch('Pod', query, { from: resourceVersion, signal, reset: false })) {
+      if (event.type === 'DELETED') pods.delete(nameOf(event.object));
+      else if (event.type === 'ADDED' || event.type === 'MODIFIED') pods.set(nameOf(event.object), event.object);
+      const serving = [...pods.values()].filter((pod) => isReady(pod) && pod.metadata?.deletionTimestamp === undefined);
+      most = Math.max(most, 3 - serving.length);
+      if (serving.length === 3 && serving.every((pod) => noteOf(pod) === 'new')) break;
+    }
+    expect(signal.aborted).toBe(false);
     expect(most).toBe(2);
   });
 });
