@@ -103,14 +103,12 @@ export function registerDebug(program: Command, session: Session): void {
       await add(cluster, namespace, podName, container);
       if (!(options.attach ?? options.stdin === true)) return;
       const begun = await started(io, cluster, namespace, podName, name, say);
-      const state = statusOf(begun, name)?.state;
-      if (state?.running !== undefined) {
-        const streams = { stdin: options.stdin === true, tty: options.tty === true };
-        await attach(io, cluster, { namespace, pod: begun, container: name, ...streams, say });
+      if (options.stdin === true && statusOf(begun, name)?.state?.running !== undefined) {
+        await attach(io, cluster, { namespace, pod: begun, container: name, stdin: true, tty: options.tty === true, say });
         return;
       }
-      // It was faster than we were: what it said is in its log.
-      const request = { namespace, pod: podName, container: name, follow: false, previous: false, sinceTime: '', timestamps: false };
+      // Who only listens, or comes too late to say anything, gets it from the log: there is also what it said before anybody could listen.
+      const request = { namespace, pod: podName, container: name, follow: true, previous: false, sinceTime: '', timestamps: false };
       for await (const part of cluster.logs(request, io.signal)) await io.write('stdout', part);
     });
 }

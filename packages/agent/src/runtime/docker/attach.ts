@@ -1,11 +1,16 @@
 // Standard streams of containers' first processes, over a connection that the engine hands over to us whole.
 import type { Duplex } from 'node:stream';
+import type { Timer } from '@podplane/api/system';
 import { RuntimeError } from '../errors.js';
 import type { StreamsHandle } from '../types.js';
 import type { Engine } from './engine.js';
+import type { ContainerInspect } from './engine-api.js';
 import { toRuntimeError } from './engine-errors.js';
 import { type OutputPart, plainOutput, splitFrames } from './frames.js';
 import { isShut, NO_DETACH_KEYS, writeTo } from './hijacked.js';
+
+/** What a container wrote at its end is there within this; the engine itself waits no longer for it. */
+const LAST_WORDS_MS = 2_000;
 
 export interface AttachOptions {
   readonly stdin: boolean;
@@ -13,14 +18,28 @@ export interface AttachOptions {
   readonly tty: boolean;
 }
 
-/** Rejects with RuntimeError: not-found, or conflict where it does not run. */
+/** Rejects with RuntimeError not-found. The output of a container that has ended meanwhile ends soon. */
 export async function attachToContainer(engine: Engine, containerId: string, options: AttachOptions): Promise<StreamsHandle> {
   const doing = `attach to container ${containerId.slice(0, 12)}`;
   const path = `/containers/${encodeURIComponent(containerId)}`;
   try {
     const query = { stream: true, stdout: true, stderr: true, stdin: options.stdin, detachKeys: NO_DETACH_KEYS };
-    const connection = await engine.http.upgrade({ method: 'POST', path: `${path}/attach`, query });
-    return new Attached(engine, path, connection, options, doing);
+    const attached = new Attached(
+      engine,
+      path,
+      await engine.http.upgrade({ method: 'POST', path: `${path}/attach`, query }),
+      options,
+      doing,
+    );
+    try {
+      // The engine hands over the streams of one that has ended just as well, and never ends them.
+      const { State } = await engine.call<ContainerInspect>(doing, { method: 'GET', path: `${path}/json` });
+      if (State.Pid === 0) attached.endSoon();
+    } catch (error) {
+      attached.abort();
+      throw error;
+    }
+    return attached;
   } catch (error) {
     throw toRuntimeError(error, doing);
   }
@@ -29,6 +48,7 @@ export async function attachToContainer(engine: Engine, containerId: string, opt
 class Attached implements StreamsHandle {
   readonly output: AsyncIterable<OutputPart>;
   #aborted = false;
+  #end: Timer | undefined;
 
   constructor(
     private readonly engine: Engine,
@@ -48,8 +68,18 @@ class Attached implements StreamsHandle {
     } catch (error) {
       if (!this.#aborted) throw toRuntimeError(error, this.doing);
     } finally {
+      this.#end?.cancel();
       this.connection.destroy();
     }
+  }
+
+  /** It has ended, before or after it was attached to: only in the latter case the engine says so. */
+  endSoon(): void {
+    this.#end = this.engine.system.timers.after(LAST_WORDS_MS, () => {
+      // Who reads slowly hears it to its end.
+      if (this.connection.readableLength > 0) this.endSoon();
+      else this.abort();
+    });
   }
 
   write(data: Uint8Array): Promise<void> {

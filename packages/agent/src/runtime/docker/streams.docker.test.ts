@@ -128,6 +128,33 @@ describe.skipIf(noEngine !== undefined)('exec', () => {
   });
 });
 
+describe.skipIf(noEngine !== undefined)('attach', () => {
+  const node = new TestNode();
+  const { runtime } = node;
+  beforeAll(async () => {
+    await node.open();
+  });
+  afterAll(() => node.close());
+
+  it('gives what a container says from then on, to its end', async () => {
+    const { app } = await node.pod('says', 'while ! test -e /go; do sleep 0.05; done; echo out; echo err >&2; exit 3');
+    const handle = await runtime.attach(app, { stdin: false, tty: false });
+    await node.run(app, 'touch', '/go');
+    expect(await collect(handle.output)).toEqual({ stdout: 'out\n', stderr: 'err\n' });
+  });
+
+  it('ends where the container had ended before', async () => {
+    const { app } = await node.pod('over', 'exit 0');
+    await node.ended(app);
+    const handle = await runtime.attach(app, { stdin: false, tty: false });
+    expect(await collect(handle.output)).toEqual({ stdout: '', stderr: '' });
+  });
+
+  it('says where there is no such container', async () => {
+    await expect(runtime.attach('0123456789ab', { stdin: false, tty: false })).rejects.toMatchObject({ code: 'not-found' });
+  });
+});
+
 describe.skipIf(noEngine !== undefined)('logs', () => {
   const node = new TestNode();
   const { runtime } = node;
