@@ -14,13 +14,14 @@ import { NodeState } from './node/node-state.js';
 import { roomBeside } from './pods/admission.js';
 import { ContainerCache } from './pods/container-cache.js';
 import { ImagePulls } from './pods/image-pulls.js';
-import { type PodRef, podRef, refFromLabels } from './pods/names.js';
+import { podRef, refFromLabels } from './pods/names.js';
 import { isTerminalPhase } from './pods/planner/plan.js';
 import { PodWorker } from './pods/worker.js';
 import type { NodeFacts, PodReportSource, WorkerHost } from './pods/worker-types.js';
 import { networkProbeExecutor, type ProbeExecutor } from './probes/executor.js';
 import type { ContainerRuntime } from './runtime/types.js';
 import { AssignmentStore } from './session/assignments.js';
+import { helloOf } from './session/hello.js';
 import type { PortClosed } from './session/port.js';
 import { type AfterRefusal, Refusals } from './session/refusals.js';
 import { SessionClient } from './session/session.js';
@@ -133,7 +134,11 @@ export class Agent implements WorkerHost {
         welcome: (welcome) => this.welcome(welcome),
         assignments: (assignments) => this.assign(assignments),
         openTunnel: (request) => this.openTunnel(request),
-        leased: (until, leaseMs) => this.fence.renewed(until, leaseMs, this.cache),
+        leased: (until, { leaseMillis, epoch, startsHeld }) => {
+          this.references.told(epoch);
+          this.fence.holdStarts(startsHeld);
+          this.fence.renewed(until, leaseMillis, this.cache);
+        },
         tokenReply: (reply) => this.volumes.tokens.take(reply),
         acknowledged: (reports) => this.acknowledged(reports),
         refused: (refused) => this.refused(refused),
@@ -257,19 +262,16 @@ export class Agent implements WorkerHost {
   // --- session ---
 
   private hello(): Omit<Hello, 'dial'> {
-    const { flags, taints } = this.options;
-    const { nodeName, bootId, machineId, agentVersion } = flags;
-    const refs = new Map<string, PodRef>();
-    for (const uid of this.cache.podUids()) refs.set(uid, this.refOf(uid));
-    for (const worker of this.workers.values()) refs.set(worker.ref.uid, worker.ref);
-    const { labels, status } = this.node;
-    const who = { nodeName, bootId, machineId, agentVersion, labels, status };
-    return { ...who, inventory: [...refs.values()], podCIDR: this.addresses.cidr, taints: [...taints] };
+    this.fence.greets(true);
+    const { options, node, cache, fence, references } = this;
+    const { lease } = this.session;
+    return helloOf({ options, node, pods: this.workers.values(), cache, fence, podCIDR: this.addresses.cidr, references, lease });
   }
 
   private welcome(welcome: Welcome): void {
     this.log.info({ session: welcome.sessionId, podCIDR: welcome.podCIDR, leaseMillis: welcome.leaseMillis }, 'connected to the server');
     if (this.references.begin(welcome)) this.fence.hold();
+    this.fence.holdStarts(welcome.startsHeld);
     this.clusterCIDR = welcome.clusterCIDR;
     this.clusterId = welcome.clusterId;
     if (welcome.podCIDR !== '') this.setPodCIDR(welcome.podCIDR);
@@ -299,6 +301,7 @@ export class Agent implements WorkerHost {
       for (const uid of this.terminated) if (!this.references.pods.has(uid)) this.forgetTerminated(uid);
       for (const worker of this.workers.values()) if (!this.references.pods.has(worker.ref.uid)) worker.end(undefined);
       this.synced = true;
+      this.fence.greets(false);
       for (const worker of this.workers.values()) worker.soon();
       this.adoptOrphans();
     }
@@ -346,6 +349,7 @@ export class Agent implements WorkerHost {
     if (this.lastDisconnect !== text)
       this.log.warn({ code }, `no connection to the server; pods go on running, fenced ones as long as the lease lasts: ${message}`);
     this.lastDisconnect = text;
+    this.fence.greets(false);
   }
 
   private setPodCIDR(cidr: string): void {
@@ -363,15 +367,12 @@ export class Agent implements WorkerHost {
     if (!this.synced) return;
     for (const uid of this.cache.podUids()) {
       if (this.workers.has(uid)) continue;
-      this.log.info({ pod: this.refOf(uid) }, 'containers of a pod that is not assigned to this node are removed');
-      const worker = new PodWorker(this, this.refOf(uid));
+      const ref = refFromLabels(uid, this.cache.ofPod(uid)[0]?.labels ?? {});
+      this.log.info({ pod: ref }, 'containers of a pod that is not assigned to this node are removed');
+      const worker = new PodWorker(this, ref);
       this.takeOn(worker);
       worker.end(undefined);
     }
-  }
-
-  private refOf(uid: string): PodRef {
-    return refFromLabels(uid, this.cache.ofPod(uid)[0]?.labels ?? {});
   }
 
   private restore(): void {

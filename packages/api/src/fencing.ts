@@ -7,8 +7,9 @@ import type { Obj } from './kinds/kind-map.js';
 export const FENCING_ANNOTATION = 'podplane.dev/fencing';
 
 /**
- * On each fenced pod, set by the server when the pod is made: a whole number that is higher than that of every incarnation before it, of
- * the same name or not. Containers find it in PODPLANE_EPOCH; what they write to can refuse a lower one than it has seen.
+ * On each fenced pod, set by the server when the pod is made, and anew when a server that starts finds that it does not run: a whole number
+ * below 2^53, higher than that of every incarnation before it, of the same name or not, also of those that an older copy of the server's data
+ * does not hold any more. Containers find it in PODPLANE_EPOCH; what they write to can refuse a lower one than it has seen.
  */
 export const EPOCH_ANNOTATION = 'podplane.dev/epoch';
 export const EPOCH_VARIABLE = 'PODPLANE_EPOCH';
@@ -27,10 +28,16 @@ export function fencingOf({ metadata }: Annotated): Fencing | undefined {
 /** Its node stops it before the lease is over. What a pod says here never changes, so server and node always agree. */
 export const isFenced = (pod: Annotated): boolean => fencingOf(pod) === 'strict';
 
-/** The pod as it is made at this revision: with an epoch where it is fenced. */
-export function withEpoch<P extends Obj<'Pod'>>(pod: P, revision: number): P {
+/** The epoch that a pod has; undefined: none. */
+export function epochOf({ metadata }: Annotated): number | undefined {
+  const text = metadata?.annotations[EPOCH_ANNOTATION];
+  return text !== undefined && /^[0-9]{1,16}$/.test(text) ? Number(text) : undefined;
+}
+
+/** The pod as it is made, or is to run, from this epoch on: with it where it is fenced. */
+export function withEpoch<P extends Obj<'Pod'>>(pod: P, epoch: number): P {
   if (!isFenced(pod) || pod.metadata === undefined) return pod;
-  return { ...pod, metadata: { ...pod.metadata, annotations: { ...pod.metadata.annotations, [EPOCH_ANNOTATION]: String(revision) } } };
+  return { ...pod, metadata: { ...pod.metadata, annotations: { ...pod.metadata.annotations, [EPOCH_ANNOTATION]: String(epoch) } } };
 }
 
 /** Faults of what a pod or a template says about fencing. path: of the annotations. */

@@ -12,6 +12,7 @@ import { type Deciders, startDeciders } from './deciders.js';
 import { Registry } from './registry/registry.js';
 import type { ReleaseStack } from './release-stack.js';
 import type { Cidr } from './sessions/cidr.js';
+import { raiseEpochs } from './sessions/fenced-starts.js';
 import { LeaseGrants } from './sessions/leases.js';
 import { NodeSessions } from './sessions/sessions.js';
 import type { SessionTimings } from './sessions/timings.js';
@@ -48,6 +49,7 @@ export interface ServerCore {
 /** Puts the parts to work; how to stop them is pushed onto the stack. */
 export async function startCore(parts: CoreParts, stack: ReleaseStack): Promise<ServerCore> {
   const { store, system, log } = parts;
+  const found = await raiseEpochs(store, system);
   const clusterId = await clusterIdOf(store, system);
   await bootstrap(store, parts.rootCa);
   const leases = await LeaseGrants.open(store.meta, system, parts.sessions.leaseMs);
@@ -63,6 +65,7 @@ export async function startCore(parts: CoreParts, stack: ReleaseStack): Promise<
     timings: parts.sessions,
     leases,
     fencingMarginMs: parts.nodeLifecycle?.fencingMarginMs,
+    found,
     ...(parts.memberships === undefined ? {} : { memberships: parts.memberships }),
     tokens: parts.accountTokens,
     recordEvents: (node, events) => deciders?.recordNodeEvents(node, events),

@@ -313,7 +313,19 @@ describe('a session', () => {
     await expectNext(said, 'assignments');
     agent.say({
       $case: 'hello',
-      value: { nodeName: 'n1', bootId: 'x', machineId: 'y', agentVersion: '', labels: {}, inventory: [], podCIDR: '', taints: [], dial: 0 },
+      value: {
+        nodeName: 'n1',
+        bootId: 'x',
+        machineId: 'y',
+        agentVersion: '',
+        labels: {},
+        inventory: [],
+        podCIDR: '',
+        taints: [],
+        dial: 0,
+        epoch: 0,
+        term: 0,
+      },
     });
     expect((await expectNext(said, 'refused')).reason).toBe('BadRequest');
     expect(await said.next()).toBeUndefined();

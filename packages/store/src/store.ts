@@ -163,7 +163,7 @@ export class ObjectStore implements Store {
   transact<T>(cause: Cause, fn: (tx: Tx) => NotPromise<T>): Committed<T> {
     this.#mustTakeWrites();
     if (this.#transacting) throw invalid('a transaction inside a transaction');
-    const tx = new Transaction(this.#state, this.#state.revision + 1, this.#system.clock.now(), this.#system.random);
+    const tx = new Transaction(this.#state, this.#state.revision + 1, this.#system.clock.now(), this.#system.random, this.#meta);
     this.#transacting = true;
     try {
       const result = fn(tx);

@@ -3,6 +3,7 @@
 
 import type { Kind, KindMap, Obj } from '@podplane/api/kinds/kind-map';
 import type { Random } from '@podplane/api/system';
+import { epochAt } from './epochs.js';
 import { alreadyExists, conflict, invalid, notFound } from './errors.js';
 import {
   askDeletion,
@@ -18,7 +19,7 @@ import { type AnyObject, metadataOf, uidOf } from './object.js';
 import { type OverlayEntry, OverlayView } from './overlay.js';
 import { clonePlain, freezePlain, shareWith } from './plain.js';
 import type { State } from './state.js';
-import type { Change, ListOptions, Tx } from './types.js';
+import type { Change, ListOptions, MetaTable, Tx } from './types.js';
 
 interface Entry extends OverlayEntry {
   /** What was committed before this transaction. */
@@ -33,21 +34,29 @@ const GENERATE_NAME_TRIES = 8;
 // A date that JavaScript can write; beyond it the deadline has no text.
 const LONGEST_GRACE_SECONDS = 100 * 365 * 24 * 3600;
 
+const NO_META: Pick<MetaTable, 'get'> = { get: () => undefined };
+
 export class Transaction extends OverlayView<Entry> implements Tx {
   readonly now: number;
   /** The revision it gets if it changes anything. */
   readonly revision: number;
   readonly #resourceVersion: string;
   readonly #random: Random;
+  readonly #meta: Pick<MetaTable, 'get'>;
   readonly #touched: { readonly kind: Kind; readonly entry: Entry }[] = [];
   #open = true;
 
-  constructor(state: State, revision: number, now: number, random: Random) {
+  constructor(state: State, revision: number, now: number, random: Random, meta: Pick<MetaTable, 'get'> = NO_META) {
     super(state);
     this.revision = revision;
     this.now = now;
     this.#resourceVersion = String(revision);
     this.#random = random;
+    this.#meta = meta;
+  }
+
+  get epoch(): number {
+    return epochAt(this.#meta, this.revision);
   }
 
   /** No use of it counts any more: what an object carries out of its transaction must not be able to write. */

@@ -63,6 +63,8 @@ export interface Tx extends ReadView {
   remove(kind: Kind, namespace: string, name: string): void;
   /** Wall clock of this transaction, ms. */
   readonly now: number;
+  /** Higher than that of any transaction before it, also of such as an older copy of the data does not hold any more (epochs.ts). */
+  readonly epoch: number;
 }
 
 export type ChangeType = 'added' | 'modified' | 'deleted';

@@ -168,10 +168,12 @@ export class SimulatedNode {
         conditions: [{ type: 'Ready', status: 'True', reason: 'SimulatedNodeReady', message: '', lastTransitionTime: time }],
         addresses: [{ type: 'Hostname', address: this.name }],
       }),
-      inventory: [...this.pods.values()].map(({ uid, namespace, name }) => ({ uid, namespace, name })),
+      inventory: [...this.pods.values()].map(({ uid, namespace, name }) => ({ uid, namespace, name, guarded: true })),
       podCIDR: this.podCIDR,
       taints: [],
       dial: 0,
+      epoch: 0,
+      term: 0,
     };
   }
 

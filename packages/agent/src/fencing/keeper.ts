@@ -39,6 +39,10 @@ export class FenceKeeper {
   private leaseMs = USUAL_LEASE_MS;
   /** Until then nothing fenced is started, whatever the lease. */
   private heldUntil = 0;
+  /** The server has not said yet that fenced pods may start. */
+  private startsHeld = true;
+  /** The server is being told what runs here, and has not answered. */
+  private greeting = false;
   private timings: FenceTimings = fenceTimings(USUAL_LEASE_MS);
   /** Containers of fenced pods that run, or may run in a moment. */
   private readonly guarded = new Set<string>();
@@ -118,9 +122,9 @@ export class FenceKeeper {
    * over, whatever happens to the agent. false: not now, the fence is closed. Rejects where nobody would kill it.
    */
   async guard(containerId: string): Promise<boolean> {
-    if (this.fence.stage !== 'open' || this.now() < this.heldUntil) return false;
+    if (!this.mayStart) return false;
     await this.ensure();
-    if (this.stopped || this.fence.stage !== 'open') return false;
+    if (this.stopped || !this.mayStart) return false;
     this.guarded.add(containerId);
     this.fenced.delete(containerId);
     this.lapsed.delete(containerId);
@@ -182,6 +186,24 @@ export class FenceKeeper {
     );
   }
 
+  /** A hello goes out that says what runs here: until it is answered, or was in vain, nothing is added. */
+  greets(isOut: boolean): void {
+    this.greeting = isOut;
+  }
+
+  /** The server says whether fenced pods may start. What runs goes on. */
+  holdStarts(isHeld: boolean): void {
+    const isOver = this.startsHeld && !isHeld;
+    this.startsHeld = isHeld;
+    if (isOver && !this.stopped) this.options.changed();
+  }
+
+  /** Whether one of these containers runs under the lease, or may in a moment. known: what the engine has. */
+  guards(containerIds: readonly string[], known: Containers): boolean {
+    if (this.fence.stage === 'kill') return false;
+    return containerIds.some((id) => this.guarded.has(id) && !['exited', 'dead'].includes(known.get(id)?.state ?? ''));
+  }
+
   get guardedIds(): readonly string[] {
     return [...this.guarded];
   }
@@ -204,6 +226,10 @@ export class FenceKeeper {
   engineUp(): void {
     this.checkedAt = undefined;
     if (this.guarded.size > 0) this.ensure().catch((error: unknown) => this.problem(error));
+  }
+
+  private get mayStart(): boolean {
+    return this.fence.stage === 'open' && !this.startsHeld && !this.greeting && this.now() >= this.heldUntil;
   }
 
   /** The word that stands. The watchdog is told an end that leaves it time to kill. */

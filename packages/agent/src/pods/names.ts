@@ -1,5 +1,6 @@
 // Names and labels of what a pod has in the engine. Pure. What the labels mean is in ../runtime/types.ts and planner/types.ts.
 import { createHash } from 'node:crypto';
+import { EPOCH_ANNOTATION, isFenced } from '@podplane/api/fencing';
 import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import {
   LABEL_ATTEMPT,
@@ -13,7 +14,7 @@ import {
   PAUSE_CONTAINER,
 } from '../runtime/types.js';
 import { containerHash } from './container-hash.js';
-import { DEFAULT_GRACE_SECONDS, LABEL_GRACE, LABEL_POD_IP, LABEL_SANDBOX } from './planner/types.js';
+import { DEFAULT_GRACE_SECONDS, LABEL_EPOCH, LABEL_GRACE, LABEL_POD_IP, LABEL_SANDBOX } from './planner/types.js';
 
 export interface PodRef {
   readonly uid: string;
@@ -75,6 +76,9 @@ export function pauseLabels(
   };
 }
 
+/** The epoch of a pod as its containers are told it. */
+export const epochText = (pod: Pod | undefined): string => pod?.metadata?.annotations[EPOCH_ANNOTATION] ?? '';
+
 export function containerLabels(
   pod: Pod,
   nodeName: string,
@@ -89,5 +93,6 @@ export function containerLabels(
     [LABEL_SPEC_HASH]: containerHash(container),
     [LABEL_SANDBOX]: sandboxId,
     [LABEL_GRACE]: graceSeconds(pod),
+    ...(isFenced(pod) ? { [LABEL_EPOCH]: epochText(pod) } : {}),
   };
 }

@@ -11,9 +11,10 @@ import { isEngineDown, toRuntimeError } from './errors.js';
 import { runHook } from './hooks.js';
 import { ensureImage } from './image-step.js';
 import { boundMounts, envContext } from './mounts.js';
+import { epochText } from './names.js';
 import { nextDelay } from './planner/back-off.js';
 import { FRESH_CONTAINER } from './planner/containers.js';
-import { DEFAULT_GRACE_SECONDS, type Step } from './planner/types.js';
+import { DEFAULT_GRACE_SECONDS, LABEL_EPOCH, type Step } from './planner/types.js';
 import { noteStarting, withContainer } from './pod-memory.js';
 import { createSandbox, prepareVolumes, removeSandbox, removeVolumes, startSandbox } from './pod-steps.js';
 import { needsImageUser } from './security.js';
@@ -201,6 +202,12 @@ async function startContainer(step: StepOf<'start-container'>, context: StepCont
   const bound = container === undefined ? [] : boundMounts(container, context);
   if (bound.length > 0 && host.files?.mounted(context.ref.uid, run, bound) !== true) {
     // The host was restarted in between: it would get empty folders in place of its volumes.
+    await host.runtime.remove(step.id);
+    host.cache.forget(step.id);
+    return 0;
+  }
+  if (context.fence !== undefined && (host.cache.get(step.id)?.labels[LABEL_EPOCH] ?? '') !== epochText(context.pod)) {
+    // The pod has got another epoch since: the container would show the old one.
     await host.runtime.remove(step.id);
     host.cache.forget(step.id);
     return 0;

@@ -22,7 +22,7 @@ const message = (change: Partial<Assignments>): Assignments => ({
   ...change,
 });
 
-const FIRST = { term: 1, previousTerm: 0 };
+const FIRST = { term: 1, previousTerm: 0, epoch: 0 };
 
 describe('AssignmentStore', () => {
   it('takes everything first, then differences in a chain', () => {
@@ -49,7 +49,7 @@ describe('AssignmentStore', () => {
   it('what a complete message does not name goes, also what was known before the restart', () => {
     const store = new AssignmentStore();
     const claims = new Map([['d/c', PersistentVolume.fromJSON({ metadata: { name: 'v' } })]]);
-    store.restore({ term: 0, pods: [pod('old'), pod('kept')], configMaps: [map('m', '1')], secrets: [], claims });
+    store.restore({ term: 0, epoch: 0, pods: [pod('old'), pod('kept')], configMaps: [map('m', '1')], secrets: [], claims });
     expect(store.claim('d', 'c')?.metadata?.name).toBe('v');
     store.begin(FIRST);
     expect(store.apply(message({ complete: true, to: 1, pods: [pod('kept')] }))).toMatchObject({ removedUids: ['old'] });

@@ -1,4 +1,6 @@
 // What this node shall run, as told by the server: pods and the ConfigMaps, Secrets and volumes that they name. Pure bookkeeping.
+
+import { epochOf } from '@podplane/api/fencing';
 import type { ConfigMap } from '@podplane/api/gen/podplane/core/v1/config_map';
 import type { Node } from '@podplane/api/gen/podplane/core/v1/node';
 import type { PersistentVolume } from '@podplane/api/gen/podplane/core/v1/persistent_volume';
@@ -32,6 +34,8 @@ export interface KeptAssignments {
   readonly claims: ReadonlyMap<string, PersistentVolume>;
   /** Of the newest server that this node was welcome to; 0: none. */
   readonly term: number;
+  /** The highest epoch that this node was told of. */
+  readonly epoch: number;
 }
 
 export class AssignmentStore implements References, Claims {
@@ -44,6 +48,8 @@ export class AssignmentStore implements References, Claims {
   node: Node | undefined;
   /** Of the newest server that this node was welcome to; 0: none. */
   term = 0;
+  /** The highest epoch that this node was told of, by whatever server. */
+  epoch = 0;
   /** Revision of the last assignments taken in this session; undefined: none yet. */
   private revision: number | undefined;
 
@@ -60,8 +66,9 @@ export class AssignmentStore implements References, Claims {
   }
 
   /** What was known before a restart. */
-  restore({ pods, configMaps, secrets, claims, term }: KeptAssignments): void {
+  restore({ pods, configMaps, secrets, claims, term, epoch }: KeptAssignments): void {
     this.term = term;
+    this.epoch = epoch;
     for (const pod of pods) this.pods.set(pod.metadata?.uid ?? '', pod);
     for (const map of configMaps) this.configMaps.set(keyOf(map.metadata), map);
     for (const secret of secrets) this.secrets.set(keyOf(secret.metadata), secret);
@@ -72,11 +79,17 @@ export class AssignmentStore implements References, Claims {
    * A new session begins: the next assignments must be complete. True: the server knows nothing of one that this node knew, so what it says is
    * older than what that one said.
    */
-  begin({ term, previousTerm }: Pick<Welcome, 'term' | 'previousTerm'>): boolean {
+  begin({ term, previousTerm, epoch }: Pick<Welcome, 'term' | 'previousTerm' | 'epoch'>): boolean {
     this.revision = undefined;
+    this.told(epoch);
     const isOlder = term > this.term && previousTerm > 0 && previousTerm < this.term;
     this.term = Math.max(this.term, term);
     return isOlder;
+  }
+
+  /** No epoch up to this one is given again. */
+  told(epoch: number): void {
+    this.epoch = Math.max(this.epoch, epoch);
   }
 
   apply(message: Assignments): Applied {
@@ -115,7 +128,10 @@ export class AssignmentStore implements References, Claims {
     }
     // The older a pod is the more right it has to the node.
     const pods = message.pods.toSorted((a, b) => compare(a.metadata?.creationTimestamp, b.metadata?.creationTimestamp));
-    for (const pod of pods) this.pods.set(pod.metadata?.uid ?? '', pod);
+    for (const pod of pods) {
+      this.pods.set(pod.metadata?.uid ?? '', pod);
+      this.told(epochOf(pod) ?? 0);
+    }
     return { gap: false, pods, removedUids: [...removedUids], referencesIn };
   }
 }

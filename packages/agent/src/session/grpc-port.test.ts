@@ -38,7 +38,7 @@ describe('gRPC port', () => {
 
   const heartbeat = (seq: number): ConnectRequest => ({ message: { $case: 'heartbeat', value: { seq } } });
   const ack = (seq: number): ConnectResponse => ({
-    message: { $case: 'heartbeatAck', value: { seq, leaseMillis: 1, heartbeatPeriodMillis: 1, term: 1 } },
+    message: { $case: 'heartbeatAck', value: { seq, leaseMillis: 1, heartbeatPeriodMillis: 1, term: 1, epoch: 0, startsHeld: false } },
   });
   const quiet: PortHandlers = { message: () => undefined, closed: () => undefined };
 
@@ -163,12 +163,17 @@ describe('gRPC port', () => {
           clusterId: '',
           term: 1,
           previousTerm: 0,
+          epoch: 0,
+          startsHeld: false,
         };
         if (message?.$case === 'hello') call.write({ message: { $case: 'welcome', value } });
         if (message?.$case === 'heartbeat' && message.value.seq === 3) third.resolve();
         if (message?.$case === 'heartbeat')
           call.write({
-            message: { $case: 'heartbeatAck', value: { seq: message.value.seq, leaseMillis: 15_000, heartbeatPeriodMillis: 200, term: 1 } },
+            message: {
+              $case: 'heartbeatAck',
+              value: { seq: message.value.seq, leaseMillis: 15_000, heartbeatPeriodMillis: 200, term: 1, epoch: 0, startsHeld: false },
+            },
           });
       });
     };
@@ -188,6 +193,8 @@ describe('gRPC port', () => {
           agentVersion: 'v',
           labels: {},
           inventory: [],
+          epoch: 0,
+          term: 0,
           podCIDR: '',
           taints: [],
           status: undefined,

@@ -1,5 +1,14 @@
 // What the session with the server tells the agent, and asks of it. Only types.
-import type { Assignments, Hello, OpenTunnel, PodReport, Refused, TokenReply, Welcome } from '@podplane/api/gen/podplane/node/v1/session';
+import type {
+  Assignments,
+  HeartbeatAck,
+  Hello,
+  OpenTunnel,
+  PodReport,
+  Refused,
+  TokenReply,
+  Welcome,
+} from '@podplane/api/gen/podplane/node/v1/session';
 import type { PortClosed } from './port.js';
 import type { AfterRefusal } from './refusals.js';
 
@@ -11,8 +20,8 @@ export interface SessionHandlers {
   /** Returns false where a difference is missing. */
   assignments(assignments: Assignments): boolean;
   openTunnel(request: OpenTunnel): void;
-  /** A heartbeat was acknowledged: the lease ends then (clock of leases), having been granted for leaseMs. */
-  leased(until: number, leaseMs: number): void;
+  /** A heartbeat was acknowledged: the lease ends then (clock of leases). */
+  leased(until: number, ack: HeartbeatAck): void;
   tokenReply(reply: TokenReply): void;
   /** The server has made these reports durable. */
   acknowledged(reports: readonly PodReport[]): void;

@@ -18,6 +18,11 @@ export class Lease {
     return this.end;
   }
 
+  /** The highest term that was heard of; 0: none. */
+  get newestTerm(): number {
+    return this.term;
+  }
+
   /** A heartbeat goes out now, by both clocks. Returns its number. */
   sent(now: number, leaseNow = now): number {
     this.seq++;

@@ -207,7 +207,7 @@ export class SessionClient {
       case 'heartbeatAck': {
         const { seq, leaseMillis, heartbeatPeriodMillis, term } = message.value;
         this.lease.acknowledged(seq, leaseMillis, term);
-        handlers.leased(this.lease.until, leaseMillis);
+        handlers.leased(this.lease.until, message.value);
         if (heartbeatPeriodMillis > 0) this.periodMs = heartbeatPeriodMillis;
         this.watchForDeath();
         return;

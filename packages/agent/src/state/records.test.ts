@@ -25,6 +25,7 @@ function stateOf(): AgentState {
   return {
     nodeName: 'n1',
     term: 7,
+    epoch: 70,
     podCIDR: '10.0.0.0/24',
     clusterCIDR: '10.0.0.0/16',
     clusterId: 'c',

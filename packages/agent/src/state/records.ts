@@ -17,6 +17,8 @@ export interface AgentState {
   readonly nodeName: string;
   /** Of the newest server that the node was welcome to; 0: none. */
   readonly term: number;
+  /** The highest epoch that the node was told of. */
+  readonly epoch: number;
   readonly podCIDR: string;
   readonly clusterCIDR: string;
   readonly clusterId: string;
@@ -49,6 +51,7 @@ export function encodeState(state: AgentState, now: Times): string {
     version: STATE_VERSION,
     nodeName: state.nodeName,
     term: state.term,
+    epoch: state.epoch,
     podCIDR: state.podCIDR,
     clusterCIDR: state.clusterCIDR,
     clusterId: state.clusterId,
@@ -73,6 +76,7 @@ export function decodeState(source: string, now: Times): AgentState | undefined 
     return {
       nodeName: text(json.nodeName),
       term: number(json.term, 0),
+      epoch: number(json.epoch, 0),
       podCIDR: text(json.podCIDR),
       clusterCIDR: text(json.clusterCIDR),
       clusterId: text(json.clusterId),

@@ -21,6 +21,7 @@ function stateOf({ references, workers, terminated, ...rest }: StateSources): Ag
     ...rest,
     kept,
     term: references.term,
+    epoch: references.epoch,
     terminated: [...terminated],
     pods: [...references.pods.values()],
     configMaps: [...references.configMaps.values()],

@@ -14,7 +14,7 @@ import { withAccount } from '../admission/service-account.js';
  * is not admitted (nothing is written then), AlreadyExists.
  */
 export function createPod(tx: Tx, pod: Obj<'Pod'>, called = pod.metadata?.name || (pod.metadata?.generateName ?? '')): Obj<'Pod'> {
-  return tx.create('Pod', withEpoch(withAccount(tx, pod, called), tx.revision));
+  return tx.create('Pod', withEpoch(withAccount(tx, pod, called), tx.epoch));
 }
 
 type Spec = NonNullable<Obj<'Pod'>['spec']>;

@@ -5,6 +5,8 @@ import type { MetaTable } from '@podplane/store/types';
 
 const LONGEST = 'fencing/longest-lease-ms';
 const TERM = 'fencing/term';
+/** What a node says counts up to here: terms are seconds. */
+const MOST_TERM = 2 ** 42;
 
 export class LeaseGrants implements Disposable {
   /** Ends by node, monotonic ms. */
@@ -22,8 +24,7 @@ export class LeaseGrants implements Disposable {
   private constructor(
     private readonly meta: MetaTable,
     private readonly system: System,
-    /** Grows with each server on these data. */
-    readonly term: number,
+    private ownTerm: number,
     /** Of the server before; 0: there was none. */
     readonly previousTerm: number,
     /** The longest lease that servers before this one may have granted, ms. */
@@ -34,6 +35,26 @@ export class LeaseGrants implements Disposable {
     this.allowedMs = allowedMs;
     // Then nobody has a lease of theirs any more, and the next server need not wait for it.
     this.settle = system.timers.after(inheritedMs, () => this.record(Math.max(allowedMs, this.wantedMs)), { background: true });
+  }
+
+  /** Grows with each server on these data. */
+  get term(): number {
+    return this.ownTerm;
+  }
+
+  /** The longest lease that may hold now, ms. */
+  get longestMs(): number {
+    return Math.max(this.inheritedMs, this.allowedMs);
+  }
+
+  /**
+   * A node knows of a server of this term: on older data, and with a clock that was set back, ours may be lower, and nobody would listen to us.
+   * Resolves when a higher one is durable. Rejects with StoreError.
+   */
+  outbid(term: number): Promise<void> {
+    if (term <= this.ownTerm || term > MOST_TERM) return Promise.resolve();
+    this.ownTerm = term + 1;
+    return this.meta.set(TERM, String(this.ownTerm));
   }
 
   /** leaseMs: the least that is going to be granted. Resolves when it may be. Rejects with StoreError. */

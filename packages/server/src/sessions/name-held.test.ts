@@ -26,7 +26,7 @@ function podOn(nodeName: string, fencing: string): void {
 async function hello(machineId: string): Promise<ServerMessage[]> {
   const said: ServerMessage[] = [];
   const input = world.sessions.connect('n1', { send: ({ message }) => Boolean(message && said.push(message)), close: () => undefined });
-  const who = { nodeName: 'n1', machineId, bootId: `boot-of-${machineId}`, agentVersion: '', podCIDR: '', dial: 0 };
+  const who = { nodeName: 'n1', machineId, bootId: `boot-of-${machineId}`, agentVersion: '', podCIDR: '', dial: 0, epoch: 0, term: 0 };
   const value = { ...who, labels: {}, status: NodeStatus.fromPartial({}), inventory: [], taints: [] };
   input.message({ message: { $case: 'hello', value } });
   await world.system.advance(3000); // no faster than an agent may

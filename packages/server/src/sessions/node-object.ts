@@ -29,6 +29,14 @@ export function nameTaken(nodeName: string, holder: string | undefined, machineI
   return { state: 'refused', reason: 'NodeNameTaken', message };
 }
 
+/** What the agent of a node is told whose object somebody deleted. */
+export function removedRefusal(nodeName: string): { readonly reason: string; readonly message: string } {
+  return {
+    reason: 'NodeRemoved',
+    message: `node "${nodeName}" was removed from the cluster; to bring it back, start its agent with a new token: podplane token create`,
+  };
+}
+
 /** Registers nodes and gives each its range of pod addresses, in one transaction. */
 export class NodeRegistrar implements Disposable {
   private readonly pool: CidrPool;

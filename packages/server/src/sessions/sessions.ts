@@ -18,10 +18,11 @@ import type { Store } from '@podplane/store/types';
 import type { Memberships } from '../auth/memberships.js';
 import { type Cidr, formatCidr } from './cidr.js';
 import type { AssignmentFeed, FeedPort } from './feed.js';
+import { FencedStarts, type FoundEpochs } from './fenced-starts.js';
 import type { LeaseGrants } from './leases.js';
 import { Liveness } from './liveness.js';
 import { heldForOther } from './name-held.js';
-import { NodeRegistrar } from './node-object.js';
+import { NodeRegistrar, removedRefusal } from './node-object.js';
 import type { ServerMessage, SessionInput, SessionPort } from './port.js';
 import { ReportLimits } from './report-limits.js';
 import { helloLengthProblem, reportedNodeStatus, reportedTaints } from './reported.js';
@@ -43,6 +44,8 @@ export interface SessionsOptions {
   readonly leases: LeaseGrants;
   /** So long after the end of a lease nothing runs under it, ms. */
   readonly fencingMarginMs?: number | undefined;
+  /** Left out: nothing was there before this server. */
+  readonly found?: FoundEpochs | undefined;
   /** What a node says has happened. */
   readonly recordEvents: (nodeName: string, events: readonly NodeEvent[]) => void;
   readonly tunnelRefused: (nodeName: string, refusal: TunnelRefused) => void;
@@ -66,13 +69,6 @@ const RECONNECT_SPREAD_MS = 500;
 /** When a node comes back whose reports of volumes the sealed store refused, ms. */
 const VOLUMES_RETRY_MS = 1000;
 
-function removedRefusal(nodeName: string): { readonly reason: string; readonly message: string } {
-  return {
-    reason: 'NodeRemoved',
-    message: `node "${nodeName}" was removed from the cluster; to bring it back, start its agent with a new token: podplane token create`,
-  };
-}
-
 export class NodeSessions implements SessionHost {
   readonly system: System;
   readonly liveness: Liveness;
@@ -83,6 +79,7 @@ export class NodeSessions implements SessionHost {
   /** Highest batch of statuses taken, by node and boot: what comes again after a reconnect is answered, not taken twice. */
   private readonly taken = new Map<string, { readonly bootId: string; readonly seq: number }>();
   private readonly limits: ReportLimits;
+  private readonly starts: FencedStarts;
   private readonly committing = new Set<Promise<void>>();
   private stopping = false;
 
@@ -92,6 +89,10 @@ export class NodeSessions implements SessionHost {
     this.router = new AssignmentRouter(options.store, options.system);
     this.registrar = new NodeRegistrar(options.store, options.clusterCidr, options.nodeCidrBits);
     this.limits = new ReportLimits(options.system, options.throttled);
+    const again = (except: string): void => {
+      for (const [name, session] of [...this.byNode]) if (name !== except) session.reconnect(0, 'OlderData');
+    };
+    this.starts = new FencedStarts({ ...options, again, tell: (node, message) => options.problem(node, message, undefined) });
   }
 
   /** A new connection of a node, whose name its certificate proves. */
@@ -173,7 +174,8 @@ export class NodeSessions implements SessionHost {
       const { reason, message } = removedRefusal(nodeName);
       return refusal(reason, message);
     }
-    const heldMs = this.registrar.exists(nodeName) ? 0 : heldForOther(this.options, hello);
+    const isNew = !this.registrar.exists(nodeName);
+    const heldMs = isNew ? heldForOther(this.options, hello) : 0;
     if (heldMs > 0) return { refusal: { $case: 'reconnect', value: { delayMillis: heldMs, reason: 'NameHeld' } } };
     const registration = this.registrar.register({ ...hello, status: session.reported, taints: taints.value });
     if (registration.state === 'refused') return refusal(registration.reason, registration.message);
@@ -188,7 +190,7 @@ export class NodeSessions implements SessionHost {
     if (this.taken.get(nodeName)?.bootId !== hello.bootId) this.taken.delete(nodeName);
     this.liveness.opened(nodeName);
     this.options.changed(nodeName);
-    await this.options.store.durable(revision);
+    await Promise.all([this.options.store.durable(revision), this.starts.greet(hello, isNew)]);
     const { clusterId, clusterCidr } = this.options;
     return {
       welcome: {
@@ -202,6 +204,8 @@ export class NodeSessions implements SessionHost {
           clusterId,
           term: this.options.leases.term,
           previousTerm: this.options.leases.previousTerm,
+          epoch: this.starts.epoch,
+          startsHeld: this.starts.held,
         },
       },
     };
@@ -224,7 +228,10 @@ export class NodeSessions implements SessionHost {
     else this.restore(session);
     const { leases } = this.options;
     const leaseMillis = leases.grant(session.nodeName, this.lease, session.machineId);
-    return { $case: 'heartbeatAck', value: { seq, leaseMillis, heartbeatPeriodMillis: this.heartbeatPeriod, term: leases.term } };
+    this.starts.beaten(session.nodeName);
+    const { epoch, held: startsHeld } = this.starts;
+    const heartbeatPeriodMillis = this.heartbeatPeriod;
+    return { $case: 'heartbeatAck', value: { seq, leaseMillis, heartbeatPeriodMillis, term: leases.term, epoch, startsHeld } };
   }
 
   statusDelay({ nodeName }: Session): number {
@@ -346,6 +353,7 @@ export class NodeSessions implements SessionHost {
       return;
     }
     const { revision, refused, faulty, bytes } = takeStatuses(store, nodeName, batch.reports);
+    this.starts.ended(nodeName, batch.reports);
     this.taken.set(nodeName, { bootId, seq: batch.seq });
     this.limits.spendStatuses(nodeName, { reports: batch.reports.length, refused: refused.length + faulty.length, bytes });
     if (refused.length > 0) this.complain(nodeName, `reports pods that are not its own: ${refused.slice(0, 5).join(', ')}`);

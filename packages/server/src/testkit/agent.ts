@@ -184,6 +184,8 @@ export class FakeAgent implements Disposable {
         podCIDR: '',
         taints: [],
         dial: 0,
+        epoch: 0,
+        term: 0,
         ...hello,
       },
     });

@@ -110,6 +110,8 @@ export class HandSessions {
         podCIDR: '',
         taints: [],
         dial: 0,
+        epoch: 0,
+        term: 0,
       },
     });
     return made;

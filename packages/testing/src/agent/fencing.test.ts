@@ -1,6 +1,6 @@
 // Fenced pods of an agent whose server falls silent, that hangs, or that is gone: dead before the lease is over, whatever happens, and back
 // when there is one again. On a virtual clock, with a watchdog that outlives the agent.
-import { FENCING_ANNOTATION } from '@podplane/api/fencing';
+import { EPOCH_ANNOTATION, EPOCH_VARIABLE, FENCING_ANNOTATION } from '@podplane/api/fencing';
 import type { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FakeWatchdog } from '../fake-watchdog.js';
@@ -309,5 +309,80 @@ describe('a server on an older copy of its data', () => {
       expect(await w.system.advance(10_000, () => runs(pod))).toBe(true);
       expect(now() - began).toBeLessThan(6_000);
     }
+  });
+});
+
+describe('a server that does not know yet what runs elsewhere', () => {
+  it('has nothing fenced started before it says so; what runs goes on, and is told to it', async () => {
+    const [runs1, waits, other] = [strict('runs'), strict('waits'), testPod('other')];
+    await ready(runs1);
+    w.server.startsHeld = true;
+    w.server.drop();
+    await w.system.advance(5_000);
+    w.server.assign(waits);
+    w.server.assign(other);
+    await w.system.advance(60_000);
+    expect([runs(runs1), runs(waits), runs(other)]).toEqual([true, false, true]);
+    const hello = w.server.received.findLast((message) => message.$case === 'hello');
+    expect(hello?.value.inventory.map(({ uid, guarded }) => [uid, guarded])).toEqual([[uidOf(runs1), true]]);
+    w.server.startsHeld = false;
+    expect(await w.system.advance(5_000, () => runs(waits))).toBe(true);
+    expect(w.server.status(uidOf(runs1))?.containerStatuses[0]?.restartCount).toBe(0);
+  });
+
+  it('has nothing fenced started by an agent that was started again and has not heard it', async () => {
+    const pod = strict('db');
+    await ready(pod);
+    w.server.mode = 'silent';
+    w.restart();
+    await w.system.advance(1_000);
+    w.runtime.crash(w.runtime.running(uidOf(pod), 'a')?.info.id ?? '', 1);
+    await w.system.advance(8_000);
+    expect(runs(pod)).toBe(false);
+    w.server.mode = 'up';
+    expect(await w.system.advance(10_000, () => runs(pod))).toBe(true);
+  });
+});
+
+describe('the epoch of a fenced pod', () => {
+  const withEpoch = (pod: Pod, epoch: string): Pod => {
+    if (pod.metadata !== undefined) pod.metadata.annotations = { ...pod.metadata.annotations, [EPOCH_ANNOTATION]: epoch };
+    return pod;
+  };
+  const envOf = (pod: Pod): string | undefined => {
+    const spec = w.runtime.running(uidOf(pod), 'a')?.spec;
+    return spec !== undefined && 'env' in spec ? spec.env.find(({ name }) => name === EPOCH_VARIABLE)?.value : undefined;
+  };
+
+  it('is the newest when a container starts, also of one that was made before', async () => {
+    w.server.startsHeld = true;
+    const pod = withEpoch(strict('db'), '100');
+    await w.system.advance(100);
+    w.server.assign(pod);
+    await w.system.advance(10_000);
+    expect(w.runtime.calls.some((call) => call.startsWith('createContainer'))).toBe(true);
+    w.server.assign(withEpoch(structuredClone(pod), '200'));
+    w.server.startsHeld = false;
+    expect(await w.system.advance(10_000, () => runs(pod))).toBe(true);
+    expect(envOf(pod)).toBe('200');
+    expect(w.server.status(uidOf(pod))?.containerStatuses[0]?.restartCount).toBe(0);
+  });
+
+  it('is remembered, with the term of the server, over restarts of the agent: the highest that was told', async () => {
+    const said = (): unknown => {
+      const hello = w.server.received.findLast((message) => message.$case === 'hello');
+      return { epoch: hello?.value.epoch, term: hello?.value.term };
+    };
+    w.server.epoch = 500;
+    await ready(withEpoch(strict('db'), '400'));
+    w.server.epoch = 90;
+    w.server.drop();
+    await w.system.advance(3_000);
+    expect(said()).toEqual({ epoch: 500, term: 1 });
+    w.server.assign(withEpoch(strict('db2'), '700'));
+    await w.system.advance(5_000);
+    w.restart();
+    await w.system.advance(5_000);
+    expect(said()).toEqual({ epoch: 700, term: 1 });
   });
 });

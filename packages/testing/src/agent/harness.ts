@@ -30,6 +30,9 @@ export class FakeServer {
   acknowledging = true;
   term = 1;
   previousTerm = 0;
+  /** No epoch up to here is given again. */
+  epoch = 0;
+  startsHeld = false;
   podCIDR = '10.244.1.0/24';
   readonly pods = new Map<string, Pod>();
   configMaps: ConfigMap[] = [];
@@ -148,6 +151,8 @@ export class FakeServer {
             clusterId: 'c',
             term: this.term,
             previousTerm: this.previousTerm,
+            epoch: this.epoch,
+            startsHeld: this.startsHeld,
           },
         });
         this.complete();
@@ -155,7 +160,14 @@ export class FakeServer {
       case 'heartbeat':
         this.say({
           $case: 'heartbeatAck',
-          value: { seq: message.value.seq, leaseMillis: 15_000, heartbeatPeriodMillis: 1000, term: this.term },
+          value: {
+            seq: message.value.seq,
+            leaseMillis: 15_000,
+            heartbeatPeriodMillis: 1000,
+            term: this.term,
+            epoch: this.epoch,
+            startsHeld: this.startsHeld,
+          },
         });
         return;
       case 'podStatuses':

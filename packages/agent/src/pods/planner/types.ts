@@ -10,6 +10,8 @@ export const LABEL_SANDBOX = 'podplane.dev/sandbox-id';
 export const LABEL_POD_IP = 'podplane.dev/pod-ip';
 /** On every container: seconds between SIGTERM and SIGKILL, for pods whose specification is no longer known. */
 export const LABEL_GRACE = 'podplane.dev/grace-seconds';
+/** On containers of fenced pods: the epoch that they were made with. */
+export const LABEL_EPOCH = 'podplane.dev/epoch';
 
 /** Kubernetes' default. */
 export const DEFAULT_GRACE_SECONDS = 30;

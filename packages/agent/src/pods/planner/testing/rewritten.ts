@@ -13,6 +13,7 @@ export function rewritten(pod: Pod, memory: PodMemory, written: Times, read: Tim
   const kept = new Map([['u', { memory, probes: new Map(), status: undefined, acceptedAt: 0 }]]);
   const rest = {
     term: 0,
+    epoch: 0,
     nodeName: 'n',
     podCIDR: '',
     clusterCIDR: '',
