@@ -220,7 +220,9 @@ describe.skipIf(!answers)('the main job', () => {
     const newest = list.items.toSorted((a, b) => (a.metadata.creationTimestamp < b.metadata.creationTimestamp ? 1 : -1))[0]?.metadata.name;
     const replacement = await play.must('why', `pod/${newest}`);
     expect(replacement).toMatch(
-      new RegExp(`pod/${newest} made.*controller:replicaset.*\\n.*└ node/${node} changed.*controller:node-lifecycle.*${node} is silent`),
+      new RegExp(
+        `pod/${newest} made.*controller:replicaset.*create.*\\n.*└ pod/\\S+ changed.*controller:node-lifecycle.*${node} is lost \\(last heartbeat`,
+      ),
     );
     expect(await play.must('why', 'deploy/web', '--limit', '100')).toMatch(/deployment\/web made\s+user:admin\s+create deployment web/);
     const none = await play.cli(['why', 'pod/never-was']);

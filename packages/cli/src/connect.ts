@@ -11,7 +11,7 @@ import type { Io } from './io.js';
 import type { Connected } from './session.js';
 
 /** How writes of this command are recorded. */
-const FIELD_MANAGER = 'podplane-cli';
+const FIELD_MANAGER = 'podplane';
 
 async function* changes<K extends Kind>(
   client: PodplaneClient,
@@ -70,7 +70,7 @@ export async function dialFile(file: string, system: System): Promise<Cluster> {
 }
 
 /** The cluster that is meant: --context, PODPLANE_CONTEXT, the one of this checkout, the user's default. */
-export async function connect(io: Io, wanted: string | undefined): Promise<Connected> {
+export async function connect(io: Io, wanted: string | undefined, command: string): Promise<Connected> {
   const [{ ContextError, findContext }, { PodplaneClient }] = await Promise.all([
     import('@podplane/client/context'),
     import('@podplane/client/client'),
@@ -78,7 +78,7 @@ export async function connect(io: Io, wanted: string | undefined): Promise<Conne
   try {
     const { context } = await findContext({ wanted, env: io.env, cwd: io.cwd, home: homedir() });
     return {
-      cluster: clusterOf(new PodplaneClient(context, { fieldManager: FIELD_MANAGER, system: io.system })),
+      cluster: clusterOf(new PodplaneClient(context, { fieldManager: `${FIELD_MANAGER} ${command}`, system: io.system })),
       namespace: context.namespace ?? 'default',
     };
   } catch (error) {

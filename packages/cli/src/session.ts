@@ -15,8 +15,8 @@ export interface Connected {
   readonly namespace: string;
 }
 
-/** How a cluster is found and dialled; throws a CliError where none is known. */
-export type Connect = (io: Io, context: string | undefined) => Promise<Connected>;
+/** How a cluster is found and dialled, and as which command; throws a CliError where none is known. */
+export type Connect = (io: Io, context: string | undefined, command: string) => Promise<Connected>;
 
 export class Session {
   readonly io: Io;
@@ -31,7 +31,7 @@ export class Session {
   /** The cluster of the context, with the namespace that the command works in. */
   async open(command: Command): Promise<Connected> {
     const options = command.optsWithGlobals<GlobalOptions>();
-    this.#connected ??= this.#connect(this.io, options.context);
+    this.#connected ??= this.#connect(this.io, options.context, wordsOf(command));
     const { cluster, namespace } = await this.#connected;
     if (options.namespace === '') throw new CliError('--namespace must not be empty', { exitCode: 2 });
     return { cluster, namespace: options.namespace ?? namespace };
@@ -41,4 +41,11 @@ export class Session {
     const connected = await this.#connected?.catch(() => undefined);
     connected?.cluster.close();
   }
+}
+
+/** As people write it: "apply", "rollout undo". */
+function wordsOf(command: Command): string {
+  const words: string[] = [];
+  for (let one: Command | null = command; one?.parent; one = one.parent) words.unshift(one.name());
+  return words.join(' ');
 }

@@ -58,7 +58,7 @@ describe('the scheduler on a store', () => {
     expect(podCondition(pod('late'), 'PodScheduled')).toMatchObject({ status: 'True', lastTransitionTime: '2026-01-01T00:00:00Z' });
     const revision = Number(pod('late').metadata?.resourceVersion);
     expect(store.causes({ kind: 'Pod', namespace: 'default', name: 'late' }, 1)).toMatchObject([
-      { revision, cause: { actor: 'scheduler', reason: 'bind 1 pod', becauseOf: revision - 1 } },
+      { revision, cause: { actor: 'scheduler', reason: 'to n1, the only node', becauseOf: revision - 1 } },
     ]);
     expect(events.map((e) => [e.regarding.name, e.reason])).toEqual([
       ['early', 'Scheduled'],

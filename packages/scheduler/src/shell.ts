@@ -162,9 +162,15 @@ export class Scheduler {
   #commit(decisions: readonly Decision[], now: number): void {
     const placed = decisions.filter((d) => d.kind === 'place').length;
     const reason = placed > 0 ? `bind ${placed} pod${placed === 1 ? '' : 's'}` : 'tell why pods fit nowhere';
+    const byUid = new Map(decisions.map((decision) => [decision.entry.uid, decision]));
+    const nodes = this.#core.ledger.nodeCount;
+    const about = ({ object }: Change): string | undefined => {
+      const decision = byUid.get(object.metadata?.uid ?? '');
+      return decision === undefined ? undefined : wordsOf(decision, nodes);
+    };
     let outcomes: readonly boolean[];
     try {
-      outcomes = this.#store.transact({ actor: 'scheduler', reason, becauseOf: this.#revision }, (tx) =>
+      outcomes = this.#store.transact({ actor: 'scheduler', reason, becauseOf: this.#revision, about }, (tx) =>
         decisions.map((d) => write(tx, d)),
       ).result;
     } catch (error) {
@@ -194,6 +200,12 @@ export class Scheduler {
 
 function isKind<K extends 'Pod' | 'Node'>(change: Change, kind: K): change is Change<K> {
   return change.kind === kind;
+}
+
+/** Why a pod is where it is, or nowhere. nodes: how many there are. */
+function wordsOf(decision: Decision, nodes: number): string {
+  if (decision.kind === 'refuse') return `fits nowhere: ${decision.verdict.message}`;
+  return nodes === 1 ? `to ${decision.node}, the only node` : `to ${decision.node}, the best for it of ${nodes} nodes`;
 }
 
 /** Carries one decision out; false: the pod is no longer as it was when the decision was made. */

@@ -27,6 +27,10 @@ class NoJournal implements Journal {
     return [];
   }
 
+  decisiveCause(): undefined {
+    return undefined;
+  }
+
   close(): Promise<void> {
     return Promise.resolve();
   }

@@ -2,6 +2,7 @@
 // durability, sealing and recovery. Rules of objects are in tx.ts and metadata.ts, what makes things durable in journals/.
 import type { Kind, Obj } from '@podplane/api/kinds/kind-map';
 import type { System } from '@podplane/api/system';
+import { keptCause, noteOf } from './causes.js';
 import type { CursorMode } from './cursor.js';
 import { DurableView } from './durable-view.js';
 import { closed, gone, invalid, reasonOf, StoreError, sealed } from './errors.js';
@@ -152,6 +153,7 @@ export class ObjectStore implements Store {
 
   causes = (key: Key, limit: number): readonly CauseRecord[] => this.#journal.causes(key, limit);
   causesAt = (revision: number, limit: number): readonly CausedChange[] => this.#journal.causesAt(revision, limit);
+  decisiveCause = (key: Key, before: number): CauseRecord | undefined => this.#journal.decisiveCause(key, before);
 
   /** The protobuf bytes of an object of this store; those of recent changes are made once for all who ask. Not to be written to. */
   encoded<K extends Kind>(kind: K, object: Obj<K>): Uint8Array {
@@ -182,10 +184,11 @@ export class ObjectStore implements Store {
     if (this.#health.state === 'sealed') throw sealed(this.#health.reason);
   }
 
-  #commit(tx: Transaction, cause: Cause, changes: readonly Change[]): void {
+  #commit(tx: Transaction, given: Cause, changes: readonly Change[]): void {
     const { revision } = tx;
     // Encoded before memory moves: what cannot be encoded can never become durable, so it must undo the transaction.
-    const rows = changes.map((change) => this.#row(change));
+    const rows = changes.map((change) => ({ ...this.#row(change), ...noteOf(change, given) }));
+    const cause = keptCause(given);
     let bytes = 0;
     for (const row of rows) bytes += row.body.length;
     for (const { kind, type, object } of changes) {

@@ -8,7 +8,11 @@ export interface Cause {
   /** A few words: "scale up", "node n2 silent for 3.1 s". */
   readonly reason: string;
   /** Revision that made the actor act, where there is one. */
-  readonly becauseOf?: number;
+  readonly becauseOf?: number | undefined;
+  /** Which of the objects that becauseOf changed. Without becauseOf: the actor carries out what was last asked of this object. */
+  readonly of?: Key | undefined;
+  /** The words for one of several objects that the write changes; undefined: reason. Asked at the commit, once for each change, and not kept. Pure; never throws. */
+  readonly about?: (change: Change) => string | undefined;
 }
 
 /** Objects are found by kind, namespace ("" for kinds without) and name. */
@@ -91,6 +95,8 @@ export interface CauseRecord {
   readonly time: number;
   readonly type: ChangeType;
   readonly cause: Cause;
+  /** It was a decision, not a report: see causes.ts. */
+  readonly decisive: boolean;
 }
 
 /** One object's change, found by its revision. */
@@ -156,6 +162,8 @@ export interface Store extends ReadView {
   causes(key: Key, limit: number): readonly CauseRecord[];
   /** What a revision changed, as far as it is still known. */
   causesAt(revision: number, limit: number): readonly CausedChange[];
+  /** The newest decision about an object before a revision; only what is durable. */
+  decisiveCause(key: Key, before: number): CauseRecord | undefined;
   /** Whether writes are refused just now, and why. */
   readonly health: StoreHealth;
   onHealth(fn: (health: StoreHealth) => void): Disposable;
@@ -185,6 +193,10 @@ export interface JournalChange {
   readonly type: ChangeType;
   /** Protobuf. For deleted: the last state. */
   readonly body: Uint8Array;
+  /** Words of this change alone; absent: those of the transaction. */
+  readonly reason?: string;
+  /** Absent where it is not known any more: in what was recovered. */
+  readonly decisive?: boolean;
 }
 
 export interface CommittedTx {
@@ -210,6 +222,7 @@ export interface Journal {
   append(batch: readonly CommittedTx[]): Promise<void>;
   causes(key: Key, limit: number): readonly CauseRecord[];
   causesAt(revision: number, limit: number): readonly CausedChange[];
+  decisiveCause(key: Key, before: number): CauseRecord | undefined;
   close(): Promise<void>;
   /** After a failure: proves that there is room for real writes, not just for a few bytes. Rejects like append. */
   probe?(): Promise<void>;

@@ -142,6 +142,7 @@ export class CronJobController implements Reconciler {
     if (policy === 'Replace') {
       for (const job of running) {
         if (!isBeingDeleted(job)) tx.markDeleted('Job', namespaceOf(job), nameOf(job), 0);
+        context.becauseFor(job, `concurrencyPolicy Replace: the run of ${secondsText(time)} takes its place`);
         event('Normal', 'SuccessfulDelete', `Deleted job ${nameOf(job)}`);
       }
       status.active = [];
@@ -151,9 +152,8 @@ export class CronJobController implements Reconciler {
     tx.create('Job', newJob(cron, name, time, now));
     const job = tx.edit('Job', namespaceOf(cron), name, setJobSelector);
     status.active.push(referenceTo(job));
-    context.because(
-      `time ${secondsText(time)} of schedule ${cron.spec?.schedule ?? ''}${now - time > 1000 ? `, ${durationText(now - time)} late` : ''}`,
-    );
+    const late = now - time > 1000 ? `, ${durationText(now - time)} late` : '';
+    context.because(`schedule ${cron.spec?.schedule ?? ''} of CronJob ${nameOf(cron)} due ${secondsText(time)}${late}`);
     event('Normal', 'SuccessfulCreate', `Created job ${name}`);
   }
 }
@@ -193,6 +193,8 @@ function clearHistory(context: ReconcileContext, cron: CronJob, jobs: readonly J
       .sort((a, b) => (timeOf(a.status?.startTime) || 0) - (timeOf(b.status?.startTime) || 0) || (nameOf(a) < nameOf(b) ? -1 : 1));
     for (const job of old.slice(0, Math.max(0, old.length - limits[how]))) {
       context.tx.markDeleted('Job', namespaceOf(job), nameOf(job), 0);
+      const limit = how === 'Complete' ? 'successfulJobsHistoryLimit' : 'failedJobsHistoryLimit';
+      context.becauseFor(job, `${limit} ${limits[how]} of CronJob ${nameOf(cron)}`);
       event('Normal', 'SuccessfulDelete', `Deleted job ${nameOf(job)}`);
     }
   }

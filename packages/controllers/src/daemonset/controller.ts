@@ -6,7 +6,7 @@ import type { Obj } from '@podplane/api/kinds/kind-map';
 import { availableAt, isBeingDeleted, isPodReady, isPodTerminal } from '@podplane/api/pod-state';
 import type { Change, ReadView, Tx } from '@podplane/store/types';
 import { isTerminating } from '../admission/namespace.js';
-import type { ReconcileContext, ReconcileResult, Reconciler } from '../runtime/types.js';
+import { type ReconcileContext, type ReconcileResult, type Reconciler, unlessDecided } from '../runtime/types.js';
 import { Calm, isHidden, isLook, isWeightless, lookKey, withoutLook } from '../shared/calm.js';
 import { claimPods, ownerKeys } from '../shared/claim-pods.js';
 import { makePod } from '../shared/create-pod.js';
@@ -76,7 +76,7 @@ export class DaemonSetController implements Reconciler {
       for (const known of this.#backOff.keys()) if (known.startsWith(`${key} `)) this.#backOff.delete(known);
       return undefined;
     }
-    const pods = claimPods(tx, 'DaemonSet', set);
+    const pods = claimPods(context, 'DaemonSet', set);
     if (isBeingDeleted(set)) return undefined;
     const newest = newestRevision(tx, 'DaemonSet', set, template);
     const hash = newest.revision.metadata?.labels[REVISION_LABEL] ?? '';
@@ -89,7 +89,7 @@ export class DaemonSetController implements Reconciler {
     // Bound to nodes that are no more: the garbage collector's. Meant for one that never took them: ours.
     const strays = meant.filter((pod) => !pod.spec?.nodeName && !isBeingDeleted(pod));
     const { wait, cleared } = this.#clearOver(key, set, plan.over, context);
-    const deleted = this.#delete(context, set, [...plan.delete, ...strays]);
+    const deleted = this.#delete(context, set, [...plan.delete, ...strays], reasonToGo(places, rules));
     const made = plan.create.slice(0, BURST);
     const refused = this.#create(context, set, hash, made);
     clearRevisions(tx, set, newest.all, (revision) => {
@@ -132,6 +132,8 @@ export class DaemonSetController implements Reconciler {
       const message = `Found ${failed ? 'failed' : 'succeeded'} daemon pod ${namespaceOf(pod)}/${nameOf(pod)} on node ${node}, will try to ${failed ? 'kill' : 'delete'} it`;
       const reason = failed ? 'FailedDaemonPod' : 'SucceededDaemonPod';
       context.event({ regarding: regarding('DaemonSet', set), type: failed ? 'Warning' : 'Normal', reason, message });
+      context.becauseFor(pod, message);
+      context.because(message, unlessDecided(context, set));
       if (this.#own.add(deletePod(context.tx, pod)) === undefined) cleared = true;
       tell(context, set, 'SuccessfulDelete', 'Deleted', [nameOf(pod)]);
     }
@@ -139,11 +141,16 @@ export class DaemonSetController implements Reconciler {
   }
 
   /** Whether one of them was gone at once. */
-  #delete(context: ReconcileContext, set: DaemonSet, pods: readonly Pod[]): boolean {
+  #delete(context: ReconcileContext, set: DaemonSet, pods: readonly Pod[], why: (pod: Pod) => string): boolean {
     if (pods.length === 0) return false;
     let gone = false;
-    for (const pod of pods) if (this.#own.add(deletePod(context.tx, pod)) === undefined) gone = true;
-    context.because(`delete ${pods.length} pod${pods.length === 1 ? '' : 's'} of ${nameOf(set)}`);
+    for (const pod of pods) {
+      context.becauseFor(pod, why(pod));
+      if (this.#own.add(deletePod(context.tx, pod)) === undefined) gone = true;
+    }
+    const [first] = pods;
+    const words = first === undefined ? '' : `${why(first)}: `;
+    context.because(`${words}delete ${pods.length} pod${pods.length === 1 ? '' : 's'}`, unlessDecided(context, set));
     tell(context, set, 'SuccessfulDelete', 'Deleted', pods.map(nameOf));
     return gone;
   }
@@ -172,7 +179,8 @@ export class DaemonSetController implements Reconciler {
       names.push(name);
     }
     if (names.length > 0) {
-      context.because(`create ${names.length} pod${names.length === 1 ? '' : 's'} of ${nameOf(set)}`);
+      const why = `${namesText(nodes)} without a pod of ${nameOf(set)}`;
+      context.because(`${why}: create ${names.length} pod${names.length === 1 ? '' : 's'}`, unlessDecided(context, set));
       tell(context, set, 'SuccessfulCreate', 'Created', names);
     }
     if (refused !== undefined) tellRefused(context, 'DaemonSet', set, refused);
@@ -219,6 +227,19 @@ export class DaemonSetController implements Reconciler {
     if (!deepEqual(set.status, status)) this.#own.add(tx.update('DaemonSet', { ...set, status }, 'any'));
     return next;
   }
+}
+
+/** Why a pod that is deleted has to go, in a few words. */
+function reasonToGo(places: readonly Place[], { hash, maxSurge, maxUnavailable }: Rules): (pod: Pod) => string {
+  return (pod) => {
+    const place = places.find(({ pods }) => pods.includes(pod));
+    if (place === undefined) return `node ${targetOf(pod)} is no more`;
+    if (!place.fit.stay) return `node ${place.node} does not fit any more`;
+    if (isNew(pod, hash)) return `node ${place.node} has another one`;
+    return maxSurge > 0
+      ? `rolling update, node ${place.node} has a pod of the new template`
+      : `rolling update, at most ${maxUnavailable} not available`;
+  };
 }
 
 /** The nodes with the pods that are on each or meant for it; strays: pods of no node that there is. */

@@ -129,7 +129,7 @@ function afterFailure(context: ReconcileContext, onFailure: OnFailure | undefine
   const response = responseTo(onFailure, deployment, rollout.sets, rollout.newSet ?? newSet, conditions, context.tx);
   if (response.kind === 'none') return told;
   const { reason, message } = wordsOf(response, newSet);
-  context.because(message);
+  context.because(message, deployment);
   context.event({ regarding: regarding('Deployment', deployment), type: 'Warning', reason, message });
   rollout.annotate(newSet, { [FAILED]: message });
   const failed = { ...told, status: { ...status, conditions: withFailure(conditions, reason, message, context.now) } };

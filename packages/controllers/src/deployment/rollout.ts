@@ -3,7 +3,7 @@
 import type { Obj } from '@podplane/api/kinds/kind-map';
 import { onFailureOf } from '@podplane/api/kinds/on-failure';
 import { isBeingDeleted, isPodTerminal } from '@podplane/api/pod-state';
-import type { ReconcileContext } from '../runtime/types.js';
+import { type ReconcileContext, unlessDecided } from '../runtime/types.js';
 import { nameOf, namespaceOf, regarding, uidOf } from '../shared/objects.js';
 import { desiredOf, FAILED, HASH_LABEL, maxOf, REVISION, ROLLBACK_OF, ROLLED_OUT, revisionOf } from './annotations.js';
 import { type Bounds, boundsOf, isRolling, newSetSize } from './bounds.js';
@@ -50,7 +50,7 @@ export class Rollout {
     this.#context = context;
     this.#bounds = boundsOf(deployment);
     this.#sizes = { desired: this.#bounds.replicas, max: this.#bounds.replicas + this.#bounds.maxSurge };
-    this.#sets = claimSets(context.tx, deployment);
+    this.#sets = claimSets(context, deployment);
     this.#newUid = undefined;
     this.collisionCount = deployment.status?.collisionCount ?? 0;
   }
@@ -105,6 +105,7 @@ export class Rollout {
         this.#isScaling() ? this.#sizesOf(newSet) : this.#sizes,
       );
       this.#replace(refreshed);
+      if (refreshed !== newSet) this.#tellRefreshed(refreshed, revisionOf(newSet));
       this.revision = refreshed.metadata?.annotations[REVISION];
       this.found = revisionOf(refreshed) === revisionOf(newSet) ? 'found' : 'promoted';
       if (this.found === 'promoted') this.#turnTo(refreshed);
@@ -136,7 +137,7 @@ export class Rollout {
       this.revision = String(revision);
       this.found = 'created';
       this.#turnTo(made);
-      this.#context.because(`new replica set ${nameOf(made)}`);
+      this.#say(made, `revision ${revision}: new ReplicaSet ${nameOf(made)}, ${size} of ${this.#bounds.replicas} replicas to begin with`);
       if (size > 0) this.#tellScaled(made, 0, size);
       return;
     }
@@ -164,12 +165,26 @@ export class Rollout {
     this.#sets = this.#sets.map((one) => (uidOf(one) === uidOf(set) ? set : one));
   }
 
-  /** Returns whether the size changed. */
-  #resize(set: ReplicaSet, replicas: number): boolean {
+  /** Why one of the sets is written; of the Deployment itself holds what was said last. */
+  #say(set: ReplicaSet, words: string): void {
+    this.#context.becauseFor(set, words);
+    this.#context.because(words, unlessDecided(this.#context, this.deployment));
+  }
+
+  #tellRefreshed(set: ReplicaSet, before: number): void {
+    const revision = revisionOf(set);
+    if (revision !== before)
+      this.#say(set, `ReplicaSet ${nameOf(set)} has the wanted template: revision ${before} is revision ${revision} now`);
+    else this.#context.becauseFor(set, `what Deployment ${nameOf(this.deployment)} says of its ReplicaSets`);
+  }
+
+  /** Returns whether the size changed. why: of the decision, in a few words; asked only where something is written. */
+  #resize(set: ReplicaSet, replicas: number, why: () => string): boolean {
     const before = set.spec?.replicas ?? 1;
+    // Of how things were before it.
+    if (before !== replicas) this.#say(set, `${why()}: ${nameOf(set)} from ${before} to ${replicas}`);
     this.#replace(resizeSet(this.#context.tx, set, replicas, this.#sizes));
     if (before === replicas) return false;
-    this.#context.because(`scale ${nameOf(set)} from ${before} to ${replicas}`);
     this.#tellScaled(set, before, replicas);
     return true;
   }
@@ -182,11 +197,12 @@ export class Rollout {
   // ---------------------------------------------------------------------------------------------------------------- scaling
 
   #scale(): void {
+    const asked = (): string => `${this.#bounds.replicas} replicas asked for`;
     const active = this.#sets.filter(isActive);
     const only =
       active.length > 1 ? undefined : (active[0] ?? this.newSet ?? this.#sets.toSorted((a, b) => revisionOf(b) - revisionOf(a))[0]);
     if (active.length <= 1) {
-      if (only !== undefined) this.#resize(only, this.#bounds.replicas);
+      if (only !== undefined) this.#resize(only, this.#bounds.replicas, asked);
       return;
     }
     const { newSet } = this;
@@ -197,12 +213,12 @@ export class Rollout {
       desiredOf(newSet) === wanted &&
       newSet.status?.availableReplicas === wanted
     ) {
-      for (const set of this.#old.filter(isActive)) this.#resize(set, 0);
+      for (const set of this.#old.filter(isActive)) this.#resize(set, 0, () => `all ${wanted} replicas are of ${nameOf(newSet)}`);
       return;
     }
     if (!isRolling(this.deployment)) {
       // Recreate in the middle of its change: the newest set alone has a size.
-      for (const set of active) this.#resize(set, uidOf(set) === this.#newUid ? wanted : 0);
+      for (const set of active) this.#resize(set, uidOf(set) === this.#newUid ? wanted : 0, asked);
       return;
     }
     const growing = wanted + (wanted > 0 ? this.#bounds.maxSurge : 0) > specReplicas(active);
@@ -213,7 +229,7 @@ export class Rollout {
       this.#bounds,
       this.deployment.status?.replicas ?? 0,
     );
-    ordered.forEach((set, i) => this.#resize(set, sizes[i] ?? size(set)));
+    ordered.forEach((set, i) => this.#resize(set, sizes[i] ?? size(set), () => `${asked()} in the middle of a rollout`));
   }
 
   // ---------------------------------------------------------------------------------------------------------------- rolling
@@ -225,7 +241,8 @@ export class Rollout {
     const current = newSet.spec?.replicas ?? 1;
     const { replicas } = this.#bounds;
     const target = current > replicas ? replicas : newSetSize(this.#bounds, true, heldReplicas(this.#sets), current);
-    if (this.#resize(newSet, target)) return;
+    const room = (): string => `rolling update to ${nameOf(newSet)}, ${heldReplicas(this.#sets)} of at most ${this.#sizes.max} pods`;
+    if (this.#resize(newSet, target, current > replicas ? () => `${replicas} replicas asked for` : room)) return;
     if (this.#shrinkOld()) return;
     this.#clear();
   }
@@ -234,6 +251,7 @@ export class Rollout {
     const { newSet } = this;
     const old = this.#old.filter(isActive);
     if (old.length === 0 || newSet === undefined) return false;
+    const rolling = `rolling update to ${nameOf(newSet)}`;
     const minAvailable = this.#bounds.replicas - this.#bounds.maxUnavailable;
     const newUnavailable = (newSet.spec?.replicas ?? 1) - (newSet.status?.availableReplicas ?? 0);
     let room = specReplicas(this.#sets) - minAvailable - newUnavailable;
@@ -245,9 +263,10 @@ export class Rollout {
       const down = Math.min(room, size - Math.min(size, set.status?.availableReplicas ?? 0));
       if (down <= 0) continue;
       room -= down;
-      changed = this.#resize(set, size - down) || changed;
+      changed = this.#resize(set, size - down, () => `${rolling}, old pods that are not available go first`) || changed;
     }
-    let spare = lastingReplicas(this.#sets) - minAvailable;
+    const available = lastingReplicas(this.#sets);
+    let spare = available - minAvailable;
     for (const { metadata } of old) {
       if (spare <= 0) break;
       const set = this.#sets.find((one) => uidOf(one) === metadata?.uid);
@@ -255,7 +274,7 @@ export class Rollout {
       const down = Math.min(size, spare);
       if (set === undefined || down <= 0) continue;
       spare -= down;
-      changed = this.#resize(set, size - down) || changed;
+      changed = this.#resize(set, size - down, () => `${rolling}, ${available} available, ${minAvailable} needed`) || changed;
     }
     return changed;
   }
@@ -265,12 +284,13 @@ export class Rollout {
   #recreate(): void {
     this.#locateNewSet(false);
     let shrunk = false;
-    for (const set of this.#old.filter(isActive)) shrunk = this.#resize(set, 0) || shrunk;
+    for (const set of this.#old.filter(isActive))
+      shrunk = this.#resize(set, 0, () => 'Recreate, the old pods go before new ones come') || shrunk;
     if (shrunk || this.#oldPodsRun()) return;
     if (this.newSet === undefined) this.#locateNewSet(true);
     const { newSet } = this;
     if (newSet === undefined) return;
-    this.#resize(newSet, this.#bounds.replicas);
+    this.#resize(newSet, this.#bounds.replicas, () => 'Recreate, no old pod is left');
     this.#clear();
   }
 
@@ -288,6 +308,8 @@ export class Rollout {
     const kept =
       open && this.newSet !== undefined && onFailureOf(this.deployment) !== undefined ? lastGood(this.#sets, this.newSet) : undefined;
     const gone = clearHistory(this.#context.tx, this.deployment, this.#old, kept);
+    const limit = this.deployment.spec?.revisionHistoryLimit ?? 0;
+    for (const set of gone) this.#say(set, `revisionHistoryLimit ${limit}: old ReplicaSet ${nameOf(set)} is not kept`);
     const uids = new Set(gone.map(uidOf));
     this.#sets = this.#sets.filter((set) => !uids.has(uidOf(set)));
   }

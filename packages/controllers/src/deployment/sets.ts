@@ -4,6 +4,7 @@ import { deepEqual } from '@podplane/api/kinds/equal';
 import type { Obj } from '@podplane/api/kinds/kind-map';
 import { isBeingDeleted } from '@podplane/api/pod-state';
 import type { Tx } from '@podplane/store/types';
+import { type Claiming, tellAdopted, tellReleased } from '../shared/claim-pods.js';
 import { canonicalJson, nameHash } from '../shared/hash.js';
 import { controllerReference, nameOf, namespaceOf, uidOf } from '../shared/objects.js';
 import { selectorOf } from '../shared/selectors.js';
@@ -23,7 +24,8 @@ export function byCreation(a: ReplicaSet, b: ReplicaSet): number {
 }
 
 /** Sets that the Deployment controls, after adopting matching ones that nobody controls and releasing those that match no more. Older first. */
-export function claimSets(tx: Tx, deployment: Deployment): ReplicaSet[] {
+export function claimSets(context: Claiming, deployment: Deployment): ReplicaSet[] {
+  const { tx } = context;
   const matches = selectorOf(deployment);
   const uid = uidOf(deployment);
   const mayWrite = !isBeingDeleted(deployment);
@@ -33,6 +35,7 @@ export function claimSets(tx: Tx, deployment: Deployment): ReplicaSet[] {
     else if (mayWrite && set.metadata !== undefined && !isBeingDeleted(set)) {
       const ownerReferences = set.metadata.ownerReferences.filter((owner) => owner.uid !== uid);
       tx.update('ReplicaSet', { ...set, metadata: { ...set.metadata, ownerReferences } }, 'any');
+      tellReleased(context, set, 'Deployment', deployment);
     }
   }
   if (mayWrite) {
@@ -43,6 +46,7 @@ export function claimSets(tx: Tx, deployment: Deployment): ReplicaSet[] {
         controllerReference('Deployment', deployment),
       ];
       claimed.push(tx.update('ReplicaSet', { ...set, metadata: { ...set.metadata, ownerReferences } }, 'any'));
+      tellAdopted(context, set, 'Deployment', deployment);
     }
   }
   return claimed.sort(byCreation);

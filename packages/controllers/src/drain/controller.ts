@@ -61,7 +61,7 @@ export class DrainController implements Reconciler {
   #cancel(node: Node, drain: Drain, context: ReconcileContext): undefined {
     this.#going.delete(nameOf(node));
     this.#told.delete(nameOf(node));
-    context.because('the node was uncordoned');
+    context.because(`node ${nameOf(node)} was uncordoned: its drain ends`, node);
     context.tx.update('Node', withDrain(node, undefined), 'any');
     if (drain.outcome === undefined) {
       const message = `Node ${nameOf(node)} was uncordoned: its drain ends`;
@@ -89,6 +89,7 @@ export class DrainController implements Reconciler {
       context.event({ regarding: regarding('Node', node), type: 'Warning', reason: 'DrainForced', message });
     }
     this.#describe(node, drain, left, context);
+    context.because(`drain of node ${name} by ${drain.by}: ${left.length} of ${Math.max(drain.total, left.length)} pods left`, node);
     if (more) return { requeueAfterMs: 0 };
     const blocked = left.some(({ state }) => state !== 'leaving');
     const untilDeadline = drain.deadline === undefined || late ? Number.POSITIVE_INFINITY : Math.max(1, drain.deadline - now);
@@ -115,7 +116,7 @@ export class DrainController implements Reconciler {
     const name = nameOf(node);
     this.#going.delete(name);
     this.#told.delete(name);
-    context.because(`the drain of node ${name} ends: ${outcome}`);
+    context.because(`drain of node ${name} by ${drain.by}: ${outcome}`, node);
     const current = context.tx.update('Node', withDrain(node, { ...drain, outcome }), 'any');
     const about = { regarding: regarding('Node', node) };
     if (outcome === 'Drained') {
@@ -145,7 +146,8 @@ function sendPodsAway(node: string, drain: Drain, forced: boolean, context: Reco
     if (forced || drain.disableEviction) sendAway(tx, pod, options);
     else evictPod(tx, pod, options);
     known = new Map(); // budgets have less to give now
-    context.because(`drain of node ${node}`);
+    const how = forced ? ', its time is over: deleted whatever its budgets say' : '';
+    context.becauseFor(pod, `drain of node ${node} by ${drain.by}${how}`);
   }
   return false;
 }

@@ -11,7 +11,7 @@ import { deleteWithPropagation } from '../owner-gc/propagation.js';
 import type { ReconcileContext, ReconcileResult, Reconciler } from '../runtime/types.js';
 import { Ages } from '../shared/ages.js';
 import { claimPods, ownerKeys } from '../shared/claim-pods.js';
-import { keyOf, namespaceOf, parseKey, uidOf } from '../shared/objects.js';
+import { keyOf, nameOf, namespaceOf, parseKey, uidOf } from '../shared/objects.js';
 import { keysOfAccount } from '../shared/refusals.js';
 import { timeOf } from '../shared/time.js';
 import { Failures } from './back-off.js';
@@ -73,7 +73,9 @@ export class JobController implements Reconciler {
     if (key.startsWith(ORPHAN)) {
       const { namespace, name } = parseKey(key.slice(ORPHAN.length));
       const pod = tx.get('Pod', namespace, name);
-      if (pod !== undefined && jobOf(tx, pod) === undefined) release(tx, pod);
+      if (pod === undefined || jobOf(tx, pod) !== undefined) return undefined;
+      context.because('its Job is gone: nobody counts it any more');
+      release(tx, pod);
       return undefined;
     }
     if (key.startsWith(CLAIM)) {
@@ -95,7 +97,7 @@ export class JobController implements Reconciler {
       return holds(job, 'Complete') || holds(job, 'Failed') ? afterEnd(context, job, [], this.#ages) : undefined;
     }
     try {
-      const { pods, failures } = this.#openPods(key, job, tx);
+      const { pods, failures } = this.#openPods(key, job, context);
       if (holds(job, 'Complete') || holds(job, 'Failed')) return afterEnd(context, job, pods, this.#ages);
       return new Pass(context, job, trackAll(tx, pods), failures, this.#ages).run();
     } catch (error) {
@@ -105,11 +107,12 @@ export class JobController implements Reconciler {
   }
 
   /** The job's pods that are not over, or not counted. The first time it looks at all, takes those that are its own and lets others go. */
-  #openPods(key: string, job: Job, tx: Tx): { readonly pods: Pod[]; readonly failures: Failures } {
+  #openPods(key: string, job: Job, context: ReconcileContext): { readonly pods: Pod[]; readonly failures: Failures } {
+    const { tx } = context;
     const uid = uidOf(job);
     const known = this.#known.get(key);
     if (known?.uid !== uid) {
-      const pods = claimPods(tx, 'Job', job);
+      const pods = claimPods(context, 'Job', job);
       const failures = new Failures();
       for (const pod of pods) failures.note(pod);
       this.#known.set(key, { uid, failures });
@@ -140,13 +143,14 @@ function trackAll(tx: Tx, pods: readonly Pod[]): Pod[] {
 /** An ended job lets its pods go, and itself when its time is up. */
 function afterEnd(context: ReconcileContext, job: Job, pods: readonly Pod[], ages: Ages): ReconcileResult {
   const { tx, now } = context;
+  if (pods.length > 0) context.because(`Job ${nameOf(job)} has ended: its pods need not be counted any more`);
   for (const pod of pods) release(tx, pod);
   const ttl = job.spec?.ttlSecondsAfterFinished;
   if (ttl === undefined || isBeingDeleted(job)) return undefined;
   const end = job.status?.conditions.find(({ type, status }) => (type === 'Complete' || type === 'Failed') && status === 'True');
   const left = ttl * 1000 - ages.of(`end ${uidOf(job)}`, timeOf(end?.lastTransitionTime) || now, now, context.monotonic);
   if (left > 0) return { requeueAfterMs: left };
-  context.because(`ended more than ${ttl} s ago`);
+  context.because(`ttlSecondsAfterFinished ${ttl}: Job ${nameOf(job)} ended that long ago`, job);
   deleteWithPropagation(tx, 'Job', job, { propagation: 'Foreground' }); // its pods first, as in Kubernetes
   return undefined;
 }

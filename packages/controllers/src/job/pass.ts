@@ -7,7 +7,7 @@ import { isBeingDeleted, isPodReady, isPodTerminal } from '@podplane/api/pod-sta
 import type { Tx } from '@podplane/store/types';
 import { isTerminating } from '../admission/namespace.js';
 import { chooseForDeletion } from '../replicaset/ranking.js';
-import type { ReconcileContext, ReconcileResult } from '../runtime/types.js';
+import { type ReconcileContext, type ReconcileResult, unlessDecided } from '../runtime/types.js';
 import type { Ages } from '../shared/ages.js';
 import { makePod } from '../shared/create-pod.js';
 import { deletePod } from '../shared/delete-pod.js';
@@ -56,6 +56,7 @@ export class Pass {
   #failed = 0;
   /** A pod could not be made, and may be later. */
   #refused = false;
+  #said = false;
 
   /** pods: all but those that are over and counted. */
   constructor(context: ReconcileContext, job: Job, pods: readonly Pod[], failures: Failures, ages: Ages) {
@@ -83,6 +84,7 @@ export class Pass {
       if (judged.againInMs !== undefined) this.#wait = Math.min(this.#wait, judged.againInMs);
       if (verdict !== undefined) {
         this.#setCondition(verdict.succeeds ? 'SuccessCriteriaMet' : 'FailureTarget', verdict);
+        this.#say(`Job ${nameOf(job)}: ${this.#endWords(verdict)}`);
         tally = tallyOf(job, this.#pods, endingOf(verdict));
       }
     }
@@ -128,8 +130,15 @@ export class Pass {
   #suspension(suspended: boolean): void {
     if (suspended === holds(this.#job, 'Suspended')) return;
     const [reason, message] = suspended ? (['JobSuspended', 'Job suspended'] as const) : (['JobResumed', 'Job resumed'] as const);
+    this.#say(message);
     this.#setCondition('Suspended', { reason, message, succeeds: false }, suspended ? 'True' : 'False');
     this.#tell('Normal', suspended ? 'Suspended' : 'Resumed', message);
+  }
+
+  /** Why this pass writes; the last that is said holds. */
+  #say(words: string): void {
+    this.#said = true;
+    this.#context.because(words, unlessDecided(this.#context, this.#job));
   }
 
   /** Decided already, and waiting for its pods to end. */
@@ -157,6 +166,7 @@ export class Pass {
         if (left !== undefined) this.#terminating++;
       }
     }
+    this.#say(`Job ${nameOf(this.#job)}: ${this.#endWords(verdict)}: delete ${names.length} pod${names.length === 1 ? '' : 's'}`);
     this.#tellPods('SuccessfulDelete', 'Deleted', names);
   }
 
@@ -177,7 +187,7 @@ export class Pass {
   #letGo(pods: readonly Pod[], why: string): void {
     if (pods.length === 0) return;
     for (const pod of pods) this.#letGoOne(pod);
-    this.#context.because(`${why}: delete ${pods.length} pod${pods.length === 1 ? '' : 's'} of ${nameOf(this.#job)}`);
+    this.#say(`${why}: delete ${pods.length} pod${pods.length === 1 ? '' : 's'} of ${nameOf(this.#job)}`);
     this.#tellPods('SuccessfulDelete', 'Deleted', pods.map(nameOf));
   }
 
@@ -191,7 +201,7 @@ export class Pass {
     // Without completions the first success ends it: what runs then runs to its end.
     const want = open === undefined ? (tally.succeeded > 0 ? active.length : parallelism) : Math.min(parallelism, Math.max(0, open));
     if (active.length > want) surplus.push(...chooseForDeletion(active, active.length - want, new Map()));
-    this.#letGo(surplus, 'too many');
+    this.#letGo(surplus, `${active.length} active, ${want} wanted`);
     const leaving = spec?.podReplacementPolicy === 'Failed' ? tally.terminating : 0;
     const missing = want - active.length - leaving;
     if (missing > 0) this.#create(tally, active, missing);
@@ -251,7 +261,11 @@ export class Pass {
       this.#refused = !isTerminating(refused);
     } else if (missing > BURST) this.#wait = 0;
     if (names.length === 0) return;
-    this.#context.because(`create ${names.length} pod${names.length === 1 ? '' : 's'} of ${nameOf(job)}`);
+    const { completions, parallelism = 1 } = job.spec ?? {};
+    const done = completions === undefined ? '' : `${tally.succeeded} of ${completions} succeeded, `;
+    const failed = this.#failed === 0 ? '' : `${this.#failed} failed, `;
+    const now = `${done}${failed}${active.length} of ${parallelism} at work`;
+    this.#say(`Job ${nameOf(job)}: ${now}: create ${names.length} pod${names.length === 1 ? '' : 's'}`);
     this.#tellPods('SuccessfulCreate', 'Created', names);
   }
 
@@ -270,6 +284,13 @@ export class Pass {
     } else this.#tell('Warning', verdict.reason, verdict.message);
     const ttl = this.#job.spec?.ttlSecondsAfterFinished;
     if (ttl !== undefined) this.#wait = ttl * 1000;
+  }
+
+  /** A verdict with the limit that it is about. */
+  #endWords({ reason, message }: Verdict): string {
+    const { backoffLimit = 6, activeDeadlineSeconds = 0 } = this.#job.spec ?? {};
+    if (reason === 'BackoffLimitExceeded') return `backoffLimit ${backoffLimit} exceeded`;
+    return reason === 'DeadlineExceeded' ? `activeDeadlineSeconds ${activeDeadlineSeconds} are over` : message;
   }
 
   #setCondition(type: string, { reason, message }: Verdict, status: 'True' | 'False' = 'True'): void {
@@ -297,7 +318,12 @@ export class Pass {
       failedIndexes,
       uncountedTerminatedPods: { succeeded: [], failed: [] },
     };
-    if (!deepEqual(job.status, status)) this.#context.tx.update('Job', { ...job, status }, 'any');
+    const same = deepEqual(job.status, status);
+    if (!this.#said && (!same || tally.release.length > 0)) {
+      const counts = `${this.#active} active, ${tally.succeeded} succeeded, ${this.#failed} failed`;
+      this.#context.because(`Job ${nameOf(job)} counts ${counts}`);
+    }
+    if (!same) this.#context.tx.update('Job', { ...job, status }, 'any');
   }
 
   #tell(type: 'Normal' | 'Warning', reason: string, message: string): void {

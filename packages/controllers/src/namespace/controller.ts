@@ -1,7 +1,7 @@
 // Namespaces: that one being deleted loses its content first, and that each holds the finalizer which makes deletion wait for that.
 import type { Kind, Obj } from '@podplane/api/kinds/kind-map';
 import { isBeingDeleted } from '@podplane/api/pod-state';
-import type { Change, ReadView, Tx } from '@podplane/store/types';
+import type { Change, ReadView } from '@podplane/store/types';
 import type { ReconcileContext, ReconcileResult, Reconciler } from '../runtime/types.js';
 import { allKinds, deleteAny, kindNames } from '../shared/kinds.js';
 import { nameOf, namespaceOf } from '../shared/objects.js';
@@ -38,22 +38,23 @@ export class NamespaceController implements Reconciler {
     const namespace = context.tx.get('Namespace', '', name);
     if (namespace === undefined) return undefined;
     if (isBeingDeleted(namespace)) return emptyNamespace(context, namespace);
-    prepare(context.tx, namespace);
+    prepare(context, namespace);
     return undefined;
   }
 }
 
 /** A namespace made by a client gets what its deletion will need. */
-function prepare(tx: Tx, namespace: Namespace): void {
+function prepare(context: ReconcileContext, namespace: Namespace): void {
   const metadata = namespace.metadata;
   if (metadata === undefined) return;
   const finalizers = metadata.finalizers.includes(CONTENT_FINALIZER) ? metadata.finalizers : [...metadata.finalizers, CONTENT_FINALIZER];
   const specFinalizers = namespace.spec?.finalizers.includes(SPEC_FINALIZER)
     ? namespace.spec.finalizers
     : [...(namespace.spec?.finalizers ?? []), SPEC_FINALIZER];
+  context.because(`namespace ${nameOf(namespace)} holds what its deletion will wait for`, namespace);
   const phase = namespace.status?.phase ?? 'Active';
   const status = { conditions: [], ...namespace.status, phase };
-  tx.update(
+  context.tx.update(
     'Namespace',
     { ...namespace, metadata: { ...metadata, finalizers }, spec: { ...namespace.spec, finalizers: specFinalizers }, status },
     'any',
@@ -75,9 +76,10 @@ function emptyNamespace(context: ReconcileContext, namespace: Namespace): Reconc
       if (now !== undefined) left.add(kind, now);
     }
   }
-  context.because(`namespace ${name} is deleted`);
+  context.because(`namespace ${name} is deleted`, namespace);
   const metadata = namespace.metadata;
   if (metadata === undefined) return undefined;
+  context.becauseFor(namespace, left.some ? `namespace ${name} is deleted and not empty yet` : `namespace ${name} is deleted and empty`);
   if (left.some) {
     tx.update('Namespace', { ...namespace, status: terminating(namespace, left, tx.now) }, 'any');
     return budget === 0 ? { requeueAfterMs: 0 } : undefined;

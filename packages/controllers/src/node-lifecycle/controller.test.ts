@@ -88,7 +88,7 @@ describe('a node that falls silent', () => {
     const [evicted] = world.store.causes({ kind: 'Pod', namespace: 'default', name: lost[0]?.metadata?.name ?? '' }, 1);
     expect(evicted).toMatchObject({
       revision: made?.cause.becauseOf,
-      cause: { actor: 'controller:node-lifecycle', reason: 'node n2 is silent for 3.0 s' },
+      cause: { actor: 'controller:node-lifecycle', reason: 'node n2 is lost (last heartbeat 00:00:00.000 (3.0 s ago))' },
     });
   });
 

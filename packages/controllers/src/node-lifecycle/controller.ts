@@ -5,7 +5,6 @@
 // Besides the store it remembers only durations (since when a session is gone, a taint stands) and what a node last said of itself.
 // Losing that memory costs time or detail, never correctness.
 import type { Obj } from '@podplane/api/kinds/kind-map';
-import { isPodTerminal } from '@podplane/api/pod-state';
 import { TAINT_NOT_READY, TAINT_SHUTTING_DOWN, TAINT_SUSPECT, TAINT_UNREACHABLE } from '@podplane/api/taints';
 import type { Change, ReadView } from '@podplane/store/types';
 import { DRAINED } from '../drain/request.js';
@@ -225,7 +224,8 @@ export class NodeLifecycleController implements Reconciler {
     if (life.state !== 'alive') memory.aliveSince = undefined;
     const taints = wanted === undefined ? spec.taints : taintsWith(spec.taints, [...wanted, ...pressures(conditions)], context.now);
     if (taints === spec.taints && conditions === status.conditions) return node;
-    context.because(`node ${nameOf(node)} is ${held ? 'silent, as many others are' : wordFor(life)}`);
+    const words = held ? 'silent, as many others are' : this.#wordsFor(nameOf(node), life);
+    context.because(`node ${nameOf(node)} is ${words}`);
     return context.tx.update('Node', { ...node, spec: { ...spec, taints }, status: { ...status, conditions } }, 'any');
   }
 
@@ -264,6 +264,10 @@ export class NodeLifecycleController implements Reconciler {
     });
     const types = conditions.some((c) => c.type === 'Ready') ? conditions.map((c) => c.type) : [...conditions.map((c) => c.type), 'Ready'];
     return [...types.map(unknown), ...all.filter(isServers)];
+  }
+
+  #wordsFor(name: string, life: Life): string {
+    return life.state === 'silent' ? `silent: ${this.#lastHeardText(name, life.silentForMs)}` : LIFE_WORDS[life.state];
   }
 
   #lastHeardText(name: string, silentForMs: number): string {
@@ -330,8 +334,7 @@ export class NodeLifecycleController implements Reconciler {
     const name = nameOf(node);
     const silent = life.state === 'silent' && !held;
     if (life.state === 'alive') {
-      if (memory.marked)
-        for (const pod of Array.from(tx.index('Pod', 'node', name))) if (!isPodTerminal(pod)) restore(tx, pod, !memory.sessionLost);
+      if (memory.marked) for (const pod of Array.from(tx.index('Pod', 'node', name))) restore(context, pod, name, !memory.sessionLost);
       memory.marked = false;
       memory.turn = { given: false, told: false };
       if (!isOurs(readyOf(node.status?.conditions ?? []))) memory.sessionLost = false;
@@ -365,6 +368,14 @@ export class NodeLifecycleController implements Reconciler {
   }
 }
 
+const LIFE_WORDS: Readonly<Record<Exclude<Life['state'], 'silent'>, string>> = {
+  starting: 'not heard yet since this server started',
+  between: 'not connected for a moment',
+  alive: 'heard',
+  suspect: 'suspect: its session closed and its agent did not return',
+  shutdown: 'shutting down: its host said goodbye',
+};
+
 const noSpec: NonNullable<Node['spec']> = { podCIDRs: [], taints: [] };
 
 /** What the server itself knows of a node: heard or not, it stays true. */
@@ -381,8 +392,4 @@ function withReady(conditions: readonly Condition[], ready: Omit<Condition, 'las
   if (before?.status === ready.status && before.reason === ready.reason) return conditions;
   const lastTransitionTime = before?.status === ready.status ? before.lastTransitionTime : timeText(now);
   return [...conditions.filter((c) => c.type !== 'Ready'), { ...ready, lastTransitionTime }];
-}
-
-function wordFor(life: Life): string {
-  return life.state === 'silent' ? `silent for ${durationText(life.silentForMs)}` : life.state;
 }

@@ -3,7 +3,7 @@
 import { FENCING_ANNOTATION, isFenced } from '@podplane/api/fencing';
 import type { Obj } from '@podplane/api/kinds/kind-map';
 import { isBeingDeleted, isPodTerminal, REASON_NODE_LOST } from '@podplane/api/pod-state';
-import { TAINT_UNREACHABLE } from '@podplane/api/taints';
+import { OWN_NO_EXECUTE_TAINTS, TAINT_UNREACHABLE } from '@podplane/api/taints';
 import type { NodeLiveness, ReconcileContext } from '../runtime/types.js';
 import { nameOf, regarding } from '../shared/objects.js';
 import type { NodeLifecycleConfig } from './config.js';
@@ -54,7 +54,7 @@ export class Evictions {
     let turnInMs: number | undefined;
     for (const pod of Array.from(tx.index('Pod', 'node', name))) {
       if (isPodTerminal(pod)) continue;
-      const marked = silent ? markNotReady(tx, pod, name) : pod;
+      const marked = silent ? markNotReady(context, pod, name, lastHeard) : pod;
       const deleted = isBeingDeleted(pod);
       const sentence = deleted ? undefined : sentenceOf(marked, standing, stays.stayedMs(marked, context), this.#config);
       if (!deleted) stays.sentence(marked, sentence !== undefined, context);
@@ -65,7 +65,11 @@ export class Evictions {
       if (wait === 0 && silent) wait = turnInMs ??= this.#turnOf(move, context);
       if (wait > 0) next = Math.min(next, wait);
       else if (fenced !== undefined) this.#remove(context, marked, name);
-      else if (sentence !== undefined) evict(context, marked, sentence.taint, lastHeard, this.#config.keepOriginal);
+      else if (sentence !== undefined) {
+        // Somebody has set it, maybe long ago.
+        if (!OWN_NO_EXECUTE_TAINTS.has(sentence.taint.key)) context.because(`node ${name} is tainted`, node);
+        evict(context, marked, sentence, lastHeard, this.#config.keepOriginal);
+      }
     }
     stays.looked();
     return next;

@@ -26,7 +26,7 @@ export function fencedWait(pod: Pod, nodeName: string, liveness: NodeLiveness, m
 export function removeEnded(context: ReconcileContext, pod: Pod, reason: string, why: string): void {
   const { tx, now } = context;
   const message = `The pod ${why}`;
-  context.because(`${nameOf(pod)} ${why}`);
+  context.becauseFor(pod, `${nameOf(pod)} ${why}`);
   let ended = pod;
   if (!isPodTerminal(pod) && pod.status !== undefined) {
     const condition = { type: 'DisruptionTarget', status: 'True', reason, message, lastTransitionTime: timeText(now) };

@@ -62,6 +62,8 @@ export interface Standing {
 
 export interface Sentence {
   readonly taint: Taint;
+  /** For so long the pod tolerates it. */
+  readonly seconds: number;
   /** Ms until the pod has to go; 0: now. */
   readonly inMs: number;
 }
@@ -81,7 +83,7 @@ export function sentenceOf(
     const seconds = tolerationSeconds(pod, taint, config);
     if (seconds === undefined) continue;
     const inMs = Math.max(0, seconds * 1000 - Math.min(forMs, stayedMs));
-    if (first === undefined || inMs < first.inMs) first = { taint, inMs };
+    if (first === undefined || inMs < first.inMs) first = { taint, seconds, inMs };
   }
   return first;
 }

@@ -38,7 +38,7 @@ describe('deleting a Deployment', () => {
     const [pod] = world.pods();
     expect(world.store.causes({ kind: 'Pod', namespace: 'default', name: pod?.metadata?.name ?? '' }, 1)[0]?.cause).toMatchObject({
       actor: 'controller:owner-gc',
-      reason: expect.stringMatching(/^its owner ReplicaSet web-\w+ is gone$/),
+      reason: expect.stringMatching(/^owner ReplicaSet web-\w+ is gone \(background\)$/),
     });
   });
 

@@ -2,7 +2,7 @@
 // them (foregroundDeletion), or let go (orphan).
 import type { Kind, Obj } from '@podplane/api/kinds/kind-map';
 import { isBeingDeleted } from '@podplane/api/pod-state';
-import type { Change, ReadView } from '@podplane/store/types';
+import type { Change, Key, ReadView } from '@podplane/store/types';
 import type { ReconcileContext, ReconcileResult, Reconciler } from '../runtime/types.js';
 import { allKinds, anyKeyOf, deleteAny, dependentsOf, isKind, kindNames, parseAnyKey, withMetadata } from '../shared/kinds.js';
 import { nameOf, namespaceOf, namesText, regarding, uidOf } from '../shared/objects.js';
@@ -111,19 +111,26 @@ function dropMissingOwners(context: ReconcileContext, kind: Kind, object: Obj): 
   const left = references.filter((reference) => ownerOf(tx, object, reference) !== undefined);
   if (left.length === references.length || isBeingDeleted(object)) return;
   if (left.length > 0) {
-    context.because(`an owner of ${kind} ${nameOf(object)} is gone`);
+    const gone = references.filter((reference) => !left.includes(reference)).map((one) => `${one.kind} ${one.name}`);
+    context.because(`owner ${namesText(gone)} is gone, another one is there`);
     withMetadata(tx, kind, object, { ownerReferences: left });
     return;
   }
   const owner = references[0];
-  context.because(`its owner ${owner?.kind ?? ''} ${owner?.name ?? ''} is gone`);
+  context.because(`owner ${owner?.kind ?? ''} ${owner?.name ?? ''} is gone (background)`, ownerKey(object, owner));
   deleteAny(tx, kind, object);
+}
+
+/** An owner that is gone, for the cause. */
+function ownerKey(object: Obj, owner: Reference | undefined): Key | undefined {
+  if (owner === undefined || !isKind(owner.kind)) return undefined;
+  return { kind: owner.kind, namespace: kindNames[owner.kind].namespaced ? namespaceOf(object) : '', name: owner.name };
 }
 
 function orphanDependents(context: ReconcileContext, kind: Kind, owner: Obj): ReconcileResult {
   const { tx } = context;
   const dependents = [...dependentsOf(tx, uidOf(owner))];
-  context.because(`${kind} ${nameOf(owner)} is deleted and leaves its dependents`);
+  context.because(`owner ${kind} ${nameOf(owner)} is deleted and leaves its dependents (orphan)`, owner);
   for (const { kind: dependentKind, object } of dependents.slice(0, BURST)) {
     const ownerReferences = (object.metadata?.ownerReferences ?? []).filter((reference) => reference.uid !== uidOf(owner));
     withMetadata(tx, dependentKind, object, { ownerReferences });
@@ -157,17 +164,17 @@ function deleteDependents(context: ReconcileContext, kind: Kind, owner: Obj): Re
   const ring = claimed.filter(({ object }) => waitsFor(tx, object, uid));
   const blocking = claimed.filter((one) => !ring.includes(one));
   if (blocking.length === 0) {
-    context.because(`all that ${kind} ${nameOf(owner)} owned is gone`);
+    context.because(`all that ${kind} ${nameOf(owner)} owned is gone`, owner);
     if (ring.length > 0) {
       const names = namesText(ring.map((one) => `${one.kind} ${nameOf(one.object)}`));
       const message = `Owner references form a ring with ${names}: deleted without waiting for it`;
-      context.because(message);
+      context.because(message, owner);
       context.event({ regarding: regarding(kind, owner), type: 'Warning', reason: 'OwnerReferenceRing', message });
     }
     withMetadata(tx, kind, owner, { finalizers: (owner.metadata?.finalizers ?? []).filter((finalizer) => finalizer !== FOREGROUND) });
     return undefined;
   }
-  context.because(`${kind} ${nameOf(owner)} is deleted after what it owns`);
+  context.because(`owner ${kind} ${nameOf(owner)} is deleted after what it owns (foreground)`, owner);
   const open = dependents.filter(({ object }) => !isBeingDeleted(object));
   for (const { kind: dependentKind, object } of open.slice(0, BURST)) {
     // Something else still owns it: then it only loses this owner.

@@ -65,7 +65,7 @@ export class PodGcController implements Reconciler {
       return undefined;
     }
     if (!pod.spec?.nodeName) {
-      context.because('deleted before it had a node');
+      context.because('deleted before it had a node', pod);
       removePod(tx, pod);
       return undefined;
     }
@@ -77,7 +77,7 @@ export class PodGcController implements Reconciler {
     if (left > 0) return { requeueAfterMs: left };
     this.#orphanedSince.delete(key);
     const message = `node ${pod.spec.nodeName} is no more`;
-    context.because(message);
+    context.because(message, { kind: 'Node', namespace: '', name: pod.spec.nodeName });
     removePod(tx, failed(pod, message, tx));
     context.event({ regarding: regarding('Pod', pod), type: 'Warning', reason: 'DeletionByPodGC', message: `Removed the pod: ${message}` });
     return undefined;
@@ -92,7 +92,7 @@ export class PodGcController implements Reconciler {
     const over = OVER.flatMap((phase) => [...tx.index('Pod', 'over', phase)]).filter((pod) => !isBeingDeleted(pod));
     const excess = over.length - this.#config.terminatedThreshold;
     if (excess <= 0) return undefined;
-    context.because(`${over.length} pods are over`);
+    context.because(`${over.length} pods are over, at most ${this.#config.terminatedThreshold} are kept: the oldest go`);
     over.sort((a, b) => ((a.metadata?.creationTimestamp ?? '') < (b.metadata?.creationTimestamp ?? '') ? -1 : 1));
     for (const pod of over.slice(0, Math.min(excess, BURST))) tx.markDeleted('Pod', namespaceOf(pod), nameOf(pod), 0);
     if (excess > BURST) return { requeueAfterMs: 0 };

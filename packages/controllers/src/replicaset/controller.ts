@@ -7,7 +7,8 @@ import type { Obj } from '@podplane/api/kinds/kind-map';
 import { controllerOf, isBeingDeleted, isPodTerminal } from '@podplane/api/pod-state';
 import type { Change, ReadView, Tx } from '@podplane/store/types';
 import { isTerminating } from '../admission/namespace.js';
-import type { ReconcileContext, ReconcileResult, Reconciler } from '../runtime/types.js';
+import { type ReconcileContext, type ReconcileResult, type Reconciler, unlessDecided } from '../runtime/types.js';
+import { tellAdopted, tellReleased } from '../shared/claim-pods.js';
 import { makePod } from '../shared/create-pod.js';
 import { deletePod } from '../shared/delete-pod.js';
 import { controllerReference, keyOf, nameOf, namespaceOf, namesText, parseKey, regarding, uidOf } from '../shared/objects.js';
@@ -120,7 +121,7 @@ export class ReplicaSetController implements Reconciler {
       return undefined;
     }
     try {
-      return this.#look(key, context, set, this.#claim(key, set, tx));
+      return this.#look(key, context, set, this.#claim(key, set, context));
     } catch (error) {
       this.#known.delete(key); // what it took is undone
       throw error;
@@ -135,8 +136,8 @@ export class ReplicaSetController implements Reconciler {
     if (!isBeingDeleted(set)) {
       const missing = (set.spec?.replicas ?? 1) - countActive(tx, set);
       if (missing > 0) wait = this.#rejected.wait(key, set.spec, podsOf(tx, set, 'over'), context.monotonic);
-      if (missing > 0 && wait === 0) refused = createPods(context, set, Math.min(missing, BURST));
-      else if (missing < 0) deletePods(context, set, Math.min(-missing, BURST));
+      if (missing > 0 && wait === 0) refused = createPods(context, set, missing);
+      else if (missing < 0) deletePods(context, set, -missing);
       rest = Math.abs(missing) - BURST;
       dropLost(context, set);
     }
@@ -151,11 +152,11 @@ export class ReplicaSetController implements Reconciler {
   }
 
   /** The first time, and whenever it may have changed, looks at all pods: takes those that are the set's and lets others go. */
-  #claim(key: string, set: ReplicaSet, tx: Tx): Known {
+  #claim(key: string, set: ReplicaSet, context: ReconcileContext): Known {
     const known = this.#known.get(key);
     if (known?.uid === uidOf(set)) return known;
-    claimPods(tx, set);
-    const fresh = { uid: uidOf(set), allLabeled: activePods(tx, set).every((pod) => isFullyLabeled(pod, set)) };
+    claimPods(context, set);
+    const fresh = { uid: uidOf(set), allLabeled: activePods(context.tx, set).every((pod) => isFullyLabeled(pod, set)) };
     this.#known.set(key, fresh);
     return fresh;
   }
@@ -164,25 +165,29 @@ export class ReplicaSetController implements Reconciler {
 const mayBeAdopted = (pod: Obj<'Pod'>): boolean => !isPodTerminal(pod) && !isBeingDeleted(pod);
 
 /** Lets go of pods that the set's selector no longer matches, and takes those that it does. */
-function claimPods(tx: Tx, set: ReplicaSet): void {
+function claimPods(context: ReconcileContext, set: ReplicaSet): void {
   if (isBeingDeleted(set)) return;
+  const { tx } = context;
   const matches = selectorOf(set);
   const uid = uidOf(set);
   for (const pod of Array.from(tx.index('Pod', 'controller', uid))) {
     if (pod.metadata === undefined || isBeingDeleted(pod) || matches(pod.metadata.labels)) continue;
     const ownerReferences = pod.metadata.ownerReferences.filter((owner) => owner.uid !== uid);
     tx.update('Pod', { ...pod, metadata: { ...pod.metadata, ownerReferences } }, 'any');
+    tellReleased(context, pod, kindOf(set), set);
   }
   for (const pod of Array.from(tx.index('Pod', 'uncontrolled', namespaceOf(set)))) {
     if (pod.metadata === undefined || !mayBeAdopted(pod) || !matches(pod.metadata.labels)) continue;
     const ownerReferences = [...pod.metadata.ownerReferences.filter((owner) => owner.uid !== uid), controllerReference(kindOf(set), set)];
     tx.update('Pod', { ...pod, metadata: { ...pod.metadata, ownerReferences } }, 'any');
+    tellAdopted(context, pod, kindOf(set), set);
   }
 }
 
-/** Why not all of them could be made; undefined: they could. */
-function createPods(context: ReconcileContext, set: ReplicaSet, count: number): ApiError | undefined {
+/** Why not all of them could be made; undefined: they could, or will be in the next reconcile. */
+function createPods(context: ReconcileContext, set: ReplicaSet, missing: number): ApiError | undefined {
   const { tx, random, now } = context;
+  const count = Math.min(missing, BURST);
   const base = `${nameOf(set)}-`.slice(0, LONGEST_BASE);
   const created: Obj<'Pod'>[] = [];
   let refused: ApiError | undefined;
@@ -194,18 +199,26 @@ function createPods(context: ReconcileContext, set: ReplicaSet, count: number): 
     else created.push(made);
   }
   if (created.length > 0) {
-    context.because(`create ${created.length} pod${created.length === 1 ? '' : 's'} of ${nameOf(set)}`);
+    sayCount(context, set, 'create', created.length, missing);
     tell(context, set, 'SuccessfulCreate', 'Created', created.map(nameOf));
   }
   if (refused !== undefined) tellRefused(context, kindOf(set), set, refused);
   return refused;
 }
 
-function deletePods(context: ReconcileContext, set: ReplicaSet, count: number): void {
+/** Why pods are made or deleted. missing: before that; below 0: too many. */
+function sayCount(context: ReconcileContext, set: ReplicaSet, verb: string, count: number, missing: number): void {
+  const wanted = set.spec?.replicas ?? 1;
+  const why = `${wanted - missing} ${missing < 0 ? 'pods for' : 'of'} ${wanted} replicas of ${nameOf(set)}`;
+  context.because(`${why}: ${verb} ${count} pod${count === 1 ? '' : 's'}`, unlessDecided(context, set));
+}
+
+function deletePods(context: ReconcileContext, set: ReplicaSet, surplus: number): void {
+  const count = Math.min(surplus, BURST);
   const active = activePods(context.tx, set);
   const chosen = chooseForDeletion(active, count, relatedByNode(context.tx, set, active));
   for (const pod of chosen) deletePod(context.tx, pod);
-  context.because(`delete ${count} pod${count === 1 ? '' : 's'} of ${nameOf(set)}`);
+  sayCount(context, set, 'delete', count, -surplus);
   tell(context, set, 'SuccessfulDelete', 'Deleted', chosen.map(nameOf));
 }
 

@@ -55,6 +55,7 @@ describe('the pump', () => {
       actor: 'controller:probe',
       reason: 'saw b',
       becauseOf: Number(b.metadata?.resourceVersion),
+      of: { kind: 'Pod', namespace: 'default', name: 'b' },
     });
     expect(world.events.map((e) => e.regarding.name)).toEqual(['a', 'b']);
     expect(world.pump.stats.get('probe')).toMatchObject({ reconciles: 4, commits: 2, errors: 0, waiting: 0 });

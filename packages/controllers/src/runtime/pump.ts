@@ -7,9 +7,11 @@
 import type { Kind } from '@podplane/api/kinds/kind-map';
 import { allKinds } from '@podplane/api/kinds/kind-names';
 import type { System } from '@podplane/api/system';
+import { isDecisive } from '@podplane/store/causes';
 import { codeOf, Follower } from '@podplane/store/follower';
 import type { Cursor, Store } from '@podplane/store/types';
-import { defaultQueueLimits, type QueueLimits, WorkQueue } from './queue.js';
+import { defaultQueueLimits, type QueueLimits, type Trigger, WorkQueue } from './queue.js';
+import { Reasons } from './reasons.js';
 import type { EventInput, ReconcileContext, Reconciler } from './types.js';
 
 export interface PumpConfig {
@@ -48,6 +50,8 @@ export interface ControllerStats {
 
 interface Member {
   readonly reconciler: Reconciler;
+  /** As causes name it. */
+  readonly actor: string;
   readonly queue: WorkQueue;
   /** Keys whose reconcile is long, with the moment from which changes may ask for it again. */
   readonly resting: Map<string, number>;
@@ -84,6 +88,7 @@ export class ControllerPump {
     this.#config = { ...defaultPumpConfig, ...options.config };
     this.#members = options.reconcilers.map((reconciler) => ({
       reconciler,
+      actor: `controller:${reconciler.name}`,
       queue: new WorkQueue(this.#config.queue),
       resting: new Map(),
       stats: { reconciles: 0, commits: 0, errors: 0, requeues: 0, longestMs: 0 },
@@ -152,7 +157,7 @@ export class ControllerPump {
           const taken = member.queue.take(clock.monotonic());
           if (taken === undefined) break;
           reconciled++;
-          this.#reconcile(member, taken.key, taken.becauseOf);
+          this.#reconcile(member, taken.key, taken.trigger);
           if (--left <= 0 || clock.monotonic() >= until) return true;
         }
         if (reconciled === 0) continue;
@@ -167,13 +172,16 @@ export class ControllerPump {
     const batches = cursor.drain(DRAIN_BATCHES);
     if (batches.length === 0) return false;
     const now = this.#system.clock.monotonic();
-    for (const { changes, revision } of batches) {
+    for (const { changes, revision, cause } of batches) {
       for (const change of changes) {
-        for (const { reconciler, queue, resting } of this.#members) {
+        let trigger: Trigger | undefined;
+        for (const { reconciler, queue, resting, actor } of this.#members) {
           for (const key of reconciler.keysFor(change, this.#store)) {
+            trigger ??= { revision, change, weight: isDecisive(change, cause?.actor ?? '') ? 'decision' : 'report' };
+            const asked: Trigger = cause?.actor === actor ? { ...trigger, weight: 'own' } : trigger;
             const rested = resting.size === 0 ? undefined : resting.get(key);
-            if (rested !== undefined && rested > now) queue.addAt(key, rested);
-            else queue.add(key, 'normal', revision);
+            if (rested !== undefined && rested > now) queue.addAt(key, rested, asked);
+            else queue.add(key, 'normal', asked);
           }
         }
       }
@@ -181,37 +189,36 @@ export class ControllerPump {
     return batches.length > 0;
   }
 
-  #reconcile(member: Member, key: string, becauseOf: number | undefined): void {
+  #reconcile(member: Member, key: string, trigger: Trigger | undefined): void {
     const { reconciler, queue, stats } = member;
     const { clock, random } = this.#system;
     const started = clock.monotonic();
     // Filled in by the reconciler; the store takes it when the function has returned.
-    const cause: { actor: string; reason: string; becauseOf?: number } = {
-      actor: `controller:${reconciler.name}`,
-      reason: `reconcile ${key}`,
-    };
-    if (becauseOf !== undefined) cause.becauseOf = becauseOf;
+    const reasons = new Reasons(member.actor, key, trigger);
     const events: EventInput[] = [];
     stats.reconciles++;
     const before = this.#store.revision;
     try {
-      const { result, revision } = this.#store.transact(cause, (tx) => {
+      const { result, revision } = this.#store.transact(reasons, (tx) => {
         const context: ReconcileContext = {
           tx,
           now: tx.now,
           monotonic: started,
           random,
           event: (input) => void events.push(input),
-          because: (reason) => void (cause.reason = reason),
+          trigger,
+          because: reasons.because,
+          becauseFor: reasons.becauseFor,
         };
         return reconciler.reconcile(key, context);
       });
-      if (result?.refused === true) queue.addFailed(key, started);
+      if (result?.refused === true) queue.addFailed(key, started, trigger);
       else queue.forget(key);
       if (revision !== before) stats.commits++;
       if (result?.requeueAfterMs !== undefined) {
         stats.requeues++;
-        if (result.requeueAfterMs <= 0) queue.add(key);
+        // The same work goes on: it has the same cause.
+        if (result.requeueAfterMs <= 0) queue.add(key, 'normal', trigger);
         // What is left of a sum of floats may be too little to be seen in a clock's value: the wait would never be over.
         else queue.addAt(key, started + Math.max(1, result.requeueAfterMs));
       }
@@ -220,7 +227,7 @@ export class ControllerPump {
       const code = codeOf(error);
       if (code === 'sealed' || code === 'closed' || code === 'gone') throw error;
       stats.errors++;
-      queue.addFailed(key, started);
+      queue.addFailed(key, started, trigger);
       this.#onError(reconciler.name, key, error);
     } finally {
       const ended = clock.monotonic();

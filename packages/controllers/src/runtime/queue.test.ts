@@ -1,7 +1,7 @@
 // The work queue: once each, in order of priority, delays and back-off; and against a simple model.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Priority, WorkQueue } from './queue.js';
+import { type Priority, type Trigger, WorkQueue } from './queue.js';
 
 const drain = (queue: WorkQueue, now = 0): string[] => {
   const keys: string[] = [];
@@ -23,12 +23,24 @@ describe('the work queue', () => {
     expect(drain(queue)).toEqual(['b']);
   });
 
-  it('keeps the newest revision that asked', () => {
+  it('keeps the weightiest change that asked, of equals the newest, over delays too', () => {
+    const change = { kind: 'Pod', type: 'added', object: {} } as Trigger['change'];
+    const of = (revision: number, weight: Trigger['weight']): Trigger => ({ revision, change, weight });
     const queue = new WorkQueue();
-    queue.add('a', 'normal', 3);
-    queue.add('a', 'low', 7);
+    queue.add('a', 'normal', of(3, 'report'));
+    queue.add('a', 'low', of(7, 'report'));
+    queue.add('a', 'low', of(8, 'own'));
     queue.add('a');
-    expect(queue.take(0)).toEqual({ key: 'a', becauseOf: 7 });
+    expect(queue.take(0)).toEqual({ key: 'a', trigger: of(7, 'report') });
+    queue.addAt('a', 50, of(1, 'decision'));
+    queue.addAt('a', 100, of(9, 'report'));
+    queue.addAt('a', 20, of(10, 'own'));
+    queue.add('a', 'high', of(11, 'report'));
+    expect(queue.take(20)).toEqual({ key: 'a', trigger: of(1, 'decision') });
+    queue.addFailed('a', 20, of(12, 'report'));
+    expect(queue.take(1000)).toEqual({ key: 'a', trigger: of(12, 'report') });
+    queue.add('a');
+    expect(queue.take(1000)).toEqual({ key: 'a', trigger: undefined });
   });
 
   it('keeps the earlier of two deadlines', () => {

@@ -1,7 +1,30 @@
 // Keys to look at: each at most once, in order of priority, some later, failing ones ever later. Who looks at them is in pump.ts.
 // It reads no clock: every moment is an argument, ms, monotonic.
 
+import type { Change } from '@podplane/store/types';
+
 export type Priority = 'high' | 'normal' | 'low';
+
+/** A change that asks for a key. */
+export interface Trigger {
+  readonly revision: number;
+  readonly change: Change;
+  /**
+   * own       who looks at the key wrote it
+   * report    how things are
+   * decision  somebody wants, made or ended something
+   */
+  readonly weight: 'own' | 'report' | 'decision';
+}
+
+const WEIGHTS: Readonly<Record<Trigger['weight'], number>> = { own: 0, report: 1, decision: 2 };
+
+/** The weightier of two that ask for the same key; of equals the newer. */
+function weightier(a: Trigger | undefined, b: Trigger | undefined): Trigger | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  const more = WEIGHTS[a.weight] - WEIGHTS[b.weight] || a.revision - b.revision;
+  return more > 0 ? a : b;
+}
 
 const RANK: Readonly<Record<Priority, number>> = { high: 0, normal: 1, low: 2 };
 const LEVELS = 3;
@@ -16,19 +39,20 @@ export const defaultQueueLimits: QueueLimits = { firstBackoffMs: 5, maxBackoffMs
 
 interface Waiting {
   rank: number;
-  /** The newest revision that asked for the key. */
-  becauseOf: number | undefined;
+  trigger: Trigger | undefined;
 }
 
 export interface Taken {
   readonly key: string;
-  readonly becauseOf: number | undefined;
+  /** The weightiest of the changes that asked for the key since it was taken last, the newest of these. */
+  readonly trigger: Trigger | undefined;
 }
 
 interface Later {
   readonly key: string;
   readonly at: number;
   readonly order: number;
+  trigger: Trigger | undefined;
 }
 
 export class WorkQueue {
@@ -58,34 +82,37 @@ export class WorkQueue {
   }
 
   /** Due now. Added again while it waits: once, at the higher of the priorities. */
-  add(key: string, priority: Priority = 'normal', becauseOf?: number): void {
+  add(key: string, priority: Priority = 'normal', trigger?: Trigger): void {
     const rank = RANK[priority];
     const known = this.#waiting.get(key);
     if (known !== undefined) {
-      if (becauseOf !== undefined) known.becauseOf = becauseOf;
+      known.trigger = weightier(known.trigger, trigger);
       if (known.rank <= rank) return;
       known.rank = rank;
     } else {
-      this.#waiting.set(key, { rank, becauseOf });
+      this.#waiting.set(key, { rank, trigger });
     }
     this.#lines[rank]?.push(key);
   }
 
   /** Due at a moment; of two deadlines the earlier counts. */
-  addAt(key: string, at: number): void {
+  addAt(key: string, at: number, trigger?: Trigger): void {
     const known = this.#deadlines.get(key);
-    if (known !== undefined && known.at <= at) return;
-    const later = { key, at, order: this.#order++ };
+    if (known !== undefined && known.at <= at) {
+      known.trigger = weightier(known.trigger, trigger);
+      return;
+    }
+    const later = { key, at, order: this.#order++, trigger: weightier(known?.trigger, trigger) };
     this.#deadlines.set(key, later);
     this.#push(later);
   }
 
   /** It failed: due after its back-off, which is returned in ms. */
-  addFailed(key: string, now: number): number {
+  addFailed(key: string, now: number, trigger?: Trigger): number {
     const failures = this.#failures.get(key) ?? 0;
     this.#failures.set(key, failures + 1);
     const delay = Math.min(this.#limits.maxBackoffMs, this.#limits.firstBackoffMs * 2 ** Math.min(failures, 40));
-    this.addAt(key, now + delay);
+    this.addAt(key, now + delay, trigger);
     return delay;
   }
 
@@ -108,7 +135,7 @@ export class WorkQueue {
         if (waiting?.rank !== rank) continue;
         this.#waiting.delete(key);
         this.#trim(rank, head);
-        return { key, becauseOf: waiting.becauseOf };
+        return { key, trigger: waiting.trigger };
       }
       this.#trim(rank, head);
     }
@@ -140,7 +167,7 @@ export class WorkQueue {
       this.#popLater();
       if (!current) continue;
       this.#deadlines.delete(first.key);
-      this.add(first.key);
+      this.add(first.key, 'normal', first.trigger);
     }
   }
 

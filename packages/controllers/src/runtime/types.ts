@@ -1,6 +1,9 @@
 // What a controller is: a pure decider over a transaction and a clock. Who calls it, when, and with what retries is in pump.ts and queue.ts.
+
+import type { Obj } from '@podplane/api/kinds/kind-map';
 import type { Random } from '@podplane/api/system';
-import type { Change, ReadView, Tx } from '@podplane/store/types';
+import type { Change, Key, ReadView, Tx } from '@podplane/store/types';
+import type { Trigger } from './queue.js';
 
 export interface EventInput {
   readonly regarding: {
@@ -25,8 +28,20 @@ export interface ReconcileContext {
   readonly random: Random;
   /** Recorded after the commit, de-duplicated by count. */
   event(input: EventInput): void;
-  /** The words for the cause of this transaction; default: the controller's name. */
-  because(reason: string): void;
+  /** What asked for this key: the weightiest change since the last reconcile; undefined: only time. */
+  readonly trigger?: Trigger | undefined;
+  /**
+   * Why this reconcile writes, in the words of the decision; the last call counts. of: whose wish it carries out; the cause is then what was last
+   * asked of that object, else what asked for the key. Where it is not called, objects say how they stand (status-words.ts).
+   */
+  because(reason: string, of?: Obj | Key): void;
+  /** The same for one of the objects that it writes. */
+  becauseFor(object: Obj, reason: string): void;
+}
+
+/** The object whose wish is carried out, where no decision asked for the key: as the second argument of because(). */
+export function unlessDecided(context: ReconcileContext, wish: Obj): Obj | undefined {
+  return context.trigger?.weight === 'decision' ? undefined : wish;
 }
 
 /**

@@ -10,12 +10,12 @@ import type { Obj } from '@podplane/api/kinds/kind-map';
 import { availableAt, controllerOf, isBeingDeleted, isPodTerminal } from '@podplane/api/pod-state';
 import type { Change, ReadView, Tx } from '@podplane/store/types';
 import { isTerminating } from '../admission/namespace.js';
-import type { ReconcileContext, ReconcileResult, Reconciler } from '../runtime/types.js';
+import { type ReconcileContext, type ReconcileResult, type Reconciler, unlessDecided } from '../runtime/types.js';
 import { Calm, isHidden, isLook, isWeightless, lookKey, withoutLook } from '../shared/calm.js';
 import { claimPods, ownerKeys } from '../shared/claim-pods.js';
 import { makePod } from '../shared/create-pod.js';
 import { deletePod } from '../shared/delete-pod.js';
-import { keyOf, nameOf, namespaceOf, parseKey, regarding, uidOf } from '../shared/objects.js';
+import { keyOf, nameOf, namespaceOf, namesText, parseKey, regarding, uidOf } from '../shared/objects.js';
 import { OwnWrites } from '../shared/own-writes.js';
 import { isRefused, keysOfAccount, tellRefused } from '../shared/refusals.js';
 import { RejectionBackOff } from '../shared/rejected.js';
@@ -80,7 +80,7 @@ export class StatefulSetController implements Reconciler {
       this.#rejected.forget(key);
       return undefined;
     }
-    const claimed = claimPods(tx, 'StatefulSet', set, (pod) => ordinalOf(set, nameOf(pod)) !== undefined);
+    const claimed = claimPods(context, 'StatefulSet', set, (pod) => ordinalOf(set, nameOf(pod)) !== undefined);
     if (isBeingDeleted(set)) {
       this.#countLast(context, set, claimed);
       return undefined;
@@ -112,6 +112,7 @@ export class StatefulSetController implements Reconciler {
     const removed = free.slice(0, BURST);
     let gone = false;
     for (const pod of removed) {
+      context.becauseFor(pod, wordsToGo(set, pod, updateRevision, wanted));
       if (this.#own.add(deletePod(tx, pod)) === undefined) gone = true;
       tell(context, set, 'Normal', 'SuccessfulDelete', `delete Pod ${nameOf(pod)} in StatefulSet ${nameOf(set)} successful`);
     }
@@ -128,9 +129,9 @@ export class StatefulSetController implements Reconciler {
       } else names.push(nameOf(this.#own.add(result)));
     }
     if (removed.length + names.length > 0) {
-      context.because(
-        `${[...names.map((name) => `create ${name}`), ...removed.map((pod) => `delete ${nameOf(pod)}`)].slice(0, 5).join(', ')}`,
-      );
+      const made = names.length === 0 ? [] : [`${pods.length - removed.length} of ${replicas} replicas: create ${namesText(names)}`];
+      const gone = removed.length === 0 ? [] : [`delete ${namesText(removed.map(nameOf))}`];
+      context.because([...made, ...gone].join('; '), unlessDecided(context, set));
     }
     syncClaims(
       tx,
@@ -243,6 +244,14 @@ export class StatefulSetController implements Reconciler {
   }
 }
 
+/** Why a pod of a set is deleted. */
+function wordsToGo(set: StatefulSet, pod: Pod, updateRevision: string, wanted: (ordinal: number) => boolean): string {
+  const about = `${nameOf(pod)} of StatefulSet ${nameOf(set)}`;
+  if (!wanted(ordinalOf(set, nameOf(pod)) ?? -1)) return `${slotsOf(set).replicas} replicas asked for: ${about} is beyond them`;
+  if (isPodTerminal(pod)) return `${about} is ${pod.status?.phase ?? 'over'}: it is made anew`;
+  return `rolling update to ${updateRevision}: ${about} is of ${revisionOf(pod)}`;
+}
+
 /** The status of a set at rest, of whose pods so many are ready. */
 function writeReady(tx: Tx, set: StatefulSet, ready: number): void {
   const { status } = set;
@@ -255,6 +264,7 @@ function writeReady(tx: Tx, set: StatefulSet, ready: number): void {
 function withIdentity(context: ReconcileContext, set: StatefulSet, pod: Pod): Pod {
   const ordinal = ordinalOf(set, nameOf(pod)) ?? 0;
   if (pod.metadata === undefined || isBeingDeleted(pod) || hasIdentity(pod, ordinal)) return pod;
+  context.becauseFor(pod, `the labels of its number in StatefulSet ${nameOf(set)}`);
   tell(context, set, 'Normal', 'SuccessfulUpdate', `update Pod ${nameOf(pod)} in StatefulSet ${nameOf(set)} successful`);
   const labels = { ...pod.metadata.labels, ...identityOf(nameOf(pod), ordinal) };
   return context.tx.update('Pod', { ...pod, metadata: { ...pod.metadata, labels } }, 'any');

@@ -138,6 +138,7 @@ describe('a watch', () => {
       append: (batch) => journal.append(batch),
       causes: (key, limit) => journal.causes(key, limit),
       causesAt: (revision, limit) => journal.causesAt(revision, limit),
+      decisiveCause: (key, before) => journal.decisiveCause(key, before),
       close: () => journal.close(),
     };
     await open(bounded);

@@ -12,10 +12,11 @@ import { createAccountObjects } from '@podplane/controllers/serviceaccount/boots
 import { createPod } from '@podplane/controllers/shared/create-pod';
 import { roomForWrites } from '@podplane/store/backlog';
 import { StoreError } from '@podplane/store/errors';
-import type { Cause, Store, Tx } from '@podplane/store/types';
+import type { Cause, Change, Store, Tx } from '@podplane/store/types';
 import { actorOf, type Identity } from '../auth/identity.js';
 import type { Memberships } from '../auth/memberships.js';
 import { admitChange, admitNew, parseSubresource, type Subresource } from './admission.js';
+import { askWords } from './ask-words.js';
 import { checkClaimGrowth } from './claim-growth.js';
 import { checkDeleteOptions, type Deleted, type DeleteOptions, deleteObject } from './deletion.js';
 import { type EvictOptions, evict } from './eviction.js';
@@ -191,7 +192,12 @@ export class Registry {
   }
 
   private async write<T>(kind: Kind, name: string, verb: string, writer: Writer, fn: (tx: Tx) => T): Promise<T> {
-    const cause = causeOf(writer, `${verb} ${kindNames[kind].singular} ${name}`);
+    const plain = causeOf(writer, `${verb} ${kindNames[kind].singular} ${name}`);
+    const about = (change: Change): string | undefined => {
+      const words = askWords(change);
+      return words === undefined ? undefined : `${plain.reason}: ${words}`;
+    };
+    const cause: Cause = { ...plain, about };
     let done: { readonly result: T; readonly revision: number };
     try {
       done = this.transact(cause, writer.dryRun, fn);

@@ -7,6 +7,7 @@ import { isPodTerminal } from '@podplane/api/pod-state';
 import { timeText } from '@podplane/store/metadata';
 import { Sharing } from '@podplane/store/sharing';
 import type { Store, Tx } from '@podplane/store/types';
+import { podWords } from './pod-words.js';
 import { reportedPodStatus } from './reported.js';
 
 /** Conditions of which the agent alone knows. All others (the scheduler's, the node lifecycle's, readiness gates) are the server's. */
@@ -36,6 +37,7 @@ export function takeStatuses(store: Store, nodeName: string, reports: readonly P
   const cause = {
     actor: `node:${nodeName}`,
     reason: 'status of its pods',
+    about: podWords,
   };
   const faulty: string[] = [];
   let bytes = 0;

@@ -10,7 +10,7 @@ const [a, b] = [key('Pod', 'a'), key('Pod', 'b')];
 /** A store that remembers these writes: each with the objects it changed; their revisions are 1, 2, ... */
 function history(...writes: readonly (readonly [cause: Cause, type: ChangeType, ...keys: readonly Key[]])[]): Causes {
   const rows: CausedChange[] = writes.flatMap(([cause, type, ...keys], i) =>
-    keys.map((one) => ({ key: one, revision: i + 1, time: (i + 1) * 1000, type, cause })),
+    keys.map((one) => ({ key: one, revision: i + 1, time: (i + 1) * 1000, type, cause, decisive: cause.reason !== 'status' })),
   );
   return {
     causes: ({ kind, name }, limit) =>
@@ -19,6 +19,8 @@ function history(...writes: readonly (readonly [cause: Cause, type: ChangeType, 
         .reverse()
         .slice(0, limit),
     causesAt: (revision, limit) => rows.filter((row) => row.revision === revision).slice(0, limit),
+    decisiveCause: ({ kind, name }, before) =>
+      rows.findLast(({ key, revision, decisive }) => key.kind === kind && key.name === name && revision < before && decisive),
   };
 }
 

@@ -6,6 +6,7 @@ import type { CausedChange, CauseRecord, Key } from '@podplane/store/types';
 export interface Causes {
   causes(key: Key, limit: number): readonly CauseRecord[];
   causesAt(revision: number, limit: number): readonly CausedChange[];
+  decisiveCause(key: Key, before: number): CauseRecord | undefined;
 }
 
 export interface WhyLink extends CausedChange {
@@ -25,12 +26,14 @@ export interface WhyChange {
 export const MOST_OTHERS = 100;
 /** A chain is as long as the system is deep: user, Deployment, ReplicaSet, pod, binding, status. Longer ones go in circles of no interest. */
 const LONGEST_CHAIN = 16;
+/** Of one write: more than any controller changes at once. */
+const MOST_CHANGES = 2000;
 /** Records read for one change told: most are statuses that come in rows. */
 const READ_FACTOR = 20;
 
 const sameKey = (a: Key, b: Key): boolean => a.kind === b.kind && a.namespace === b.namespace && a.name === b.name;
 
-/** The newest changes of an object, newest first, each with its chain. Empty: nothing is known of it. */
+/** The newest changes of an object, newest first, each with its chain; what is told in a chain is not told again. Empty: nothing is known of it. */
 export function whyChanges(store: Causes, key: Key, limit: number): WhyChange[] {
   const groups: { newest: CauseRecord; count: number; since: number }[] = [];
   for (const record of store.causes(key, limit * READ_FACTOR)) {
@@ -42,7 +45,17 @@ export function whyChanges(store: Causes, key: Key, limit: number): WhyChange[] 
       groups.push({ newest: record, count: 1, since: record.time });
     }
   }
-  return groups.slice(0, limit).map(({ newest, count, since }) => ({ links: chain(store, { ...newest, key }), count, since }));
+  const changes: WhyChange[] = [];
+  // What a change followed from is told with it, and not once more.
+  const told = new Set<number>();
+  for (const { newest, count, since } of groups) {
+    if (changes.length >= limit) break;
+    if (count === 1 && told.has(newest.revision)) continue;
+    const links = chain(store, { ...newest, key });
+    for (const link of links) if (sameKey(link.key, key)) told.add(link.revision);
+    changes.push({ links, count, since });
+  }
+  return changes;
 }
 
 function alike(a: CauseRecord, b: CauseRecord): boolean {
@@ -63,19 +76,28 @@ function chain(store: Causes, first: CausedChange): WhyLink[] {
 
 /** What a change was made because of. */
 function before(store: Causes, { key, revision, type, cause }: CausedChange): CausedChange | undefined {
-  // The scheduler decides on many pods at once: what made it look at this one is the pod's own change before.
-  if (cause.actor === 'scheduler') return own(store, key, revision);
+  // The scheduler decides on many pods at once: what made it look at this one is what was decided about the pod before.
+  if (cause.actor === 'scheduler') return decided(store, key, revision);
   // A node only ends what somebody asked it to end.
-  if (type === 'deleted' && isNode(cause.actor)) return own(store, key, revision, ({ cause: { actor } }) => !isNode(actor));
-  if (cause.becauseOf === undefined || cause.becauseOf >= revision) return undefined;
-  const candidates = store.causesAt(cause.becauseOf, MOST_OTHERS);
-  return candidates.find((one) => sameKey(one.key, key)) ?? candidates[0];
+  if (type === 'deleted' && isNode(cause.actor)) return decided(store, key, revision, ({ cause: { actor } }) => !isNode(actor));
+  const { becauseOf, of } = cause;
+  if (becauseOf === undefined) return of === undefined ? undefined : decided(store, of, revision);
+  if (becauseOf >= revision) return undefined;
+  const candidates = store.causesAt(becauseOf, MOST_CHANGES);
+  const wanted = of ?? key;
+  return candidates.find((one) => sameKey(one.key, wanted)) ?? (of === undefined ? candidates[0] : undefined);
 }
 
 const isNode = (actor: string): boolean => actor.startsWith('node:');
 
-/** The newest change of the same object before a revision that is as wanted. */
-function own(store: Causes, key: Key, revision: number, wanted: (record: CauseRecord) => boolean = () => true): CausedChange | undefined {
-  const record = store.causes(key, READ_FACTOR * 10).find((one) => one.revision < revision && wanted(one));
+/** The newest decision about an object before a revision that is as wanted. */
+function decided(
+  store: Causes,
+  key: Key,
+  revision: number,
+  wanted: (record: CauseRecord) => boolean = () => true,
+): CausedChange | undefined {
+  let record = store.decisiveCause(key, revision);
+  while (record !== undefined && !wanted(record)) record = store.decisiveCause(key, record.revision);
   return record === undefined ? undefined : { ...record, key };
 }

@@ -1,6 +1,7 @@
 // A journal that lives in memory: for tests and simulations, and for servers that need not remember. Its failures, delays and
 // crashes can be ordered. What a journal must do is in types.ts.
 import type { Timers } from '@podplane/api/system';
+import { causeOfChange } from '../causes.js';
 import { JournalError } from '../errors.js';
 import { idOf } from '../object.js';
 import type { CausedChange, CauseRecord, CommittedTx, Journal, JournalChange, Key, Recovered } from '../types.js';
@@ -26,6 +27,8 @@ export type MemoryFailure =
 interface CauseRow extends CausedChange {
   readonly id: string;
 }
+
+const recordOf = ({ revision, time, type, cause, decisive }: CauseRow): CauseRecord => ({ revision, time, type, cause, decisive });
 
 /** What outlives a crash. */
 class Disk {
@@ -114,7 +117,8 @@ export class MemoryJournal implements Journal {
       if (change.type === 'deleted') disk.objects.delete(id);
       else disk.objects.set(id, change);
       const key = { kind: change.kind, namespace: change.namespace, name: change.name };
-      disk.causes.push({ id, key, revision: tx.revision, time: tx.time, type: change.type, cause: tx.cause });
+      const { type, decisive = false } = change;
+      disk.causes.push({ id, key, revision: tx.revision, time: tx.time, type, decisive, cause: causeOfChange(tx.cause, change) });
     }
     for (const { key, value } of tx.meta ?? []) {
       if (value === undefined) disk.meta.delete(key);
@@ -143,9 +147,15 @@ export class MemoryJournal implements Journal {
     const out: CauseRecord[] = [];
     for (let i = this.#disk.causes.length - 1; i >= 0 && out.length < limit; i--) {
       const row = this.#disk.causes[i];
-      if (row?.id === id) out.push({ revision: row.revision, time: row.time, type: row.type, cause: row.cause });
+      if (row?.id === id) out.push(recordOf(row));
     }
     return out;
+  }
+
+  decisiveCause(key: Key, before: number): CauseRecord | undefined {
+    const id = `${key.kind}/${idOf(key.namespace, key.name)}`;
+    const row = this.#disk.causes.findLast((one) => one.id === id && one.decisive && one.revision < before);
+    return row === undefined ? undefined : recordOf(row);
   }
 
   causesAt(revision: number, limit: number): readonly CausedChange[] {
@@ -153,7 +163,7 @@ export class MemoryJournal implements Journal {
     const out: CausedChange[] = [];
     let i = causes.findLastIndex((row) => row.revision < revision) + 1;
     for (let row = causes[i]; row?.revision === revision && out.length < limit; row = causes[++i]) {
-      out.push({ revision, time: row.time, type: row.type, cause: row.cause, key: row.key });
+      out.push({ ...recordOf(row), key: row.key });
     }
     return out;
   }

@@ -87,6 +87,10 @@ export class SimulatedJournal implements Journal {
     return [];
   }
 
+  decisiveCause(): undefined {
+    return undefined;
+  }
+
   close(): Promise<void> {
     this.closed = true;
     return Promise.resolve();

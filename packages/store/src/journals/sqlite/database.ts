@@ -42,6 +42,10 @@ const migrations: readonly string[] = [
   CREATE INDEX causes_by_object ON causes(kind, namespace, name, id);
   CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
   `,
+  `
+  ALTER TABLE causes ADD COLUMN of_object TEXT; -- Kind/namespace/name
+  ALTER TABLE causes ADD COLUMN decisive INTEGER; -- 1: see packages/store/src/causes.ts
+  `,
 ];
 
 export const FORMAT = migrations.length;
@@ -65,7 +69,7 @@ const DAY_MS = 24 * 3600 * 1000;
 /** What a probe writes: as much as a busy group, so that a disk with room for a few bytes only does not pass. */
 const PROBE_BYTES = 64 * 1024;
 
-const KEYS: KeysOfAChange = 5;
+const KEYS: KeysOfAChange = 7;
 
 export class JournalFile {
   readonly #settings: WorkerSettings;
@@ -173,10 +177,10 @@ export class JournalFile {
       let tx = history.at(-1);
       if (tx?.revision !== row.revision) {
         const { revision, time, actor, reason, because } = row;
-        tx = { revision, time, actor, reason, becauseOf: because, keys: [], lengths: [], meta: [] };
+        tx = { revision, time, actor, reason, becauseOf: because, of: null, keys: [], lengths: [], meta: [] };
         history.push(tx);
       }
-      tx.keys.push(row.kind, row.namespace, row.name, row.uid, row.type);
+      tx.keys.push(row.kind, row.namespace, row.name, row.uid, row.type, '', '');
       tx.lengths.push(row.body.length);
       bodies.push(row.body);
     }
@@ -205,10 +209,11 @@ export class JournalFile {
     if (tx.revision < this.#revision) throw new Error(`revision ${tx.revision} after ${this.#revision}`);
     this.#revision = tx.revision;
     const { putObject, deleteObject, addChange, addCause, setMeta, deleteMeta } = this.#statements;
-    const { revision, time, actor, reason, becauseOf, keys } = tx;
+    const { revision, time, actor, reason, becauseOf, of, keys } = tx;
     let offset = start;
     for (const [i, length] of tx.lengths.entries()) {
-      const [kind = '', namespace = '', name = '', uid = '', type = ''] = keys.slice(i * KEYS, (i + 1) * KEYS);
+      const [kind = '', namespace = '', name = '', uid = '', type = '', own = '', decisive = ''] = keys.slice(i * KEYS, (i + 1) * KEYS);
+      const words = own === '' ? reason : own;
       const body = bodies.subarray(offset, offset + length);
       offset += length;
       if (type === 'deleted') deleteObject.run(kind, namespace, name);
@@ -216,9 +221,10 @@ export class JournalFile {
       this.#changeTotal += length;
       this.#changeRows++;
       addChange.run(revision, time, kind, namespace, name, uid, type, actor, reason, becauseOf, this.#changeTotal, body);
-      this.#causeTotal += CAUSE_ROW_OVERHEAD_BYTES + 2 * (kind.length + namespace.length + name.length) + actor.length + reason.length;
+      this.#causeTotal +=
+        CAUSE_ROW_OVERHEAD_BYTES + 2 * (kind.length + namespace.length + name.length) + actor.length + words.length + (of?.length ?? 0);
       this.#causesSinceTrim++;
-      addCause.run(revision, time, kind, namespace, name, type, actor, reason, becauseOf, this.#causeTotal);
+      addCause.run(revision, time, kind, namespace, name, type, actor, words, becauseOf, this.#causeTotal, of, decisive === '' ? null : 1);
     }
     for (const [key, value] of tx.meta) {
       if (value === null) deleteMeta.run(USER + key);
@@ -308,7 +314,7 @@ function prepare(db: Database.Database) {
     ),
     deleteObject: db.prepare('DELETE FROM objects WHERE kind = ? AND namespace = ? AND name = ?'),
     addChange: db.prepare('INSERT INTO changes VALUES(NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'),
-    addCause: db.prepare('INSERT INTO causes VALUES(NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'),
+    addCause: db.prepare('INSERT INTO causes VALUES(NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'),
     setMeta: db.prepare('INSERT OR REPLACE INTO meta VALUES(?, ?)'),
     getMeta: db.prepare('SELECT value FROM meta WHERE key = ?').pluck(),
     deleteMeta: db.prepare('DELETE FROM meta WHERE key = ?'),

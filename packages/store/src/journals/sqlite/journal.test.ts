@@ -9,7 +9,7 @@ import { catalogueCodecs } from '../../catalogue-codecs.js';
 import { JournalError, StoreError } from '../../errors.js';
 import { createStore, type ObjectStore } from '../../store.js';
 import { cause, configMap, dump, healthy, temporaryDirectory } from '../../test-support.js';
-import type { CommittedTx, JournalChange } from '../../types.js';
+import type { Change, CommittedTx, JournalChange, Key } from '../../types.js';
 import { markRestored } from './database.js';
 import { DATABASE_FILE, openSqliteJournal, type SqliteJournal, type SqliteJournalOptions } from './journal.js';
 
@@ -70,7 +70,9 @@ describe('a database', () => {
     const store = await storeIn(path);
     put(store, 'a', '1');
     await store.meta.set('k', 'v');
-    store.transact({ actor: 'controller:x', reason: 'again', becauseOf: 1 }, (tx) => {
+    const of: Key = { kind: 'Pod', namespace: 'n', name: 'p' };
+    const about = ({ object }: Change): string | undefined => (object.metadata?.name === 'b' ? 'b alone' : undefined);
+    store.transact({ actor: 'controller:x', reason: 'again', becauseOf: 1, of, about }, (tx) => {
       tx.edit('ConfigMap', 'default', 'a', ({ data }) => void (data['value'] = '2'));
       tx.create('ConfigMap', configMap('b', { text: 'ünïcode ☃', zero: '\0' }));
     });
@@ -81,10 +83,15 @@ describe('a database', () => {
         revision: 2,
         time: expect.any(Number) as unknown,
         type: 'modified',
-        cause: { actor: 'controller:x', reason: 'again', becauseOf: 1 },
+        cause: { actor: 'controller:x', reason: 'again', becauseOf: 1, of },
+        decisive: false,
       },
-      { revision: 1, time: expect.any(Number) as unknown, type: 'added', cause },
+      { revision: 1, time: expect.any(Number) as unknown, type: 'added', cause, decisive: true },
     ]);
+    expect(store.causesAt(2, 9).map((one) => one.cause.reason)).toEqual(['again', 'b alone']);
+    const decided = (before: number): number | undefined =>
+      store.decisiveCause({ kind: 'ConfigMap', namespace: 'default', name: 'a' }, before)?.revision;
+    expect([decided(99), decided(2), decided(1)]).toEqual([1, 1, undefined]);
     const at = (revision: number, limit = 10) => store.causesAt(revision, limit).map(({ key, type }) => `${type} ${key.name}`);
     expect([at(0), at(1), at(2), at(2, 1), at(3), at(4)]).toEqual([
       [],
@@ -190,6 +197,23 @@ describe('a data directory', () => {
     );
     expect(await codeOf(() => openSqliteJournal({ directory: join(file, 'below') }))).toBe('unusable-directory');
     expect(await codeOf(() => openSqliteJournal({ directory: '/proc/podplane' }))).toBe('unusable-directory');
+  });
+
+  test('of the first format goes on with its causes, and with more in new ones', async () => {
+    const path = directory();
+    const first = await storeIn(path);
+    await first.durable(put(first, 'a', '1'));
+    await first.close();
+    const old = new Database(join(path, DATABASE_FILE));
+    old.exec('ALTER TABLE causes DROP COLUMN of_object; ALTER TABLE causes DROP COLUMN decisive; PRAGMA user_version = 1');
+    old.close();
+    const store = await storeIn(path);
+    await store.durable(put(store, 'a', '2'));
+    const known = store.causes({ kind: 'ConfigMap', namespace: 'default', name: 'a' }, 9);
+    expect(known.map((one) => [one.revision, one.cause, one.decisive])).toEqual([
+      [2, cause, true],
+      [1, cause, false], // nobody knows any more
+    ]);
   });
 
   test('of a newer version, or with the database of another program, is refused and left alone', async () => {

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { Kind } from '@podplane/api/kinds/kind-map';
 import Database from 'better-sqlite3';
+import { keptCause } from '../../causes.js';
 import { JournalError, type JournalErrorCode } from '../../errors.js';
 import type { CausedChange, CauseRecord, ChangeType, CommittedTx, Journal, JournalChange, Key, Recovered } from '../../types.js';
 import { lockDirectory } from './lock.js';
@@ -22,7 +23,7 @@ export interface SqliteJournalOptions {
 
 export const DATABASE_FILE = 'podplane.db';
 
-const KEYS: KeysOfAChange = 5;
+const KEYS: KeysOfAChange = 7;
 
 // A cause is a few words; what is longer would only fill the disk.
 const LONGEST_REASON = 1024;
@@ -106,22 +107,18 @@ export class SqliteJournal implements Journal {
 
   /** Newest first; what is durable. Read on a connection of its own, beside the writing thread. Throws JournalError. */
   causes(key: Key, limit: number): readonly CauseRecord[] {
-    if (this.#closed) throw new JournalError('closed', 'the journal is closed');
-    try {
-      this.#reader ??= openReader(this.file);
-      return this.#reader.causes.all(key.kind, key.namespace, key.name, limit).map(causeRecord);
-    } catch (error) {
-      this.#closeReader();
-      throw journalError(error);
-    }
+    return this.#read(({ causes }) => causes.all(key.kind, key.namespace, key.name, limit).map(causeRecord));
+  }
+
+  /** The newest decision about an object before a revision. Throws JournalError. */
+  decisiveCause(key: Key, before: number): CauseRecord | undefined {
+    const row = this.#read(({ decisive }) => decisive.get(key.kind, key.namespace, key.name, before));
+    return row === undefined ? undefined : causeRecord(row);
   }
 
   /** Found by halving, as rows are in the order of revisions: an index would cost every write something for a rare question. */
   causesAt(revision: number, limit: number): readonly CausedChange[] {
-    if (this.#closed) throw new JournalError('closed', 'the journal is closed');
-    try {
-      this.#reader ??= openReader(this.file);
-      const { ends, next, from } = this.#reader;
+    return this.#read(({ ends, next, from }) => {
       const { oldest = null, newest = null } = ends.get() ?? {};
       if (oldest === null || newest === null) return [];
       let [low, high] = [oldest, newest + 1];
@@ -135,6 +132,14 @@ export class SqliteJournal implements Journal {
         .all(low, limit)
         .filter((row) => row.revision === revision)
         .map((row) => ({ ...causeRecord(row), key: { kind: row.kind, namespace: row.namespace, name: row.name } }));
+    });
+  }
+
+  #read<T>(ask: (reader: ReturnType<typeof openReader>) => T): T {
+    if (this.#closed) throw new JournalError('closed', 'the journal is closed');
+    try {
+      this.#reader ??= openReader(this.file);
+      return ask(this.#reader);
     } catch (error) {
       this.#closeReader();
       throw journalError(error);
@@ -201,23 +206,37 @@ interface CauseRow {
   readonly actor: string;
   readonly reason: string;
   readonly because: number | null;
+  readonly of_object: string | null;
+  readonly decisive: number | null;
 }
 
-function causeRecord({ revision, time, type, actor, reason, because }: CauseRow): CauseRecord {
-  return { revision, time, type, cause: because === null ? { actor, reason } : { actor, reason, becauseOf: because } };
+function causeRecord({ revision, time, type, actor, reason, because, of_object, decisive }: CauseRow): CauseRecord {
+  const [kind, namespace = '', name = ''] = of_object?.split('/') ?? [];
+  const cause = keptCause({
+    actor,
+    reason,
+    ...(because === null ? {} : { becauseOf: because }),
+    ...(kind === undefined ? {} : { of: { kind: kind as Kind, namespace, name } }),
+  });
+  return { revision, time, type, cause, decisive: decisive === 1 };
 }
+
+const CAUSE_COLUMNS = 'revision, time, type, actor, reason, because, of_object, decisive';
 
 function openReader(file: string) {
   const db = new Database(file, { readonly: true, timeout: 1000 });
   const causes = db.prepare<[string, string, string, number], CauseRow>(
-    'SELECT revision, time, type, actor, reason, because FROM causes WHERE kind = ? AND namespace = ? AND name = ? ORDER BY id DESC LIMIT ?',
+    `SELECT ${CAUSE_COLUMNS} FROM causes WHERE kind = ? AND namespace = ? AND name = ? ORDER BY id DESC LIMIT ?`,
+  );
+  const decisive = db.prepare<[string, string, string, number], CauseRow>(
+    `SELECT ${CAUSE_COLUMNS} FROM causes WHERE kind = ? AND namespace = ? AND name = ? AND decisive = 1 AND revision < ? ORDER BY id DESC LIMIT 1`,
   );
   const ends = db.prepare<[], { oldest: number | null; newest: number | null }>('SELECT min(id) AS oldest, max(id) AS newest FROM causes');
   const next = db.prepare<[number], { id: number; revision: number }>('SELECT id, revision FROM causes WHERE id >= ? ORDER BY id LIMIT 1');
   const from = db.prepare<[number, number], CauseRow & Key>(
-    'SELECT revision, time, type, actor, reason, because, kind, namespace, name FROM causes WHERE id >= ? ORDER BY id LIMIT ?',
+    `SELECT ${CAUSE_COLUMNS}, kind, namespace, name FROM causes WHERE id >= ? ORDER BY id LIMIT ?`,
   );
-  return { db, causes, ends, next, from };
+  return { db, causes, decisive, ends, next, from };
 }
 
 function spawn(workerData: WorkerData): Worker {
@@ -273,8 +292,8 @@ function pack(batch: readonly CommittedTx[]): { readonly txs: PackedTx[]; readon
   const txs = batch.map(({ revision, time, cause, changes, meta }): PackedTx => {
     const keys: string[] = [];
     const lengths: number[] = [];
-    for (const { kind, namespace, name, uid, type, body } of changes) {
-      keys.push(kind, namespace, name, uid, type);
+    for (const { kind, namespace, name, uid, type, body, reason = '', decisive = false } of changes) {
+      keys.push(kind, namespace, name, uid, type, reason.slice(0, LONGEST_REASON), decisive ? '1' : '');
       lengths.push(body.length);
       bodies.set(body, offset);
       offset += body.length;
@@ -285,6 +304,7 @@ function pack(batch: readonly CommittedTx[]): { readonly txs: PackedTx[]; readon
       actor: cause.actor.slice(0, LONGEST_REASON),
       reason: cause.reason.slice(0, LONGEST_REASON),
       becauseOf: cause.becauseOf ?? null,
+      of: cause.of === undefined ? null : `${cause.of.kind}/${cause.of.namespace}/${cause.of.name}`,
       keys,
       lengths,
       meta: (meta ?? []).map(({ key, value }) => [key, value ?? null]),

@@ -13,7 +13,9 @@ export interface PackedTx {
   readonly actor: string;
   readonly reason: string;
   readonly becauseOf: number | null;
-  /** kind, namespace, name, uid, type of each change, one after the other. */
+  /** Kind/namespace/name. */
+  readonly of: string | null;
+  /** kind, namespace, name, uid, type, reason ("": the transaction's), decisive ("1" or "") of each change, one after the other. */
   readonly keys: readonly string[];
   /** Length of each change's body, bytes. */
   readonly lengths: readonly number[];
@@ -21,7 +23,7 @@ export interface PackedTx {
 }
 
 /** Entries of keys that belong to one change. */
-export type KeysOfAChange = 5;
+export type KeysOfAChange = 7;
 
 export interface PackedRecovered {
   readonly revision: number;
