@@ -1,5 +1,6 @@
 // What the commands need of a cluster. connect.ts does it with the client library; tests have their own. Errors of all calls are
 // ApiErrors (packages/api/src/errors.ts); a server that does not answer is one with the reason ServiceUnavailable.
+import type { JsonValue } from '@podplane/api/decode/tree';
 import type {
   CreateServiceAccountTokenRequest,
   CreateServiceAccountTokenResponse,
@@ -56,6 +57,9 @@ export interface Written {
   readonly warnings: readonly string[];
 }
 
+/** As --type has them. */
+export type PatchType = 'merge' | 'json' | 'strategic';
+
 export interface DeleteOptions {
   readonly gracePeriodSeconds?: number;
   readonly propagationPolicy?: 'Background' | 'Foreground' | 'Orphan';
@@ -95,6 +99,14 @@ export interface Cluster {
     name: string,
     patch: unknown,
     options?: { readonly dryRun?: boolean; readonly subresource?: 'ephemeralcontainers' },
+  ): Promise<Written>;
+  patch(
+    kind: Kind,
+    namespace: string,
+    name: string,
+    type: PatchType,
+    patch: JsonValue,
+    options?: { readonly dryRun?: boolean; readonly subresource?: 'status' },
   ): Promise<Written>;
   /** gone: there is nothing to wait for. */
   delete(

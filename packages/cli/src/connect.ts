@@ -1,6 +1,7 @@
 // Finds and dials the cluster: the client library behind what commands need of it (cluster.ts). Loaded when a command first needs it,
 // so that help and completion stay fast.
 import { homedir } from 'node:os';
+import type { JsonValue } from '@podplane/api/decode/tree';
 import type { Kind, KindMap } from '@podplane/api/kinds/kind-map';
 import { isKind } from '@podplane/api/kinds/kind-names';
 import type { System } from '@podplane/api/system';
@@ -40,6 +41,11 @@ export function clusterOf(client: PodplaneClient): Cluster {
     watch: (kind, query, from, signal, onLost) => changes(client, kind, query, from, signal, onLost),
     create: (object, options) => client.create(kindOf(object), object as never, options),
     mergePatch: (kind, namespace, name, patch, options) => client.mergePatch(kind, namespace, name, patch, options),
+    patch: (kind, namespace, name, type, patch, options) => {
+      if (type === 'merge') return client.mergePatch(kind, namespace, name, patch, options);
+      if (type === 'strategic') return client.strategicPatch(kind, namespace, name, patch, options);
+      return client.jsonPatch(kind, namespace, name, patch as readonly JsonValue[], options);
+    },
     delete: (kind, namespace, name, options) => client.delete(kind, namespace, name, options),
     logs: (request, signal) => client.logs(request, signal),
     exec: (signal) => client.exec(signal),

@@ -43,6 +43,7 @@ export type Verdict =
 export async function waitFor(options: {
   readonly io: Io;
   readonly what: string;
+  /** Infinity: for ever. */
   readonly timeoutMs: number;
   readonly judge: () => Verdict;
   readonly run: (signal: AbortSignal, changed: () => void) => readonly Promise<void>[];
@@ -68,14 +69,14 @@ export async function waitFor(options: {
         options.onWord(verdict.text);
     }
   };
-  const timer = io.system.timers.after(options.timeoutMs, () => {
+  const onTimeout = (): void =>
     reject(
       new CliError(`timed out waiting for ${options.what}${last === '' ? '' : `: ${last}`}`, {
         exitCode: EXIT_TIMEOUT,
         advice: options.advice ?? '',
       }),
     );
-  });
+  const timer = Number.isFinite(options.timeoutMs) ? io.system.timers.after(options.timeoutMs, onTimeout) : undefined;
   const interrupted = (): void => reject(io.signal.reason instanceof Error ? io.signal.reason : new Error('interrupted'));
   if (io.signal.aborted) interrupted();
   io.signal.addEventListener('abort', interrupted, { once: true });
@@ -84,7 +85,7 @@ export async function waitFor(options: {
   try {
     return await promise;
   } finally {
-    timer.cancel();
+    timer?.cancel();
     io.signal.removeEventListener('abort', interrupted);
     stop.abort();
     await Promise.allSettled(observers);

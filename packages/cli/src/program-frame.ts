@@ -33,3 +33,14 @@ export function tellUsage(command: Command, path: string): void {
   command.showHelpAfterError(`Usage: ${path} ${command.usage()}\nMore: ${path} --help`);
   for (const sub of command.commands) tellUsage(sub, `${path} ${sub.name()}`);
 }
+
+/** -o=yaml is what users of kubectl type, whose short options take a value with and without the sign; commander would keep the sign. */
+export function takeEquals(command: Command): void {
+  for (const option of command.options) {
+    if (option.short === undefined || (!option.required && !option.optional)) continue;
+    const { parseArg } = option;
+    const plain = (text: string): string => text.replace(/^=/, '');
+    option.argParser((text: string, previous: unknown) => (parseArg === undefined ? plain(text) : parseArg(plain(text), previous)));
+  }
+  for (const sub of command.commands) takeEquals(sub);
+}

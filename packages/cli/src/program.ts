@@ -15,18 +15,22 @@ import { registerEvents } from './commands/events.js';
 import { registerExec } from './commands/exec.js';
 import { registerGet } from './commands/get.js';
 import { registerImage } from './commands/image.js';
+import { registerLabel } from './commands/label.js';
 import { registerLocal } from './commands/local.js';
 import { registerLogs } from './commands/logs.js';
+import { registerPatch } from './commands/patch.js';
 import { registerPortForward } from './commands/port-forward.js';
 import { registerRollout } from './commands/rollout.js';
 import { registerCordon, registerScale } from './commands/scale.js';
 import { registerServer } from './commands/server.js';
+import { registerSet } from './commands/set.js';
 import { registerSim } from './commands/sim.js';
 import { registerToken } from './commands/token.js';
 import { registerTop } from './commands/top.js';
+import { registerWait } from './commands/wait.js';
 import { registerWhoAmI } from './commands/whoami.js';
 import { registerWhy } from './commands/why.js';
-import { emptyProgram, tellUsage } from './program-frame.js';
+import { emptyProgram, takeEquals, tellUsage } from './program-frame.js';
 import type { Session } from './session.js';
 
 /** All commands, ready to parse. */
@@ -41,7 +45,11 @@ export function makeProgram(session: Session): Command {
   registerDescribe(program, session);
   registerDelete(program, session);
   registerScale(program, session);
+  registerLabel(program, session);
+  registerPatch(program, session);
+  registerSet(program, session);
   registerRollout(program, session);
+  registerWait(program, session);
   registerEvents(program, session);
   registerWhy(program, session);
   program.commandsGroup('Inside of pods:');
@@ -66,5 +74,6 @@ export function makeProgram(session: Session): Command {
   registerAbout(program, session);
   registerCompletion(program, session);
   tellUsage(program, program.name());
+  takeEquals(program);
   return program;
 }

@@ -40,22 +40,29 @@ function firstTrouble(pods: Iterable<Pod>): string {
   return '';
 }
 
-/** A Deployment's rollout, as kubectl judges it. pods: those that are its own. */
+/** A Deployment's rollout: one that is paused is what was asked for. pods: those that are its own. */
 export function deploymentVerdict(deployment: KindMap['Deployment'], pods: Iterable<Pod> = []): Verdict {
+  const { spec, status, metadata } = deployment;
+  const isSeen = (status?.observedGeneration ?? 0) >= (metadata?.generation ?? 0);
+  const hasFailed = status?.conditions.some(({ type, status: holds }) => type === 'RolloutFailed' && holds === 'True') === true;
+  return spec?.paused === true && isSeen && !hasFailed ? { state: 'done', text: 'is paused' } : rolloutVerdict(deployment, pods);
+}
+
+/** As kubectl's `rollout status` judges it: one that is paused half-way is not complete. */
+export function rolloutVerdict(deployment: KindMap['Deployment'], pods: Iterable<Pod> = []): Verdict {
   const { spec, status, metadata } = deployment;
   const wanted = spec?.replicas ?? 1;
   if ((status?.observedGeneration ?? 0) < (metadata?.generation ?? 0))
     return { state: 'waiting', text: 'waiting for the change to be observed' };
   const failed = status?.conditions.find(({ type, status: holds }) => type === 'RolloutFailed' && holds === 'True');
   if (failed !== undefined) return { state: 'failed', text: `has failed: ${failed.message ?? failed.reason ?? ''}` };
-  if (spec?.paused === true) return { state: 'done', text: 'is paused' };
   const progressing = status?.conditions.find(({ type }) => type === 'Progressing');
   if (progressing?.reason === 'ProgressDeadlineExceeded')
     return { state: 'failed', text: `exceeded its progress deadline${firstTrouble(pods)}` };
   const updated = status?.updatedReplicas ?? 0;
   const total = status?.replicas ?? 0;
   const available = status?.availableReplicas ?? 0;
-  const ready = `${status?.readyReplicas ?? 0} of ${wanted} pods ready`;
+  const ready = `${status?.readyReplicas ?? 0} of ${wanted} pods ready${spec?.paused === true ? ' (it is paused)' : ''}`;
   if (updated < wanted) return { state: 'waiting', text: `${updated} of ${wanted} new pods made, ${ready}${firstTrouble(pods)}` };
   if (total > updated) return { state: 'waiting', text: `${total - updated} old pods still there, ${ready}${firstTrouble(pods)}` };
   if (available < updated) return { state: 'waiting', text: `${available} of ${updated} pods available${firstTrouble(pods)}` };

@@ -8,7 +8,7 @@ import { selectorText } from './workloads.js';
 export const ROLLOUT_KINDS = ['Deployment', 'DaemonSet', 'StatefulSet'] as const;
 export type RolloutKind = (typeof ROLLOUT_KINDS)[number];
 
-const REVISION = 'deployment.kubernetes.io/revision';
+export const REVISION = 'deployment.kubernetes.io/revision';
 export const CHANGE_CAUSE = 'kubernetes.io/change-cause';
 /** Set by the controller on the pods of each ReplicaSet; no part of the wish. */
 const TEMPLATE_HASH = 'pod-template-hash';

@@ -9,6 +9,11 @@ export function durationOption(text: string): number {
   return ms;
 }
 
+/** For commander: milliseconds of an option's value; 0: no limit. */
+export function limitOption(text: string): number {
+  return durationOption(text) || Number.POSITIVE_INFINITY;
+}
+
 /** For commander: a whole number of at least 0. */
 export function countOption(text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('Use a whole number of at least 0.');

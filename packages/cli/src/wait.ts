@@ -43,7 +43,7 @@ function lostWord(progress: Progress): (error: Error) => void {
 }
 
 /** Until the object is ready. Resolves to how it stands then ("is ready (6 of 6 pods)"); rejects with a CliError. */
-export async function untilReady(context: WaitContext, target: Named): Promise<string> {
+export async function untilReady(context: WaitContext, target: Named, judge: typeof verdictOf = verdictOf): Promise<string> {
   const { io, cluster, namespace, progress } = context;
   const name = fullName(target.kind, target.name);
   const pods = target.kind === 'Pod' ? undefined : await podSetOf(cluster, namespace, target);
@@ -58,7 +58,7 @@ export async function untilReady(context: WaitContext, target: Named): Promise<s
     advice: `See more: podplane describe ${name}${namespace === 'default' ? '' : ` -n ${namespace}`}`,
     judge: () => {
       if (object !== undefined)
-        return verdictOf(target.kind, object, pods === undefined ? [] : [...states.values()].filter((pod) => pods.belongs(pod)));
+        return judge(target.kind, object, pods === undefined ? [] : [...states.values()].filter((pod) => pods.belongs(pod)));
       return seen ? { state: 'failed', text: 'was deleted' } : { state: 'waiting', text: 'does not exist yet' };
     },
     run: (signal, changed) => {

@@ -205,6 +205,17 @@ export class PodplaneClient {
     return this.patch(kind, namespace, name, PatchType.PATCH_TYPE_JSON, patch, options);
   }
 
+  /** Kubernetes' strategic merge patch: elements of lists are told apart by their names, or what else is their merge key. */
+  strategicPatch<K extends Kind>(
+    kind: K,
+    namespace: string,
+    name: string,
+    patch: unknown,
+    options: WriteOptions = {},
+  ): Promise<Written<K>> {
+    return this.patch(kind, namespace, name, PatchType.PATCH_TYPE_STRATEGIC, patch, options);
+  }
+
   /** gone: there is nothing to wait for. */
   async delete<K extends Kind>(
     kind: K,

@@ -256,6 +256,28 @@ describe('patch', () => {
     expect(object.metadata?.labels).toEqual({ x: 'y' });
   });
 
+  it('merges strategically: elements of lists are found by their names', async () => {
+    await client.create('ConfigMap', configMap('strategic', 'default', { a: '1', b: '2' }));
+    const { object } = await client.strategicPatch('ConfigMap', 'default', 'strategic', { data: { $patch: 'replace', c: '3' } });
+    expect(object.data).toEqual({ c: '3' });
+    const owners = ['x', 'y'].map((uid) => ({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      name: uid,
+      uid,
+      controller: false,
+      blockOwnerDeletion: false,
+    }));
+    await client.strategicPatch('ConfigMap', 'default', 'strategic', { metadata: { ownerReferences: owners } }, { dryRun: true });
+    const failed = await refusal(
+      client.strategicPatch('ConfigMap', 'default', 'strategic', { metadata: { ownerReferences: [{ name: 'x' }] } }),
+    );
+    expect(failed).toMatchObject({
+      reason: 'BadRequest',
+      message: 'the patch cannot be applied: ownerReferences: each element must say its uid, by which it is found',
+    });
+  });
+
   it('applies operations, all or none', async () => {
     await client.create('ConfigMap', configMap('operations'));
     const done = await client.jsonPatch('ConfigMap', 'default', 'operations', [

@@ -14,7 +14,7 @@ import { type Output, outputOption, printed } from '../output/objects.js';
 import { startProgress } from '../output/progress.js';
 import { TAKES_TIME } from '../readiness.js';
 import type { GlobalOptions, Session } from '../session.js';
-import { durationOption, spent } from '../time.js';
+import { durationOption, limitOption, spent } from '../time.js';
 import { untilReady } from '../wait.js';
 
 interface ManifestOptions {
@@ -73,7 +73,7 @@ export function registerApply(program: Command, session: Session): void {
     .option('-R, --recursive', 'directories of directories too')
     .option('--wait [bool]', 'wait until everything is ready', waitOption, true)
     .option('--no-wait', 'do not wait')
-    .option('--timeout <duration>', 'longest wait', durationOption, 300_000)
+    .option('--timeout <duration>', 'longest wait; 0: no limit', limitOption, 300_000)
     .option('--dry-run [how]', 'let the server decide everything and keep nothing')
     .option('-o, --output <format>', 'json, yaml or name instead of words', outputOption)
     .allowExcessArguments() // told below, with advice

@@ -11,7 +11,7 @@ import { parseSelection, resourceName } from '../kinds.js';
 import { collect, readManifests } from '../manifests.js';
 import { startProgress } from '../output/progress.js';
 import type { GlobalOptions, Session } from '../session.js';
-import { countOption, durationOption } from '../time.js';
+import { countOption, limitOption } from '../time.js';
 import { type Leaving, untilGone } from '../wait.js';
 import { listPods, podSetOf } from '../workloads.js';
 import { waitOption } from './apply.js';
@@ -130,7 +130,7 @@ export function registerDelete(program: Command, session: Session): void {
     .option('--ignore-not-found', 'no error for what does not exist')
     .option('--wait [bool]', 'wait until it is gone', waitOption, true)
     .option('--no-wait', 'do not wait')
-    .option('--timeout <duration>', 'longest wait', durationOption, 300_000)
+    .option('--timeout <duration>', 'longest wait; 0: no limit', limitOption, 300_000)
     .option('--dry-run [how]', 'only say what would be deleted')
     .action(async (resources: string[], options: Options, command: Command) => {
       const { io } = session;

@@ -8,14 +8,17 @@ import type { Cluster, Query } from '../cluster.js';
 import { EXIT_FAILED, usage } from '../exit-codes.js';
 import { adviceFor, isNotFound, refusalLine } from '../failure.js';
 import { type AnyObject, parseSelection, resourceName, type Selection } from '../kinds.js';
+import { collect } from '../manifests.js';
 import { LostNotice } from '../observe.js';
 import { type ObjectTable, objectTable } from '../output/columns.js';
 import { type Found, type Output, outputOption, printed } from '../output/objects.js';
 import { sorted } from '../output/sort.js';
+import { type Template, templateOf } from '../output/template.js';
 import type { Session } from '../session.js';
 
 interface GetOptions {
-  readonly output?: Output;
+  /** As given; judged below, as a template may need to know --no-headers. */
+  readonly output?: string;
   readonly watch?: boolean;
   readonly watchOnly?: boolean;
   readonly selector?: string;
@@ -23,6 +26,7 @@ interface GetOptions {
   readonly allNamespaces?: boolean;
   readonly headers: boolean;
   readonly showLabels?: boolean;
+  readonly labelColumns?: readonly string[];
   readonly sortBy?: string;
   readonly ignoreNotFound?: boolean;
 }
@@ -33,7 +37,8 @@ export function registerGet(program: Command, session: Session): void {
     .summary('list objects')
     .description('Lists objects: KIND, KIND NAME..., KIND,KIND or KIND/NAME.')
     .argument('<resources...>', 'for example: pods, deploy/web, nodes node-1, pods,deploy')
-    .option('-o, --output <format>', 'wide, json, yaml or name', outputOption)
+    .option('-o, --output <format>', 'wide, json, yaml, name, jsonpath=..., jsonpath-as-json=... or custom-columns=...')
+    .option('-L, --label-columns <labels>', 'labels as columns', collect)
     .option('-w, --watch', 'go on with changes')
     .option('--watch-only', 'changes only')
     .option('-l, --selector <labels>', 'only objects with these labels: app=web,tier!=db')
@@ -54,13 +59,18 @@ export function registerGet(program: Command, session: Session): void {
 
 class Get {
   readonly #tables = new Map<Kind, ObjectTable>();
+  readonly #output: Output | undefined;
+  readonly #template: Template | undefined;
 
   constructor(
     private readonly session: Session,
     private readonly cluster: Cluster,
     private readonly namespace: string,
     private readonly options: GetOptions,
-  ) {}
+  ) {
+    this.#template = options.output === undefined ? undefined : templateOf(options.output, !options.headers);
+    this.#output = options.output === undefined || this.#template !== undefined ? undefined : outputOption(options.output);
+  }
 
   #query(kind: Kind, name?: string): Query {
     const { selector, fieldSelector } = this.options;
@@ -78,10 +88,11 @@ class Get {
     const known = this.#tables.get(kind);
     if (known !== undefined) return known;
     const table = objectTable(kind, {
-      wide: this.options.output === 'wide',
+      wide: this.#output === 'wide',
       withNamespace: this.options.allNamespaces === true && kindNames[kind].namespaced,
       withKind,
       showLabels: this.options.showLabels === true,
+      labelColumns: this.options.labelColumns ?? [],
       noHeaders: !this.options.headers,
     });
     this.#tables.set(kind, table);
@@ -95,7 +106,7 @@ class Get {
   /** Everything as it is now. Answers the exit code. */
   async once(selection: Selection): Promise<number> {
     const { io } = this.session;
-    const { output } = this.options;
+    const output = this.#output;
     const found: Found[] = [];
     const errors: ApiError[] = [];
     if (selection.how === 'kinds') {
@@ -116,8 +127,10 @@ class Get {
         }
       }
     }
-    if (output === 'json' || output === 'yaml' || output === 'name') {
-      const single = selection.how === 'names' && selection.objects.length === 1;
+    const single = selection.how === 'names' && selection.objects.length === 1;
+    if (this.#template !== undefined) {
+      if (found.length > 0 || selection.how === 'kinds') io.out(this.#template(found, single));
+    } else if (output === 'json' || output === 'yaml' || output === 'name') {
       if (output === 'name' || found.length > 0 || selection.how === 'kinds') io.out(printed(found, output, single));
     } else if (found.length > 0) this.#printTables(found, selection);
     else if (errors.length === 0 && selection.how === 'kinds') {
@@ -168,8 +181,10 @@ class Get {
 
   #printChanged(kind: Kind, objects: readonly AnyObject[]): void {
     const { io } = this.session;
-    const { output } = this.options;
-    if (output === 'json' || output === 'yaml' || output === 'name') {
+    const output = this.#output;
+    if (this.#template !== undefined) {
+      for (const object of objects) io.out(this.#template([{ kind, object }], true));
+    } else if (output === 'json' || output === 'yaml' || output === 'name') {
       for (const object of objects) io.out(`${output === 'yaml' ? '---\n' : ''}${printed([{ kind, object }], output, true)}`);
     } else if (objects.length > 0) io.out(this.#table(kind, false).render(objects, io.system.clock.now()));
   }

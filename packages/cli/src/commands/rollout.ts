@@ -2,17 +2,21 @@
 import { toManifest } from '@podplane/api/decode/manifest';
 import { isObject } from '@podplane/api/decode/tree';
 import { PodTemplateSpec } from '@podplane/api/gen/podplane/core/v1/pod';
+import type { KindMap } from '@podplane/api/kinds/kind-map';
 import { kindNames } from '@podplane/api/kinds/kind-names';
 import { diffAsMergePatch } from '@podplane/api/patch';
 import type { Command } from 'commander';
+import type { Cluster } from '../cluster.js';
 import { CliError, usage } from '../exit-codes.js';
 import { fullName, isKindWord, type Named } from '../kinds.js';
-import { templateText } from '../output/describe.js';
+import { templateText } from '../output/describe-template.js';
 import { startProgress } from '../output/progress.js';
 import { Table } from '../output/table.js';
-import { CHANGE_CAUSE, type Revision, ROLLOUT_KINDS, type RolloutKind, revisionsOf } from '../revisions.js';
+import { rolloutVerdict } from '../readiness.js';
+import { CHANGE_CAUSE, REVISION, type Revision, ROLLOUT_KINDS, type RolloutKind, revisionsOf } from '../revisions.js';
 import type { Session } from '../session.js';
-import { countOption, durationOption } from '../time.js';
+import { forEachTarget, pick, type Target } from '../targets.js';
+import { countOption, limitOption } from '../time.js';
 import { untilReady, verdictOf } from '../wait.js';
 import { parseTarget } from '../workloads.js';
 
@@ -23,6 +27,10 @@ interface Rollable extends Named {
 }
 
 const isRollable = (kind: string): kind is RolloutKind => (ROLLOUT_KINDS as readonly string[]).includes(kind);
+
+const SOME = 'deploy/NAME, ds/NAME or sts/NAME; several of them';
+const SELECTOR = ['-l, --selector <labels>', 'those with these labels'] as const;
+const ALL = ['--all', 'all of the kind, in the namespace'] as const;
 
 const EXAMPLE = 'For example: podplane rollout status deploy/web';
 
@@ -47,12 +55,46 @@ function revisionOf(revisions: readonly Revision[], number: number): Revision {
   return found;
 }
 
-/** Only Deployments can be paused. */
-function deploymentOf(words: readonly string[]): Rollable {
-  const target = workloadOf(words);
-  if (target.kind !== 'Deployment')
-    throw usage(`${fullName(target.kind, target.name)}: pausing is not supported; Deployments can be paused`);
-  return target;
+interface StatusOptions {
+  readonly watch: boolean;
+  readonly timeout: number;
+  readonly revision: number;
+}
+
+/** How a rollout stands; revision 0: whichever is the newest. */
+function judgeOf(revision: number): typeof verdictOf {
+  return (kind, object, pods) => {
+    if (kind !== 'Deployment') return verdictOf(kind, object, pods);
+    const deployment = object as KindMap['Deployment'];
+    const isSeen = (deployment.status?.observedGeneration ?? 0) >= (deployment.metadata?.generation ?? 0);
+    const running = Number(deployment.metadata?.annotations[REVISION] ?? 0);
+    if (revision > 0 && isSeen && running !== revision)
+      return { state: 'failed', text: `desired revision (${revision}) is different from the running revision (${running})` };
+    return rolloutVerdict(deployment, pods);
+  };
+}
+
+interface SomeOptions {
+  readonly selector?: string;
+  readonly all?: boolean;
+}
+
+/** All that are named: several, or those with labels. Throws usage errors. */
+async function workloadsOf(
+  session: Session,
+  command: Command,
+  words: readonly string[],
+  options: SomeOptions,
+): Promise<{ readonly cluster: Cluster; readonly targets: readonly (Target & Rollable)[] }> {
+  const isMany = options.selector !== undefined || options.all === true;
+  if (words.length < 2 && !isMany) workloadOf(words); // says what is missing
+  const { cluster, targets } = await pick(session, command, words, options);
+  const rollable = targets.map((target) => {
+    const { kind, name } = target;
+    if (!isRollable(kind)) throw usage(`${fullName(kind, name)} has no rollout; Deployments, DaemonSets and StatefulSets have`, EXAMPLE);
+    return { ...target, kind };
+  });
+  return { cluster, targets: rollable };
 }
 
 export function registerRollout(program: Command, session: Session): void {
@@ -61,20 +103,23 @@ export function registerRollout(program: Command, session: Session): void {
     .summary('follow and steer the change of a workload')
     .description('Follows and steers the change of a Deployment, DaemonSet or StatefulSet.');
   const target = '<workload...>';
+  const some = '[workloads...]';
 
   rollout
     .command('status')
     .description('Waits until the rollout is complete.\nExit codes: 0 complete, 1 failed, 3 not in time.')
     .argument(target, 'deploy/NAME, ds/NAME or sts/NAME')
     .option('-w, --watch [bool]', 'wait until it is complete', (text: string) => text !== 'false', true)
-    .option('--timeout <duration>', 'longest wait', durationOption, 300_000)
-    .action(async (words: string[], options: { readonly watch: boolean; readonly timeout: number }, command: Command) => {
+    .option('--timeout <duration>', 'longest wait; 0: no limit', limitOption, 300_000)
+    .option('--revision <number>', 'of this revision; one that is not the newest has failed', countOption, 0)
+    .action(async (words: string[], options: StatusOptions, command: Command) => {
       const { kind, name } = workloadOf(words);
       const { cluster, namespace } = await session.open(command);
       const { io } = session;
       const what = `${kindNames[kind].singular} "${name}"`;
+      const judge = judgeOf(options.revision);
       if (!options.watch) {
-        const verdict = verdictOf(kind, await cluster.get(kind, namespace, name), []);
+        const verdict = judge(kind, await cluster.get(kind, namespace, name), []);
         if (verdict.state === 'failed') throw new CliError(`${what} ${verdict.text}`);
         io.out(verdict.state === 'done' ? `${what} successfully rolled out\n` : `Waiting for ${what} rollout to finish: ${verdict.text}\n`);
         return;
@@ -82,7 +127,7 @@ export function registerRollout(program: Command, session: Session): void {
       const progress = startProgress(io);
       try {
         await cluster.get(kind, namespace, name); // one that does not exist is an error, not something to wait for
-        await untilReady({ io, cluster, namespace, timeoutMs: options.timeout, progress }, { kind, name });
+        await untilReady({ io, cluster, namespace, timeoutMs: options.timeout, progress }, { kind, name }, judge);
       } finally {
         progress.stop();
       }
@@ -92,15 +137,18 @@ export function registerRollout(program: Command, session: Session): void {
   rollout
     .command('restart')
     .description('Replaces all pods, by the rules of the rollout.')
-    .argument(target, 'deploy/NAME, ds/NAME or sts/NAME')
-    .action(async (words: string[], _options: unknown, command: Command) => {
-      const { kind, name } = workloadOf(words);
-      const { cluster, namespace } = await session.open(command);
-      if (kind === 'Deployment' && (await cluster.get(kind, namespace, name)).spec?.paused === true)
-        throw new CliError(`deployments.apps "${name}" can't restart paused deployment (run rollout resume first)`);
+    .argument(some, SOME)
+    .option(...SELECTOR)
+    .option(...ALL)
+    .action(async (words: string[], options: SomeOptions, command: Command) => {
+      const { cluster, targets } = await workloadsOf(session, command, words, options);
       const now = new Date(session.io.system.clock.now()).toISOString();
-      await cluster.mergePatch(kind, namespace, name, { spec: { template: { metadata: { annotations: { [RESTARTED_AT]: now } } } } });
-      session.io.out(`${fullName(kind, name)} restarted\n`);
+      await forEachTarget(session, targets, async ({ kind, namespace, name }) => {
+        if (kind === 'Deployment' && (await cluster.get(kind, namespace, name)).spec?.paused === true)
+          throw new CliError(`deployments.apps "${name}" can't restart paused deployment (run rollout resume first)`);
+        await cluster.mergePatch(kind, namespace, name, { spec: { template: { metadata: { annotations: { [RESTARTED_AT]: now } } } } });
+        session.io.out(`${fullName(kind, name)} restarted\n`);
+      });
     });
 
   for (const [word, paused] of [
@@ -110,14 +158,19 @@ export function registerRollout(program: Command, session: Session): void {
     rollout
       .command(word)
       .description(paused ? 'Keeps changes of the template from being rolled out.' : 'Lets changes of the template be rolled out again.')
-      .argument(target, 'deploy/NAME, ds/NAME or sts/NAME')
-      .action(async (words: string[], _options: unknown, command: Command) => {
-        const { kind, name } = deploymentOf(words);
-        const { cluster, namespace } = await session.open(command);
-        const now = (await cluster.get('Deployment', namespace, name)).spec?.paused ?? false;
-        if (now === paused) throw new CliError(`deployments.apps "${name}" is ${paused ? 'already' : 'not'} paused`);
-        await cluster.mergePatch(kind, namespace, name, { spec: { paused: paused ? true : null } });
-        session.io.out(`${fullName(kind, name)} ${paused ? 'paused' : 'resumed'}\n`);
+      .argument(some, SOME)
+      .option(...SELECTOR)
+      .option(...ALL)
+      .action(async (words: string[], options: SomeOptions, command: Command) => {
+        const { cluster, targets } = await workloadsOf(session, command, words, options);
+        const other = targets.find(({ kind }) => kind !== 'Deployment');
+        if (other !== undefined) throw usage(`${fullName(other.kind, other.name)}: pausing is not supported; Deployments can be paused`);
+        await forEachTarget(session, targets, async ({ kind, namespace, name }) => {
+          const now = (await cluster.get('Deployment', namespace, name)).spec?.paused ?? false;
+          if (now === paused) throw new CliError(`deployments.apps "${name}" is ${paused ? 'already' : 'not'} paused`);
+          await cluster.mergePatch(kind, namespace, name, { spec: { paused: paused ? true : null } });
+          session.io.out(`${fullName(kind, name)} ${paused ? 'paused' : 'resumed'}\n`);
+        });
       });
   }
 

@@ -192,7 +192,7 @@ describe('others', () => {
     expect((await cluster.get('ReplicationController', 'default', 'db')).spec?.replicas).toBe(5);
     const { out } = await run('describe', 'rc/db');
     expect(out).toMatch(/Selector: +app=db\n/);
-    expect(out).toMatch(/Replicas: +2 current \/ 5 desired\nPods Status: +1 Running \/ 0 Pending/);
+    expect(out).toMatch(/Replicas: +2 current \/ 5 desired\nPods Status: +1 Running \/ 0 Waiting/);
   });
 
   it('jobs and cron jobs: get, describe, logs of their pods', async () => {

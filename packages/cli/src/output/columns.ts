@@ -13,6 +13,8 @@ export interface TableOptions {
   /** KIND/ before the name: several kinds are shown. */
   readonly withKind: boolean;
   readonly showLabels: boolean;
+  /** Values of these labels, in columns named after what is behind their last slash. */
+  readonly labelColumns?: readonly string[];
   readonly noHeaders: boolean;
 }
 
@@ -27,6 +29,7 @@ export function objectTable(kind: Kind, options: TableOptions): ObjectTable {
   const headers = [
     ...(options.withNamespace ? ['Namespace'] : []),
     ...columns.map(({ name }) => name),
+    ...(options.labelColumns ?? []).map((label) => label.slice(label.lastIndexOf('/') + 1)),
     ...(options.showLabels ? ['Labels'] : []),
   ];
   const table = new Table(headers, { noHeaders: options.noHeaders });
@@ -39,6 +42,7 @@ export function objectTable(kind: Kind, options: TableOptions): ObjectTable {
             return options.withKind && column.name === 'Name' ? fullName(kind, value) : value;
           });
           if (options.withNamespace) cells.unshift(object.metadata?.namespace ?? '');
+          cells.push(...(options.labelColumns ?? []).map((label) => object.metadata?.labels[label] ?? ''));
           if (options.showLabels) cells.push(labelsText(object.metadata?.labels));
           return cells;
         }),

@@ -137,7 +137,8 @@ export function containerText(sheet: Sheet, spec: Container, status: ContainerSt
   });
 }
 
-function containers(sheet: Sheet, name: string, list: readonly Container[], statuses: readonly ContainerStatus[] | undefined): void {
+/** statuses: undefined where they are those of a template. */
+export function containers(sheet: Sheet, name: string, list: readonly Container[], statuses: readonly ContainerStatus[] | undefined): void {
   sheet.heading(name);
   sheet.nested(() => {
     for (const one of list)
@@ -161,7 +162,7 @@ function statusLines(sheet: Sheet, { metadata, status }: Pod, now: number): void
   if (status?.message) sheet.field('Message', status.message);
 }
 
-function tolerationText({ key, operator, value, effect, tolerationSeconds }: Spec['tolerations'][number]): string {
+export function tolerationText({ key, operator, value, effect, tolerationSeconds }: Spec['tolerations'][number]): string {
   const what = `${key ?? ''}${value ? `=${value}` : ''}${effect ? `:${effect}` : ''}`;
   const words = [
     what,
@@ -169,6 +170,14 @@ function tolerationText({ key, operator, value, effect, tolerationSeconds }: Spe
     tolerationSeconds === undefined ? '' : `for ${tolerationSeconds}s`,
   ];
   return words.filter((word) => word !== '').join(' ');
+}
+
+/** "content: emptyDir" */
+export function volumeTexts(volumes: Spec['volumes']): readonly string[] {
+  return volumes.map(({ name, ...source }) => {
+    const [kind] = Object.entries(source).find(([, value]) => value !== undefined) ?? ['unknown'];
+    return `${name}: ${kind}`;
+  });
 }
 
 /** now: ms since 1970. */
@@ -209,13 +218,7 @@ export function podText(sheet: Sheet, pod: Pod, now: number): void {
     sheet.heading('Scheduling');
     sheet.nested(() => block(sheet, scheduled.message ?? ''));
   }
-  sheet.list(
-    'Volumes',
-    (spec?.volumes ?? []).map(({ name, ...source }) => {
-      const [kind] = Object.entries(source).find(([, value]) => value !== undefined) ?? ['unknown'];
-      return `${name}: ${kind}`;
-    }),
-  );
+  sheet.list('Volumes', volumeTexts(spec?.volumes ?? []));
   sheet.field('QoS Class', orNone(status?.qosClass));
   map(sheet, 'Node-Selectors', spec?.nodeSelector);
   sheet.list('Tolerations', (spec?.tolerations ?? []).toSorted((a, b) => ((a.key ?? '') < (b.key ?? '') ? -1 : 1)).map(tolerationText));

@@ -3,6 +3,7 @@ import type { Kind, KindMap } from '@podplane/api/kinds/kind-map';
 import { humanDuration, NONE, orNone } from '@podplane/api/print';
 import type { AnyObject } from '../kinds.js';
 import { selectorText } from '../workloads.js';
+import { map } from './describe-parts.js';
 import type { Sheet } from './sheet.js';
 
 type Conditions = readonly {
@@ -26,10 +27,34 @@ export function countText(value: unknown): string {
   return typeof value === 'number' || typeof value === 'string' ? String(value) : NONE;
 }
 
-function phases(sheet: Sheet, pods: readonly KindMap['Pod'][]): void {
+/** In kubectl's words: a pod that is Pending is Waiting. */
+export function phases(sheet: Sheet, pods: readonly KindMap['Pod'][]): void {
   const counts = Map.groupBy(pods, ({ status }) => status?.phase ?? 'Unknown');
-  const words = ['Running', 'Pending', 'Succeeded', 'Failed'].map((phase) => `${counts.get(phase)?.length ?? 0} ${phase}`);
+  const words = [
+    ['Running', 'Running'],
+    ['Pending', 'Waiting'],
+    ['Succeeded', 'Succeeded'],
+    ['Failed', 'Failed'],
+  ].map(([phase = '', word = '']) => `${counts.get(phase)?.length ?? 0} ${word}`);
   sheet.field('Pods Status', words.join(' / '));
+}
+
+function claimTemplates(sheet: Sheet, claims: NonNullable<KindMap['StatefulSet']['spec']>['volumeClaimTemplates']): void {
+  if (claims.length === 0) {
+    sheet.field('Volume Claims', NONE);
+    return;
+  }
+  sheet.heading('Volume Claims');
+  sheet.nested(() => {
+    for (const { metadata, spec } of claims) {
+      sheet.field('Name', metadata?.name ?? '');
+      sheet.field('StorageClass', spec?.storageClassName ?? '');
+      map(sheet, 'Labels', metadata?.labels);
+      map(sheet, 'Annotations', metadata?.annotations);
+      sheet.field('Capacity', spec?.resources?.requests['storage'] ?? NONE);
+      sheet.field('Access Modes', `[${(spec?.accessModes ?? []).join(' ')}]`);
+    }
+  });
 }
 
 function daemonSetText(sheet: Sheet, { spec, status }: KindMap['DaemonSet']): void {
@@ -45,7 +70,8 @@ function daemonSetText(sheet: Sheet, { spec, status }: KindMap['DaemonSet']): vo
     sheet.field('Rolling Update', `${countText(rolling.maxUnavailable)} max unavailable, ${countText(rolling.maxSurge)} max surge`);
 }
 
-function statefulSetText(sheet: Sheet, { spec, status }: KindMap['StatefulSet']): void {
+function statefulSetText(sheet: Sheet, { metadata, spec, status }: KindMap['StatefulSet']): void {
+  sheet.field('CreationTimestamp', orNone(metadata?.creationTimestamp));
   sheet.field('Selector', orNone(selectorText(spec?.selector)));
   sheet.field(
     'Replicas',
@@ -118,6 +144,7 @@ export function workloadText(sheet: Sheet, kind: Kind, object: AnyObject, pods: 
       const workload = object as KindMap['DaemonSet' | 'StatefulSet' | 'Job'];
       if (kind !== 'Job') phases(sheet, pods);
       kit.template(sheet, workload.spec);
+      if (kind === 'StatefulSet') claimTemplates(sheet, (object as KindMap['StatefulSet']).spec?.volumeClaimTemplates ?? []);
       kit.conditions(sheet, workload.status?.conditions ?? []);
       return true;
     }

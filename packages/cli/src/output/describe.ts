@@ -7,9 +7,10 @@ import { byTime, type Event, seenText } from '../events.js';
 import type { AnyObject } from '../kinds.js';
 import { selectorText } from '../workloads.js';
 import { budgetText } from './describe-budget.js';
-import { amounts, block, conditions, head, map, meta } from './describe-parts.js';
-import { containerText, podText } from './describe-pod.js';
-import { countText, type Kit, workloadText } from './describe-workloads.js';
+import { amounts, block, conditions, head, meta } from './describe-parts.js';
+import { podText } from './describe-pod.js';
+import { replicaSetLines, template } from './describe-template.js';
+import { countText, phases, workloadText } from './describe-workloads.js';
 import { Sheet } from './sheet.js';
 import { Table } from './table.js';
 
@@ -71,17 +72,6 @@ function nodeText(sheet: Sheet, node: KindMap['Node'], pods: readonly KindMap['P
   });
 }
 
-function template(sheet: Sheet, spec: Parameters<Kit['template']>[1]): void {
-  sheet.heading('Pod Template');
-  sheet.nested(() => {
-    map(sheet, 'Labels', spec?.template?.metadata?.labels);
-    sheet.heading('Containers');
-    sheet.nested(() => {
-      for (const one of spec?.template?.spec?.containers ?? []) containerText(sheet, one, undefined);
-    });
-  });
-}
-
 function deploymentText(sheet: Sheet, deployment: KindMap['Deployment'], sets: readonly KindMap['ReplicaSet'][]): void {
   const { spec, status } = deployment;
   head(sheet, deployment);
@@ -100,11 +90,7 @@ function deploymentText(sheet: Sheet, deployment: KindMap['Deployment'], sets: r
   if (spec?.paused) sheet.field('Paused', 'true');
   template(sheet, spec);
   conditions(sheet, status?.conditions ?? []);
-  const shown = sets.filter(({ spec: wish, status: is }) => (wish?.replicas ?? 0) > 0 || (is?.replicas ?? 0) > 0);
-  sheet.list(
-    'ReplicaSets',
-    shown.map(({ metadata, spec: wish, status: is }) => `${metadata?.name} (${is?.readyReplicas ?? 0} of ${wish?.replicas ?? 0} ready)`),
-  );
+  replicaSetLines(sheet, deployment, sets);
 }
 
 function replicaSetText(sheet: Sheet, set: KindMap['ReplicaSet' | 'ReplicationController'], pods: readonly KindMap['Pod'][]): void {
@@ -114,11 +100,7 @@ function replicaSetText(sheet: Sheet, set: KindMap['ReplicaSet' | 'ReplicationCo
   const owner = set.metadata?.ownerReferences.find(({ controller }) => controller);
   if (owner !== undefined) sheet.field('Controlled By', `${owner.kind}/${owner.name}`);
   sheet.field('Replicas', `${set.status?.replicas ?? 0} current / ${set.spec?.replicas ?? 1} desired`);
-  const phases = Map.groupBy(pods, ({ status }) => status?.phase ?? 'Unknown');
-  sheet.field(
-    'Pods Status',
-    ['Running', 'Pending', 'Succeeded', 'Failed'].map((phase) => `${phases.get(phase)?.length ?? 0} ${phase}`).join(' / '),
-  );
+  phases(sheet, pods);
   template(sheet, set.spec);
   conditions(sheet, set.status?.conditions ?? []);
 }
@@ -131,13 +113,6 @@ export interface Around {
   readonly replicaSets: readonly KindMap['ReplicaSet'][];
   /** ms since 1970 */
   readonly now: number;
-}
-
-/** What `rollout history --revision` prints of a template. */
-export function templateText(holder: Parameters<Kit['template']>[1]): string {
-  const sheet = new Sheet();
-  template(sheet, holder);
-  return sheet.text();
 }
 
 /** What `describe` prints for one object. */

@@ -3,15 +3,17 @@
 import { EventEmitter } from 'node:events';
 import { codecs } from '@podplane/api/decode/codecs';
 import { toManifest } from '@podplane/api/decode/manifest';
-import type { JsonObject } from '@podplane/api/decode/tree';
+import type { JsonObject, JsonValue } from '@podplane/api/decode/tree';
 import { ApiError, notFound } from '@podplane/api/errors';
 import type { LogsRequest } from '@podplane/api/gen/podplane/api/v1/pods';
 import type { Kind, KindMap } from '@podplane/api/kinds/kind-map';
 import { isKind } from '@podplane/api/kinds/kind-names';
-import { applyMergePatch } from '@podplane/api/patch';
+import { applyJsonPatch, applyMergePatch } from '@podplane/api/patch';
+import { kindSchema } from '@podplane/api/schema/model';
+import { applyStrategicPatch } from '@podplane/api/strategic-patch';
 import { realSystem } from '@podplane/api/system';
 import { CommanderError } from 'commander';
-import type { Change, Cluster, Query } from '../cluster.js';
+import type { Change, Cluster, PatchType, Query } from '../cluster.js';
 import { failureOf } from '../failure.js';
 import { type Io, printing } from '../io.js';
 import { printable } from '../output/printable.js';
@@ -23,6 +25,8 @@ export class TestCluster implements Cluster {
   readonly #objects = new Map<string, KindMap[Kind]>();
   readonly #changes = new EventEmitter().setMaxListeners(100);
   #revision = 0;
+  /** Everything that ever changed, so that a watch misses nothing. */
+  readonly #log: { readonly kind: Kind; readonly revision: number; readonly change: Change<Kind> }[] = [];
   /** What was asked for, for tests that count calls. */
   readonly calls: string[] = [];
   /** Answers of logs, one call after the other. */
@@ -45,15 +49,21 @@ export class TestCluster implements Cluster {
     const key = this.#key(kind, metadata.namespace ?? '', metadata.name ?? '');
     const type = this.#objects.has(key) ? 'MODIFIED' : 'ADDED';
     this.#objects.set(key, stored);
-    this.#changes.emit(kind, { type, object: stored });
+    this.#tell(kind, { type, object: stored });
     return stored;
+  }
+
+  #tell(kind: Kind, change: Change<Kind>): void {
+    this.#log.push({ kind, revision: this.#revision, change });
+    this.#changes.emit(kind, change);
   }
 
   remove(kind: Kind, namespace: string, name: string): void {
     const key = this.#key(kind, namespace, name);
     const object = this.#objects.get(key);
     this.#objects.delete(key);
-    if (object !== undefined) this.#changes.emit(kind, { type: 'DELETED', object });
+    this.#revision++;
+    if (object !== undefined) this.#tell(kind, { type: 'DELETED', object });
   }
 
   #matches(object: KindMap[Kind], query: Query): boolean {
@@ -79,8 +89,9 @@ export class TestCluster implements Cluster {
     return Promise.resolve({ items, resourceVersion: String(this.#revision) });
   }
 
-  async *watch<K extends Kind>(kind: K, query: Query, _from: string, signal: AbortSignal): AsyncGenerator<Change<K>> {
-    const waiting: Change<K>[] = [];
+  async *watch<K extends Kind>(kind: K, query: Query, from: string, signal: AbortSignal): AsyncGenerator<Change<K>> {
+    const missed = this.#log.filter((one) => one.kind === kind && one.revision > Number(from));
+    const waiting = missed.map(({ change }) => change as Change<K>);
     let wake: (() => void) | undefined;
     const onChange = (change: Change<K>): void => {
       waiting.push(change);
@@ -118,6 +129,29 @@ export class TestCluster implements Cluster {
     const current = await this.get(kind, namespace, name);
     if (options?.dryRun) return { object: current, warnings: [] };
     return { object: this.put(kind, applyMergePatch(toManifest(kind, current as never), patch as JsonObject)), warnings: [] };
+  }
+
+  async patch(
+    kind: Kind,
+    namespace: string,
+    name: string,
+    type: PatchType,
+    patch: JsonValue,
+    options?: { readonly dryRun?: boolean },
+  ): Promise<{ object: KindMap[Kind]; warnings: string[] }> {
+    this.calls.push(`patch ${type} ${kind} ${namespace}/${name} ${JSON.stringify(patch)}`);
+    const current = await this.get(kind, namespace, name);
+    const before = toManifest(kind, current as never);
+    const schema = kindSchema(kind);
+    if (schema === undefined) throw new Error(kind);
+    const after =
+      type === 'merge'
+        ? applyMergePatch(before, patch)
+        : type === 'json'
+          ? applyJsonPatch(before, patch)
+          : applyStrategicPatch(schema, before, patch);
+    if (options?.dryRun || JSON.stringify(after) === JSON.stringify(before)) return { object: current, warnings: [] };
+    return { object: this.put(kind, after), warnings: [] };
   }
 
   async delete(kind: Kind, namespace: string, name: string): Promise<{ object: KindMap[Kind]; gone: boolean }> {

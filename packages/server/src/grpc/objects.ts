@@ -33,8 +33,10 @@ function patchKind(type: PatchType): PatchKind {
       return 'merge';
     case PatchType.PATCH_TYPE_JSON:
       return 'json';
+    case PatchType.PATCH_TYPE_STRATEGIC:
+      return 'strategic';
     case PatchType.PATCH_TYPE_UNSPECIFIED:
-      throw badRequest('type: Required value: PATCH_TYPE_MERGE or PATCH_TYPE_JSON');
+      throw badRequest('type: Required value: PATCH_TYPE_MERGE, PATCH_TYPE_JSON or PATCH_TYPE_STRATEGIC');
   }
 }
 

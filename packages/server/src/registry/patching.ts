@@ -4,9 +4,11 @@ import { ApiError, badRequest } from '@podplane/api/errors';
 import { kindInfo } from '@podplane/api/kinds/catalogue';
 import type { Kind, KindMap, Obj } from '@podplane/api/kinds/kind-map';
 import { applyJsonPatch, applyMergePatch, PatchError } from '@podplane/api/patch';
+import { kindSchema } from '@podplane/api/schema/model';
+import { applyStrategicPatch } from '@podplane/api/strategic-patch';
 import { admitTree } from './strict.js';
 
-export type PatchKind = 'merge' | 'json';
+export type PatchKind = 'merge' | 'json' | 'strategic';
 
 /** The object after the patch, a new one. Throws ApiError: BadRequest, Invalid. */
 export function applyPatch<K extends Kind>(kind: K, previous: Obj<K>, patchKind: PatchKind, patch: Uint8Array): KindMap[K] {
@@ -15,7 +17,7 @@ export function applyPatch<K extends Kind>(kind: K, previous: Obj<K>, patchKind:
   const before = kindInfo(kind).codec.toJSON(previous) as JsonValue; // toJSON makes nothing but JSON
   let tree: JsonValue;
   try {
-    tree = patchKind === 'merge' ? applyMergePatch(before, document) : applyJsonPatch(before, document);
+    tree = patched(kind, before, patchKind, document);
   } catch (error) {
     if (!(error instanceof PatchError)) throw error;
     // A test that does not hold is no mistake of form: the object is not what the client believes.
@@ -25,6 +27,20 @@ export function applyPatch<K extends Kind>(kind: K, previous: Obj<K>, patchKind:
     });
   }
   return admitTree(kind, tree, target);
+}
+
+function patched(kind: Kind, before: JsonValue, patchKind: PatchKind, patch: JsonValue): JsonValue {
+  switch (patchKind) {
+    case 'merge':
+      return applyMergePatch(before, patch);
+    case 'json':
+      return applyJsonPatch(before, patch);
+    case 'strategic': {
+      const schema = kindSchema(kind);
+      if (schema === undefined) throw new TypeError(`no schema of ${kind}`);
+      return applyStrategicPatch(schema, before, patch);
+    }
+  }
 }
 
 function parse(patch: Uint8Array): JsonValue {
