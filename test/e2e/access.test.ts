@@ -313,11 +313,12 @@ describe.skipIf(!answers)('inside of pods', () => {
       await others(); // what that takes is no part of what is held
       const before = held();
       const into = play.run(['cp', file, 'web:/tmp/big']);
+      const closed = once(into, 'close');
       await others();
       expect(held() - before).toBeLessThan(MOST_HELD);
       expect(into.exitCode).toBe(null);
       await inside('web', 'touch /tmp/go');
-      expect(await once(into, 'close')).toEqual([0, null]);
+      expect(await closed).toEqual([0, null]);
       const out = play.run(['cp', 'web:/tmp/big', back]);
       await eventually('the copy begins', async () => existsSync(back) && statSync(back).size > 0, Boolean);
       out.kill('SIGSTOP');

@@ -173,7 +173,8 @@ describe.skipIf(!answers)('an agent that is killed at each step', () => {
           status.containerStatuses?.find((one) => one.name === 'falls')?.restartCount === 1,
         240_000,
       );
-      expect(counted(events?.ofPod(pod.metadata.uid) ?? [])).toEqual(once_('create', 'start'));
+      // The last events come a moment after the answers, here and below.
+      await expect.poll(() => counted(events?.ofPod(pod.metadata.uid) ?? []), { timeout: 60_000 }).toEqual(once_('create', 'start'));
       // Some steps run beside each other: of those only the first is met.
       expect(deaths).toBeGreaterThanOrEqual(8);
       const counts = Object.fromEntries(
@@ -198,9 +199,8 @@ describe.skipIf(!answers)('an agent that is killed at each step', () => {
         240_000,
       );
       expect(await play.containers(play.node(1))).toEqual([]);
-      // The last events come a moment after the answers.
       await expect
-        .poll(() => counted(events?.ofPod(pod.metadata.uid) ?? []), { timeout: 20_000 })
+        .poll(() => counted(events?.ofPod(pod.metadata.uid) ?? []), { timeout: 60_000 })
         .toEqual(once_('create', 'start', 'destroy'));
       expect(await volumesOf(pod.metadata.uid)).toEqual([]);
       stopping = true;

@@ -27,6 +27,9 @@ export interface UpFile {
   readonly agents: readonly { readonly name: string; readonly pid: number; readonly address: string }[];
 }
 
+/** How long a cluster may take to start. */
+const START_MS = 120_000;
+
 const SOCKET = (process.env.DOCKER_HOST ?? 'unix:///var/run/docker.sock').replace(/^unix:\/\//, '');
 
 /** The engine's HTTP API, without any library: what the tests say about containers must not come from the code under test. */
@@ -110,9 +113,10 @@ export class Playground {
     up.stdout?.on('data', collect);
     up.stderr?.on('data', collect);
     up.once('exit', (code) => reject(new Error(`up ended with ${code}:\n${this.upOutput}`)));
+    // `up` gives server and nodes limits of its own, and says more when they are over.
     const limit = setTimeout(
-      () => reject(new Error(`up: no ${nodes} nodes Ready after 60 s:\n${this.upOutput}${this.lastWords()}`)),
-      60_000,
+      () => reject(new Error(`up: no ${nodes} nodes Ready after ${START_MS} ms:\n${this.upOutput}${this.lastWords()}`)),
+      START_MS,
     );
     try {
       await promise;
@@ -177,6 +181,7 @@ export class Playground {
     child.stderr?.on('data', (piece: Buffer) => {
       stderr += piece.toString();
     });
+    child.stdin?.on('error', () => undefined); // a command that ends without reading it
     child.stdin?.end(input ?? '');
     await once(child, 'close');
     return { code: child.exitCode, stdout, stderr, ms: performance.now() - began };
@@ -216,9 +221,14 @@ export class Playground {
 
   /** Starts the agent of a node again, by hand as the README says; resolves at once. */
   restartAgent(node: string, flags: readonly string[] = []): ChildProcess {
-    return this.run(['agent', '--data', path.join(this.data, 'agents', node), ...flags]);
+    const agent = this.run(['agent', '--data', path.join(this.data, 'agents', node), ...flags]);
+    // Its log is nobody's business, and must not fill the pipe.
+    agent.stdout?.resume();
+    agent.stderr?.resume();
+    return agent;
   }
 
+  /** When its node is said to be Ready: at once, where it was not missed yet. */
   async readyAgain(node: string): Promise<void> {
     await eventually(
       'Ready again',
@@ -231,7 +241,14 @@ export class Playground {
   async remove(): Promise<void> {
     await this.interrupt().catch(() => undefined);
     await this.cli(['down', '--data', this.data]);
-    for (const child of this.children) child.kill('SIGKILL');
+    // What still runs might write below while it is removed.
+    await Promise.all(
+      [...this.children].map(async (child) => {
+        const ended = once(child, 'exit');
+        child.kill('SIGKILL');
+        await ended;
+      }),
+    );
     const left = await this.containers();
     for (const { Id } of left) await removeContainer(Id, this.socket);
     rmSync(this.directory, { recursive: true, force: true });
@@ -239,12 +256,15 @@ export class Playground {
   }
 }
 
-/** Asks again, without a fixed sleep between two answers longer than needed, until the answer satisfies; says the last answer when it never does. */
+/**
+ * Asks again, without a fixed sleep between two answers longer than needed, until the answer satisfies; says the last answer when it never does.
+ * The limit is for what never comes: a slow machine may take many times what a quiet one does.
+ */
 export async function eventually<T>(
   what: string,
   ask: () => Promise<T>,
   satisfied: (answer: T) => boolean,
-  timeoutMs = 30_000,
+  timeoutMs = 90_000,
 ): Promise<T> {
   const end = performance.now() + timeoutMs;
   for (;;) {

@@ -1,6 +1,6 @@
 // A Docker Engine of a test's own, in a network namespace of its own, that may be stopped and started. Needs root, as dockerd does. Nothing
 // of the machine's own engine is touched.
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
@@ -122,7 +122,14 @@ export class OwnEngine {
   async close(): Promise<void> {
     await this.stop();
     execFileSync('ip', ['netns', 'del', this.namespace]);
-    if (this.mounted) execFileSync('umount', [this.data]);
+    // What the engine had started may still be ending.
+    if (this.mounted)
+      await eventually(
+        `${this.data} is let go`,
+        async () => spawnSync('umount', [this.data], { encoding: 'utf8' }),
+        ({ status }) => status === 0,
+        LIMIT_MS,
+      );
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
 

@@ -118,14 +118,18 @@ describe('an agent', () => {
       let log = '';
       agent.stderr?.on('data', (piece: Buffer) => (log += piece.toString()));
       try {
-        const table = await eventually(
-          'the node is there',
-          () => server.run(['get', 'nodes', name]),
-          ({ stdout }) => stdout.includes(name),
+        // It is there when it has joined, and knows of its engine a moment later.
+        await eventually(
+          'the node says why',
+          () => server.run(['describe', 'node', name]),
+          ({ stdout }) => why.test(stdout),
         );
-        expect(table.stdout).toMatch(new RegExp(`^${name}\\s+NotReady\\s`, 'm'));
-        expect(await server.must('describe', 'node', name)).toMatch(why);
-        expect(log).toMatch(why);
+        expect((await server.run(['get', 'nodes', name])).stdout).toMatch(new RegExp(`^${name}\\s+NotReady\\s`, 'm'));
+        await eventually(
+          'its log',
+          () => Promise.resolve(log),
+          (text) => why.test(text),
+        );
       } finally {
         agent.kill('SIGTERM');
         await once(agent, 'close');

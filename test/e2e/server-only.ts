@@ -8,7 +8,7 @@ import { type Outcome, ROOT } from './harness.js';
 
 const NODE = path.join(ROOT, 'node_modules/.bin/node');
 const PODPLANE = path.join(ROOT, 'packages/cli/bin/podplane.js');
-const START_MS = 30_000;
+const START_MS = 90_000;
 
 /** A user who may do nothing special. */
 export const NOBODY = 65534;

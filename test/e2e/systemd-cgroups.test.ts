@@ -64,6 +64,11 @@ describe.skipIf(why !== undefined)('cgroups of pods that systemd keeps', () => {
       expect(read('memory', `docker-${id}.scope`, 'cgroup.procs')).toMatch(/\d/);
     }
     await used().must('delete', 'pod', 'web');
-    for (const controller of ['memory', 'cpu', 'pids', 'systemd']) expect(existsSync(own.cgroup(controller, folder))).toBe(false);
+    for (const controller of ['memory', 'cpu', 'pids', 'systemd'])
+      await eventually(
+        `no cgroup of ${controller}`,
+        async () => existsSync(own.cgroup(controller, folder)),
+        (there) => !there,
+      );
   });
 });

@@ -15,6 +15,8 @@ const answers = await engineAnswers();
 class Terminal {
   screen = '';
   private readonly child: ChildProcess;
+  /** With all that it wrote. */
+  private readonly closed: Promise<unknown>;
 
   /** Its size before the program starts; device: a file that names the terminal from then on. */
   constructor(
@@ -25,6 +27,7 @@ class Terminal {
   ) {
     const script = `stty rows 31 cols 97; stty -a > ${settings}.before; tty > ${device}; ${program}; code=$?; stty -a > ${settings}.after; exit $code`;
     this.child = spawn('script', ['-qfec', script, '/dev/null'], { env: { ...env, SHELL: '/bin/sh' }, stdio: ['pipe', 'pipe', 'pipe'] });
+    this.closed = once(this.child, 'close');
     for (const stream of [this.child.stdout, this.child.stderr]) {
       stream?.on('data', (piece: Buffer) => {
         this.screen += piece.toString();
@@ -55,7 +58,7 @@ class Terminal {
 
   /** Its exit code. */
   async ended(): Promise<number | null> {
-    if (this.child.exitCode === null) await once(this.child, 'exit');
+    await this.closed;
     return this.child.exitCode;
   }
 

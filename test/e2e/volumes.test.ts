@@ -63,7 +63,11 @@ spec:
       () => play.must('get', 'events'),
       (table) => table.includes('FailedMount') && table.includes('configmap "settings" not found'),
     );
-    expect(await play.must('get', 'pods')).toMatch(/^vols\s+0\/1\s+ContainerCreating/m);
+    await eventually(
+      'waiting',
+      () => play.must('get', 'pods'),
+      (table) => /^vols\s+0\/1\s+ContainerCreating/m.test(table),
+    );
     await play.must('apply', '-f', config('green'), '--wait=false');
     await eventually(
       'ready',

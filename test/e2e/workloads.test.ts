@@ -54,12 +54,12 @@ describe.skipIf(!answers)('workloads', () => {
       `job ${name} ends`,
       () => play.json<JobObject>('get', 'job', name),
       (job) => job.status.conditions?.some(({ type, status }) => (type === 'Complete' || type === 'Failed') && status === 'True') === true,
-      60_000,
+      120_000,
     );
 
   beforeAll(async () => {
     await play.start(2);
-  }, 120_000);
+  });
   afterAll(async () => {
     await play.remove();
   });
@@ -71,19 +71,24 @@ describe.skipIf(!answers)('workloads', () => {
     await play.must('rollout', 'restart', 'ds/probe');
     expect(await play.must('rollout', 'status', 'ds/probe')).toContain('successfully rolled out');
     expect(await play.must('rollout', 'history', 'ds/probe')).toMatch(/^1 .*\n2 /m);
-  }, 120_000);
+  });
 
   it('a StatefulSet has its names and goes back to the revision before', async () => {
     await apply(workload('StatefulSet', 'db', '  replicas: 2\n  serviceName: db'));
     expect((await play.must('exec', 'db-1', '--', 'hostname')).trim()).toBe('db-1');
     await play.must('scale', 'sts/db', '--replicas', '3');
     await play.must('rollout', 'status', 'sts/db');
-    expect(await play.must('logs', 'db-2')).toBe('up db-2\n');
+    const words = await eventually(
+      'its first words',
+      () => play.must('logs', 'db-2'),
+      (text) => text !== '',
+    );
+    expect(words).toBe('up db-2\n');
     await play.must('rollout', 'restart', 'sts/db');
     await play.must('rollout', 'status', 'sts/db');
     await play.must('rollout', 'undo', 'sts/db');
     expect(await play.must('rollout', 'status', 'sts/db')).toContain('successfully rolled out');
-  }, 120_000);
+  });
 
   it('an Indexed Job counts each index once; one that fails is told with its reason', async () => {
     await apply(`apiVersion: batch/v1
@@ -108,7 +113,11 @@ spec:
       restartPolicy: Never${container('process.exit(42)')}
 `);
     expect((await ended('sum')).status).toMatchObject({ succeeded: 5, completedIndexes: '0-4' });
-    const lines = (await play.must('logs', 'job/sum')).trim().split('\n').sort();
+    const lines = await eventually(
+      'five lines',
+      async () => (await play.must('logs', 'job/sum')).trim().split('\n').sort(),
+      ({ length }) => length >= 5,
+    );
     expect(lines).toEqual([0, 1, 2, 3, 4].map((index) => `index ${index} sum-${index}`));
     const resumed = await play.cli(
       ['apply', '-f', '-'],
@@ -121,7 +130,7 @@ spec:
     expect(failed?.message).toContain('failed with exit code 42 matching FailJob rule at index 0');
     await play.must('delete', 'job', 'sum', 'broken');
     expect((await play.json<PodList>('get', 'pods', '-l', 'job-name')).items).toEqual([]);
-  }, 120_000);
+  });
 
   it('a CronJob starts a job at the next minute', async () => {
     await apply(`apiVersion: batch/v1
@@ -140,9 +149,9 @@ spec:
       'a job of tick ends',
       () => play.must('get', 'jobs').catch(() => ''),
       (table) => /^tick-\d+ +Complete +1\/1/m.test(table),
-      90_000,
+      180_000,
     );
     expect(line).toMatch(/tick-\d+/);
     expect(await play.must('logs', 'cj/tick')).toBe('tick\n');
-  }, 120_000);
+  });
 });
