@@ -69,9 +69,9 @@ describe('Deployments and ReplicaSets', () => {
     );
     world.edit('Deployment', 'web', ({ spec }) => void (spec === undefined || (spec.replicas = 1)));
     await world.settle();
-    expect(lines('ReplicaSet', set)).toContain(`deployment: 1 replicas asked for: ${set} from 2 to 1 | Deployment web`);
+    expect(lines('ReplicaSet', set)).toContain(`deployment: 1 replica asked for: ${set} from 2 to 1 | Deployment web`);
     const gone = world.pods().find(({ metadata }) => metadata?.deletionTimestamp !== undefined);
-    expect(newest('Pod', nameOf(gone))).toBe(`replicaset: 2 pods for 1 replicas of ${set}: delete 1 pod | ReplicaSet ${set}`);
+    expect(newest('Pod', nameOf(gone))).toBe(`replicaset: 2 pods for 1 replica of ${set}: delete 1 pod | ReplicaSet ${set}`);
   });
 
   it('say of each step of a rollout why it may be taken', async () => {
@@ -125,7 +125,7 @@ describe('nodes', () => {
     expect(newest('Node', 'n2')).toMatch(/^node-lifecycle: node n2 is silent: last heartbeat [\d:.]+ \(3\.0 s ago\) \| (time|Node n2)$/);
     expect(newest('Pod', nameOf(lost))).toMatch(/^node-lifecycle: node n2 is lost \(last heartbeat [\d:.]+ \(3\.0 s ago\)\) \|/);
     const made = nameOf(world.activePods()[0]);
-    expect(newest('Pod', made)).toMatch(new RegExp(`^replicaset: 0 of 1 replicas of web-\\w+: create 1 pod \\| Pod ${nameOf(lost)}$`));
+    expect(newest('Pod', made)).toMatch(new RegExp(`^replicaset: 0 of 1 replica of web-\\w+: create 1 pod \\| Pod ${nameOf(lost)}$`));
   });
 
   it('send away what does not tolerate a taint, because of who set it', async () => {
@@ -155,7 +155,7 @@ describe('nodes', () => {
     });
     await world.settle();
     expect(newest('Pod', 'a')).toBe('drain: drain of node n1 by user:ada | =Node n1');
-    expect(lines('Node', 'n1')).toContain('drain: drain of node n1 by user:ada: 1 of 1 pods left | =Node n1');
+    expect(lines('Node', 'n1')).toContain('drain: drain of node n1 by user:ada: 1 of 1 pod left | =Node n1');
     world.reap();
     await world.settle();
     expect(newest('Node', 'n1')).toBe('drain: drain of node n1 by user:ada: Drained | =Node n1');
@@ -177,7 +177,7 @@ describe('StatefulSets and DaemonSets', () => {
     expect(newest('StatefulSet', 'db')).toMatch(/^statefulset: 2 of 2 ready, 2 of the newest template \| Pod db-1$/);
     world.edit('StatefulSet', 'db', ({ spec }) => void (spec === undefined || (spec.replicas = 1)));
     await world.settle();
-    expect(newest('Pod', 'db-1')).toBe('statefulset: 1 replicas asked for: db-1 of StatefulSet db is beyond them | StatefulSet db');
+    expect(newest('Pod', 'db-1')).toBe('statefulset: 1 replica asked for: db-1 of StatefulSet db is beyond that | StatefulSet db');
   });
 
   it('say on which nodes a pod is missing, and what a rolling update does', async () => {
@@ -261,7 +261,7 @@ describe('what goes with something else', () => {
     await world.settle();
     const told = world.store.causes({ kind: 'Pod', namespace: 'shop', name: 'a' }, 1).map(line);
     expect(told).toEqual(['namespace: namespace shop is deleted | =Namespace shop']);
-    expect(newest('Namespace', 'shop')).toBe('namespace: namespace shop is deleted and empty | =Namespace shop');
+    expect(newest('Namespace', 'shop')).toBe('namespace: namespace shop is deleted and has nothing left | =Namespace shop');
   });
 });
 

@@ -57,7 +57,9 @@ test('a pod that a new image removed goes back to who changed the image', async 
   expect(chains('Pod', old)).toEqual([
     [
       expect.stringMatching(new RegExp(`^${old} deleted by node:n\\d+: its containers have ended$`)),
-      expect.stringMatching(new RegExp(`^${old} modified by controller:replicaset: \\d pods for \\d replicas of ${before}: delete 1 pod$`)),
+      expect.stringMatching(
+        new RegExp(`^${old} modified by controller:replicaset: \\d pods? for \\d replicas? of ${before}: delete 1 pod$`),
+      ),
       expect.stringMatching(scaled),
       'web modified by user:simulation: change web',
     ],

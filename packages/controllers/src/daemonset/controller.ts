@@ -11,7 +11,7 @@ import { Calm, isHidden, isLook, isWeightless, lookKey, withoutLook } from '../s
 import { claimPods, ownerKeys } from '../shared/claim-pods.js';
 import { makePod } from '../shared/create-pod.js';
 import { deletePod } from '../shared/delete-pod.js';
-import { keyOf, nameOf, namespaceOf, namesText, parseKey, regarding, uidOf } from '../shared/objects.js';
+import { countText, keyOf, nameOf, namespaceOf, namesText, parseKey, regarding, uidOf } from '../shared/objects.js';
 import { OwnWrites } from '../shared/own-writes.js';
 import { mouldOf, podFrom } from '../shared/pod-mould.js';
 import { isRefused, keysOfAccount, tellRefused } from '../shared/refusals.js';
@@ -150,7 +150,7 @@ export class DaemonSetController implements Reconciler {
     }
     const [first] = pods;
     const words = first === undefined ? '' : `${why(first)}: `;
-    context.because(`${words}delete ${pods.length} pod${pods.length === 1 ? '' : 's'}`, unlessDecided(context, set));
+    context.because(`${words}delete ${countText(pods.length, 'pod')}`, unlessDecided(context, set));
     tell(context, set, 'SuccessfulDelete', 'Deleted', pods.map(nameOf));
     return gone;
   }
@@ -180,7 +180,7 @@ export class DaemonSetController implements Reconciler {
     }
     if (names.length > 0) {
       const why = `${namesText(nodes)} without a pod of ${nameOf(set)}`;
-      context.because(`${why}: create ${names.length} pod${names.length === 1 ? '' : 's'}`, unlessDecided(context, set));
+      context.because(`${why}: create ${countText(names.length, 'pod')}`, unlessDecided(context, set));
       tell(context, set, 'SuccessfulCreate', 'Created', names);
     }
     if (refused !== undefined) tellRefused(context, 'DaemonSet', set, refused);

@@ -4,7 +4,7 @@ import type { Obj } from '@podplane/api/kinds/kind-map';
 import { onFailureOf } from '@podplane/api/kinds/on-failure';
 import { isBeingDeleted, isPodTerminal } from '@podplane/api/pod-state';
 import { type ReconcileContext, unlessDecided } from '../runtime/types.js';
-import { nameOf, namespaceOf, regarding, uidOf } from '../shared/objects.js';
+import { countText, nameOf, namespaceOf, regarding, uidOf } from '../shared/objects.js';
 import { desiredOf, FAILED, HASH_LABEL, maxOf, REVISION, ROLLBACK_OF, ROLLED_OUT, revisionOf } from './annotations.js';
 import { type Bounds, boundsOf, isRolling, newSetSize } from './bounds.js';
 import { lastGood } from './on-failure.js';
@@ -137,7 +137,10 @@ export class Rollout {
       this.revision = String(revision);
       this.found = 'created';
       this.#turnTo(made);
-      this.#say(made, `revision ${revision}: new ReplicaSet ${nameOf(made)}, ${size} of ${this.#bounds.replicas} replicas to begin with`);
+      this.#say(
+        made,
+        `revision ${revision}: new ReplicaSet ${nameOf(made)}, ${size} of ${countText(this.#bounds.replicas, 'replica')} to begin with`,
+      );
       if (size > 0) this.#tellScaled(made, 0, size);
       return;
     }
@@ -197,7 +200,7 @@ export class Rollout {
   // ---------------------------------------------------------------------------------------------------------------- scaling
 
   #scale(): void {
-    const asked = (): string => `${this.#bounds.replicas} replicas asked for`;
+    const asked = (): string => `${countText(this.#bounds.replicas, 'replica')} asked for`;
     const active = this.#sets.filter(isActive);
     const only =
       active.length > 1 ? undefined : (active[0] ?? this.newSet ?? this.#sets.toSorted((a, b) => revisionOf(b) - revisionOf(a))[0]);
@@ -213,7 +216,7 @@ export class Rollout {
       desiredOf(newSet) === wanted &&
       newSet.status?.availableReplicas === wanted
     ) {
-      for (const set of this.#old.filter(isActive)) this.#resize(set, 0, () => `all ${wanted} replicas are of ${nameOf(newSet)}`);
+      for (const set of this.#old.filter(isActive)) this.#resize(set, 0, () => `${nameOf(newSet)} has all that is asked for`);
       return;
     }
     if (!isRolling(this.deployment)) {
@@ -241,8 +244,9 @@ export class Rollout {
     const current = newSet.spec?.replicas ?? 1;
     const { replicas } = this.#bounds;
     const target = current > replicas ? replicas : newSetSize(this.#bounds, true, heldReplicas(this.#sets), current);
-    const room = (): string => `rolling update to ${nameOf(newSet)}, ${heldReplicas(this.#sets)} of at most ${this.#sizes.max} pods`;
-    if (this.#resize(newSet, target, current > replicas ? () => `${replicas} replicas asked for` : room)) return;
+    const room = (): string =>
+      `rolling update to ${nameOf(newSet)}, ${heldReplicas(this.#sets)} of at most ${countText(this.#sizes.max, 'pod')}`;
+    if (this.#resize(newSet, target, current > replicas ? () => `${countText(replicas, 'replica')} asked for` : room)) return;
     if (this.#shrinkOld()) return;
     this.#clear();
   }

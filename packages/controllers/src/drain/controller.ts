@@ -6,7 +6,7 @@ import type { Change, ReadView } from '@podplane/store/types';
 import { evictPod, type Judgements, sendAway } from '../disruption/eviction.js';
 import type { ReconcileContext, ReconcileResult, Reconciler } from '../runtime/types.js';
 import { NO_NODE_STATUS } from '../shared/node-status.js';
-import { nameOf, regarding } from '../shared/objects.js';
+import { countText, nameOf, regarding } from '../shared/objects.js';
 import { timeText } from '../shared/time.js';
 import { leftText, type PodProgress, podsToDrain, progressOf } from './pods.js';
 import { DRAIN_ANNOTATION, DRAINED, type Drain, drainOf, withDrain } from './request.js';
@@ -89,7 +89,10 @@ export class DrainController implements Reconciler {
       context.event({ regarding: regarding('Node', node), type: 'Warning', reason: 'DrainForced', message });
     }
     this.#describe(node, drain, left, context);
-    context.because(`drain of node ${name} by ${drain.by}: ${left.length} of ${Math.max(drain.total, left.length)} pods left`, node);
+    context.because(
+      `drain of node ${name} by ${drain.by}: ${left.length} of ${countText(Math.max(drain.total, left.length), 'pod')} left`,
+      node,
+    );
     if (more) return { requeueAfterMs: 0 };
     const blocked = left.some(({ state }) => state !== 'leaving');
     const untilDeadline = drain.deadline === undefined || late ? Number.POSITIVE_INFINITY : Math.max(1, drain.deadline - now);

@@ -11,7 +11,7 @@ import { type ReconcileContext, type ReconcileResult, unlessDecided } from '../r
 import type { Ages } from '../shared/ages.js';
 import { makePod } from '../shared/create-pod.js';
 import { deletePod } from '../shared/delete-pod.js';
-import { nameOf, namespaceOf, namesText, regarding, uidOf } from '../shared/objects.js';
+import { countText, nameOf, namespaceOf, namesText, regarding, uidOf } from '../shared/objects.js';
 import { isRefused, tellRefused } from '../shared/refusals.js';
 import { timeText } from '../shared/time.js';
 import { backOffMs, type Failures } from './back-off.js';
@@ -166,7 +166,7 @@ export class Pass {
         if (left !== undefined) this.#terminating++;
       }
     }
-    this.#say(`Job ${nameOf(this.#job)}: ${this.#endWords(verdict)}: delete ${names.length} pod${names.length === 1 ? '' : 's'}`);
+    this.#say(`Job ${nameOf(this.#job)}: ${this.#endWords(verdict)}: delete ${countText(names.length, 'pod')}`);
     this.#tellPods('SuccessfulDelete', 'Deleted', names);
   }
 
@@ -187,7 +187,7 @@ export class Pass {
   #letGo(pods: readonly Pod[], why: string): void {
     if (pods.length === 0) return;
     for (const pod of pods) this.#letGoOne(pod);
-    this.#say(`${why}: delete ${pods.length} pod${pods.length === 1 ? '' : 's'} of ${nameOf(this.#job)}`);
+    this.#say(`${why}: delete ${countText(pods.length, 'pod')} of ${nameOf(this.#job)}`);
     this.#tellPods('SuccessfulDelete', 'Deleted', pods.map(nameOf));
   }
 
@@ -265,7 +265,7 @@ export class Pass {
     const done = completions === undefined ? '' : `${tally.succeeded} of ${completions} succeeded, `;
     const failed = this.#failed === 0 ? '' : `${this.#failed} failed, `;
     const now = `${done}${failed}${active.length} of ${parallelism} at work`;
-    this.#say(`Job ${nameOf(job)}: ${now}: create ${names.length} pod${names.length === 1 ? '' : 's'}`);
+    this.#say(`Job ${nameOf(job)}: ${now}: create ${countText(names.length, 'pod')}`);
     this.#tellPods('SuccessfulCreate', 'Created', names);
   }
 

@@ -79,7 +79,7 @@ function emptyNamespace(context: ReconcileContext, namespace: Namespace): Reconc
   context.because(`namespace ${name} is deleted`, namespace);
   const metadata = namespace.metadata;
   if (metadata === undefined) return undefined;
-  context.becauseFor(namespace, left.some ? `namespace ${name} is deleted and not empty yet` : `namespace ${name} is deleted and empty`);
+  context.becauseFor(namespace, `namespace ${name} is deleted and ${left.some ? 'not empty yet' : 'has nothing left'}`);
   if (left.some) {
     tx.update('Namespace', { ...namespace, status: terminating(namespace, left, tx.now) }, 'any');
     return budget === 0 ? { requeueAfterMs: 0 } : undefined;

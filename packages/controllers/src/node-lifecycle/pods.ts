@@ -86,6 +86,9 @@ export function evict(context: ReconcileContext, pod: Pod, { taint, seconds }: S
   const condition = { type: DISRUPTION, status: 'True', reason: 'DeletionByTaintManager', message };
   deletePod(tx, tx.update('Pod', { ...pod, status: withCondition(pod, condition, now) }, 'any'));
   const heard = taint.key === TAINT_UNREACHABLE ? ` (${lastHeard})` : '';
-  context.becauseFor(pod, `evicted from node ${nodeName}${heard}: taint ${taintText(taint)}, tolerated for ${seconds} s`);
+  context.becauseFor(
+    pod,
+    `evicted from node ${nodeName}${heard}: taint ${taintText(taint)}, ${seconds === 0 ? 'not tolerated' : `tolerated for ${seconds} s`}`,
+  );
   context.event({ regarding: regarding('Pod', pod), type: 'Normal', reason: 'TaintManagerEviction', message });
 }

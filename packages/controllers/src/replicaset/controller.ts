@@ -11,7 +11,7 @@ import { type ReconcileContext, type ReconcileResult, type Reconciler, unlessDec
 import { tellAdopted, tellReleased } from '../shared/claim-pods.js';
 import { makePod } from '../shared/create-pod.js';
 import { deletePod } from '../shared/delete-pod.js';
-import { controllerReference, keyOf, nameOf, namespaceOf, namesText, parseKey, regarding, uidOf } from '../shared/objects.js';
+import { controllerReference, countText, keyOf, nameOf, namespaceOf, namesText, parseKey, regarding, uidOf } from '../shared/objects.js';
 import { isRefused, keysOfAccount, tellRefused, withFailure } from '../shared/refusals.js';
 import { RejectionBackOff } from '../shared/rejected.js';
 import { selectorOf } from '../shared/selectors.js';
@@ -209,8 +209,11 @@ function createPods(context: ReconcileContext, set: ReplicaSet, missing: number)
 /** Why pods are made or deleted. missing: before that; below 0: too many. */
 function sayCount(context: ReconcileContext, set: ReplicaSet, verb: string, count: number, missing: number): void {
   const wanted = set.spec?.replicas ?? 1;
-  const why = `${wanted - missing} ${missing < 0 ? 'pods for' : 'of'} ${wanted} replicas of ${nameOf(set)}`;
-  context.because(`${why}: ${verb} ${count} pod${count === 1 ? '' : 's'}`, unlessDecided(context, set));
+  const there = missing < 0 ? `${countText(wanted - missing, 'pod')} for` : `${wanted - missing} of`;
+  context.because(
+    `${there} ${countText(wanted, 'replica')} of ${nameOf(set)}: ${verb} ${countText(count, 'pod')}`,
+    unlessDecided(context, set),
+  );
 }
 
 function deletePods(context: ReconcileContext, set: ReplicaSet, surplus: number): void {

@@ -31,3 +31,6 @@ export function regarding(kind: Kind, object: Obj): EventInput['regarding'] {
 export function namesText(names: readonly string[]): string {
   return names.length <= 5 ? names.join(', ') : `${names.slice(0, 4).join(', ')} and ${names.length - 4} more`;
 }
+
+/** "1 pod", "2 pods". */
+export const countText = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;

@@ -15,7 +15,7 @@ import { Calm, isHidden, isLook, isWeightless, lookKey, withoutLook } from '../s
 import { claimPods, ownerKeys } from '../shared/claim-pods.js';
 import { makePod } from '../shared/create-pod.js';
 import { deletePod } from '../shared/delete-pod.js';
-import { keyOf, nameOf, namespaceOf, namesText, parseKey, regarding, uidOf } from '../shared/objects.js';
+import { countText, keyOf, nameOf, namespaceOf, namesText, parseKey, regarding, uidOf } from '../shared/objects.js';
 import { OwnWrites } from '../shared/own-writes.js';
 import { isRefused, keysOfAccount, tellRefused } from '../shared/refusals.js';
 import { RejectionBackOff } from '../shared/rejected.js';
@@ -129,7 +129,8 @@ export class StatefulSetController implements Reconciler {
       } else names.push(nameOf(this.#own.add(result)));
     }
     if (removed.length + names.length > 0) {
-      const made = names.length === 0 ? [] : [`${pods.length - removed.length} of ${replicas} replicas: create ${namesText(names)}`];
+      const made =
+        names.length === 0 ? [] : [`${pods.length - removed.length} of ${countText(replicas, 'replica')}: create ${namesText(names)}`];
       const gone = removed.length === 0 ? [] : [`delete ${namesText(removed.map(nameOf))}`];
       context.because([...made, ...gone].join('; '), unlessDecided(context, set));
     }
@@ -247,7 +248,8 @@ export class StatefulSetController implements Reconciler {
 /** Why a pod of a set is deleted. */
 function wordsToGo(set: StatefulSet, pod: Pod, updateRevision: string, wanted: (ordinal: number) => boolean): string {
   const about = `${nameOf(pod)} of StatefulSet ${nameOf(set)}`;
-  if (!wanted(ordinalOf(set, nameOf(pod)) ?? -1)) return `${slotsOf(set).replicas} replicas asked for: ${about} is beyond them`;
+  if (!wanted(ordinalOf(set, nameOf(pod)) ?? -1))
+    return `${countText(slotsOf(set).replicas, 'replica')} asked for: ${about} is beyond that`;
   if (isPodTerminal(pod)) return `${about} is ${pod.status?.phase ?? 'over'}: it is made anew`;
   return `rolling update to ${updateRevision}: ${about} is of ${revisionOf(pod)}`;
 }

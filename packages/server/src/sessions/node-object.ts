@@ -5,8 +5,9 @@ import type { Hello } from '@podplane/api/gen/podplane/node/v1/session';
 import { kindNames } from '@podplane/api/kinds/kind-names';
 import { labelValueProblems, qualifiedNameProblems } from '@podplane/api/names';
 import { StoreError } from '@podplane/store/errors';
-import type { Cursor, Store, Tx } from '@podplane/store/types';
+import type { Change, Cursor, Store, Tx } from '@podplane/store/types';
 import { type Cidr, CidrPool } from './cidr.js';
+import { nodeStanding } from './node-standing.js';
 import { mayLabel } from './node-words.js';
 
 /** Which machine holds the name: set at the first hello, gone with the Node object. */
@@ -89,7 +90,8 @@ export class NodeRegistrar implements Disposable {
 
   /** Writes a status that the agent reports. Returns the revision to wait for; undefined: there is no such node. */
   report(nodeName: string, status: NodeStatus, reason: string): number | undefined {
-    const { result, revision } = this.store.transact({ actor: `node:${nodeName}`, reason }, (tx) => {
+    const about = (change: Change): string => `${reason}: ${nodeStanding(change) ?? ''}`;
+    const { result, revision } = this.store.transact({ actor: `node:${nodeName}`, reason, about }, (tx) => {
       if (tx.get('Node', '', nodeName) === undefined) return false;
       tx.edit('Node', '', nodeName, (draft) => applyStatus(draft, status, tx));
       return true;

@@ -1,8 +1,10 @@
 // What a node's report says in the cause of its write: a table.
+import { Node } from '@podplane/api/gen/podplane/core/v1/node';
 import { Pod } from '@podplane/api/gen/podplane/core/v1/pod';
 import type { Obj } from '@podplane/api/kinds/kind-map';
 import type { Change, ChangeType } from '@podplane/store/types';
 import { expect, test } from 'vitest';
+import { nodeStanding } from './node-standing.js';
 import { podWords } from './pod-words.js';
 
 const ready = { type: 'Ready', status: 'True' };
@@ -40,4 +42,22 @@ test.each<[words: string, status: object, type?: ChangeType]>([
 ])('%s', (words, status, type = 'modified') => {
   const object = Pod.fromJSON({ metadata: { name: 'p' }, status }) as Obj<'Pod'>;
   expect(podWords({ kind: 'Pod', type, object } as Change)).toBe(words);
+});
+
+test('says of a pod that somebody deleted that it leaves', () => {
+  const object = Pod.fromJSON({
+    metadata: { name: 'p', deletionTimestamp: '2026-01-01T00:00:00Z' },
+    status: { phase: 'Running' },
+  }) as Obj<'Pod'>;
+  expect(podWords({ kind: 'Pod', type: 'modified', object } as Change)).toBe('on its way out: Running, not ready');
+});
+
+test.each([
+  ['Ready', [ready, { type: 'MemoryPressure', status: 'False' }]],
+  ['Ready, DiskPressure', [ready, { type: 'DiskPressure', status: 'True' }]],
+  ['not ready: engine does not answer', [{ type: 'Ready', status: 'False', message: 'engine does not answer' }]],
+  ['not ready', []],
+])('of a node: %s', (words, conditions) => {
+  const object = Node.fromJSON({ metadata: { name: 'n' }, status: { conditions } }) as Obj<'Node'>;
+  expect(nodeStanding({ kind: 'Node', type: 'modified', object } as Change)).toBe(words);
 });

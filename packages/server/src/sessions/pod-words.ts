@@ -19,7 +19,8 @@ export function podWords({ kind, type, object }: Change): string | undefined {
   const ready = phase === 'Running' ? (isPodReady(pod) ? ', ready' : ', not ready') : '';
   const trouble = troubleOf(pod);
   const reason = pod.status?.reason ? `: ${pod.status.reason}` : '';
-  return `${phase}${ready}${reason}${trouble === undefined ? '' : `: ${trouble}`}`;
+  const leaving = pod.metadata?.deletionTimestamp === undefined ? '' : 'on its way out: ';
+  return `${leaving}${phase}${ready}${reason}${trouble === undefined ? '' : `: ${trouble}`}`;
 }
 
 function troubleOf({ status }: Pod): string | undefined {
