@@ -125,7 +125,7 @@ export async function previewDrain(
   ]);
   if (rows.length > 0) io.out(new Table(['Pod', 'What', 'To node', 'As', 'Why']).render(rows));
   const count = (state: string): number => pods.filter((pod) => pod.state === state).length;
-  const parts = ['moves', 'pending', 'blocked', 'lost', 'leaving', 'ignored'].flatMap((state) =>
+  const parts = ['moves', 'pending', 'blocked', 'lost', 'leaving', 'ended', 'ignored'].flatMap((state) =>
     count(state) > 0 ? [`${count(state)} ${state}`] : [],
   );
   io.out(`node/${node}: ${pods.length === 0 ? 'no pods' : parts.join(', ')} (dry run)\n`);

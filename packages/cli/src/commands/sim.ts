@@ -74,7 +74,7 @@ export function registerSim(program: Command, session: Session): void {
     .command('sim')
     .summary('what would happen if')
     .description(
-      'Asks what would happen, and changes nothing: the real controllers and scheduler go on with a copy of the state, by a clock of their own, until nothing changes any more. Pods count as ready a second after they got a node.',
+      'Asks what would happen, and changes nothing: the real controllers and scheduler go on with a copy of the state, by a clock of their own, until nothing changes any more. Pods count as ready a second after they got a node; CronJobs start nothing meanwhile.',
     );
   const subcommand = (name: string, description: string): Command =>
     sim

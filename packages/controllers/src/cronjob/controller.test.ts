@@ -93,6 +93,49 @@ describe('starts', () => {
   });
 });
 
+describe('a schedule that is changed', () => {
+  const noon = (hour: number): void => change((spec) => (spec.schedule = `0 ${hour} * * *`));
+
+  it('starts nothing for its times before the change, also after a restart of the server', async () => {
+    await open({ schedule: '0 3 * * *' });
+    await pass(15 * 60 * MINUTE);
+    expect(times()).toEqual(['03:00']);
+    noon(14);
+    await world.settle();
+    expect(times()).toEqual(['03:00']);
+    world.pump.stop();
+    world.start(own);
+    await pass(60 * MINUTE);
+    expect(times()).toEqual(['03:00']);
+    noon(17);
+    await pass(61 * MINUTE);
+    expect(times()).toEqual(['03:00', '17:00']);
+    expect(told('MissSchedule')).toEqual([]);
+    expect(told('TooManyMissedTimes')).toEqual([]);
+  });
+
+  it('also by its time zone; one that is made again under its name begins anew', async () => {
+    await open({ schedule: '0 3 * * *' });
+    await pass(2 * 60 * MINUTE);
+    change((spec) => (spec.timeZone = 'Europe/Berlin')); // 3 o'clock there is now
+    await pass(70 * MINUTE);
+    expect(times()).toEqual([]);
+    expect(world.get('CronJob', 'tick').metadata?.annotations).toEqual({ 'podplane.dev/schedule-since': '2026-01-01T02:00:00Z' });
+    world.store.transact({ actor: 'user:test', reason: 'delete' }, (tx) => tx.markDeleted('CronJob', 'default', 'tick', 0));
+    await world.settle();
+    world.apply('CronJob', {
+      metadata: { name: 'tick', namespace: 'default' },
+      spec: {
+        schedule: '0 4 * * *',
+        jobTemplate: { spec: { template: { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'v1' }] } } } },
+      },
+    });
+    await pass(60 * MINUTE);
+    expect(times()).toEqual(['04:00']);
+    expect(world.get('CronJob', 'tick').metadata?.annotations).toEqual({});
+  });
+});
+
 describe('@every', () => {
   it('starts so long after the one before, or after it was made; what was missed is told, and only the newest counts', async () => {
     await open({ schedule: '@every 7m' });

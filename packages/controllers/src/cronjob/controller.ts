@@ -9,7 +9,7 @@ import type { Change, ReadView } from '@podplane/store/types';
 import type { ReconcileContext, ReconcileResult, Reconciler } from '../runtime/types.js';
 import { controllerReference, keyOf, nameOf, namespaceOf, parseKey, regarding, uidOf } from '../shared/objects.js';
 import { durationText, timeOf } from '../shared/time.js';
-import { dueOf, MANY, scheduleOf, secondsText, zonedText } from './times.js';
+import { dueOf, MANY, SCHEDULE_SINCE, scheduleOf, secondsText, zonedText } from './times.js';
 
 type CronJob = Obj<'CronJob'>;
 type Job = Obj<'Job'>;
@@ -29,6 +29,8 @@ export class CronJobController implements Reconciler {
   readonly #told = new Map<string, number>();
   /** For which time it was told that an earlier job still runs, by uid. */
   readonly #waiting = new Map<string, number>();
+  /** The schedule of each CronJob as it was last seen, by key. */
+  readonly #schedules = new Map<string, { readonly uid: string; readonly text: string }>();
   /** Jobs that somebody else made for a CronJob and that were told, by its uid. */
   readonly #others = new Map<string, Set<string>>();
 
@@ -47,8 +49,12 @@ export class CronJobController implements Reconciler {
   reconcile(key: string, context: ReconcileContext): ReconcileResult {
     const { namespace, name } = parseKey(key);
     const { tx, now } = context;
-    const cron = tx.get('CronJob', namespace, name);
-    if (cron?.spec === undefined) return undefined;
+    const found = tx.get('CronJob', namespace, name);
+    if (found?.spec === undefined) {
+      this.#schedules.delete(key);
+      return undefined;
+    }
+    const cron = this.#noteSchedule(context, key, found);
     const uid = uidOf(cron);
     if (isBeingDeleted(cron)) {
       this.#told.delete(uid);
@@ -63,8 +69,8 @@ export class CronJobController implements Reconciler {
     clearHistory(context, cron, jobs, event);
     let wait = Number.POSITIVE_INFINITY;
     const schedule = scheduleOf(cron);
-    if (schedule === undefined) event('Warning', 'UnParseableCronJobSchedule', `unparseable schedule: ${cron.spec.schedule}`);
-    else if (cron.spec.suspend !== true) {
+    if (schedule === undefined) event('Warning', 'UnParseableCronJobSchedule', `unparseable schedule: ${cron.spec?.schedule ?? ''}`);
+    else if (cron.spec?.suspend !== true) {
       const due = dueOf(cron, schedule, now);
       this.#tellMissed(cron, due, event);
       if (due.time !== undefined) this.#start(context, cron, due.time, jobs, status, event);
@@ -72,6 +78,17 @@ export class CronJobController implements Reconciler {
     }
     if (!deepEqual(cron.status, status)) tx.update('CronJob', { ...cron, status }, 'any');
     return Number.isFinite(wait) ? { requeueAfterMs: Math.max(1, wait) } : undefined;
+  }
+
+  /** A schedule that was changed holds from then on: its times of before were never due. Kubernetes starts the newest of them at its next look. */
+  #noteSchedule({ tx, now }: ReconcileContext, key: string, cron: CronJob): CronJob {
+    const { schedule = '', timeZone = '' } = cron.spec ?? {};
+    const seen = { uid: uidOf(cron), text: `${schedule} ${timeZone}` };
+    const before = this.#schedules.get(key);
+    this.#schedules.set(key, seen);
+    if (before === undefined || before.uid !== seen.uid || before.text === seen.text || cron.metadata === undefined) return cron;
+    const annotations = { ...cron.metadata.annotations, [SCHEDULE_SINCE]: secondsText(now) };
+    return tx.update('CronJob', { ...cron, metadata: { ...cron.metadata, annotations } }, 'any');
   }
 
   /** The status after what became of its jobs. */

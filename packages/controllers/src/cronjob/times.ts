@@ -5,6 +5,8 @@ import { timeOf } from '../shared/time.js';
 
 type CronJob = Obj<'CronJob'>;
 
+/** Annotation of a CronJob: since when its schedule is what it is, where that was changed. Kept there as a server that starts anew must know it. */
+export const SCHEDULE_SINCE = 'podplane.dev/schedule-since';
 /** More missed times than these are not counted. */
 export const MANY = 100;
 const MINUTE = 60_000;
@@ -50,7 +52,11 @@ export function newest(schedule: CronSchedule, after: number, now: number): numb
 
 /** What is due at now (wall clock, ms). */
 export function dueOf(cron: CronJob, schedule: CronSchedule, now: number): Due {
-  const since = Math.max(timeOf(cron.metadata?.creationTimestamp) || 0, timeOf(cron.status?.lastScheduleTime) || 0);
+  const since = Math.max(
+    timeOf(cron.metadata?.creationTimestamp) || 0,
+    timeOf(cron.metadata?.annotations[SCHEDULE_SINCE]) || 0,
+    timeOf(cron.status?.lastScheduleTime) || 0,
+  );
   const deadline = cron.spec?.startingDeadlineSeconds;
   const last = newest(schedule, since, now);
   const next = schedule.next(schedule.everyMs === undefined ? now : (last ?? since));

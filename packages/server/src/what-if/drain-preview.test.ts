@@ -46,6 +46,28 @@ it('pods move to where the scheduler would put them; what fits nowhere is pendin
   expect(world.store.get('Node', '', 'n1')?.spec?.unschedulable).toBeUndefined();
 });
 
+it('pods that have ended are told as such; what a schedule starts meanwhile takes nobody\'s place', async () => {
+  world.node('n1', '4');
+  world.put('CronJob', {
+    metadata: { name: 'tick', namespace: 'default' },
+    spec: {
+      schedule: '* * * * *',
+      jobTemplate: { spec: { template: { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'i' }] } } } },
+    },
+  });
+  const owner = { apiVersion: 'batch/v1', kind: 'CronJob', name: 'tick', controller: true };
+  const { uid } = world.store.get('CronJob', 'default', 'tick')?.metadata ?? {};
+  world.put('Pod', {
+    metadata: { name: 'done', namespace: 'default', ownerReferences: [{ ...owner, uid }] },
+    spec: { nodeName: 'n1', containers: [{ name: 'c', image: 'i' }] },
+  });
+  world.store.transact({ actor: 'test', reason: 'test' }, (tx) => {
+    tx.edit('Pod', 'default', 'done', (draft) => draft.status && (draft.status.phase = 'Succeeded'));
+  });
+  world.node('n2', '4');
+  expect(await summary('n1')).toEqual(['done ended   it has ended already']);
+});
+
 it('what a budget would never let go is blocked, with what it needs', async () => {
   world.node('n1', '4');
   world.node('n2', '4');

@@ -2,6 +2,7 @@
 // controllers carry the drain out; nothing is decided here.
 import type { DrainPod } from '@podplane/api/gen/podplane/api/v1/cluster';
 import type { Obj } from '@podplane/api/kinds/kind-map';
+import { isPodTerminal } from '@podplane/api/pod-state';
 import { podsToDrain, progressOf } from '@podplane/controllers/drain/pods';
 import { type Drain, type DrainOptions, drainOf, withDrain } from '@podplane/controllers/drain/request';
 import type { ReadView, Store } from '@podplane/store/types';
@@ -14,7 +15,7 @@ type Pod = Obj<'Pod'>;
 const MOST_MS = 3_600_000;
 const CALM_MS = 30_000;
 
-/** The pods of a node with what would become of each: state moves, pending, lost, blocked, ignored, leaving. */
+/** The pods of a node with what would become of each: state moves, pending, lost, blocked, ignored, leaving, ended. */
 export async function previewDrain(parts: WhatIfParts, node: string, options: DrainOptions, signal?: AbortSignal): Promise<DrainPod[]> {
   await using world = new WhatIf(parts);
   const { store } = world;
@@ -48,6 +49,8 @@ export async function previewDrain(parts: WhatIfParts, node: string, options: Dr
     if (still !== undefined && still.metadata?.deletionTimestamp === undefined) {
       return answer('blocked', progressOf(store, still, options, now, new Map()).message);
     }
+    // Nobody would make it anew, nor miss it.
+    if (isPodTerminal(pod)) return answer('ended', 'it has ended already');
     const workload = workloads[i];
     if (workload === undefined) return answer('lost', 'nobody makes it anew');
     const next = made.take(workload.uid);

@@ -78,6 +78,19 @@ it('a pod whose set waits for another one to be Ready is not replaced, and not f
   ]);
 });
 
+it('comes to rest also where a schedule starts a job each minute, which nobody asked about', async () => {
+  world.node('n1', '4');
+  world.node('n2', '4');
+  world.put('CronJob', {
+    metadata: { name: 'tick', namespace: 'default' },
+    spec: {
+      schedule: '* * * * *',
+      jobTemplate: { spec: { template: { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'i' }] } } } },
+    },
+  });
+  expect(await simulateLoss(world.parts(), ['n1'])).toMatchObject({ pods: [], settled: true });
+});
+
 it('a node that is not there cannot be lost, and none is no question', async () => {
   await expect(simulateLoss(world.parts(), ['n1'])).rejects.toMatchObject({ reason: 'NotFound' });
   await expect(simulateLoss(world.parts(), [])).rejects.toMatchObject({ reason: 'BadRequest' });
