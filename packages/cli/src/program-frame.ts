@@ -1,6 +1,7 @@
 // What stands before all commands: options for all, help, messages about misspelt words. The commands are in program.ts.
 import { Command } from 'commander';
 import type { Io } from './io.js';
+import { durationOption, limitOption, optionText } from './time.js';
 import { VERSION } from './version.js';
 
 /** `podplane` without any command. Errors of parsing are thrown as CommanderError, its words go to standard error. */
@@ -28,8 +29,12 @@ export function emptyProgram(io: Io): Command {
   return program;
 }
 
-/** With all commands there: a command line that cannot be understood is answered with how it is written. */
+/** With all commands there: a command line that cannot be understood is answered with how it is written, and help shows durations as they are given. */
 export function tellUsage(command: Command, path: string): void {
+  for (const option of command.options) {
+    const { defaultValue: value, parseArg } = option as { readonly defaultValue?: unknown; readonly parseArg?: unknown };
+    if ((parseArg === durationOption || parseArg === limitOption) && typeof value === 'number') option.default(value, optionText(value));
+  }
   command.showHelpAfterError(`Usage: ${path} ${command.usage()}\nMore: ${path} --help`);
   for (const sub of command.commands) tellUsage(sub, `${path} ${sub.name()}`);
 }

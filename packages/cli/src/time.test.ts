@@ -1,6 +1,6 @@
 import { parseDuration } from '@podplane/api/duration';
 import { describe, expect, it } from 'vitest';
-import { countOption, durationOption, spent } from './time.js';
+import { countOption, durationOption, optionText, spent } from './time.js';
 
 describe('parseDuration', () => {
   it.each([
@@ -26,6 +26,19 @@ describe('countOption', () => {
   it('takes whole numbers', () => expect(countOption('12')).toBe(12));
   it.each(['-1', '1.5', 'x', '', '99999999999'])('refuses %j', (text) => {
     expect(() => countOption(text)).toThrow(/whole number/);
+  });
+});
+
+describe('optionText', () => {
+  it.each([
+    [0, '0'],
+    [15_000, '15s'],
+    [90_000, '90s'],
+    [300_000, '5m'],
+    [250, '250ms'],
+  ])('%d ms: %s, which means the same', (ms, text) => {
+    expect(optionText(ms)).toBe(text);
+    expect(durationOption(text)).toBe(ms);
   });
 });
 

@@ -14,6 +14,13 @@ export function limitOption(text: string): number {
   return durationOption(text) || Number.POSITIVE_INFINITY;
 }
 
+/** A duration as durationOption takes it: 5m, 15s, 200ms; 0 is 0. */
+export function optionText(ms: number): string {
+  if (ms === 0) return '0';
+  if (ms % 60_000 === 0) return `${ms / 60_000}m`;
+  return ms % 1000 === 0 ? `${ms / 1000}s` : `${ms}ms`;
+}
+
 /** For commander: a whole number of at least 0. */
 export function countOption(text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('Use a whole number of at least 0.');

@@ -167,7 +167,7 @@ function grpcServer(parts: FaceParts, gate: Gate, health: Health, address: () =>
         drains: new Drains({
           store,
           system,
-          preview: (node, options) => thinker.ask('drain', { node, options }),
+          preview: (node, options, others) => thinker.ask('drain', { node, options, others }),
         }),
         thinker,
         connectedNodes: () => sessions.connectedNodes,

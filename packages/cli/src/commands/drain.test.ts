@@ -76,6 +76,7 @@ it('tells each pod that goes, once what it waits for, and the end', async () => 
       timeoutSeconds: 90,
       onTimeout: 'Delete',
       dryRun: false,
+      others: [],
     },
   ]);
 });
@@ -97,6 +98,39 @@ it('follows on when the server was away', async () => {
   expect(code).toBe(0);
   expect(out).toContain('node/n1 drained\n');
   expect(err).toContain('The server does not answer; the drain goes on when it is back.\nThe server is back.\n');
+});
+
+it('cordons all nodes with the first, then drains one after the other; what is left when one is refused is told', async () => {
+  answer([pod('a', 'evict')], step('Drained', []), step('Drained', []));
+  const { code, out, err } = await run('n1', 'n2', 'node/n1');
+  expect({ code, out, err }).toEqual({
+    code: 0,
+    out: 'node/n1 cordoned\nnode/n2 cordoned\npod/a evicted (default)\nnode/n1 drained\npod/a evicted (default)\nnode/n2 drained\n',
+    err: '',
+  });
+  expect(asked).toMatchObject([
+    { node: 'n1', others: ['n2'] },
+    { node: 'n2', others: [] },
+  ]);
+  cluster.drainNode = (request) =>
+    request.node === 'n1'
+      ? Promise.resolve({ id: 'd1', pods: [], warnings: [] })
+      : Promise.reject(new ApiError('BadRequest', 'unable to drain node "n2": no'));
+  cluster.watchDrain = async function* () {
+    await Promise.resolve();
+    yield step('Drained', []);
+  };
+  const refused = await run('n1', 'n2', 'n3');
+  expect(refused.code).toBe(1);
+  expect(refused.out).toBe('node/n1 cordoned\nnode/n2 cordoned\nnode/n3 cordoned\nnode/n1 drained\n');
+  expect(refused.err).toBe('Cordoned and not drained: n2, n3\nError from server (BadRequest): unable to drain node "n2": no\n');
+  asked = [];
+  answer([]);
+  await run('n1', 'n2', '--dry-run');
+  expect(asked).toMatchObject([
+    { node: 'n1', others: ['n2'], dryRun: true },
+    { node: 'n2', others: ['n1'], dryRun: true },
+  ]);
 });
 
 it('a dry run is a table, or JSON', async () => {

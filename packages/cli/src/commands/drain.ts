@@ -1,5 +1,5 @@
 // `podplane drain`: asks the server to empty nodes and tells how it goes. The server does it: a command that ends, or is cut off, stops nothing.
-import type { DrainNodeRequest, DrainPod, WatchDrainResponse } from '@podplane/api/gen/podplane/api/v1/cluster';
+import type { DrainNodeRequest, DrainNodeResponse, DrainPod, WatchDrainResponse } from '@podplane/api/gen/podplane/api/v1/cluster';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Cluster } from '../cluster.js';
 import { EXIT_FAILED, EXIT_INTERRUPTED, EXIT_TIMEOUT, usage } from '../exit-codes.js';
@@ -66,22 +66,42 @@ export function registerDrain(program: Command, session: Session): void {
         throw usage(`--dry-run: "${options.dryRun}" is not server, client or none`);
       if (options.output !== undefined && options.output !== 'json') throw usage(`--output: "${options.output}" is not json`);
       const { cluster } = await session.open(command);
-      const names = given.map(nodeName);
+      const names = [...new Set(given.map(nodeName))];
       if (options.selector !== undefined) {
         const { items } = await cluster.list('Node', { namespace: '', labelSelector: options.selector });
         for (const { metadata } of items) names.push(metadata?.name ?? '');
         if (names.length === 0) session.io.err('No resources found\n');
       }
-      for (const name of names) {
-        if (session.io.signal.aborted) return;
-        if (options.dryRun !== undefined && options.dryRun !== false && options.dryRun !== 'none')
-          await preview(cluster, session.io, name, options);
-        else await drain(cluster, session.io, name, options);
-      }
+      if (options.dryRun !== undefined && options.dryRun !== false && options.dryRun !== 'none')
+        for (const name of names) await preview(cluster, session.io, name, names, options);
+      else await drainAll(cluster, session.io, names, options);
     });
 }
 
-function requestOf(node: string, options: Options, dryRun: boolean): Omit<DrainNodeRequest, 'fieldManager'> {
+/** One after the other, as kubectl does; all are cordoned with the first, so that no pod goes from one to the next. */
+async function drainAll(cluster: Cluster, io: Io, names: readonly string[], options: Options): Promise<void> {
+  for (const [i, name] of names.entries()) {
+    const rest = names.slice(i + 1);
+    let left = i === 0 ? [] : names.slice(i);
+    try {
+      const begun = await cluster.drainNode(requestOf(name, options, { dryRun: false, others: i === 0 ? rest : [] }));
+      if (i === 0) for (const one of names) io.out(`node/${one} cordoned\n`);
+      left = rest;
+      await drain(cluster, io, name, begun, options);
+      if (!io.signal.aborted) left = [];
+    } finally {
+      if (left.length > 0) io.err(`Cordoned and not drained: ${left.join(', ')}\n`);
+    }
+    if (io.signal.aborted) return;
+  }
+}
+
+/** others: nodes that are cordoned with it, to be drained as well. */
+function requestOf(
+  node: string,
+  options: Options,
+  { dryRun, others }: { readonly dryRun: boolean; readonly others: readonly string[] },
+): Omit<DrainNodeRequest, 'fieldManager'> {
   const { gracePeriod, skipWaitForDeleteTimeout: skip } = options;
   return {
     node,
@@ -95,13 +115,14 @@ function requestOf(node: string, options: Options, dryRun: boolean): Omit<DrainN
     timeoutSeconds: Math.ceil(options.timeout / 1000),
     onTimeout: options.onTimeout === 'delete' ? 'Delete' : 'Stop',
     dryRun,
+    others: others.filter((other) => other !== node),
   };
 }
 
 const keyOf = ({ namespace, name }: DrainPod): string => `${namespace}/${name}`;
 
-const preview = (cluster: Cluster, io: Io, node: string, options: Options): Promise<readonly DrainPod[]> =>
-  previewDrain(cluster, io, requestOf(node, options, true), options.output);
+const preview = (cluster: Cluster, io: Io, node: string, others: readonly string[], options: Options): Promise<readonly DrainPod[]> =>
+  previewDrain(cluster, io, requestOf(node, options, { dryRun: true, others }), options.output);
 
 /** Prints what a drain would do. The pods that it is about. */
 export async function previewDrain(
@@ -132,9 +153,8 @@ export async function previewDrain(
   return pods;
 }
 
-async function drain(cluster: Cluster, io: Io, node: string, options: Options): Promise<void> {
-  const { id, pods, warnings } = await cluster.drainNode(requestOf(node, options, false));
-  io.out(`node/${node} cordoned\n`);
+/** Tells of a drain that has begun, to its end. */
+async function drain(cluster: Cluster, io: Io, node: string, { id, pods, warnings }: DrainNodeResponse, options: Options): Promise<void> {
   for (const warning of warnings) io.err(`Warning: ${warning}\n`);
   const going = pods.filter(({ state }) => state !== 'ignored');
   if (!options.wait) {

@@ -72,3 +72,14 @@ it.each([
   expect(err).toContain(says);
   expect(err.endsWith(advice)).toBe(true);
 });
+
+it.each([
+  ['delete --help', '(default: 5m)'],
+  ['up --help', '(default: 15s)'],
+  ['drain --help', '(default: 0)'],
+])('%s shows durations as they are given: %s', async (line, text) => {
+  const { code, out } = await runCommand(cluster, line.split(' '));
+  expect(code).toBe(0);
+  expect(out).toContain(text);
+  expect(out).not.toMatch(/\(default: \d{4,}\)/);
+});

@@ -100,10 +100,11 @@ export function registerSim(program: Command, session: Session): void {
       end(tell(session.io, answer, given), given);
     });
 
-  subcommand('drain', 'A node is drained; as podplane drain --dry-run with everything allowed.')
-    .argument('<node>', 'name of a node')
-    .action(async (node: string, _options: unknown, command: Command) => {
+  subcommand('drain', 'Nodes are drained; as podplane drain --dry-run with everything allowed.')
+    .argument('<nodes...>', 'names of nodes')
+    .action(async (nodes: readonly string[], _options: unknown, command: Command) => {
       const given = options(command);
+      const names = [...new Set(nodes.map(nodeName))];
       const { cluster } = await session.open(command);
       const allowed = { ignoreDaemonSets: true, force: true, deleteEmptyDirData: true, disableEviction: false };
       const rest = {
@@ -113,8 +114,13 @@ export function registerSim(program: Command, session: Session): void {
         onTimeout: 'Stop',
         podSelector: '',
       };
-      const pods = await previewDrain(cluster, session.io, { node: nodeName(node), ...allowed, ...rest, dryRun: true }, given.output);
-      end(!pods.some(({ state }) => BAD.includes(state)), given);
+      let well = true;
+      for (const node of names) {
+        const others = names.filter((other) => other !== node);
+        const pods = await previewDrain(cluster, session.io, { node, others, ...allowed, ...rest, dryRun: true }, given.output);
+        if (pods.some(({ state }) => BAD.includes(state))) well = false;
+      }
+      end(well, given);
     });
 
   subcommand('apply', 'Manifests are applied.')

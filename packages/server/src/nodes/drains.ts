@@ -19,7 +19,7 @@ export interface DrainParts {
   readonly store: Store;
   readonly system: System;
   /** What would become of the node's pods; for dry runs. */
-  readonly preview: (node: string, options: DrainOptions) => Promise<readonly DrainPod[]>;
+  readonly preview: (node: string, options: DrainOptions, others: readonly string[]) => Promise<readonly DrainPod[]>;
 }
 
 /** Throws ApiError BadRequest for options that mean nothing. */
@@ -91,27 +91,31 @@ function warningsOf(pods: readonly PodProgress[]): string[] {
 export class Drains {
   constructor(private readonly parts: DrainParts) {}
 
-  /** Cordons the node and begins. Resolves when that is durable. Rejects with ApiError: NotFound, BadRequest. */
+  /** Cordons the node, and the others that shall follow, and begins. Resolves when that is durable. Rejects with ApiError: NotFound, BadRequest. */
   async begin(request: DrainNodeRequest, identity: Identity): Promise<DrainNodeResponse> {
     const { store, system } = this.parts;
     const { node: name, timeoutSeconds } = request;
     const options = optionsOf(request);
+    const others = [...new Set(request.others)].filter((other) => other !== name);
+    const checkAll = (view: ReadView): void => {
+      for (const one of [name, ...others]) nodeOf(view, one);
+      for (const one of [name, ...others]) checkObjections(view, one, options);
+    };
     if (request.dryRun) {
-      nodeOf(store, name);
-      checkObjections(store, name, options);
+      checkAll(store);
       const warnings = warningsOf(standOf(store, name, options, system.clock.now()));
-      return { id: '', pods: [...(await this.parts.preview(name, options))], warnings };
+      return { id: '', pods: [...(await this.parts.preview(name, options, others))], warnings };
     }
     const id = system.random.uid();
     const cause = { actor: actorOf(identity), reason: `drain node ${name}` };
     const { result, revision } = store.transact(cause, (tx) => {
-      const node = nodeOf(tx, name);
-      checkObjections(tx, name, options);
+      checkAll(tx);
       const pods = standOf(tx, name, options, tx.now);
       const total = podsToDrain(tx, name, options).filter((pod) => partOf(tx, pod, options).part === 'evict').length;
       const deadline = timeoutSeconds > 0 ? tx.now + timeoutSeconds * 1000 : undefined;
       const drain: Drain = { ...options, id, by: actorOf(identity), startedAt: tx.now, deadline, total, outcome: undefined };
-      begin(tx, node, drain);
+      begin(tx, nodeOf(tx, name), drain);
+      for (const other of others) cordon(tx, nodeOf(tx, other));
       return pods;
     });
     await store.durable(revision);
@@ -194,9 +198,11 @@ export class Drains {
 }
 
 function begin(tx: Tx, node: Node, drain: Drain): void {
-  const marked = withDrain(withDrain(node, undefined), drain);
-  const spec = { podCIDRs: [], taints: [], ...marked.spec, unschedulable: true };
-  tx.update('Node', { ...marked, spec }, 'any');
+  cordon(tx, withDrain(withDrain(node, undefined), drain));
+}
+
+function cordon(tx: Tx, node: Node): void {
+  tx.update('Node', { ...node, spec: { podCIDRs: [], taints: [], ...node.spec, unschedulable: true } }, 'any');
 }
 
 function pause(system: System, ms: number, signal: AbortSignal): Promise<void> {

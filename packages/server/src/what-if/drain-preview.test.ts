@@ -46,7 +46,7 @@ it('pods move to where the scheduler would put them; what fits nowhere is pendin
   expect(world.store.get('Node', '', 'n1')?.spec?.unschedulable).toBeUndefined();
 });
 
-it('pods that have ended are told as such; what a schedule starts meanwhile takes nobody\'s place', async () => {
+it("pods that have ended are told as such; what a schedule starts meanwhile takes nobody's place", async () => {
   world.node('n1', '4');
   world.put('CronJob', {
     metadata: { name: 'tick', namespace: 'default' },
@@ -66,6 +66,17 @@ it('pods that have ended are told as such; what a schedule starts meanwhile take
   });
   world.node('n2', '4');
   expect(await summary('n1')).toEqual(['done ended   it has ended already']);
+});
+
+it('no pod moves to a node that is drained with its own', async () => {
+  world.node('n1', '4');
+  world.workload('Deployment', 'web', 1, '10m');
+  await world.run();
+  world.node('n2', '4');
+  const both = { ...OPTIONS };
+  expect((await previewDrain(world.parts(), 'n1', both))[0]).toMatchObject({ state: 'moves', newNode: 'n2' });
+  expect((await previewDrain(world.parts(), 'n1', both, ['n2']))[0]).toMatchObject({ state: 'pending', newNode: '' });
+  expect(await previewDrain(world.parts(), 'n2', both, ['n1'])).toEqual([]);
 });
 
 it('what a budget would never let go is blocked, with what it needs', async () => {

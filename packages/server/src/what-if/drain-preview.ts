@@ -15,8 +15,14 @@ type Pod = Obj<'Pod'>;
 const MOST_MS = 3_600_000;
 const CALM_MS = 30_000;
 
-/** The pods of a node with what would become of each: state moves, pending, lost, blocked, ignored, leaving, ended. */
-export async function previewDrain(parts: WhatIfParts, node: string, options: DrainOptions, signal?: AbortSignal): Promise<DrainPod[]> {
+/** The pods of a node with what would become of each, while the others are drained, too: state moves, pending, lost, blocked, ignored, leaving, ended. */
+export async function previewDrain(
+  parts: WhatIfParts,
+  node: string,
+  options: DrainOptions,
+  others: readonly string[] = [],
+  signal?: AbortSignal,
+): Promise<DrainPod[]> {
   await using world = new WhatIf(parts);
   const { store } = world;
   const before = podsToDrain(store, node, options);
@@ -25,8 +31,10 @@ export async function previewDrain(parts: WhatIfParts, node: string, options: Dr
   const workloads = before.map((pod) => workloadOf(store, pod));
   const there = new Set<string>();
   for (const pod of store.list('Pod')) there.add(pod.metadata?.uid ?? '');
-  begin(store, node, options);
-  const over = (): boolean => outcomeOf(store, node) !== undefined;
+  // In the same order whichever of them is asked about: the answers are of one world.
+  const nodes = [node, ...others].sort();
+  for (const one of nodes) begin(store, one, options);
+  const over = (): boolean => nodes.every((one) => outcomeOf(store, one) !== undefined);
   await world.run(MOST_MS, over, CALM_MS, signal);
   // The last replacements find their places.
   await world.run(CALM_MS, () => false, CALM_MS, signal);

@@ -10,7 +10,11 @@ import type { WhatIfParts } from './what-if.js';
 export interface Answers {
   readonly loss: { readonly asked: { readonly nodes: readonly string[] }; readonly answer: SimulateResponse };
   readonly writes: { readonly asked: { readonly writes: readonly Write[]; readonly writer: Writer }; readonly answer: SimulateResponse };
-  readonly drain: { readonly asked: { readonly node: string; readonly options: DrainOptions }; readonly answer: DrainPod[] };
+  readonly drain: {
+    /** others: nodes that are drained at the same time. */
+    readonly asked: { readonly node: string; readonly options: DrainOptions; readonly others?: readonly string[] };
+    readonly answer: DrainPod[];
+  };
 }
 
 export type Topic = keyof Answers;
@@ -25,6 +29,6 @@ export function answer(parts: WhatIfParts, question: Question, signal?: AbortSig
     case 'writes':
       return simulateWrites(parts, question.writes, question.writer, signal);
     case 'drain':
-      return previewDrain(parts, question.node, question.options, signal);
+      return previewDrain(parts, question.node, question.options, question.others, signal);
   }
 }
