@@ -35,6 +35,7 @@ describe('optionText', () => {
     [15_000, '15s'],
     [90_000, '90s'],
     [300_000, '5m'],
+    [86_400_000, '24h'],
     [250, '250ms'],
   ])('%d ms: %s, which means the same', (ms, text) => {
     expect(optionText(ms)).toBe(text);

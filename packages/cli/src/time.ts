@@ -17,6 +17,7 @@ export function limitOption(text: string): number {
 /** A duration as durationOption takes it: 5m, 15s, 200ms; 0 is 0. */
 export function optionText(ms: number): string {
   if (ms === 0) return '0';
+  if (ms % 3_600_000 === 0) return `${ms / 3_600_000}h`;
   if (ms % 60_000 === 0) return `${ms / 60_000}m`;
   return ms % 1000 === 0 ? `${ms / 1000}s` : `${ms}ms`;
 }

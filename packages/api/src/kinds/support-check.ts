@@ -103,7 +103,8 @@ function walk(node: Node, object: Fields, path: Path | undefined, found: Found):
 }
 
 function isExcepted(rule: SupportRule, value: unknown, parent: Fields): boolean {
-  if (rule.except?.some((one) => one === value) === true) return true;
+  const values: readonly unknown[] = Array.isArray(value) ? value : [value];
+  if (values.every((item) => rule.except?.some((one) => one === item) === true)) return true;
   return rule.exceptWhere !== undefined && parent[rule.exceptWhere[0]] === rule.exceptWhere[1];
 }
 

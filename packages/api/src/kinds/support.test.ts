@@ -169,6 +169,12 @@ describe('warnings', () => {
       ['spec: accepted without effect: nothing routes to Services yet'],
     ],
     ['Namespace', { metadata: { name: 'a' } }, []],
+    ['Namespace', { metadata: { name: 'a' }, spec: { finalizers: ['kubernetes'] } }, []],
+    [
+      'Namespace',
+      { metadata: { name: 'a' }, spec: { finalizers: ['kubernetes', 'example.com/mine'] } },
+      ['spec.finalizers: accepted without effect: nothing waits for it'],
+    ],
   ])('%s %j: %j', (kind, manifest, warnings) => {
     expect(warningsOf(kind, manifest)).toEqual(warnings);
   });

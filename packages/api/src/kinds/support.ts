@@ -230,7 +230,7 @@ const others: readonly SupportRule[] = [
   ...yes('Node', ['spec.podCIDR', 'spec.podCIDRs', 'spec.unschedulable', 'spec.taints']),
   ...yes('Node', ['spec.providerID'], 'kept and shown; nothing reads it'),
   ...no('Node', ['spec.configSource', 'spec.externalID'], 'gone from Kubernetes'),
-  warn('Namespace', 'spec.finalizers', 'nothing waits for it', []),
+  warn('Namespace', 'spec.finalizers', 'nothing waits for it', ['kubernetes']),
   ...yes('ConfigMap', ['immutable', 'data'], ''),
   ...yes('ConfigMap', ['binaryData'], 'kept; environment variables take data only, as in Kubernetes'),
   ...yes('Secret', ['immutable', 'data', 'stringData', 'type']),

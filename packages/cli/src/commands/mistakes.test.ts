@@ -77,9 +77,10 @@ it.each([
   ['delete --help', '(default: 5m)'],
   ['up --help', '(default: 15s)'],
   ['drain --help', '(default: 0)'],
+  ['token create --help', '(default: 24h)'],
 ])('%s shows durations as they are given: %s', async (line, text) => {
   const { code, out } = await runCommand(cluster, line.split(' '));
   expect(code).toBe(0);
   expect(out).toContain(text);
-  expect(out).not.toMatch(/\(default: \d{4,}\)/);
+  expect(out).not.toMatch(/\(default: \d+000\)/);
 });

@@ -56,7 +56,7 @@ export function admitNew<K extends Kind>(kind: K, object: KindMap[K], now: numbe
 function holdContent(namespace: KindMap['Namespace']): void {
   const { metadata } = namespace;
   if (metadata !== undefined && !metadata.finalizers.includes(CONTENT_FINALIZER)) metadata.finalizers.push(CONTENT_FINALIZER);
-  namespace.spec = { finalizers: [SPEC_FINALIZER] };
+  namespace.spec = { finalizers: [...new Set([...(namespace.spec?.finalizers ?? []), SPEC_FINALIZER])] };
 }
 
 /** Makes a changed object ready for tx.update; changes it in place. Throws ApiError: Conflict, Invalid. */

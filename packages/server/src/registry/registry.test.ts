@@ -1,6 +1,7 @@
 // The registry on a store whose journal and time move only when told: when answers go out, whose turn it is, what watchers are told.
 import { Object as AnyObject } from '@podplane/api/gen/podplane/api/v1/object';
 import { ConfigMap } from '@podplane/api/gen/podplane/core/v1/config_map';
+import { Namespace } from '@podplane/api/gen/podplane/core/v1/namespace';
 import { toObject } from '@podplane/api/kinds/catalogue';
 import type { Kind } from '@podplane/api/kinds/kind-map';
 import { allKinds } from '@podplane/api/kinds/kind-names';
@@ -51,6 +52,20 @@ beforeEach(async () => {
 afterEach(async () => {
   journal.release();
   await store.close();
+});
+
+describe('a namespace', () => {
+  it('is made and changed without a word about the finalizer that the server gives it; a word about others', async () => {
+    const made = await registry.create({ kind: 'Namespace', object: Namespace.fromPartial({ metadata: { name: 'plain' } }) }, writer);
+    expect(made.warnings).toEqual([]);
+    const place = { kind: 'Namespace', namespace: '', name: 'plain' } as const;
+    const patch = Buffer.from(JSON.stringify({ metadata: { labels: { a: 'b' } } }));
+    expect((await registry.patch(place, 'merge', patch, '', writer)).warnings).toEqual([]);
+    const odd = Namespace.fromPartial({ metadata: { name: 'odd' }, spec: { finalizers: ['example.com/mine'] } });
+    const { object, warnings } = await registry.create({ kind: 'Namespace', object: odd }, writer);
+    expect(warnings).toEqual(['spec.finalizers: accepted without effect: nothing waits for it']);
+    expect(object).toMatchObject({ spec: { finalizers: ['example.com/mine', 'kubernetes'] } });
+  });
 });
 
 describe('a refusal', () => {
