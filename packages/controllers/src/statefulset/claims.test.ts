@@ -5,6 +5,8 @@ import { OwnerReference } from '@podplane/api/gen/podplane/meta/v1/meta';
 import type { Obj } from '@podplane/api/kinds/kind-map';
 import { afterEach, expect, it, test } from 'vitest';
 import { World } from '../testkit/world.js';
+import { createDefaultClass } from '../volumes/bootstrap.js';
+import { createClaims } from './claims.js';
 
 let world: World;
 afterEach(async () => {
@@ -51,6 +53,19 @@ async function change(edit: (spec: NonNullable<StatefulSet['spec']>) => void): P
   world.edit('StatefulSet', 'db', (draft) => draft.spec && edit(draft.spec));
   await world.settle();
 }
+
+it('a claim has the default class when it is made: one without would be taken for one to be bound before its pod is placed', async () => {
+  await open({ replicas: 0 });
+  const cause = { actor: 'test', reason: 'test' };
+  const make = (ordinal: number): string | undefined =>
+    world.store.transact(cause, (tx) => {
+      const [name = ''] = createClaims(tx, world.get('StatefulSet', 'db'), ordinal);
+      return tx.get('PersistentVolumeClaim', 'default', name)?.spec?.storageClassName;
+    }).result;
+  expect(make(0)).toBeUndefined();
+  world.store.transact(cause, (tx) => createDefaultClass(tx));
+  expect(make(1)).toBe('node-local');
+});
 
 it('each pod has its own claim in place of the volume of that name; the claim stays when pod and replicas go', async () => {
   await open();

@@ -7,6 +7,7 @@ import { persistentVolumeClaimKind } from '@podplane/api/kinds/persistent-volume
 import { isBeingDeleted } from '@podplane/api/pod-state';
 import type { ReadView, Tx } from '@podplane/store/types';
 import { controllerReference, nameOf, namespaceOf, uidOf } from '../shared/objects.js';
+import { classFor } from '../volumes/default-class.js';
 import { ordinalOf, podName } from './names.js';
 
 type StatefulSet = Obj<'StatefulSet'>;
@@ -45,6 +46,8 @@ export function createClaims(tx: Tx, set: StatefulSet, ordinal: number): string[
     });
     persistentVolumeClaimKind.setDefaults(claim);
     persistentVolumeClaimKind.prepareForCreate(claim, tx.now);
+    const storageClassName = classFor(tx, claim);
+    if (claim.spec !== undefined && storageClassName !== undefined) claim.spec.storageClassName = storageClassName;
     tx.create('PersistentVolumeClaim', claim);
     made.push(name);
   }

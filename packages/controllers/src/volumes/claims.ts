@@ -4,7 +4,7 @@ import { deepEqual } from '@podplane/api/kinds/equal';
 import type { Obj } from '@podplane/api/kinds/kind-map';
 import { isBeingDeleted, isPodTerminal } from '@podplane/api/pod-state';
 import { tryParseQuantity } from '@podplane/api/quantity';
-import { bestVolume, defaultClass, isVolumeOf, mismatch } from '@podplane/api/storage/matching';
+import { bestVolume, isVolumeOf, mismatch } from '@podplane/api/storage/matching';
 import { usesClaim } from '@podplane/api/storage/pod-claims';
 import { provisionable } from '@podplane/api/storage/provisionable';
 import {
@@ -12,7 +12,6 @@ import {
   BOUND_BY_CONTROLLER,
   CLAIM_PROTECTION,
   claimKey,
-  DEFAULT_CLASS_ANNOTATION,
   SELECTED_NODE,
   STORAGE_PROVISIONER,
 } from '@podplane/api/storage/words';
@@ -20,6 +19,7 @@ import type { ReadView, Tx } from '@podplane/store/types';
 import type { ReconcileContext } from '../runtime/types.js';
 import { nameOf, namespaceOf, regarding, uidOf } from '../shared/objects.js';
 import { timeText } from '../shared/time.js';
+import { classFor } from './default-class.js';
 import { newVolume } from './provision.js';
 
 type Claim = Obj<'PersistentVolumeClaim'>;
@@ -91,11 +91,9 @@ function reconcileNamed(context: ReconcileContext, claim: Claim, volumeName: str
 }
 
 function withDefaultClass(tx: Tx, claim: Claim): Claim {
-  const { spec, metadata } = claim;
-  if (spec === undefined || spec.storageClassName !== undefined || metadata?.annotations[BIND_COMPLETED] !== undefined) return claim;
-  const found = defaultClass(tx.list('StorageClass'), DEFAULT_CLASS_ANNOTATION);
-  if (found === undefined) return claim;
-  return tx.update('PersistentVolumeClaim', { ...claim, spec: { ...spec, storageClassName: nameOf(found) } }, 'any');
+  const storageClassName = classFor(tx, claim);
+  if (storageClassName === undefined || claim.spec === undefined) return claim;
+  return tx.update('PersistentVolumeClaim', { ...claim, spec: { ...claim.spec, storageClassName } }, 'any');
 }
 
 /** Where its first pod runs: as the scheduler said, or where somebody put a pod by hand. */

@@ -11,6 +11,7 @@ import type { Change, ReadView } from '@podplane/store/types';
 import { checkNamespace } from '../admission/namespace.js';
 import type { ReconcileContext, ReconcileResult, Reconciler } from '../runtime/types.js';
 import { controllerReference, keyOf, nameOf, namespaceOf, parseKey, regarding } from '../shared/objects.js';
+import { classFor } from './default-class.js';
 
 type Pod = Obj<'Pod'>;
 type Volume = NonNullable<Pod['spec']>['volumes'][number];
@@ -80,6 +81,8 @@ function provide(context: ReconcileContext, pod: Pod, volume: Volume): boolean {
   });
   persistentVolumeClaimKind.setDefaults(claim);
   persistentVolumeClaimKind.prepareForCreate(claim, tx.now);
+  const storageClassName = classFor(tx, claim);
+  if (claim.spec !== undefined && storageClassName !== undefined) claim.spec.storageClassName = storageClassName;
   context.because(`volume ${volume.name} of pod ${nameOf(pod)}`);
   tx.create('PersistentVolumeClaim', claim);
   return true;
