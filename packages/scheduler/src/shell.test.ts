@@ -67,6 +67,18 @@ describe('the scheduler on a store', () => {
     expect(scheduler.stats).toMatchObject({ bound: 2, refused: 0, outdated: 0 });
   });
 
+  it('keeps the condition of pods bound in one second once, and says the time of each', async () => {
+    addNode('n1');
+    scheduler.start();
+    for (const name of ['a', 'b']) addPod(name);
+    await system.advance(1500);
+    addPod('c');
+    await system.advance(0);
+    const [a, b, c] = ['a', 'b', 'c'].map((name) => podCondition(pod(name), 'PodScheduled'));
+    expect(a).toBe(b);
+    expect([a, c].map((one) => one?.lastTransitionTime)).toEqual(['2026-01-01T00:00:00Z', '2026-01-01T00:00:01Z']);
+  });
+
   it('commits many bindings at once', async () => {
     addNode('n1', '64');
     store.transact(cause, (tx) => {

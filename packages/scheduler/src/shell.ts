@@ -1,9 +1,11 @@
 // The scheduler's place in the process: reads changes from the store's head, lets the core decide for a few milliseconds, commits
 // all decisions of that pass in one transaction, tells why a pod fits nowhere. It decides nothing itself.
+import { deepEqual } from '@podplane/api/kinds/equal';
 import type { Kind, Obj } from '@podplane/api/kinds/kind-map';
 import { podCondition } from '@podplane/api/pod-state';
 import type { System } from '@podplane/api/system';
 import { Follower } from '@podplane/store/follower';
+import { timeText } from '@podplane/store/metadata';
 import type { Change, ChangeBatch, Cursor, Store, Tx } from '@podplane/store/types';
 import { type Decision, SchedulerCore } from './core.js';
 import type { NodeVerdict } from './model.js';
@@ -241,8 +243,15 @@ const noStatus: Status = {
   resourceClaimStatuses: [],
 };
 
-/** As the kubelet writes the times of the other conditions. */
-const seconds = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`;
+type Condition = Status['conditions'][number];
+
+/** The one made last: pods that are bound in the same second have the same. */
+let lastCondition: Condition | undefined;
+
+function common(made: Condition): Condition {
+  if (!deepEqual(lastCondition, made)) lastCondition = made;
+  return lastCondition ?? made;
+}
 
 /** The pod's status with the condition PodScheduled as given. */
 function scheduled(
@@ -254,8 +263,8 @@ function scheduled(
 ): Status {
   const before = pod.status ?? noStatus;
   const known = podCondition(pod, 'PodScheduled');
-  const lastTransitionTime = known?.status === status && known.lastTransitionTime !== undefined ? known.lastTransitionTime : seconds(now);
+  const lastTransitionTime = known?.status === status && known.lastTransitionTime !== undefined ? known.lastTransitionTime : timeText(now);
   const observedGeneration = pod.metadata?.generation;
-  const condition = { type: 'PodScheduled', status, lastTransitionTime, reason, message, observedGeneration };
+  const condition = common({ type: 'PodScheduled', status, lastTransitionTime, reason, message, observedGeneration });
   return { ...before, conditions: [...before.conditions.filter((c) => c.type !== 'PodScheduled'), condition] };
 }

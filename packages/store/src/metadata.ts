@@ -27,9 +27,18 @@ export function generatedName(base: string, suffix: string): string {
   return base.slice(0, LONGEST_GENERATED_BASE) + suffix;
 }
 
-/** RFC 3339 in whole seconds, as Kubernetes writes times in metadata. */
+/** The second that was last asked for, with its text: a thousand pods made in one second share it. */
+let lastSecond = Number.NaN;
+let lastText = '';
+
+/** RFC 3339 in whole seconds, as Kubernetes writes times in metadata. Throws RangeError for what is no time. */
 export function timeText(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
+  const second = Math.floor(ms / 1000);
+  if (second !== lastSecond) {
+    lastText = `${new Date(second * 1000).toISOString().slice(0, 19)}Z`;
+    lastSecond = second;
+  }
+  return lastText;
 }
 
 interface NewStamp {

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { clonePlain, equalPlain } from './plain.js';
-import { Sharing } from './sharing.js';
+import { SharedList, Sharing } from './sharing.js';
 
 const plain = fc.letrec((tie) => ({
   value: fc.oneof(
@@ -55,4 +55,25 @@ it('goes on when it has seen more strings than it remembers', () => {
   const sharing = new Sharing<{ name: string }>();
   for (let i = 0; i < 50_000; i++) expect(sharing.take({ name: `name-${i}` }).name).toBe(`name-${i}`);
   expect(sharing.take({ name: 'x'.repeat(1000) }).name).toHaveLength(1000);
+});
+
+it('keeps one list of the very same items, and a copy of any other', () => {
+  const one = { a: 1 };
+  fc.assert(
+    fc.property(fc.array(fc.array(fc.constantFrom(one, { a: 1 }, { a: 2 }), { maxLength: 3 }), { maxLength: 10 }), (given) => {
+      const shared = new SharedList<object>();
+      let before: readonly object[] | undefined;
+      for (const items of given) {
+        const list = [...items];
+        const taken = shared.take(list);
+        list.push(one); // the caller's own: it changes nothing of what was given out
+        expect(taken).toHaveLength(items.length);
+        items.forEach((item, i) => expect(taken[i]).toBe(item));
+        const same = before?.length === items.length && before.every((item, i) => item === items[i]);
+        if (same) expect(taken).toBe(before);
+        expect(Object.isFrozen(taken)).toBe(true);
+        before = taken;
+      }
+    }),
+  );
 });

@@ -55,3 +55,16 @@ export class Sharing<T> {
     return shared;
   }
 }
+
+/** For lists whose items are shared already, one after the other. */
+export class SharedList<T> {
+  #last: readonly T[] = Object.freeze([]);
+
+  /** The list before, where its items are the very same; otherwise a copy that has no room for more, as a list that was grown has. */
+  take(items: readonly T[]): readonly T[] {
+    const last = this.#last;
+    if (last.length === items.length && last.every((item, i) => item === items[i])) return last;
+    this.#last = Object.freeze(items.slice());
+    return this.#last;
+  }
+}

@@ -3,7 +3,7 @@ import type { Pod, PodSpec } from '@podplane/api/gen/podplane/core/v1/pod';
 import { ObjectMeta } from '@podplane/api/gen/podplane/meta/v1/meta';
 import type { Kind, Obj } from '@podplane/api/kinds/kind-map';
 import { podKind } from '@podplane/api/kinds/pod';
-import { controllerReference, nameOf, namespaceOf } from './objects.js';
+import { controllerReference, nameOf, namespaceOf, uidOf } from './objects.js';
 
 export type Template = NonNullable<NonNullable<Obj<'ReplicaSet'>['spec']>['template']>;
 
@@ -38,20 +38,46 @@ export function mouldOf(template: Template, now: number): Mould {
   return mould;
 }
 
+/** What all pods of an owner say of it. */
+interface Belonging {
+  readonly kind: Kind;
+  readonly name: string;
+  readonly generateName: string;
+  readonly ownerReferences: NonNullable<Obj<'Pod'>['metadata']>['ownerReferences'];
+}
+
+/** By uid of the owner; when so many are known it begins anew. */
+const MOST_OWNERS = 10_000;
+const belongings = new Map<string, Belonging>();
+const NO_FIELDS: NonNullable<Obj<'Pod'>['metadata']>['managedFields'] = Object.freeze([]);
+
+function belongingOf(kind: Kind, owner: Obj): Belonging {
+  const uid = uidOf(owner);
+  const name = nameOf(owner);
+  const known = belongings.get(uid);
+  if (known?.kind === kind && known.name === name) return known;
+  if (belongings.size >= MOST_OWNERS) belongings.clear();
+  const ownerReferences = Object.freeze([Object.freeze(controllerReference(kind, owner))]);
+  const made = { kind, name, generateName: `${name}-`, ownerReferences };
+  belongings.set(uid, made);
+  return made;
+}
+
 /** A new pod of an owner from a mould, without a node. */
 export function podFrom(kind: Kind, owner: Obj, mould: Mould, name: string, generateName?: string): Obj<'Pod'> {
+  const belonging = belongingOf(kind, owner);
   return {
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: {
       name,
-      generateName: generateName ?? `${nameOf(owner)}-`,
+      generateName: generateName ?? belonging.generateName,
       namespace: namespaceOf(owner),
       labels: mould.labels,
       annotations: mould.annotations,
-      ownerReferences: [controllerReference(kind, owner)],
+      ownerReferences: belonging.ownerReferences,
       finalizers: mould.finalizers,
-      managedFields: [],
+      managedFields: NO_FIELDS,
     },
     spec: mould.spec,
     status: mould.status,

@@ -19,8 +19,26 @@ export function parseReference(reference: Reference): { readonly kind: Reference
 type PodSpec = NonNullable<Obj<'Pod'>['spec']>;
 type EnvOwner = Pick<PodSpec['containers'][number], 'env' | 'envFrom'>;
 
-/** All that a pod's volumes, environments and image pulls name; each once. Pure. */
+/** Sets that pods have in common; when so many are known it begins anew. */
+const MOST_KNOWN = 8192;
+const known = new Map<string, ReadonlySet<Reference>>();
+
+/** An equal set, the same for all that ask: what is told to a node is remembered for each of its pods, and most of them name the same. */
+function shared(found: ReadonlySet<Reference>): ReadonlySet<Reference> {
+  const key = [...found].join(' ');
+  const one = known.get(key);
+  if (one !== undefined && one.size === found.size && [...found].every((reference) => one.has(reference))) return one;
+  if (known.size >= MOST_KNOWN) known.clear();
+  known.set(key, found);
+  return found;
+}
+
+/** All that a pod's volumes, environments and image pulls name; each once. Pure; equal answers are mostly one object. */
 export function referencesOf(pod: Obj<'Pod'>): ReadonlySet<Reference> {
+  return shared(namedBy(pod));
+}
+
+function namedBy(pod: Obj<'Pod'>): ReadonlySet<Reference> {
   const found = new Set<Reference>();
   const namespace = pod.metadata?.namespace ?? '';
   const { spec } = pod;

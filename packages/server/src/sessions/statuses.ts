@@ -5,7 +5,7 @@ import { deepEqual } from '@podplane/api/kinds/equal';
 import type { DeepReadonly, Obj } from '@podplane/api/kinds/kind-map';
 import { isPodTerminal } from '@podplane/api/pod-state';
 import { timeText } from '@podplane/store/metadata';
-import { Sharing } from '@podplane/store/sharing';
+import { SharedList, Sharing } from '@podplane/store/sharing';
 import type { Store, Tx } from '@podplane/store/types';
 import { podWords } from './pod-words.js';
 import { reportedPodStatus } from './reported.js';
@@ -20,6 +20,7 @@ const REASON_ENDED = 'EndedByNode';
 
 /** Most of a hundred thousand pods' statuses is the same. */
 const sharing = new Sharing<PodStatus>();
+const lists = new SharedList<DeepReadonly<PodCondition>>();
 
 export interface Intake {
   /** Wait for it before the answer. */
@@ -121,10 +122,10 @@ function write(tx: Tx, pod: Obj<'Pod'>, said: PodStatus, found: Findings): void 
   const status: DeepReadonly<PodStatus> = {
     ...reported,
     // What an agent repeats of others' conditions is as old as the last assignment it got: it would bring back what was taken off since.
-    conditions: [
+    conditions: lists.take([
       ...reported.conditions.filter((one) => AGENT_CONDITIONS.has(one.type) || (!known.has(one.type) && isOwnWord(one))),
       ...kept,
-    ],
+    ]),
     // Preemption's and the resource claims' controllers'.
     nominatedNodeName: before?.nominatedNodeName,
     resize: before?.resize,
