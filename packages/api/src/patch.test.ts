@@ -1,16 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { JsonObject, JsonValue } from './decode/tree.js';
-import {
-  applyJsonPatch,
-  applyMergePatch,
-  diffAsMergePatch,
-  LAST_APPLIED,
-  lastApplied,
-  PatchError,
-  threeWayMergePatch,
-  withLastApplied,
-} from './patch.js';
+import { applyJsonPatch, applyMergePatch, diffAsMergePatch, LAST_APPLIED, lastApplied, PatchError, withLastApplied } from './patch.js';
 
 function codeOf(run: () => unknown): string {
   try {
@@ -78,46 +69,6 @@ describe('merge patch', () => {
         expect(result).toEqual(to);
         expect(applyMergePatch(result, patch)).toEqual(to);
         expect(Object.keys(diffAsMergePatch(to, to))).toEqual([]);
-      }),
-    );
-  });
-});
-
-describe('three-way merge', () => {
-  test('removes what was applied and is no more, keeps what others set', () => {
-    const original = { metadata: { labels: { a: '1', gone: 'x' } }, spec: { replicas: 2, paused: true } };
-    const modified = { metadata: { labels: { a: '2' } }, spec: { replicas: 3 } };
-    const current = {
-      metadata: { uid: 'u', labels: { a: '1', gone: 'x', theirs: 't' } },
-      spec: { replicas: 9, paused: true, strategy: { type: 'Recreate' } },
-      status: { n: 1 },
-    };
-    const patch = threeWayMergePatch(original, modified, current);
-    expect(patch).toEqual({ metadata: { labels: { gone: null, a: '2' } }, spec: { paused: null, replicas: 3 } });
-    expect(applyMergePatch(current, patch)).toEqual({
-      metadata: { uid: 'u', labels: { a: '2', theirs: 't' } },
-      spec: { replicas: 3, strategy: { type: 'Recreate' } },
-      status: { n: 1 },
-    });
-  });
-
-  test('says {} where nothing is to do, also when what it would remove is gone already', () => {
-    expect(threeWayMergePatch({ a: { b: 1, c: 2 } }, { a: { b: 1 } }, { a: { b: 1, d: 3 } })).toEqual({});
-  });
-
-  test('a value that was applied before and is wanted again is set again', () => {
-    expect(threeWayMergePatch({ replicas: 2 }, { replicas: 2 }, { replicas: 7 })).toEqual({ replicas: 2 });
-  });
-
-  test('after it, all that is wanted is there, nothing that was dropped, and a second one is empty', () => {
-    fc.assert(
-      fc.property(object, object, object, (original, modified, current) => {
-        const result = applyMergePatch(current, threeWayMergePatch(original, modified, current)) as JsonObject;
-        expect(applyMergePatch(result, modified)).toEqual(result);
-        for (const dropped of Object.keys(original))
-          if (!Object.hasOwn(modified, dropped)) expect(Object.hasOwn(result, dropped)).toBe(false);
-        expect(threeWayMergePatch(original, modified, result)).toEqual({});
-        expect(threeWayMergePatch(modified, modified, result)).toEqual({});
       }),
     );
   });

@@ -1,5 +1,5 @@
-// Patches of JSON trees: merge patch (RFC 7386), JSON patch (RFC 6902), and the three-way merge by which `apply` finds out what
-// to change. All work before decoding: what they make is then held against its schema. Strategic merge is not here.
+// Patches of JSON trees: merge patch (RFC 7386) and JSON patch (RFC 6902). Both work before decoding: what they make is then held against
+// its schema. Strategic merge patches are in strategic-patch.ts, how `apply` finds out what to change in three-way.ts.
 import fastJsonPatch, { type Operation } from 'fast-json-patch';
 import { isObject as isJsonObject, type JsonObject, type JsonValue, MAX_DEPTH } from './decode/tree.js';
 import { deepEqual } from './kinds/equal.js';
@@ -70,71 +70,26 @@ function merged(target: JsonValue | undefined, patch: JsonValue, depth: number):
 
 /** The merge patch that makes `to` of `from`; {} where they are the same. A null in `to` counts as not there. */
 export function diffAsMergePatch(from: JsonObject, to: JsonObject): JsonObject {
-  return changesBetween(from, to, { additions: true, removals: true }, 0);
+  return changesBetween(from, to, 0);
 }
 
-/**
- * The merge patch for `apply`: removes what was in `original` (what was applied last) and is not in `modified` (what is
- * applied now), and sets what `modified` says otherwise than `current` (what the server has). What others set stays. Lists are
- * replaced as a whole. {}: nothing to do.
- */
-export function threeWayMergePatch(original: JsonObject, modified: JsonObject, current: JsonObject): JsonObject {
-  const removals = changesBetween(original, modified, { additions: false, removals: true }, 0);
-  const additions = changesBetween(current, modified, { additions: true, removals: false }, 0);
-  return pruned(combined(removals, additions), current);
-}
-
-function changesBetween(
-  from: JsonObject,
-  to: JsonObject,
-  want: { readonly additions: boolean; readonly removals: boolean },
-  depth: number,
-): JsonObject {
+function changesBetween(from: JsonObject, to: JsonObject, depth: number): JsonObject {
   const patch: JsonObject = {};
   for (const key of Object.keys(from)) {
     checkKey(key, depth);
     const after = Object.hasOwn(to, key) ? to[key] : null;
-    if (want.removals && from[key] !== null && after === null) patch[key] = null;
+    if (from[key] !== null && after === null) patch[key] = null;
   }
   for (const [key, value] of Object.entries(to)) {
     checkKey(key, depth);
     if (value === null) continue;
     const before = Object.hasOwn(from, key) ? from[key] : undefined;
     if (isJsonObject(before) && isJsonObject(value)) {
-      const inner = changesBetween(before, value, want, depth + 1);
+      const inner = changesBetween(before, value, depth + 1);
       if (Object.keys(inner).length > 0) patch[key] = inner;
-    } else if (want.additions && !deepEqual(before, value)) {
-      patch[key] = value;
-    }
+    } else if (!deepEqual(before, value)) patch[key] = value;
   }
   return patch;
-}
-
-/** Both patches in one: the second is the stronger. Nulls of both stay (applying one to the other would lose them). */
-function combined(first: JsonObject, second: JsonObject): JsonObject {
-  const result: JsonObject = { ...first };
-  for (const [key, value] of Object.entries(second)) {
-    const before = Object.hasOwn(first, key) ? first[key] : undefined;
-    result[key] = isJsonObject(before) && isJsonObject(value) ? combined(before, value) : value;
-  }
-  return result;
-}
-
-/** Without removals of what is not there anyway, so that an empty patch means that nothing changes. */
-function pruned(patch: JsonObject, current: JsonValue | undefined): JsonObject {
-  const result: JsonObject = {};
-  for (const [key, value] of Object.entries(patch)) {
-    const there = isJsonObject(current) && Object.hasOwn(current, key) ? current[key] : undefined;
-    if (value === null) {
-      if (there !== undefined && there !== null) result[key] = null;
-    } else if (isJsonObject(value) && isJsonObject(there)) {
-      const inner = pruned(value, there);
-      if (Object.keys(inner).length > 0) result[key] = inner;
-    } else {
-      result[key] = value;
-    }
-  }
-  return result;
 }
 
 // ------------------------------------------------------------------------------------------------------------ last applied

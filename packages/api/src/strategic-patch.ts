@@ -150,7 +150,7 @@ function positionsOf(keys: readonly JsonValue[]): ReadonlyMap<string, number> {
  * As Kubernetes orders a merged list: what the patch names comes as the patch has it, all else as it was; where both are known from
  * before, the one that was before the other still is, and new elements stand as early as they can.
  */
-function ordered(
+export function ordered(
   all: readonly JsonValue[],
   wanted: readonly JsonValue[],
   before: readonly JsonValue[],

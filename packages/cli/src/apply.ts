@@ -1,5 +1,5 @@
 // Brings objects of manifests to the cluster: makes what is missing, merges what has changed. Three ways: what was applied last (kept
-// in an annotation), what is applied now, what is there; so that fields which others have set stay.
+// in an annotation), what is applied now, what is there; so that fields and elements of lists which others have set stay.
 import type { DecodedObject } from '@podplane/api/decode/decode';
 import { toManifest } from '@podplane/api/decode/manifest';
 import { isObject, type JsonObject } from '@podplane/api/decode/tree';
@@ -8,7 +8,9 @@ import { kindInfo } from '@podplane/api/kinds/catalogue';
 import type { KindInfo } from '@podplane/api/kinds/kind-info';
 import type { Kind, KindMap } from '@podplane/api/kinds/kind-map';
 import { kindNames } from '@podplane/api/kinds/kind-names';
-import { lastApplied, PatchError, threeWayMergePatch, withLastApplied } from '@podplane/api/patch';
+import { lastApplied, PatchError, withLastApplied } from '@podplane/api/patch';
+import { kindSchema } from '@podplane/api/schema/model';
+import { threeWayMergePatch } from '@podplane/api/three-way';
 import type { Cluster } from './cluster.js';
 import { CliError, usage } from './exit-codes.js';
 import { isNotFound } from './failure.js';
@@ -156,7 +158,7 @@ export async function planApply(
 export function patchFor(planned: Planned & { readonly current: AnyObject }): JsonObject | undefined {
   const wish = annotated(planned.decoded.raw, planned.namespace);
   const current = toManifest(planned.kind, planned.current);
-  const patch = threeWayMergePatch(appliedBefore(current), wish, current);
+  const patch = threeWayMergePatch(appliedBefore(current), wish, current, kindSchema(planned.kind));
   return Object.keys(patch).length > 0 ? patch : undefined;
 }
 
