@@ -25,7 +25,7 @@ export class NamespaceController implements Reconciler {
       return;
     }
     const namespace = namespaceOf(change.object);
-    if (namespace === '' || change.type === 'modified') return;
+    if (namespace === '' || (change.type === 'modified' && !letsGo(change))) return;
     const home = view.get('Namespace', '', namespace);
     if (home !== undefined && isBeingDeleted(home)) yield namespace;
   }
@@ -41,6 +41,12 @@ export class NamespaceController implements Reconciler {
     prepare(context, namespace);
     return undefined;
   }
+}
+
+/** Whether an object has other finalizers than before: what its namespace waits for is told anew. */
+function letsGo({ object, previous }: Change): boolean {
+  const [now, before] = [object.metadata?.finalizers, previous?.metadata?.finalizers];
+  return now !== before && (now?.length !== before?.length || now?.some((one, i) => one !== before?.[i]) === true);
 }
 
 /** A namespace made by a client gets what its deletion will need. */

@@ -260,10 +260,10 @@ describe('namespaces', () => {
 
   it('say what holds them, and go when it lets go', async () => {
     world.create('Namespace', newNamespace('team'));
-    const held = (name: string): ConfigMap =>
-      ConfigMap.fromPartial({ metadata: { name, namespace: 'team', finalizers: ['example.com/hold'] } });
-    world.create('ConfigMap', held('a'));
-    world.create('ConfigMap', held('b'));
+    const held = (name: string, ...finalizers: string[]): ConfigMap =>
+      ConfigMap.fromPartial({ metadata: { name, namespace: 'team', finalizers } });
+    world.create('ConfigMap', held('a', 'example.com/hold', 'example.com/other'));
+    world.create('ConfigMap', held('b', 'example.com/hold'));
     await world.settle();
     world.store.transact(cause, (tx) => void tx.markDeleted('Namespace', '', 'team', 0));
     await world.settle();
@@ -274,12 +274,18 @@ describe('namespaces', () => {
         .map(({ message }) => message) ?? [];
     expect(messages()).toEqual([
       'Some resources are remaining: configmaps. has 2 resource instances',
-      'Some content in the namespace has finalizers remaining: example.com/hold in 2 resource instances (configmap/a, configmap/b)',
+      'Some content in the namespace has finalizers remaining: example.com/hold in 2 resource instances (configmap/a, configmap/b), example.com/other in 1 resource instances (configmap/a)',
     ]);
-    const release = (name: string): void =>
+    const release = (name: string, left: string[] = []): void =>
       void world.store.transact(cause, (tx) =>
-        tx.edit('ConfigMap', 'team', name, (draft) => draft.metadata && (draft.metadata.finalizers = [])),
+        tx.edit('ConfigMap', 'team', name, (draft) => draft.metadata && (draft.metadata.finalizers = left)),
       );
+    // One of several who hold it has let go: that is told at once.
+    release('a', ['example.com/other']);
+    await world.settle();
+    expect(messages()[1]).toBe(
+      'Some content in the namespace has finalizers remaining: example.com/other in 1 resource instances (configmap/a), example.com/hold in 1 resource instances (configmap/b)',
+    );
     release('a');
     await world.settle();
     expect(messages()[1]).toContain('example.com/hold in 1 resource instances (configmap/b)');
