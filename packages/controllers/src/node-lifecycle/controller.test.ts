@@ -441,6 +441,23 @@ describe('after a start of the server', () => {
     expect(ready('n2')).toBe('Unknown');
   });
 
+  it('remembers that many fell silent together in that time, when most of them are back by its end', async () => {
+    const all = ['n1', 'n2', 'n3', 'n4', 'n5'];
+    for (const name of all) world.addNode(name);
+    await world.settle();
+    await restart();
+    for (const name of all) connect(name);
+    await pass(10_000, all);
+    await pass(9_000, []);
+    const back = ['n1', 'n2', 'n3', 'n4'];
+    for (const name of back) connect(name);
+    // They have had their time; n5 has not, since the others returned.
+    await pass(10_000, back);
+    expect(taints('n5')).toEqual([`${TAINT_UNREACHABLE}:NoSchedule`]);
+    await pass(20_000, back);
+    expect(taints('n5')).toEqual(UNREACHABLE);
+  });
+
   it('leaves nodes that were lost before as they are, without telling it again', async () => {
     await sixOnThree();
     await pass(3000, ['n1', 'n3']);

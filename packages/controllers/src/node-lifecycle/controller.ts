@@ -99,7 +99,10 @@ export class NodeLifecycleController implements Reconciler {
     }
     const memory = this.#remember(name, context.monotonic);
     const life = this.#judge(name, memory, context);
-    const held = this.#holdsBack(memory, life.state === 'silent' && !isLost(node), context);
+    const silent = life.state === 'silent' && !isLost(node);
+    // Also where one is given time because we have only just started: when that is over, the others may have returned.
+    if (silent || (life.state === 'starting' && memory.heard)) this.#assess(context);
+    const held = this.#holdsBack(memory, silent, context);
     const settled = this.#settle(node, life, held, memory, context);
     this.#tell(settled, life, held, isLost(node), memory, context);
     const wait = this.#movePods(settled, life, held, memory, context);
@@ -151,7 +154,6 @@ export class NodeLifecycleController implements Reconciler {
    */
   #holdsBack(memory: Memory, silent: boolean, context: ReconcileContext): boolean {
     const now = context.monotonic;
-    if (silent) this.#assess(context);
     if (!memory.together) return false;
     const since = Math.max(this.#lastSuspicion ?? Number.NEGATIVE_INFINITY, this.#lastReturn ?? Number.NEGATIVE_INFINITY);
     memory.together = now - since < this.#config.returnMs;

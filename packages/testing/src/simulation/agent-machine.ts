@@ -13,12 +13,13 @@ import { FakeFiles } from '../fake-files.js';
 import { FakeRuntime } from '../fake-runtime.js';
 import type { FakeImage } from '../fake-runtime-types.js';
 import { FakeWatchdog } from '../fake-watchdog.js';
-import type { SimulatedNetwork } from './network.js';
+import { nodeNameOf, type SimulatedNetwork } from './network.js';
 import { Machine, type MachineClock, SimulatedProcess, seenFrom } from './process.js';
 import { simulatedFiles } from './simulated-files.js';
 
 export interface AgentMachineOptions {
-  readonly name: string;
+  /** Which machine it is: its node's name, and what tells it from others that have it later ("n001~2"). */
+  readonly host: string;
   readonly network: SimulatedNetwork;
   readonly clock: MachineClock;
   readonly images: Readonly<Record<string, FakeImage>>;
@@ -44,7 +45,9 @@ const SAVE_MS = 3;
 const ENGINE_MS = { start: 60, createPause: 15, createContainer: 15, stop: 5, remove: 10, kill: 5 } as const;
 
 export class AgentMachine {
+  /** Of the node. */
   readonly name: string;
+  readonly host: string;
   readonly machine: Machine;
   readonly runtime: FakeRuntime;
   /** Runs in the engine: neither a kill of the agent nor a hang stops it. */
@@ -54,14 +57,15 @@ export class AgentMachine {
   agent: Agent | undefined;
   process: SimulatedProcess | undefined;
   private readonly files = new FakeFiles();
-  private readonly machineId: string;
+  readonly machineId: string;
   /** Whose clock leases go by. */
   private readonly leaseSystem: System;
   /** Since when everything about it has been in order, ms of the world; undefined: something is not. Set by the faults. */
   wellSince: number | undefined;
 
   constructor(private readonly options: AgentMachineOptions) {
-    this.name = options.name;
+    this.host = options.host;
+    this.name = nodeNameOf(this.host);
     this.machine = new Machine(options.network.world, options.clock);
     this.machineId = this.machine.random.uid();
     this.runtime = new FakeRuntime({ system: this.machine, latency: ENGINE_MS, cpus: 8, memoryBytes: 32 * 1024 ** 3, recordCalls: false });
@@ -86,7 +90,7 @@ export class AgentMachine {
     const agent = new Agent({
       system: process,
       runtime: seenFrom<ContainerRuntime>(process, this.runtime),
-      connect: (handlers) => network.dial(this.name, process, handlers),
+      connect: (handlers) => network.dial(this.host, process, handlers),
       state: this.stateStore(process),
       files: simulatedFiles(process, this.runtime, this.files),
       leaseClock: () => this.leaseSystem.clock.monotonic(),
@@ -169,7 +173,7 @@ export class AgentMachine {
 
   /** No power: nobody hears anything, all containers are gone at once. */
   powerOff(): void {
-    this.options.network.nodeGone(this.name);
+    this.options.network.nodeGone(this.host);
     this.kill();
     this.watchdog.powerOff();
     this.files.clear();

@@ -23,6 +23,11 @@ export class ClaimChecks {
     private readonly volumesOn: (node: string) => ReadonlyMap<string, unknown>,
   ) {}
 
+  /** An older copy of the data was put back: claims that have found a home since may find another one. */
+  forget(): void {
+    this.homes.clear();
+  }
+
   started(node: string, { info }: FakeContainer): void {
     if (info.labels[LABEL_CONTAINER] === PAUSE_CONTAINER) return;
     const uid = info.labels[LABEL_POD_UID] ?? '';

@@ -1,6 +1,6 @@
 // The server's machine: the journal's disk, and the real control plane (store, sessions, controllers, scheduler, registry) in a process that can
 // be killed between any two commits and started again.
-import type { ConnectResponse } from '@podplane/api/gen/podplane/node/v1/session';
+import type { ConnectRequest, ConnectResponse } from '@podplane/api/gen/podplane/node/v1/session';
 import type { NodeLifecycleConfig } from '@podplane/controllers/node-lifecycle/config';
 import { Memberships } from '@podplane/server/auth/memberships';
 import { startCore } from '@podplane/server/core';
@@ -40,6 +40,7 @@ export interface ControlPlaneOptions {
   /** For planted bugs: what the server sees instead of its store, and other timings than it has by itself. */
   readonly instead?: ((store: Store) => Store) | undefined;
   readonly nodeLifecycle?: Partial<NodeLifecycleConfig> | undefined;
+  readonly hears?: ((message: ConnectRequest) => ConnectRequest) | undefined;
 }
 
 /** For how long a node's certificate is good. */
@@ -118,7 +119,7 @@ export class ControlPlane implements Listener {
     if (!this.reachable) return 'silent';
     if (running === undefined || process === undefined || !process.alive) return 'refused';
     if (!process.running) return 'silent';
-    const { leaves } = this.options;
+    const { leaves, hears } = this.options;
     const watched: typeof port = {
       send: (message) => {
         leaves(message, nodeName);
@@ -126,7 +127,14 @@ export class ControlPlane implements Listener {
       },
       close: () => port.close(),
     };
-    return { input: running.sessions.connect(nodeName, watched), process };
+    const input = running.sessions.connect(nodeName, watched);
+    if (hears === undefined) return { input, process };
+    const instead: typeof input = {
+      message: (message) => input.message(hears({ message: message.message })),
+      closed: () => input.closed(),
+      drained: () => input.drained(),
+    };
+    return { input: instead, process };
   }
 
   /** kill -9, or no power (then nobody is told). reached: whether what was on its way to the disk is there. */

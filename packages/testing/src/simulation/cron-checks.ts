@@ -56,6 +56,11 @@ export class CronChecks {
     for (const object of view.list('Event')) this.event(object as Obj<'Event'>);
   }
 
+  /** An older copy of the data was put back: what was started since may be started again. */
+  forget(): void {
+    this.crons.clear();
+  }
+
   take({ changes }: ChangeBatch): void {
     for (const change of changes) if (isOf('CronJob', change) && change.type !== 'deleted') this.cron(change.object, previousOf(change));
     for (const change of changes) {
@@ -145,7 +150,8 @@ export class CronChecks {
     const period = periodOf(spec.schedule) * MINUTE;
     const due = Math.floor((now - LATE_MS) / period) * period;
     const calmSince = Math.max(now - serverWellMs, changedAt) + LONGEST_SLEEP_MS;
-    if (due <= calmSince || timeOf(status?.lastScheduleTime) >= due) return;
+    // Of a clock that was set back: it was made later than that.
+    if (due <= calmSince || due <= timeOf(metadata?.creationTimestamp) || timeOf(status?.lastScheduleTime) >= due) return;
     this.options.violations.report(
       'cron-told',
       `CronJob ${metadata?.name ?? ''} was due at ${new Date(due).toISOString()} and last started for ${status?.lastScheduleTime ?? 'no time'}`,

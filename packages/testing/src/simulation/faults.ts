@@ -6,58 +6,12 @@ import type { FakeCall } from '../fake-runtime-types.js';
 import type { AgentMachine } from './agent-machine.js';
 import type { ControlPlane } from './control-plane.js';
 import type { Dice } from './dice.js';
+import { FAULT_WEIGHTS, type FaultKind, SERVER_FAULTS } from './fault-kinds.js';
 import { MassSilence } from './mass-silence.js';
+import type { Names } from './names.js';
 import type { SimulatedNetwork } from './network.js';
+import type { OlderCopies } from './older-copy.js';
 import type { Trace } from './trace.js';
-
-/** How often each kind comes, in proportion. */
-export const FAULT_WEIGHTS = {
-  cut: 6,
-  'cut-up': 3,
-  'cut-down': 3,
-  'slow-network': 3,
-  reset: 3,
-  messages: 3,
-  'agent-kill': 5,
-  'agent-amnesia': 2,
-  'agent-hang': 4,
-  'agent-restart': 2,
-  suspend: 5,
-  'power-off': 3,
-  goodbye: 1,
-  'container-crash': 4,
-  'engine-errors': 4,
-  'engine-slow': 2,
-  'engine-restart': 2,
-  'node-clock': 2,
-  'server-crash': 3,
-  'commit-crash': 3,
-  'server-power': 1,
-  'server-restart': 1,
-  'server-hang': 1,
-  'server-suspend': 1,
-  'server-clock': 1,
-  'disk-full': 1,
-  'write-lost': 1,
-  'write-unknown': 1,
-  'disk-slow': 1,
-  'mass-silence': 2,
-} as const;
-export type FaultKind = keyof typeof FAULT_WEIGHTS;
-
-const SERVER_FAULTS: ReadonlySet<FaultKind> = new Set<FaultKind>([
-  'server-crash',
-  'commit-crash',
-  'server-power',
-  'server-restart',
-  'server-hang',
-  'server-suspend',
-  'server-clock',
-  'disk-full',
-  'write-lost',
-  'write-unknown',
-  'disk-slow',
-]);
 
 const ENGINE_CALLS: readonly FakeCall[] = [
   'start',
@@ -75,6 +29,14 @@ const TROUBLED_SHARE = 0.4;
 /** So long after the end of a fault everything should be as before, ms. */
 export const WELL_MS = 20_000;
 
+/** Faults that are others' business, and who is told. */
+export interface FaultsParts {
+  /** A machine that was suspended goes on. */
+  readonly woke: (host: string) => void;
+  readonly names: Names;
+  readonly olderCopies: OlderCopies;
+}
+
 export class Faults {
   readonly injected = new Map<FaultKind, number>();
   readonly massSilence: MassSilence;
@@ -90,8 +52,7 @@ export class Faults {
     private readonly network: SimulatedNetwork,
     private readonly nodes: readonly AgentMachine[],
     private readonly server: ControlPlane,
-    /** A machine that was suspended goes on. */
-    private readonly woke: (name: string) => void,
+    private readonly parts: FaultsParts,
     private readonly weights: Readonly<Record<FaultKind, number>> = FAULT_WEIGHTS,
   ) {
     const struck = (): void => this.count('mass-silence');
@@ -127,7 +88,7 @@ export class Faults {
   }
 
   private heal(node: AgentMachine): void {
-    const path = this.network.path(node.name);
+    const path = this.network.path(node.host);
     path.set(true, true);
     node.runtime.startEngine();
     this.wake(node);
@@ -138,7 +99,7 @@ export class Faults {
   private wake(node: AgentMachine): void {
     if (!node.machine.suspended) return node.resume();
     node.wake();
-    this.woke(node.name);
+    this.parts.woke(node.host);
   }
 
   /** Whether something that is to be ended by a fault's end goes on with a node. */
@@ -173,8 +134,8 @@ export class Faults {
     if (this.nodes.filter(({ name }) => this.troubled.has(name)).length + 1 > this.nodes.length * TROUBLED_SHARE) return;
     const node = dice.pick(this.nodes.filter(({ name }) => !this.troubled.has(name)));
     if (node === undefined) return;
-    const { name, runtime } = node;
-    const path = network.path(name);
+    const { name, host, runtime } = node;
+    const path = network.path(host);
     const well = (): void => {
       node.wellSince = network.world.elapsed;
     };
@@ -200,7 +161,7 @@ export class Faults {
         return;
       }
       case 'reset':
-        network.reset(name);
+        network.reset(host);
         this.begin(name, kind, 1, well);
         return;
       case 'messages':
@@ -208,7 +169,7 @@ export class Faults {
         this.begin(name, kind, outage, () => {
           path.messages = { lose: 0, double: 0, overtake: 0 };
           // Where something is lost for good, a connection ends.
-          network.reset(name);
+          network.reset(host);
           well();
         });
         return;
@@ -290,6 +251,11 @@ export class Faults {
           well();
         });
         return;
+      case 'name-taken': {
+        const { forMs, end } = this.parts.names.take(node, dice);
+        this.begin(name, kind, forMs, end);
+        return;
+      }
       case 'node-clock':
         node.machine.stepClock(this.step());
         this.begin(name, kind, 1, well);
@@ -370,6 +336,15 @@ export class Faults {
         disk.nextAppend = kind === 'write-lost' ? 'lost' : 'kept';
         this.begin('server', kind, 1000, well);
         return;
+      case 'older-copy': {
+        const copy = this.parts.olderCopies.strike();
+        this.begin('server', kind, copy.keptMs + down, () => {
+          copy.end();
+          server.start();
+          well();
+        });
+        return;
+      }
       case 'disk-slow': {
         const before = disk.latencyMs;
         disk.latencyMs = () => dice.between(20, 2500);

@@ -7,6 +7,12 @@ import type { SimulatedProcess } from './process.js';
 /** As little as a run needs; watches that resume after a restart need some. */
 const HISTORY = 2_000;
 
+/** What was on the disk at some time. */
+export type DiskCopy = Pick<JournalDisk, 'revision' | 'history'> & {
+  readonly objects: ReadonlyMap<string, JournalChange>;
+  readonly meta: ReadonlyMap<string, string>;
+};
+
 /** What survives. */
 export class JournalDisk {
   revision = 0;
@@ -23,6 +29,21 @@ export class JournalDisk {
   latencyMs: () => number = () => 1;
   /** Batches written so far. */
   writes = 0;
+
+  copy(): DiskCopy {
+    const { revision, objects, meta, history } = this;
+    return { revision, objects: new Map(objects), meta: new Map(meta), history: [...history] };
+  }
+
+  /** Nobody may use it meanwhile. */
+  putBack({ revision, objects, meta, history }: DiskCopy): void {
+    this.revision = revision;
+    this.history = [...history];
+    this.objects.clear();
+    for (const [key, change] of objects) this.objects.set(key, change);
+    this.meta.clear();
+    for (const [key, value] of meta) this.meta.set(key, value);
+  }
 
   write(batch: readonly CommittedTx[]): void {
     this.writes++;

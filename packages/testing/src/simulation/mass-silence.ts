@@ -83,7 +83,7 @@ export class MassSilence {
     trace.note(`faults: mass-silence of ${chosen.map(({ name }) => name).join(' ')} for ${ms} ms`);
     for (const node of chosen) {
       node.wellSince = undefined;
-      network.path(node.name).set(false, false);
+      network.path(node.host).set(false, false);
       this.silent.add(node.name);
     }
     this.after(ms, () => {
@@ -97,7 +97,7 @@ export class MassSilence {
     this.phase = 'returning';
     const back = (node: AgentMachine): void => {
       trace.note(`faults: end of mass-silence of ${node.name}`);
-      network.path(node.name).set(true, true);
+      network.path(node.host).set(true, true);
     };
     let wait = 0;
     for (const node of order) {

@@ -26,7 +26,10 @@ export interface MessageFaults {
 
 const NO_FAULTS: MessageFaults = { lose: 0, double: 0, overtake: 0 };
 
-/** The way between one node and the server. */
+/** Name of the node that a machine is, or was. */
+export const nodeNameOf = (host: string): string => host.split('~', 1)[0] ?? '';
+
+/** The way between one machine and the server. */
 export class Path {
   upOpen = true;
   downOpen = true;
@@ -34,7 +37,12 @@ export class Path {
   messages: MessageFaults = NO_FAULTS;
   readonly lanes = new Set<Lane>();
 
-  constructor(readonly nodeName: string) {}
+  readonly nodeName: string;
+
+  /** host: the machine; a node's name, and what tells it from others that have had this name. */
+  constructor(readonly host: string) {
+    this.nodeName = nodeNameOf(host);
+  }
 
   isOpen(direction: 'up' | 'down'): boolean {
     return direction === 'up' ? this.upOpen : this.downOpen;
@@ -127,19 +135,19 @@ export class SimulatedNetwork {
     readonly random: () => number,
   ) {}
 
-  path(nodeName: string): Path {
-    let path = this.paths.get(nodeName);
+  path(host: string): Path {
+    let path = this.paths.get(host);
     if (path === undefined) {
-      path = new Path(nodeName);
-      this.paths.set(nodeName, path);
+      path = new Path(host);
+      this.paths.set(host, path);
     }
     return path;
   }
 
   /** For an agent in a process. */
-  dial(nodeName: string, process: SimulatedProcess, handlers: PortHandlers): AgentPort {
+  dial(host: string, process: SimulatedProcess, handlers: PortHandlers): AgentPort {
     this.stats.dials++;
-    const connection = new Connection(this, this.path(nodeName), process, handlers);
+    const connection = new Connection(this, this.path(host), process, handlers);
     this.connections.add(connection);
     return connection.agentPort;
   }
@@ -154,13 +162,13 @@ export class SimulatedNetwork {
   }
 
   /** A node's machine lost its power. */
-  nodeGone(nodeName: string): void {
-    for (const connection of [...this.connections]) if (connection.path.nodeName === nodeName) connection.agentGone();
+  nodeGone(host: string): void {
+    for (const connection of [...this.connections]) if (connection.path.host === host) connection.agentGone();
   }
 
   /** The connections of one node break, as by a firewall that forgot them. */
-  reset(nodeName: string): void {
-    for (const connection of [...this.connections]) if (connection.path.nodeName === nodeName) connection.broken();
+  reset(host: string): void {
+    for (const connection of [...this.connections]) if (connection.path.host === host) connection.broken();
   }
 }
 

@@ -1,5 +1,7 @@
 // Bugs that are put in on purpose, from outside: each wraps something that the product is given anyway. They show that the simulation finds
 // such bugs; the product has no switches for them.
+
+import type { ConnectRequest } from '@podplane/api/gen/podplane/node/v1/session';
 import type { Kind, Obj } from '@podplane/api/kinds/kind-map';
 import type { NodeLifecycleConfig } from '@podplane/controllers/node-lifecycle/config';
 import type { Store, Tx } from '@podplane/store/types';
@@ -15,6 +17,8 @@ export interface Plant {
   readonly instead?: (store: Store) => Store;
   /** What the server is started with. */
   readonly nodeLifecycle?: Partial<NodeLifecycleConfig>;
+  /** What the server hears of nodes instead. */
+  readonly hears?: (message: ConnectRequest) => ConnectRequest;
   /** What agents read instead of their state file. */
   readonly corruptState?: (text: string) => string;
   readonly withoutWatchdog?: boolean;
@@ -72,6 +76,22 @@ export const PLANTS: readonly Plant[] = [
     instead: (store) => transacting(store, 'controller:drain', (tx) => without(tx, 'PodDisruptionBudget')),
   },
   {
+    name: 'deaf-to-epochs',
+    what: 'the server does not hear what nodes know of epochs and believes its data and its clock',
+    breaks: ['epochs-grow'],
+    hears: withoutEpoch,
+  },
+  {
+    name: 'name-at-once',
+    what: 'the name of a node that was removed is given to whoever comes first',
+    breaks: ['one-container', 'one-ordinal', 'epochs-grow'],
+    instead: (store) => {
+      const isFree = (node: string): boolean => store.get('Node', '', node) === undefined;
+      const index: Store['index'] = (kind, name, value) => (name === 'node' && isFree(value) ? [] : store.index(kind, name, value));
+      return replaced(store, { index });
+    },
+  },
+  {
     name: 'cron-forgets',
     what: 'a server that starts does not know which times of a schedule it had started',
     breaks: ['cron-once'],
@@ -81,6 +101,11 @@ export const PLANTS: readonly Plant[] = [
     },
   },
 ];
+
+function withoutEpoch(request: ConnectRequest): ConnectRequest {
+  const { message } = request;
+  return message?.$case === 'hello' ? { message: { ...message, value: { ...message.value, epoch: 0 } } } : request;
+}
 
 /** A store whose transactions of one actor are others. */
 function transacting(store: Store, actor: string, other: (tx: Tx) => Tx): Store {

@@ -95,8 +95,8 @@ function workloadsWhole(view: ReadView): string | undefined {
 }
 
 function enginesAgree(view: ReadView, nodes: readonly AgentMachine[], containers: ContainerChecks): string | undefined {
-  for (const { name } of nodes) {
-    const runs = containers.on(name);
+  for (const { name, host } of nodes) {
+    const runs = containers.on(host);
     for (const pod of view.index('Pod', 'node', name)) {
       const uid = pod.metadata?.uid ?? '';
       if (!isPodTerminal(pod) && !runs.delete(uid)) return `pod ${pod.metadata?.name ?? ''} does not run on ${name}`;

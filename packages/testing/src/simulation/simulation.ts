@@ -9,12 +9,16 @@ import { ContainerChecks } from './container-checks.js';
 import { ControlPlane, type RunningCore } from './control-plane.js';
 import { CronChecks } from './cron-checks.js';
 import { Dice } from './dice.js';
-import { type FaultKind, Faults, WELL_MS } from './faults.js';
+import type { FaultKind } from './fault-kinds.js';
+import { Faults, WELL_MS } from './faults.js';
+import type { DiskCopy } from './journal.js';
 import { images } from './manifests.js';
 import { HeadMirror } from './mirror.js';
+import { Names } from './names.js';
 import { NamespaceChecks } from './namespace-checks.js';
 import { SimulatedNetwork } from './network.js';
 import { NodeChecks } from './node-checks.js';
+import { OlderCopies } from './older-copy.js';
 import { Operators } from './operators.js';
 import type { Plant } from './plants.js';
 import { RolloutCounts } from './rollout-counts.js';
@@ -86,7 +90,9 @@ class Simulation {
   private readonly trace: Trace;
   private readonly violations: Violations;
   private readonly network: SimulatedNetwork;
-  private readonly nodes: readonly AgentMachine[];
+  private readonly machines = new Map<string, AgentMachine>();
+  private readonly nodes: AgentMachine[];
+  private readonly names: Names;
   private readonly containers: ContainerChecks;
   private readonly store: StoreChecks;
   private readonly server: ControlPlane;
@@ -116,8 +122,8 @@ class Simulation {
     this.violations = new Violations(now, (text) => this.trace.note(text));
     this.dice = new Dice(stream(1));
     this.network = new SimulatedNetwork(world, stream(2));
-    const suspended = (name: string): boolean => this.node(name)?.machine.suspended === true;
-    this.containers = new ContainerChecks(this.violations, this.trace, suspended);
+    const suspended = (name: string): boolean => this.machines.get(name)?.machine.suspended === true;
+    this.containers = new ContainerChecks(this.violations, this.trace, suspended, now);
     this.claims = new ClaimChecks(this.mirror, this.violations, (name) => this.node(name)?.runtime.volumes ?? new Map());
     const clocks = new Dice(stream(3));
     const clock = (): { skewMs: number; rate: number } => ({
@@ -125,25 +131,26 @@ class Simulation {
       rate: 1 + (clocks.number() - 0.5) * 4e-4,
     });
     const appearance = images(stream(4));
-    this.nodes = Array.from({ length: options.nodes }, (_, i) => {
-      const name = `n${String(i).padStart(3, '0')}`;
+    const make = (host: string): AgentMachine => {
       const node = new AgentMachine({
-        name,
+        host,
         network: this.network,
         clock: clock(),
         images: appearance,
-        problem: (what, error) => this.problem(name, what, error, true),
+        problem: (what, error) => this.problem(host, what, error, true),
         corruptState: plant?.corruptState,
         withoutWatchdog: plant?.withoutWatchdog,
         sleepyLease: plant?.sleepyLease,
         removed: () => this.removed(node),
       });
       node.runtime.onChange = (container, change) => {
-        this.containers.changed(name, container, change);
-        if (change === 'started') this.claims.started(name, container);
+        this.containers.changed(host, container, change);
+        if (change === 'started' && !this.names.moved.has(node.name)) this.claims.started(host, container);
       };
+      this.machines.set(host, node);
       return node;
-    });
+    };
+    this.nodes = Array.from({ length: options.nodes }, (_, i) => make(`n${String(i).padStart(3, '0')}`));
     this.server = new ControlPlane({
       network: this.network,
       clock: clock(),
@@ -160,6 +167,7 @@ class Simulation {
       },
       instead: plant?.instead,
       nodeLifecycle: plant?.nodeLifecycle,
+      hears: plant?.hears,
     });
     const disk = new Dice(stream(5));
     this.server.disk.latencyMs = () => 1 + disk.number() * 8;
@@ -167,7 +175,11 @@ class Simulation {
     const serverNow = (): number => this.server.machine.clock.now();
     this.budgets = new BudgetChecks(mirror, violations, serverNow);
     this.namespaces = new NamespaceChecks(mirror, violations);
-    this.nodeChecks = new NodeChecks({ mirror, violations, runsOn: (name) => (this.isWell(name) ? this.containers.on(name) : undefined) });
+    this.nodeChecks = new NodeChecks({
+      mirror,
+      violations,
+      runsOn: (name) => (this.isWell(name) ? this.containers.on(this.node(name)?.host ?? name) : undefined),
+    });
     this.cron = new CronChecks({ violations, now, serverNow });
     this.store = new StoreChecks({
       violations,
@@ -180,12 +192,20 @@ class Simulation {
       cron: this.cron,
       eviction: (node) => this.evictionWrong(node),
     });
-    this.faults = new Faults(new Dice(stream(6)), this.trace, this.network, this.nodes, this.server, (name) => this.woke(name));
+    const { network, trace, nodes, server } = this;
+    this.names = new Names({ trace, network, server, nodes, make, retired: (host) => this.containers.retire(host) });
     this.asking = new Asking(
       this.trace,
       (revision) => this.store.tell(revision, 'an answer'),
       (error) => this.violations.report('no-errors', `people: ${String(error)}`, error instanceof Error ? error.stack : ''),
     );
+    const dice = new Dice(stream(6));
+    const restored = (copy: DiskCopy): void => {
+      for (const one of [this.claims, this.watcher]) one.forget();
+      this.store.restored(copy);
+    };
+    const olderCopies = new OlderCopies({ dice, server, network, asking: this.asking, containers: this.containers, restored });
+    this.faults = new Faults(dice, trace, network, nodes, server, { woke: (host) => this.woke(host), names: this.names, olderCopies });
     const people = new Dice(stream(7));
     this.people = new People(people, this.asking, new Operators(people, this.asking), () =>
       this.server.running?.process.running === true ? this.server.running : undefined,
@@ -209,7 +229,7 @@ class Simulation {
     const result = this.result(settledMs);
     // Nothing of it may go on.
     this.server.crash('silent', false);
-    for (const node of this.nodes) node.kill();
+    for (const node of this.machines.values()) node.kill();
     return result;
   }
 
@@ -252,16 +272,16 @@ class Simulation {
   }
 
   /** A machine goes on after a sleep; what it may not go on with has ended in a moment. */
-  private woke(name: string): void {
-    this.world.timers.after(WOKEN_MS, () => this.containers.awake(name));
+  private woke(host: string): void {
+    this.world.timers.after(WOKEN_MS, () => this.containers.awake(host));
   }
 
   /** Somebody removed a node, and its agent is gone; after a while it gets a new token. */
   private removed(node: AgentMachine): void {
-    const { name } = node;
+    const { name, host } = node;
     this.removals++;
     this.trace.note(`${name}: leaves the cluster`);
-    const [left] = this.containers.on(name);
+    const [left] = this.containers.on(host);
     if (left !== undefined && node.wellSince !== undefined)
       this.violations.report('removed-empty', `${name} leaves the cluster and still runs ${left}`);
     node.wellSince = undefined;
@@ -290,12 +310,13 @@ class Simulation {
     const { serverWellSince } = this.faults;
     const wellMs = serverWellSince === undefined || this.core === undefined ? undefined : this.world.elapsed - serverWellSince;
     this.cron.look(wellMs);
+    this.names.look();
     if (wellMs !== undefined && wellMs > WELL_MS) this.nodeChecks.overdue(this.server.machine.clock.now(), TAINTED_MS);
   }
 
   /** Nothing has been wrong with a node or the server for a while. */
   private isWell(name: string): boolean {
-    const since = this.nodes.find((one) => one.name === name)?.wellSince;
+    const since = this.node(name)?.wellSince;
     const { serverWellSince, massSilence } = this.faults;
     if (since === undefined || serverWellSince === undefined || massSilence.silent.has(name)) return false;
     return this.world.elapsed - Math.max(since, serverWellSince) > WELL_MS;
@@ -306,7 +327,7 @@ class Simulation {
     const { world } = this;
     this.trace.note('all faults end');
     this.faults.stop();
-    for (const { name } of this.nodes) this.network.reset(name);
+    for (const { host } of this.nodes) this.network.reset(host);
     const began = world.elapsed;
     await this.until(60_000, () => this.core?.store.health.state === 'ok');
     let mended = Number.NEGATIVE_INFINITY;
@@ -335,7 +356,7 @@ class Simulation {
     const heard = this.core?.sessions.liveness.lastHeard(name) !== undefined;
     if (!heard && elapsed - this.serverStartedAt < START_GRACE_MS)
       return `the server started ${Math.round(elapsed - this.serverStartedAt)} ms ago`;
-    const node = this.nodes.find((one) => one.name === name);
+    const node = this.node(name);
     const wellFor = elapsed - Math.max(node?.wellSince ?? elapsed, this.faults.serverWellSince ?? elapsed);
     return wellFor > WELL_MS ? `nothing was wrong with it for ${Math.round(wellFor / 1000)} s` : undefined;
   }
@@ -369,6 +390,7 @@ class Simulation {
         'times missed': this.cron.missed,
         'containers with claims': this.claims.uses,
         'nodes removed': this.removals,
+        'names taken': this.names.taken,
         ...this.rollouts.seen,
         ...this.asking.refused,
       },

@@ -9,7 +9,7 @@ import type { ObjectStore } from '@podplane/store/store';
 import type { ChangeBatch, Cursor, ReadView } from '@podplane/store/types';
 import type { ContainerChecks } from './container-checks.js';
 import type { CronChecks } from './cron-checks.js';
-import type { JournalDisk } from './journal.js';
+import type { DiskCopy, JournalDisk } from './journal.js';
 import type { HeadCheck, HeadMirror } from './mirror.js';
 import { ObjectChecks } from './object-checks.js';
 import type { Trace } from './trace.js';
@@ -43,6 +43,8 @@ export class StoreChecks {
   /** Its journal has failed since it was opened. */
   private sealed = false;
   private cursors: Cursor[] = [];
+  /** An older copy was put back: what the next server has to find. */
+  private putBack: DiskCopy | undefined;
   transactions = 0;
 
   constructor(private readonly options: StoreChecksOptions) {
@@ -55,6 +57,7 @@ export class StoreChecks {
     this.store = store;
     this.sealed = false;
     const { violations, disk } = this.options;
+    this.begins(store);
     if (store.revision < this.told)
       violations.report('nothing-lost', `recovered revision ${store.revision}; revision ${this.told} had been told`);
     this.compare(store, disk);
@@ -64,6 +67,34 @@ export class StoreChecks {
       else if (state === 'ok' && this.store === store) this.compare(store.durableView, disk);
     });
     this.follow(store);
+  }
+
+  /** The disk is what it was before: all that came since is forgotten, and nothing else. */
+  restored(copy: DiskCopy): void {
+    this.putBack = copy;
+    this.told = copy.revision;
+  }
+
+  private begins(store: ObjectStore): void {
+    const copy = this.putBack;
+    if (copy === undefined) return;
+    this.putBack = undefined;
+    const { violations, containers, cron } = this.options;
+    const wanted = new Set([...copy.objects.values()].map(({ kind, namespace, name, uid }) => `${kind}/${namespace}/${name}/${uid}`));
+    this.mirror.clear();
+    for (const kind of KINDS) {
+      for (const object of store.list(kind)) {
+        const key = keyOf(kind, object);
+        if (!wanted.delete(key)) violations.report('nothing-lost', `${key} is there, and was not in the copy that was put back`);
+        this.mirror.set(key, Number(object.metadata?.resourceVersion));
+      }
+    }
+    const [lost] = wanted;
+    if (lost !== undefined) violations.report('nothing-lost', `${lost} is not there, and was in the copy that was put back`);
+    this.mirrorRevision = store.revision;
+    cron.forget();
+    const alive = [...store.list('Pod')].filter((pod) => !isPodTerminal(pod));
+    containers.restored(alive.map(({ metadata }) => metadata?.uid ?? ''));
   }
 
   /** Somebody outside has learned of this revision. */

@@ -7,6 +7,7 @@ export type Invariant =
   | 'nothing-lost'
   | 'one-container'
   | 'one-ordinal'
+  | 'epochs-grow'
   | 'no-restart-after-end'
   | 'unique-ips'
   | 'pod-stays'

@@ -11,6 +11,12 @@ export class Watcher {
   relists = 0;
   problem: string | undefined;
 
+  /** An older copy of the data was put back: revisions mean something else from now on, and whoever watches has to list again. */
+  forget(): void {
+    this.stopper?.abort();
+    this.revision = '';
+  }
+
   /** The server is there (again). */
   connect(core: RunningCore): void {
     this.stopper?.abort();
