@@ -151,7 +151,9 @@ describe.skipIf(!answers)('the main job', () => {
   });
 
   it('rolls out a changed template without going under what is allowed', async () => {
-    const before = new Set((await pods()).items.map(({ metadata }) => metadata.uid));
+    const first = await pods();
+    const before = new Set(first.items.map(({ metadata }) => metadata.uid));
+    const replaced = live(first)[0]?.metadata.name ?? '';
     const replicas = (await play.json<{ spec: { replicas: number } }>('get', 'deploy/web')).spec.replicas;
     let lowest = Number.POSITIVE_INFINITY;
     let done = false;
@@ -169,6 +171,17 @@ describe.skipIf(!answers)('the main job', () => {
     );
     const wanted = (await play.json<{ spec: { replicas: number } }>('get', 'deploy/web')).spec.replicas;
     expect(live(after)).toHaveLength(wanted);
+    // The end of an old pod goes back to who applied the new image.
+    expect(await play.must('why', `pod/${replaced}`)).toMatch(
+      new RegExp(
+        [
+          `pod/${replaced} removed.*node:\\S+ +its containers have ended`,
+          `└ pod/${replaced} changed.*controller:replicaset.*: delete \\d+ pod`,
+          '└ replicaset/web-\\S+ changed.*controller:deployment.* from \\d+ to \\d+',
+          '└ deployment/web changed .*user:admin +patch deployment web \\(podplane apply\\): .*image of ',
+        ].join('.*\\n.*'),
+      ),
+    );
     // 25 % of the smaller of the two may be unavailable (rounded down)
     const least = Math.min(replicas, wanted);
     expect(lowest).toBeGreaterThanOrEqual(least - Math.floor(least / 4));

@@ -209,10 +209,12 @@ function createPods(context: ReconcileContext, set: ReplicaSet, missing: number)
 /** Why pods are made or deleted. missing: before that; below 0: too many. */
 function sayCount(context: ReconcileContext, set: ReplicaSet, verb: string, count: number, missing: number): void {
   const wanted = set.spec?.replicas ?? 1;
+  // That one is gone makes no other one go.
+  const endOfOther = missing < 0 && context.trigger?.change.kind === 'Pod' && context.trigger.change.type === 'deleted';
   const there = missing < 0 ? `${countText(wanted - missing, 'pod')} for` : `${wanted - missing} of`;
   context.because(
     `${there} ${countText(wanted, 'replica')} of ${nameOf(set)}: ${verb} ${countText(count, 'pod')}`,
-    unlessDecided(context, set),
+    endOfOther ? set : unlessDecided(context, set),
   );
 }
 
