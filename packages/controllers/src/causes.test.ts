@@ -89,6 +89,17 @@ describe('Deployments and ReplicaSets', () => {
     );
   });
 
+  it('say of a pod that is surplus what was asked for, whatever else ended meanwhile', async () => {
+    const set = nameOf(await deployed(3));
+    const [ended, ...others] = world.pods();
+    world.edit('Deployment', 'web', ({ spec }) => void (spec === undefined || (spec.replicas = 1)));
+    world.edit('ReplicaSet', set, ({ spec }) => void (spec === undefined || (spec.replicas = 1)));
+    world.end(nameOf(ended), 'Failed');
+    await world.settle();
+    const gone = others.map(nameOf).find((name) => newest('Pod', name).includes('delete'));
+    expect(newest('Pod', gone ?? '')).toBe(`replicaset: 2 pods for 1 replica of ${set}: delete 1 pod | =ReplicaSet ${set}`);
+  });
+
   it('say of a pod that is made anew which one is gone, or lost', async () => {
     const set = nameOf(await deployed(2));
     const [gone] = world.pods();

@@ -6,7 +6,7 @@ import type { Obj } from '@podplane/api/kinds/kind-map';
 import { availableAt, isBeingDeleted, isPodReady, isPodTerminal } from '@podplane/api/pod-state';
 import type { Change, ReadView, Tx } from '@podplane/store/types';
 import { isTerminating } from '../admission/namespace.js';
-import { type ReconcileContext, type ReconcileResult, type Reconciler, unlessDecided } from '../runtime/types.js';
+import { type ReconcileContext, type ReconcileResult, type Reconciler, unlessDecided, unlessDecidedToGo } from '../runtime/types.js';
 import { Calm, isHidden, isLook, isWeightless, lookKey, withoutLook } from '../shared/calm.js';
 import { claimPods, ownerKeys } from '../shared/claim-pods.js';
 import { makePod } from '../shared/create-pod.js';
@@ -150,7 +150,7 @@ export class DaemonSetController implements Reconciler {
     }
     const [first] = pods;
     const words = first === undefined ? '' : `${why(first)}: `;
-    context.because(`${words}delete ${countText(pods.length, 'pod')}`, unlessDecided(context, set));
+    context.because(`${words}delete ${countText(pods.length, 'pod')}`, unlessDecidedToGo(context, set));
     tell(context, set, 'SuccessfulDelete', 'Deleted', pods.map(nameOf));
     return gone;
   }

@@ -7,7 +7,7 @@ import type { Obj } from '@podplane/api/kinds/kind-map';
 import { controllerOf, isBeingDeleted, isPodTerminal } from '@podplane/api/pod-state';
 import type { Change, ReadView, Tx } from '@podplane/store/types';
 import { isTerminating } from '../admission/namespace.js';
-import { type ReconcileContext, type ReconcileResult, type Reconciler, unlessDecided } from '../runtime/types.js';
+import { type ReconcileContext, type ReconcileResult, type Reconciler, unlessDecided, unlessDecidedToGo } from '../runtime/types.js';
 import { tellAdopted, tellReleased } from '../shared/claim-pods.js';
 import { makePod } from '../shared/create-pod.js';
 import { deletePod } from '../shared/delete-pod.js';
@@ -209,12 +209,10 @@ function createPods(context: ReconcileContext, set: ReplicaSet, missing: number)
 /** Why pods are made or deleted. missing: before that; below 0: too many. */
 function sayCount(context: ReconcileContext, set: ReplicaSet, verb: string, count: number, missing: number): void {
   const wanted = set.spec?.replicas ?? 1;
-  // That one is gone makes no other one go.
-  const endOfOther = missing < 0 && context.trigger?.change.kind === 'Pod' && context.trigger.change.type === 'deleted';
   const there = missing < 0 ? `${countText(wanted - missing, 'pod')} for` : `${wanted - missing} of`;
   context.because(
     `${there} ${countText(wanted, 'replica')} of ${nameOf(set)}: ${verb} ${countText(count, 'pod')}`,
-    endOfOther ? set : unlessDecided(context, set),
+    missing < 0 ? unlessDecidedToGo(context, set) : unlessDecided(context, set),
   );
 }
 

@@ -1,6 +1,7 @@
 // What a controller is: a pure decider over a transaction and a clock. Who calls it, when, and with what retries is in pump.ts and queue.ts.
 
 import type { Obj } from '@podplane/api/kinds/kind-map';
+import { isBeingDeleted, isPodTerminal } from '@podplane/api/pod-state';
 import type { Random } from '@podplane/api/system';
 import type { Change, Key, ReadView, Tx } from '@podplane/store/types';
 import type { Trigger } from './queue.js';
@@ -37,6 +38,14 @@ export interface ReconcileContext {
   because(reason: string, of?: Obj | Key): void;
   /** The same for one of the objects that it writes. */
   becauseFor(object: Obj, reason: string): void;
+}
+
+/** The same for what makes pods go: that another pod has ended is never why. */
+export function unlessDecidedToGo(context: ReconcileContext, wish: Obj): Obj | undefined {
+  const { change } = context.trigger ?? {};
+  if (change?.kind !== 'Pod') return unlessDecided(context, wish);
+  const ended = change.type === 'deleted' || isBeingDeleted(change.object) || isPodTerminal(change.object as Obj<'Pod'>);
+  return ended ? wish : unlessDecided(context, wish);
 }
 
 /** The object whose wish is carried out, where no decision asked for the key: as the second argument of because(). */

@@ -10,7 +10,7 @@ import type { Obj } from '@podplane/api/kinds/kind-map';
 import { availableAt, controllerOf, isBeingDeleted, isPodTerminal } from '@podplane/api/pod-state';
 import type { Change, ReadView, Tx } from '@podplane/store/types';
 import { isTerminating } from '../admission/namespace.js';
-import { type ReconcileContext, type ReconcileResult, type Reconciler, unlessDecided } from '../runtime/types.js';
+import { type ReconcileContext, type ReconcileResult, type Reconciler, unlessDecided, unlessDecidedToGo } from '../runtime/types.js';
 import { Calm, isHidden, isLook, isWeightless, lookKey, withoutLook } from '../shared/calm.js';
 import { claimPods, ownerKeys } from '../shared/claim-pods.js';
 import { makePod } from '../shared/create-pod.js';
@@ -132,7 +132,8 @@ export class StatefulSetController implements Reconciler {
       const made =
         names.length === 0 ? [] : [`${pods.length - removed.length} of ${countText(replicas, 'replica')}: create ${namesText(names)}`];
       const gone = removed.length === 0 ? [] : [`delete ${namesText(removed.map(nameOf))}`];
-      context.because([...made, ...gone].join('; '), unlessDecided(context, set));
+      const goes = made.length === 0 && !removed.some(isPodTerminal);
+      context.because([...made, ...gone].join('; '), goes ? unlessDecidedToGo(context, set) : unlessDecided(context, set));
     }
     syncClaims(
       tx,
