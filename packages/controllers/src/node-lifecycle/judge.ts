@@ -82,13 +82,15 @@ export function assessFleet(nodes: Iterable<Obj<'Node'>>, liveness: NodeLiveness
   let all = 0;
   let total = 0;
   const quiet: string[] = [];
+  // Asked once: it reads a clock, and this is a look at thousands of nodes, many times a second while some are lost.
+  const credit = liveness.stallCredit;
   for (const node of nodes) {
     all++;
     const name = nameOf(node);
     if (isLost(node) || liveness.saidGoodbye(name)) continue;
     total++;
     const last = liveness.lastHeard(name);
-    if (now - (last ?? liveness.servingSince) - liveness.stallCredit > quietAfter) quiet.push(name);
+    if (now - (last ?? liveness.servingSince) - credit > quietAfter) quiet.push(name);
   }
   return { all, nodes: total, quiet, suspicious: quiet.length >= config.suspicionMin && quiet.length * 2 > total };
 }
