@@ -79,6 +79,39 @@ it('no pod moves to a node that is drained with its own', async () => {
   expect(await previewDrain(world.parts(), 'n2', both, ['n1'])).toEqual([]);
 });
 
+it('no replacement is told twice: not of pods of two nodes, nor of one that has been replaced already', async () => {
+  world.node('n1', '1');
+  world.workload('Deployment', 'web', 1, '500m');
+  await world.run();
+  world.node('n2', '1');
+  world.node('n3', '500m');
+  world.store.transact({ actor: 'test', reason: 'test' }, (tx) => {
+    tx.edit('Deployment', 'default', 'web', (draft) => draft.spec && (draft.spec.replicas = 2));
+    for (const { metadata } of tx.list('ReplicaSet'))
+      tx.edit('ReplicaSet', 'default', metadata?.name ?? '', (draft) => draft.spec && (draft.spec.replicas = 2));
+    const [pod] = tx.list('Pod');
+    if (pod?.metadata === undefined || pod.spec === undefined) throw new Error('no pod');
+    const { uid: _, ...metadata } = pod.metadata;
+    tx.create('Pod', { ...pod, metadata: { ...metadata, name: 'web-second-aaaaa' }, spec: { ...pod.spec, nodeName: 'n2' } });
+    tx.create('Pod', {
+      ...pod,
+      metadata: { ...metadata, name: 'a-leaving', finalizers: ['example.com/hold'] },
+      spec: { ...pod.spec, nodeName: 'n2' },
+    });
+    tx.markDeleted('Pod', 'default', 'a-leaving', 0);
+  });
+  const both = [
+    ...(await previewDrain(world.parts(), 'n1', OPTIONS, ['n2'])),
+    ...(await previewDrain(world.parts(), 'n2', OPTIONS, ['n1'])),
+  ];
+  expect(both.map(({ name, state, newNode }) => [name.replace(/-.*-/, ' '), state, newNode])).toEqual([
+    [expect.stringMatching(/^web /), 'moves', 'n3'],
+    ['a-leaving', 'leaving', ''],
+    ['web aaaaa', 'pending', ''],
+  ]);
+  expect(new Set(both.map(({ newName }) => newName)).size).toBe(3);
+});
+
 it('what a budget would never let go is blocked, with what it needs', async () => {
   world.node('n1', '4');
   world.node('n2', '4');

@@ -25,14 +25,14 @@ export async function previewDrain(
 ): Promise<DrainPod[]> {
   await using world = new WhatIf(parts);
   const { store } = world;
-  const before = podsToDrain(store, node, options);
+  // In the same order whichever of them is asked about: the answers are of one world, and no replacement is told twice.
+  const nodes = [...new Set([node, ...others])].sort();
+  const before = nodes.flatMap((one) => podsToDrain(store, one, options));
   const known = new Map();
   const first = before.map((pod) => progressOf(store, pod, options, parts.system.clock.now(), known));
   const workloads = before.map((pod) => workloadOf(store, pod));
   const there = new Set<string>();
   for (const pod of store.list('Pod')) there.add(pod.metadata?.uid ?? '');
-  // In the same order whichever of them is asked about: the answers are of one world.
-  const nodes = [node, ...others].sort();
   for (const one of nodes) begin(store, one, options);
   const over = (): boolean => nodes.every((one) => outcomeOf(store, one) !== undefined);
   await world.run(MOST_MS, over, CALM_MS, signal);
@@ -40,7 +40,7 @@ export async function previewDrain(
   await world.run(CALM_MS, () => false, CALM_MS, signal);
   const now = world.time.clock.now();
   const made = new Made(store, there);
-  return before.map((pod, i) => {
+  const answerOf = (pod: Pod, i: number): DrainPod => {
     const about = first[i];
     const { metadata } = pod;
     const answer = (state: string, message: string, next?: Pod): DrainPod => ({
@@ -64,7 +64,16 @@ export async function previewDrain(
     const next = made.take(workload.uid);
     if (next === undefined) return about?.state === 'leaving' ? answer('leaving', '') : answer('lost', `${workload.text} makes no other`);
     return next.spec?.nodeName ? answer('moves', '', next) : answer('pending', pendingText(next), next);
-  });
+  };
+  // Pods that were on their way out already have their replacements, or get what is left of them.
+  const leaves = (i: number): number => Number(first[i]?.state === 'leaving');
+  const answers = [...before.entries()]
+    .sort(([a], [b]) => leaves(a) - leaves(b) || a - b)
+    .map(([i, pod]) => [i, answerOf(pod, i)] as const);
+  return answers
+    .filter(([i]) => before[i]?.spec?.nodeName === node)
+    .sort(([a], [b]) => a - b)
+    .map(([, one]) => one);
 }
 
 function begin(store: Store, name: string, options: DrainOptions): void {
