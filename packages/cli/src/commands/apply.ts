@@ -14,8 +14,10 @@ import { type Output, outputOption, printed } from '../output/objects.js';
 import { startProgress } from '../output/progress.js';
 import { TAKES_TIME } from '../readiness.js';
 import type { GlobalOptions, Session } from '../session.js';
+import { isDryRun } from '../targets.js';
 import { durationOption, limitOption, spent } from '../time.js';
 import { untilReady } from '../wait.js';
+import { registerGenerators } from './generate.js';
 
 interface ManifestOptions {
   readonly filename?: readonly string[];
@@ -31,12 +33,6 @@ export function waitOption(text: string): boolean {
   if (text === 'true') return true;
   if (text === 'false') return false;
   throw usage(`--wait: "${text}" is neither true nor false`);
-}
-
-function isDryRun(value: string | boolean | undefined): boolean {
-  if (value === undefined || value === 'none' || value === false) return false;
-  if (value === true || value === 'server' || value === 'client') return true;
-  throw usage(`--dry-run: "${value}" is none of server, client, none`);
 }
 
 interface Ready {
@@ -184,4 +180,5 @@ export function registerCreate(program: Command, session: Session): void {
       await cluster.create(Namespace.fromPartial({ apiVersion: kindNames.Namespace.apiVersion, kind: 'Namespace', metadata: { name } }));
       session.io.out(`namespace/${name} created\n`);
     });
+  registerGenerators(create, session);
 }
