@@ -18,6 +18,10 @@ const PARALLEL_INSPECTS = 8;
 // A stop waits for the container's grace period most of the time; after this it counts no more against the limit.
 const STOP_HOLDS_MS = 1000;
 
+/** How long a container may still run whose removal has begun. */
+const GOING_MS = 20_000;
+const LOOK_MS = 100;
+
 const IMAGE_FILE_BYTES = 1024 * 1024;
 const REMEMBERED_IMAGES = 50;
 
@@ -226,8 +230,19 @@ export class Containers {
       const found = toRuntimeError(error, `remove container ${short(id)}`);
       if (found.code === 'not-found') return;
       // 409: somebody else removes it just now. It is gone soon, and who asks again hears so.
-      if (found.code === 'conflict' && (await this.inspect(id))?.state === 'removing') return;
+      if (found.code === 'conflict' && (await this.#goes(id))) return;
       throw found;
+    }
+  }
+
+  /** Whether a container that is being removed goes: until its processes have been killed the engine still says that it runs. */
+  async #goes(id: string): Promise<boolean> {
+    const { clock, timers } = this.#engine.system;
+    for (const end = clock.monotonic() + GOING_MS; ; ) {
+      const found = await this.inspect(id);
+      if (found === undefined || found.state === 'removing') return true;
+      if (clock.monotonic() >= end) return false;
+      await new Promise<void>((resolve) => void timers.after(LOOK_MS, resolve));
     }
   }
 
