@@ -6,7 +6,7 @@ import http from 'node:http';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import path from 'node:path';
 import { removePodFiles } from '@podplane/agent/volumes/clean-up';
-import { eventually, Playground, removeContainer } from './harness.js';
+import { engine, eventually, Playground, removeContainer } from './harness.js';
 import { ShellImage } from './shell-image.js';
 
 /** Between the agent and the server: passes bytes on, or swallows all of them without a word to anybody. */
@@ -14,6 +14,8 @@ export class Cable {
   private readonly sockets = new Set<Socket>();
   private readonly server: Server;
   private cut = false;
+  /** When the server's end was last passed something of the agent's, ms since 1970. */
+  heardAt = 0;
 
   constructor(target: string) {
     const [host = '', port = ''] = target.split(':');
@@ -24,7 +26,11 @@ export class Cable {
         [far, near],
       ] as const) {
         this.sockets.add(from);
-        from.on('data', (data) => void (this.cut || to.write(data)));
+        from.on('data', (data) => {
+          if (this.cut) return;
+          if (from === near) this.heardAt = Date.now();
+          to.write(data);
+        });
         from.on('error', () => undefined);
         // Whoever is behind the cut hears nothing of an end either.
         from.on('close', () => {
@@ -135,6 +141,15 @@ export class EngineWitness {
     this.request?.destroy();
   }
 
+  /** A busy engine tells of an end late; when it was it still knows. */
+  private async lookAtEnd(run: Run): Promise<void> {
+    const found = await engine<{ readonly State: { readonly FinishedAt: string } }>('GET', `/containers/${run.id}/json`).catch(
+      () => undefined,
+    );
+    const at = Date.parse(found?.State.FinishedAt ?? '');
+    if (at > run.startedAt && run.endedAt !== undefined) run.endedAt = Math.min(run.endedAt, at);
+  }
+
   private take({ Action, id, timeNano, Actor }: EngineEvent): void {
     const { Attributes } = Actor;
     if (Attributes['podplane.dev/container'] === 'POD') return;
@@ -147,14 +162,17 @@ export class EngineWitness {
       this.note(text('starts'), at);
     } else if (Action === 'die') {
       const run = this.runs.find((one) => one.id === id && one.endedAt === undefined);
-      if (run !== undefined) run.endedAt = at;
+      if (run !== undefined) {
+        run.endedAt = at;
+        void this.lookAtEnd(run);
+      }
       this.note(text(`has ended (exit code ${Attributes.exitCode})`), at);
     }
   }
 }
 
 export interface PodSeen {
-  readonly metadata: { readonly uid: string; readonly annotations: Readonly<Record<string, string>> };
+  readonly metadata: { readonly uid: string; readonly creationTimestamp: string; readonly annotations: Readonly<Record<string, string>> };
   readonly spec: { readonly nodeName?: string };
   readonly status?: {
     readonly conditions?: readonly { readonly type: string; readonly status: string }[];
@@ -196,10 +214,20 @@ export class FencingStage {
     this.agent.stdout?.resume();
   }
 
+  /** Which start of the node's agent the server knows. */
+  async startKnown(): Promise<string> {
+    const { status } = await this.play.json<{ readonly status?: { readonly nodeInfo?: { readonly bootID?: string } } }>(
+      'get',
+      'node',
+      this.node,
+    );
+    return status?.nodeInfo?.bootID ?? '';
+  }
+
   async pod(): Promise<PodSeen> {
     const { items } = await this.play.json<{ readonly items: readonly PodSeen[] }>('get', 'pods', '-l', 'app=db');
     const [pod] = items;
-    return pod ?? { metadata: { uid: '', annotations: {} }, spec: {} };
+    return pod ?? { metadata: { uid: '', creationTimestamp: '', annotations: {} }, spec: {} };
   }
 
   isReady = (pod: PodSeen): boolean => pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
@@ -237,7 +265,7 @@ export class FencingStage {
       'db-0 is Ready on the node at the cable',
       () => this.pod(),
       (one) => one.metadata.uid !== uid && one.spec.nodeName === this.node && this.isReady(one),
-      90_000,
+      180_000,
     );
     await this.play.must('uncordon', ...others);
     return pod;
@@ -249,7 +277,7 @@ export class FencingStage {
       'db-0 is Ready elsewhere',
       () => this.pod(),
       (one) => one.metadata.uid !== before.metadata.uid && one.spec.nodeName !== this.node && this.isReady(one),
-      90_000,
+      180_000,
     );
     this.witness.note(`db-0 is Ready on ${pod.spec.nodeName}, epoch ${pod.metadata.annotations['podplane.dev/epoch']}`);
     return pod;

@@ -58,8 +58,9 @@ describe.skipIf(!(await engineAnswers()))('memory that runs short', () => {
       reason: 'Evicted',
       message: expect.stringMatching(/^The node was low on resource: memory\. Threshold quantity: 900Ti, available: \S+\. /) as string,
     });
-    const short = await eventually('the node says so', node, (one) => pressure(one) === 'True' && tainted(one));
-    expect(short.status.conditions.find(({ type }) => type === 'Ready')?.status).toBe('True');
+    const isReady = ({ status }: NodeObject): boolean =>
+      status.conditions.some(({ type, status: is }) => type === 'Ready' && is === 'True');
+    await eventually('the node says so, and is Ready', node, (one) => pressure(one) === 'True' && tainted(one) && isReady(one));
     await play.apply(pod('later'));
     const waits = await play.until(
       'later',
