@@ -45,6 +45,13 @@ describe('complete', () => {
     expect(await words('logs', '')).toEqual(['cj/', 'deploy/', 'ds/', 'job/', 'pod-own', 'rc/', 'rs/', 'sts/']);
     expect(await words('cordon', '')).toEqual(['node-own']);
   });
+  it('knows what small changes are made to', async () => {
+    expect(await words('label', 'pods', '')).toEqual(['pod-own']);
+    expect(await words('wait', 'deploy/')).toEqual(['deploy/deployment-own']);
+    expect(await words('set', 'image', '')).toEqual(['deploy/deployment-own', 'ds/daemonset-own', 'sts/statefulset-own']);
+    expect(await words('wait', 'pods', '--for=c')).toEqual(['--for=condition=', '--for=create']);
+    expect(await words('patch', 'pods', 'x', '--type', '')).toEqual(['json', 'merge', 'strategic']);
+  });
   it('knows options and their values', async () => {
     expect(await words('get', 'pods', '--sho')).toEqual(['--show-labels']);
     expect(await words('get', 'pods', '--namesp')).toEqual(['--namespace']);

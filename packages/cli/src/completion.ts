@@ -16,7 +16,7 @@ export const FILES: Suggestion = { word: ':files', description: '' };
 /** Names of objects of a kind, in the namespace of the command line; empty where no cluster answers. */
 export type NamesOf = (kind: Kind, namespace: string | undefined) => Promise<readonly string[]>;
 
-const KIND_COMMANDS = new Set(['get', 'describe', 'delete']);
+const KIND_COMMANDS = new Set(['get', 'describe', 'delete', 'label', 'annotate', 'patch', 'wait']);
 /** What each of these works on: POD or KIND/NAME. */
 const TARGET_COMMANDS = new Map<string, readonly Kind[]>([
   ['logs', ['Pod', 'Deployment', 'ReplicaSet', 'ReplicationController', 'DaemonSet', 'StatefulSet', 'Job', 'CronJob']],
@@ -32,6 +32,8 @@ const VALUES = new Map<string, readonly string[]>([
   ['--types', ['Normal', 'Warning']],
   ['--on-timeout', ['stop', 'delete']],
   ['--dry-run', ['server', 'client', 'none']],
+  ['--type', ['strategic', 'merge', 'json']],
+  ['--for', ['condition=', 'jsonpath=', 'create', 'delete']],
 ]);
 
 interface Parsed {
@@ -109,7 +111,8 @@ async function argumentSuggestions(parsed: Parsed, current: string, names: Names
         .map((kind) => ({ word: `${kindNames[kind].shortNames[0] ?? kindNames[kind].singular}/`, description: kind })),
     ];
   }
-  if (command.parent?.name() === 'rollout' && args.length === 0) {
+  const parent = command.parent?.name();
+  if ((parent === 'rollout' || parent === 'set') && args.length === 0) {
     if (slash > 0) return ofSlash();
     const found = await Promise.all(
       ROLLOUT_KINDS.map((kind) => namesWith(names, kind, namespace, `${kindNames[kind].shortNames[0] ?? ''}/`)),
