@@ -62,6 +62,14 @@ export function startChild(
   return { name, ref: refOf(child.pid ?? 0), logFile, process: child, ended };
 }
 
+/** That a child has ended, and what to do: an agent that the server does not take any more is not helped by being started again. */
+export function endText({ name, logFile }: Pick<Child, 'name' | 'logFile'>, how: string, again: readonly string[]): string {
+  // Exit codes of `podplane agent`: no valid certificate or token, and refused by the server.
+  const needsToken = again[0] === 'agent' && (how === 'exit code 4' || how === 'exit code 5');
+  if (!needsToken) return `${name} has ended (${how}); start it again: ${commandLine(again)}\n`;
+  return `${name} has ended (${how}): the server does not take it; the end of ${logFile} says why. With a new token (${commandLine(['token', 'create'])}) it may join again: ${commandLine([...again, '--server', 'ADDRESS', '--token', 'TOKEN'])}\n`;
+}
+
 /** The last lines of a log from an offset on: what a child that failed had to say. */
 export function lastLines(file: string, from: number, count: number): string {
   try {

@@ -9,7 +9,7 @@ import { observe, waitFor } from '../observe.js';
 import { startProgress } from '../output/progress.js';
 import { spent } from '../time.js';
 import { AGENT_FLAGS } from './agent-flags.js';
-import { type Child, commandLine, lastLines, startChild, untilReady } from './children.js';
+import { type Child, commandLine, endText, lastLines, startChild, untilReady } from './children.js';
 import { DataDir, makeFolder } from './data-dir.js';
 import type { EngineNetwork } from './engine.js';
 import { endProcess, isAlive, refOf } from './processes.js';
@@ -232,7 +232,7 @@ function greet(io: Io, data: DataDir, address: string, nodes: number, time: stri
 /** Says when one has ended, and how to start it again: it is not done here, as a node that was killed shall be lost. */
 function watchChild(io: Io, child: Child, again: readonly string[]): void {
   void child.ended.then((how) => {
-    if (!io.signal.aborted) io.err(`${child.name} has ended (${how}); start it again: ${commandLine(again)}\n`);
+    if (!io.signal.aborted) io.err(endText(child, how, again));
   });
 }
 
