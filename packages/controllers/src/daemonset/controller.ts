@@ -231,8 +231,10 @@ export class DaemonSetController implements Reconciler {
 
 /** Why a pod that is deleted has to go, in a few words. */
 function reasonToGo(places: readonly Place[], { hash, maxSurge, maxUnavailable }: Rules): (pod: Pod) => string {
+  let byPod: Map<Pod, Place> | undefined;
   return (pod) => {
-    const place = places.find(({ pods }) => pods.includes(pod));
+    byPod ??= new Map(places.flatMap((place) => place.pods.map((one) => [one, place])));
+    const place = byPod.get(pod);
     if (place === undefined) return `node ${targetOf(pod)} is no more`;
     if (!place.fit.stay) return `node ${place.node} does not fit any more`;
     if (isNew(pod, hash)) return `node ${place.node} has another one`;

@@ -32,12 +32,18 @@ export interface ReconcileContext {
   /** What asked for this key: the weightiest change since the last reconcile; undefined: only time. */
   readonly trigger?: Trigger | undefined;
   /**
-   * Why this reconcile writes, in the words of the decision; the last call counts. of: whose wish it carries out; the cause is then what was last
-   * asked of that object, else what asked for the key. Where it is not called, objects say how they stand (status-words.ts).
+   * Why this reconcile writes, in the words of the decision; the last call counts. of: the object whose wish it carries out, which may be gone:
+   * the cause is what was last asked of it. Without it the cause is what asked for the key. Where nothing is said, objects say how they
+   * stand (status-words.ts).
    */
   because(reason: string, of?: Obj | Key): void;
   /** The same for one of the objects that it writes. */
   becauseFor(object: Obj, reason: string): void;
+}
+
+/** The object whose wish is carried out, where no decision asked for the key: as the second argument of because(). */
+export function unlessDecided(context: ReconcileContext, wish: Obj): Obj | undefined {
+  return context.trigger?.weight === 'decision' ? undefined : wish;
 }
 
 /** The same for what makes pods go: that another pod has ended is never why. */
@@ -46,11 +52,6 @@ export function unlessDecidedToGo(context: ReconcileContext, wish: Obj): Obj | u
   if (change?.kind !== 'Pod') return unlessDecided(context, wish);
   const ended = change.type === 'deleted' || isBeingDeleted(change.object) || isPodTerminal(change.object as Obj<'Pod'>);
   return ended ? wish : unlessDecided(context, wish);
-}
-
-/** The object whose wish is carried out, where no decision asked for the key: as the second argument of because(). */
-export function unlessDecided(context: ReconcileContext, wish: Obj): Obj | undefined {
-  return context.trigger?.weight === 'decision' ? undefined : wish;
 }
 
 /**
