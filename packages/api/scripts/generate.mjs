@@ -51,19 +51,41 @@ function buf(args) {
   if (done.status !== 0) throw new Error(`buf ${args[0]} failed`);
 }
 
+/** Times that each generated file remembers, and characters of the longest of them (a time to the nanosecond has 30). */
+const MOST_KNOWN = 4096;
+const LONGEST_KNOWN = 40;
+
 // ts-proto goes through Date, which knows milliseconds only. These keep what was given, to the nanosecond; fractions
 // are written with 3, 6 or 9 digits, as proto3 JSON says, or none. What is in no calendar becomes a text that strict decoding
-// refuses by its path, as an error here could not say where it was.
-const toTimestamp = `function toTimestamp(dateStr: string): Timestamp {
+// refuses by its path, as an error here could not say where it was. A pod has eight times, and thousands of pods have the same ones: those
+// seen lately are remembered, which takes about a fifth of the work off writing a pod and off reading one.
+const toTimestamp = `const knownTimestamps = new Map<string, Timestamp>();
+function toTimestamp(dateStr: string): Timestamp {
+  const known = knownTimestamps.get(dateStr);
+  if (known !== undefined) {
+    return known;
+  }
   const millis = globalThis.Date.parse(dateStr);
   if (globalThis.Number.isNaN(millis)) {
     throw new globalThis.Error("not a time in RFC 3339: " + dateStr);
   }
   const fraction = /[.](\\d{1,9})/.exec(dateStr)?.[1] ?? "";
-  return { seconds: Math.floor(millis / 1000), nanos: globalThis.Number(fraction.padEnd(9, "0")) };
+  const made = { seconds: Math.floor(millis / 1000), nanos: globalThis.Number(fraction.padEnd(9, "0")) };
+  if (dateStr.length <= ${LONGEST_KNOWN}) {
+    if (knownTimestamps.size >= ${MOST_KNOWN}) {
+      knownTimestamps.clear();
+    }
+    knownTimestamps.set(dateStr, made);
+  }
+  return made;
 }
 `;
-const fromTimestamp = `function fromTimestamp(t: Timestamp): string {
+const fromTimestamp = `const knownSeconds = new Map<number, string>();
+function fromTimestamp(t: Timestamp): string {
+  const known = t.nanos === 0 ? knownSeconds.get(t.seconds) : undefined;
+  if (known !== undefined) {
+    return known;
+  }
   const date = new globalThis.Date((t.seconds || 0) * 1000);
   if (globalThis.Number.isNaN(date.getTime()) || t.nanos < 0 || t.nanos > 999999999) {
     return t.seconds + " s and " + t.nanos + " ns since 1970";
@@ -71,7 +93,14 @@ const fromTimestamp = `function fromTimestamp(t: Timestamp): string {
   const whole = date.toISOString().slice(0, -5);
   const nanos = globalThis.String(t.nanos || 0).padStart(9, "0");
   const fraction = nanos.replace(/(000){1,3}$/, "");
-  return whole + (fraction === "" ? "" : "." + fraction) + "Z";
+  const made = whole + (fraction === "" ? "" : "." + fraction) + "Z";
+  if (t.nanos === 0) {
+    if (knownSeconds.size >= ${MOST_KNOWN}) {
+      knownSeconds.clear();
+    }
+    knownSeconds.set(t.seconds, made);
+  }
+  return made;
 }
 `;
 

@@ -2,6 +2,10 @@
 
 const RFC3339 = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)$/;
 
+/** Times that were found good lately: nodes report thousands of pods that became ready in one second. When so many are known it begins anew. */
+const MOST_KNOWN = 4096;
+const canonical = new Map<string, string>();
+
 interface ParsedTime {
   /** UTC, to the second, without an end: 2026-01-02T03:04:05 */
   readonly whole: string;
@@ -14,10 +18,15 @@ interface ParsedTime {
  * Undefined where the text is no such time (also 30 February, or an hour 24).
  */
 export function canonicalTime(text: string): string | undefined {
+  const known = canonical.get(text);
+  if (known !== undefined) return known;
   const time = parse(text);
   if (time === undefined) return undefined;
   const digits = Math.ceil(time.fraction.length / 3) * 3;
-  return `${time.whole}${digits === 0 ? '' : `.${time.fraction.padEnd(digits, '0')}`}Z`;
+  const made = `${time.whole}${digits === 0 ? '' : `.${time.fraction.padEnd(digits, '0')}`}Z`;
+  if (canonical.size >= MOST_KNOWN) canonical.clear();
+  canonical.set(text, made);
+  return made;
 }
 
 /** As canonicalTime, always with 6 digits. Undefined also where the text is finer than a microsecond. */
