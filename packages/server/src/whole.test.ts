@@ -144,6 +144,28 @@ describe('the control plane', () => {
     expect(n1.status?.conditions.find(({ type }) => type === 'Ready')?.status).toBe('Unknown');
   });
 
+  it('tells why a pod is gone, back to the patch that changed its image', async () => {
+    for (const name of ['n1', 'n2']) await PretendingNode.start(name);
+    await client.create('Deployment', deployment(2));
+    const [old] = await until('Pod', (all) => ready(all) === 2);
+    const name = old?.metadata?.name ?? '';
+    await client.mergePatch('Deployment', 'default', 'web', {
+      spec: { template: { spec: { containers: [{ name: 'web', image: 'web:2' }] } } },
+    });
+    await until(
+      'Pod',
+      (all) => all.length === 2 && ready(all) === 2 && all.every(({ spec }) => spec?.containers.every(({ image }) => image === 'web:2')),
+    );
+    const { exists, changes } = await client.why('Pod', 'default', name, 5);
+    expect(exists).toBe(false);
+    expect(changes[0]?.links.map((link) => `${link.kind} ${link.type} by ${link.actor}: ${link.reason}`)).toEqual([
+      expect.stringMatching(/^Pod deleted by node:n[12]: its containers have ended$/),
+      expect.stringMatching(/^Pod modified by controller:replicaset: \d pods? for \d replicas? of web-\w+: delete \d pods?$/),
+      expect.stringMatching(/^ReplicaSet modified by controller:deployment: rolling update to web-\w+, .* from \d to \d$/),
+      'Deployment modified by user:admin: patch deployment web: image of web: web:1 -> web:2',
+    ]);
+  });
+
   it('empties a namespace that is deleted', async () => {
     await client.create('Namespace', Namespace.fromPartial({ metadata: { name: 'team' } }));
     await client.create('ConfigMap', ConfigMap.fromPartial({ metadata: { name: 'c', namespace: 'team' } }));
