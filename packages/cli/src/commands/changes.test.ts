@@ -353,6 +353,7 @@ describe('rollout', () => {
       err: 'error: deployments.apps "api" can\'t restart paused deployment (run rollout resume first)\n',
     });
     expect((await run('rollout', 'resume', 'deploy/api', 'deploy/gone')).code).toBe(1);
+    expect(await run('rollout', 'restart')).toMatchObject({ code: 2, err: expect.stringMatching(/^error: you must say which workload\n/) });
     expect((await run('rollout', 'restart', 'rs/x', 'deploy/web')).err).toContain('replicaset.apps/x has no rollout');
   });
 });

@@ -37,6 +37,7 @@ const EXAMPLE = 'For example: podplane rollout status deploy/web';
 /** deploy/web or "deployment web". */
 function workloadOf(words: readonly string[]): Rollable {
   const [first = '', second, ...more] = words;
+  if (words.length === 0) throw usage('you must say which workload', 'For example: podplane rollout restart deploy/web');
   if (more.length > 0 || (second !== undefined && words.some((word) => word.includes('/')))) throw usage('name one workload', EXAMPLE);
   if (second === undefined && !first.includes('/')) {
     if (isKindWord(first)) throw usage(`you must say which: ${first}/NAME, or ${first} NAME`);
