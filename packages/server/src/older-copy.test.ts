@@ -23,7 +23,9 @@ const agents: FakeAgent[] = [];
 
 const real = realSystem();
 const system = { ...real, clock: { now: () => real.clock.now() + wrongMs, monotonic: () => real.clock.monotonic() } };
-const start = (): Promise<TestServer> => testServer({ dataDir, journal: 'sqlite', system });
+// However slow the machine is, the leases of before are not over before all were asked.
+const nodeLifecycle = { fencingMarginMs: 600_000 };
+const start = (): Promise<TestServer> => testServer({ dataDir, journal: 'sqlite', system, nodeLifecycle });
 
 beforeEach(async () => {
   wrongMs = 0;
