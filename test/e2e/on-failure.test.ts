@@ -79,8 +79,9 @@ describe.skipIf(!answers)('a rollout that fails', () => {
     expect(first.code, first.stderr).toBe(0);
     const second = await play.cli(['apply', '-f', '-'], manifest('web', BROKEN, 'second', ask, HASTY_S));
     expect(second.code).toBe(1);
+    // On a busy machine the container has not been started in that time, so that there is no trouble to be told of its pod.
     expect(second.stderr).toMatch(
-      /has failed: Revision 2 \(web-\w+\) made no progress for 10 s \(pod \S+: container main.*\); rolled back to revision 1 /,
+      /has failed: Revision 2 \(web-\w+\) made no progress for 10 s(?: \(pod \S+: container main.*\))?; rolled back to revision 1 /,
     );
     const web = await settled('web', GOOD);
     expect(condition(web, 'RolloutFailed')?.reason).toBe('RolledBack');
