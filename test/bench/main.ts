@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { accessBenchmark } from './access.js';
 import { bigjobBenchmark } from './bigjob.js';
+import { deletionBenchmark } from './deletion.js';
 import { densityBenchmark } from './density.js';
 import { execProbesBenchmark } from './exec-probes.js';
 import { failoverBenchmark } from './failover.js';
@@ -33,6 +34,7 @@ const benchmarks: Readonly<Record<string, (sizes: Sizes) => Promise<void>>> = {
   access: accessBenchmark,
   'exec-probes': execProbesBenchmark,
   density: densityBenchmark,
+  deletion: deletionBenchmark,
 };
 
 function refuse(why: string): never {

@@ -70,9 +70,10 @@ export abstract class OverlayView<E extends OverlayEntry> implements ReadView {
     return options?.ordered === true ? objects.sort(byNamespaceAndName) : objects;
   }
 
-  count(kind: Kind): number {
-    let count = this.state.count(kind);
+  count(kind: Kind, namespace?: string): number {
+    let count = this.state.count(kind, namespace);
     for (const entry of this.entries.get(kind)?.values() ?? []) {
+      if (namespace !== undefined && entry.namespace !== namespace) continue;
       if (this.state.get(kind, entry.namespace, entry.name) !== undefined) count--;
       if (entry.object !== undefined) count++;
     }

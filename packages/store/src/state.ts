@@ -77,8 +77,9 @@ export class State implements ReadView {
     }
   }
 
-  count(kind: Kind): number {
-    return this.#table(kind).count;
+  count(kind: Kind, namespace?: string): number {
+    const table = this.#table(kind);
+    return namespace === undefined ? table.count : (table.namespaces.get(namespace)?.size ?? 0);
   }
 
   index<K extends Kind>(kind: K, index: string, value: string): readonly Obj<K>[] {

@@ -141,8 +141,8 @@ export class ObjectStore implements Store {
     return this.#state.list(kind, namespace, options);
   }
 
-  count(kind: Kind): number {
-    return this.#state.count(kind);
+  count(kind: Kind, namespace?: string): number {
+    return this.#state.count(kind, namespace);
   }
 
   index<K extends Kind>(kind: K, index: string, value: string): Iterable<Obj<K>> {

@@ -35,7 +35,8 @@ export interface ReadView {
   byUid<K extends Kind>(kind: K, uid: string): Obj<K> | undefined;
   /** All of a kind, or of one namespace; in order of namespace and name only where ordered is set. */
   list<K extends Kind>(kind: K, namespace?: string, options?: ListOptions): Iterable<Obj<K>>;
-  count(kind: Kind): number;
+  /** How many there are, of one namespace or of all, without a look at them. */
+  count(kind: Kind, namespace?: string): number;
   /** Objects whose index entry equals value; see indexes.ts for the names ("owner", "node", ...). Unknown index names throw. */
   index<K extends Kind>(kind: K, index: string, value: string): Iterable<Obj<K>>;
   /** How many index would return, without a look at them. */

@@ -7,6 +7,7 @@ import type { KindMap, Obj } from '@podplane/api/kinds/kind-map';
 import { controllerOf, isBeingDeleted } from '@podplane/api/pod-state';
 import type { Change, ReadView } from '@podplane/store/types';
 import type { ReconcileContext, ReconcileResult, Reconciler } from '../runtime/types.js';
+import { Backlog } from '../shared/backlog.js';
 import { controllerReference, keyOf, nameOf, namespaceOf, parseKey, regarding, uidOf } from '../shared/objects.js';
 import { durationText, timeOf } from '../shared/time.js';
 import { dueOf, MANY, SCHEDULE_SINCE, scheduleOf, secondsText, zonedText } from './times.js';
@@ -17,6 +18,14 @@ type Job = Obj<'Job'>;
 const SCHEDULED = 'batch.kubernetes.io/cronjob-scheduled-timestamp';
 /** Clocks are set, and machines sleep: no time is slept for longer than this, ms, so nothing is late by more. */
 const LONGEST_SLEEP = 60_000;
+/** Most jobs deleted in one reconcile. */
+const BURST = 250;
+
+/** Jobs that are to go since a limit is lower. */
+interface Clearing {
+  readonly spec: CronJob['spec'];
+  readonly jobs: Backlog;
+}
 
 const ended = (job: Job): 'Complete' | 'Failed' | undefined => {
   const found = job.status?.conditions.find(({ type, status }) => status === 'True' && (type === 'Complete' || type === 'Failed'));
@@ -33,6 +42,9 @@ export class CronJobController implements Reconciler {
   readonly #schedules = new Map<string, { readonly uid: string; readonly text: string }>();
   /** Jobs that somebody else made for a CronJob and that were told, by its uid. */
   readonly #others = new Map<string, Set<string>>();
+
+  /** By key. Losing it costs one look at all jobs. */
+  readonly #clearing = new Map<string, Clearing>();
 
   *keysFor(change: Change): Iterable<string> {
     if (change.kind === 'CronJob') yield keyOf(change.object);
@@ -52,6 +64,7 @@ export class CronJobController implements Reconciler {
     const found = tx.get('CronJob', namespace, name);
     if (found?.spec === undefined) {
       this.#schedules.delete(key);
+      this.#clearing.delete(key);
       return undefined;
     }
     const cron = this.#noteSchedule(context, key, found);
@@ -64,9 +77,18 @@ export class CronJobController implements Reconciler {
     }
     const event = (type: 'Normal' | 'Warning', reason: string, message: string): void =>
       context.event({ regarding: regarding('CronJob', cron), type, reason, message });
+    // Of very many, nothing else is looked at before they are gone.
+    if (this.#clearSome(key, cron, context, event)) return { requeueAfterMs: 0 };
     const jobs = [...tx.index('Job', 'controller', uid)].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
     const status = this.#observe(cron, jobs, event);
-    clearHistory(context, cron, jobs, event);
+    const excess = excessOf(cron, jobs);
+    for (const job of excess.slice(0, BURST)) deleteJob(context, cron, job, event);
+    const more = excess.length > BURST;
+    if (more) {
+      const left = new Backlog();
+      for (const job of excess.slice(BURST)) left.add('Job', job);
+      this.#clearing.set(key, { spec: cron.spec, jobs: left });
+    }
     let wait = Number.POSITIVE_INFINITY;
     const schedule = scheduleOf(cron);
     if (schedule === undefined) event('Warning', 'UnParseableCronJobSchedule', `unparseable schedule: ${cron.spec?.schedule ?? ''}`);
@@ -77,6 +99,7 @@ export class CronJobController implements Reconciler {
       if (due.next !== undefined) wait = Math.min(LONGEST_SLEEP, due.next - now);
     }
     if (!deepEqual(cron.status, status)) tx.update('CronJob', { ...cron, status }, 'any');
+    if (more) return { requeueAfterMs: 0 };
     return Number.isFinite(wait) ? { requeueAfterMs: Math.max(1, wait) } : undefined;
   }
 
@@ -89,6 +112,17 @@ export class CronJobController implements Reconciler {
     if (before === undefined || before.uid !== seen.uid || before.text === seen.text || cron.metadata === undefined) return cron;
     const annotations = { ...cron.metadata.annotations, [SCHEDULE_SINCE]: secondsText(now) };
     return tx.update('CronJob', { ...cron, metadata: { ...cron.metadata, annotations } }, 'any');
+  }
+
+  /** Deletes some of those that were found to be too many. Returns whether there are more. */
+  #clearSome(key: string, cron: CronJob, context: ReconcileContext, event: Tell): boolean {
+    const clearing = this.#clearing.get(key);
+    if (clearing === undefined) return false;
+    const some = clearing.spec === cron.spec ? clearing.jobs.take(context.tx, BURST) : [];
+    for (const { object } of some) if (!isBeingDeleted(object)) deleteJob(context, cron, object as Job, event);
+    if (some.length > 0 && clearing.jobs.size > 0) return true;
+    this.#clearing.delete(key);
+    return false;
   }
 
   /** The status after what became of its jobs. */
@@ -201,18 +235,25 @@ function newJob(cron: CronJob, name: string, time: number, now: number): KindMap
   return job;
 }
 
-/** Deletes ended jobs beyond the limits, the oldest first. */
-function clearHistory(context: ReconcileContext, cron: CronJob, jobs: readonly Job[], event: Tell): void {
+/** The ended jobs beyond the limits, the oldest first. */
+function excessOf(cron: CronJob, jobs: readonly Job[]): Job[] {
   const limits = { Complete: cron.spec?.successfulJobsHistoryLimit ?? 3, Failed: cron.spec?.failedJobsHistoryLimit ?? 1 };
-  for (const how of ['Complete', 'Failed'] as const) {
-    const old = jobs
-      .filter((job) => ended(job) === how && !isBeingDeleted(job))
-      .sort((a, b) => (timeOf(a.status?.startTime) || 0) - (timeOf(b.status?.startTime) || 0) || (nameOf(a) < nameOf(b) ? -1 : 1));
-    for (const job of old.slice(0, Math.max(0, old.length - limits[how]))) {
-      context.tx.markDeleted('Job', namespaceOf(job), nameOf(job), 0);
-      const limit = how === 'Complete' ? 'successfulJobsHistoryLimit' : 'failedJobsHistoryLimit';
-      context.becauseFor(job, `${limit} ${limits[how]} of CronJob ${nameOf(cron)}`);
-      event('Normal', 'SuccessfulDelete', `Deleted job ${nameOf(job)}`);
-    }
-  }
+  return (['Complete', 'Failed'] as const).flatMap((how) => {
+    const kept = jobs.filter((job) => ended(job) === how && !isBeingDeleted(job));
+    const excess = kept.length - limits[how];
+    if (excess <= 0) return [];
+    const started = new Map(kept.map((job) => [job, timeOf(job.status?.startTime) || 0]));
+    kept.sort((a, b) => (started.get(a) ?? 0) - (started.get(b) ?? 0) || (nameOf(a) < nameOf(b) ? -1 : 1));
+    return kept.slice(0, excess);
+  });
+}
+
+function deleteJob(context: ReconcileContext, cron: CronJob, job: Job, event: Tell): void {
+  context.tx.markDeleted('Job', namespaceOf(job), nameOf(job), 0);
+  const [limit, count] =
+    ended(job) === 'Complete'
+      ? (['successfulJobsHistoryLimit', cron.spec?.successfulJobsHistoryLimit ?? 3] as const)
+      : (['failedJobsHistoryLimit', cron.spec?.failedJobsHistoryLimit ?? 1] as const);
+  context.becauseFor(job, `${limit} ${count} of CronJob ${nameOf(cron)}`);
+  event('Normal', 'SuccessfulDelete', `Deleted job ${nameOf(job)}`);
 }

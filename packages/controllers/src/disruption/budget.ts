@@ -94,6 +94,16 @@ export function assess(view: ReadView, budget: Budget, now: number): Assessment 
   };
 }
 
+/** How a budget stands after one of its pods was sent away and is still there, on its way out. pod: as it was; assessment: of that state. */
+export function withoutOne({ status, ...rest }: Assessment, pod: Pod): Assessment {
+  const name = nameOf(pod);
+  const counted = !isBeingDeleted(pod) && isPodReady(pod) && !(name in status.disruptedPods);
+  const currentHealthy = status.currentHealthy - Number(counted);
+  const { [name]: _, ...disruptedPods } = status.disruptedPods;
+  const disruptionsAllowed = status.expectedPods > 0 ? Math.max(0, currentHealthy - status.desiredHealthy) : 0;
+  return { ...rest, status: { ...status, disruptedPods, currentHealthy, disruptionsAllowed } };
+}
+
 // ---------------------------------------------------------------------------------------------------------------- expected
 
 type Expected =

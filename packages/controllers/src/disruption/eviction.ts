@@ -5,9 +5,9 @@ import type { Obj } from '@podplane/api/kinds/kind-map';
 import { isBeingDeleted, isPodReady, isPodTerminal } from '@podplane/api/pod-state';
 import type { ReadView, Tx } from '@podplane/store/types';
 import { deleteWithPropagation, type Propagation } from '../owner-gc/propagation.js';
-import { nameOf } from '../shared/objects.js';
+import { nameOf, uidOf } from '../shared/objects.js';
 import { timeText } from '../shared/time.js';
-import { type Assessment, assess, type Budget, budgetsOf, statusWith } from './budget.js';
+import { type Assessment, assess, type Budget, budgetsOf, statusWith, withoutOne } from './budget.js';
 
 type Pod = Obj<'Pod'>;
 
@@ -36,7 +36,7 @@ export type Eviction = { readonly kind: 'evicted'; readonly pod: Pod | undefined
 export type Judgements = Map<string, Assessment>;
 
 function assessOnce(view: ReadView, budget: Budget, now: number, known: Judgements | undefined): Assessment {
-  const uid = budget.metadata?.uid ?? '';
+  const uid = uidOf(budget);
   const found = known?.get(uid) ?? assess(view, budget, now);
   known?.set(uid, found);
   return found;
@@ -69,14 +69,22 @@ export function judgeEviction(view: ReadView, pod: Pod, now: number, known?: Jud
   return { kind: 'blocked', budget: name, why };
 }
 
-/** Sends a pod away where its budget lets it go, and counts it off in the budget's status. A blocked one is left as it is. */
-export function evictPod(tx: Tx, pod: Pod, options: EvictionOptions): Eviction {
-  const verdict = judgeEviction(tx, pod, tx.now);
+/**
+ * Sends a pod away where its budget lets it go, and counts it off in the budget's status. A blocked one is left as it is. known: what was counted
+ * in this very transaction, with nothing written since but by this; it is brought up to date.
+ */
+export function evictPod(tx: Tx, pod: Pod, options: EvictionOptions, known: Judgements = new Map()): Eviction {
+  const verdict = judgeEviction(tx, pod, tx.now, known);
   if (verdict.kind !== 'allowed') return verdict;
+  const { budget } = verdict;
+  const before = budget && assessOnce(tx, budget, tx.now, known);
   const left = sendAway(tx, pod, options);
-  if (verdict.budget !== undefined) {
-    const counted = statusWith(verdict.budget, assess(tx, verdict.budget, tx.now), tx.now);
-    if (counted !== verdict.budget) tx.update('PodDisruptionBudget', counted, 'any');
+  if (left === undefined || (budget === undefined && budgetsOf(tx, pod).length > 0)) known.clear();
+  if (budget !== undefined && before !== undefined) {
+    const after = left === undefined ? assess(tx, budget, tx.now) : withoutOne(before, pod);
+    known.set(uidOf(budget), after);
+    const counted = statusWith(budget, after, tx.now);
+    if (counted !== budget) tx.update('PodDisruptionBudget', counted, 'any');
   }
   return { kind: 'evicted', pod: left };
 }

@@ -75,8 +75,8 @@ export class DrainController implements Reconciler {
     const name = nameOf(node);
     const late = drain.deadline !== undefined && now >= drain.deadline;
     const forced = late && drain.onTimeout === 'Delete';
-    const more = sendPodsAway(name, drain, forced, context);
     const known: Judgements = new Map();
+    const more = sendPodsAway(name, drain, forced, known, context);
     const left = podsToDrain(tx, name, drain)
       .map((pod) => progressOf(tx, pod, drain, now, known))
       .filter(({ state }) => state !== 'ignored');
@@ -135,20 +135,20 @@ export class DrainController implements Reconciler {
   }
 }
 
-/** Sends away what may go now. Returns whether more may go at once. */
-function sendPodsAway(node: string, drain: Drain, forced: boolean, context: ReconcileContext): boolean {
+/** Sends away what may go now. Returns whether more may go at once. known: what budgets say; brought up to date. */
+function sendPodsAway(node: string, drain: Drain, forced: boolean, known: Judgements, context: ReconcileContext): boolean {
   const { tx, now } = context;
   const options = { graceSeconds: drain.gracePeriodSeconds, message: `Drain of node ${node}: evicting` };
-  let known: Judgements = new Map();
   let sent = 0;
   for (const pod of podsToDrain(tx, node, drain)) {
     if (isBeingDeleted(pod)) continue;
     const { state } = progressOf(tx, pod, drain, now, known);
     if (state !== 'evict' && !(forced && state === 'blocked')) continue;
     if (sent++ >= BURST) return true;
-    if (forced || drain.disableEviction) sendAway(tx, pod, options);
-    else evictPod(tx, pod, options);
-    known = new Map(); // budgets have less to give now
+    if (forced || drain.disableEviction) {
+      sendAway(tx, pod, options);
+      known.clear(); // budgets have less to give now
+    } else evictPod(tx, pod, options, known);
     const how = forced ? ', its time is over: deleted whatever its budgets say' : '';
     context.becauseFor(pod, `drain of node ${node} by ${drain.by}${how}`);
   }

@@ -4,6 +4,7 @@ import type { Obj } from '@podplane/api/kinds/kind-map';
 import { isBeingDeleted, isPodTerminal, podCondition } from '@podplane/api/pod-state';
 import type { Change, ReadView, Tx } from '@podplane/store/types';
 import type { NodeLiveness, ReconcileContext, ReconcileResult, Reconciler } from '../runtime/types.js';
+import { Backlog } from '../shared/backlog.js';
 import { keyOf, nameOf, namespaceOf, parseKey, regarding } from '../shared/objects.js';
 import { timeText } from '../shared/time.js';
 
@@ -22,7 +23,7 @@ const TERMINATED = '#terminated';
 const OVER = ['Succeeded', 'Failed'] as const;
 const CLEAR_EVERY_MS = 1000;
 /** Most pods removed in one reconcile. */
-const BURST = 500;
+const BURST = 250;
 
 export class PodGcController implements Reconciler {
   readonly name = 'pod-gc';
@@ -32,6 +33,8 @@ export class PodGcController implements Reconciler {
   readonly #orphanedSince = new Map<string, number>();
   /** Monotonic. */
   #nextClearing = 0;
+  /** Those that were found to be too many, the oldest first. Losing it costs one look at all that are over. */
+  #excess = new Backlog();
 
   constructor(liveness: Pick<NodeLiveness, 'leaseOver'>, config: Partial<PodGcConfig> = {}) {
     this.#liveness = liveness;
@@ -51,6 +54,7 @@ export class PodGcController implements Reconciler {
   }
 
   *allKeys(view: ReadView): Iterable<string> {
+    this.#excess = new Backlog();
     for (const pod of view.list('Pod')) if (isCandidate(pod, view)) yield keyOf(pod);
     yield TERMINATED;
   }
@@ -85,20 +89,31 @@ export class PodGcController implements Reconciler {
 
   #clearTerminated(context: ReconcileContext): ReconcileResult {
     const { tx, monotonic } = context;
-    if (countOver(tx) <= this.#config.terminatedThreshold) return undefined;
-    // To find the oldest, all are looked at: once a second at most, whatever ends meanwhile.
-    const wait = this.#nextClearing - monotonic;
-    if (wait > 0) return { requeueAfterMs: wait };
-    const over = OVER.flatMap((phase) => [...tx.index('Pod', 'over', phase)]).filter((pod) => !isBeingDeleted(pod));
-    const excess = over.length - this.#config.terminatedThreshold;
-    if (excess <= 0) return undefined;
-    context.because(`${over.length} pods are over, at most ${this.#config.terminatedThreshold} are kept: the oldest go`);
-    over.sort((a, b) => ((a.metadata?.creationTimestamp ?? '') < (b.metadata?.creationTimestamp ?? '') ? -1 : 1));
-    for (const pod of over.slice(0, Math.min(excess, BURST))) tx.markDeleted('Pod', namespaceOf(pod), nameOf(pod), 0);
-    if (excess > BURST) return { requeueAfterMs: 0 };
-    this.#nextClearing = monotonic + CLEAR_EVERY_MS;
-    return undefined;
+    if (countOver(tx) <= this.#config.terminatedThreshold) {
+      this.#excess = new Backlog();
+      return undefined;
+    }
+    if (this.#excess.size === 0) {
+      // To find the oldest, all are looked at: once a second at most, whatever ends meanwhile.
+      const wait = this.#nextClearing - monotonic;
+      if (wait > 0) return { requeueAfterMs: wait };
+      this.#nextClearing = monotonic + CLEAR_EVERY_MS;
+      const over = OVER.flatMap((phase) => [...tx.index('Pod', 'over', phase)]).filter((pod) => !isBeingDeleted(pod));
+      over.sort(byCreation);
+      for (const pod of over.slice(0, Math.max(0, over.length - this.#config.terminatedThreshold))) this.#excess.add('Pod', pod);
+    }
+    const burst = this.#excess.take(tx, Math.min(BURST, countOver(tx) - this.#config.terminatedThreshold));
+    if (burst.length > 0)
+      context.because(`${countOver(tx)} pods are over, at most ${this.#config.terminatedThreshold} are kept: the oldest go`);
+    for (const { object } of burst) if (!isBeingDeleted(object)) tx.markDeleted('Pod', namespaceOf(object), nameOf(object), 0);
+    return this.#excess.size > 0 ? { requeueAfterMs: 0 } : undefined;
   }
+}
+
+/** Older first. */
+function byCreation({ metadata: a }: Obj<'Pod'>, { metadata: b }: Obj<'Pod'>): number {
+  const [one, other] = [a?.creationTimestamp ?? '', b?.creationTimestamp ?? ''];
+  return one === other ? 0 : one < other ? -1 : 1;
 }
 
 const countOver = (view: ReadView): number => OVER.reduce((sum, phase) => sum + view.countIndex('Pod', 'over', phase), 0);

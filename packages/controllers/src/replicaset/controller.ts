@@ -29,6 +29,7 @@ import {
   type ReplicaSet,
 } from './pods.js';
 import { chooseForDeletion } from './ranking.js';
+import { isReranked, Surplus } from './surplus.js';
 
 /** Most pods made or deleted in one reconcile; the rest follows in the next, so that no turn is long. */
 const BURST = 250;
@@ -52,6 +53,7 @@ export class ReplicaSetController implements Reconciler {
   /** By key. Losing it costs one look at all pods of a set. */
   readonly #known = new Map<string, Known>();
   readonly #rejected = new RejectionBackOff();
+  readonly #surplus = new Surplus();
 
   constructor(kind: ReplicaKind = 'ReplicaSet') {
     this.#kind = kind;
@@ -73,6 +75,7 @@ export class ReplicaSetController implements Reconciler {
       const before = change.previous && controllerOf(change.previous);
       if (owner?.kind === this.#kind) {
         const key = `${namespaceOf(pod)}/${owner.name}`;
+        if (isReranked(change)) this.#surplus.forget(key);
         if (this.#isOdd(change, pod, view)) yield `${CLAIM}${key}`;
         yield key;
       }
@@ -118,12 +121,14 @@ export class ReplicaSetController implements Reconciler {
     if (set?.spec === undefined) {
       this.#known.delete(key);
       this.#rejected.forget(key);
+      this.#surplus.forget(key);
       return undefined;
     }
     try {
       return this.#look(key, context, set, this.#claim(key, set, context));
     } catch (error) {
       this.#known.delete(key); // what it took is undone
+      this.#surplus.forget(key);
       throw error;
     }
   }
@@ -137,7 +142,8 @@ export class ReplicaSetController implements Reconciler {
       const missing = (set.spec?.replicas ?? 1) - countActive(tx, set);
       if (missing > 0) wait = this.#rejected.wait(key, set.spec, podsOf(tx, set, 'over'), context.monotonic);
       if (missing > 0 && wait === 0) refused = createPods(context, set, missing);
-      else if (missing < 0) deletePods(context, set, -missing);
+      else if (missing < 0) this.#deletePods(key, context, set, -missing);
+      if (missing >= 0) this.#surplus.forget(key);
       rest = Math.abs(missing) - BURST;
       dropLost(context, set);
     }
@@ -149,6 +155,19 @@ export class ReplicaSetController implements Reconciler {
     const soonest = Math.min(counts.nextInMs ?? Number.POSITIVE_INFINITY, wait > 0 ? wait : Number.POSITIVE_INFINITY);
     const again = Number.isFinite(soonest) ? { requeueAfterMs: soonest } : {};
     return { ...again, refused: failed };
+  }
+
+  #deletePods(key: string, context: ReconcileContext, set: ReplicaSet, surplus: number): void {
+    const { tx, monotonic } = context;
+    const chosen = this.#surplus.take(key, set, surplus, BURST, tx, monotonic, () => {
+      // Where all go, there is nothing to choose.
+      if (surplus >= countActive(tx, set)) return podsOf(tx, set, 'unready', 'ready');
+      const active = activePods(tx, set);
+      return chooseForDeletion(active, surplus, relatedByNode(tx, set, active));
+    });
+    for (const pod of chosen) deletePod(tx, pod);
+    sayCount(context, set, 'delete', chosen.length, -surplus);
+    tell(context, set, 'SuccessfulDelete', 'Deleted', chosen.map(nameOf));
   }
 
   /** The first time, and whenever it may have changed, looks at all pods: takes those that are the set's and lets others go. */
@@ -214,15 +233,6 @@ function sayCount(context: ReconcileContext, set: ReplicaSet, verb: string, coun
     `${there} ${countText(wanted, 'replica')} of ${nameOf(set)}: ${verb} ${countText(count, 'pod')}`,
     missing < 0 ? unlessDecidedToGo(context, set) : unlessDecided(context, set),
   );
-}
-
-function deletePods(context: ReconcileContext, set: ReplicaSet, surplus: number): void {
-  const count = Math.min(surplus, BURST);
-  const active = activePods(context.tx, set);
-  const chosen = chooseForDeletion(active, count, relatedByNode(context.tx, set, active));
-  for (const pod of chosen) deletePod(context.tx, pod);
-  sayCount(context, set, 'delete', count, -surplus);
-  tell(context, set, 'SuccessfulDelete', 'Deleted', chosen.map(nameOf));
 }
 
 /** How many living pods of the set's owner (all of a Deployment's sets) are on each node. */

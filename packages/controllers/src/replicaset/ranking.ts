@@ -67,12 +67,20 @@ export function chooseForDeletion(pods: readonly Obj<'Pod'>[], count: number, re
   const traits = pods.map(traitsOf).sort((a, b) => byState(a, b) || byAge(a, b));
   // The first of a node's pods to go leaves one less there for the second.
   const left = new Map(related);
-  const crowd = new Map<Traits, number>();
-  for (const one of traits) {
-    const there = left.get(one.node) ?? 0;
-    crowd.set(one, there);
-    left.set(one.node, there - 1);
+  const chosen: Obj<'Pod'>[] = [];
+  for (let from = 0; chosen.length < count && from < traits.length; ) {
+    // Of one state, in the order of age: those on the most crowded nodes before the others.
+    const crowds = new Map<number, Obj<'Pod'>[]>();
+    const [first] = traits.slice(from, from + 1);
+    let one = first;
+    for (; one !== undefined && first !== undefined && byState(first, one) === 0; one = traits[++from]) {
+      const there = left.get(one.node) ?? 0;
+      left.set(one.node, there - 1);
+      const crowd = crowds.get(there);
+      if (crowd === undefined) crowds.set(there, [one.pod]);
+      else crowd.push(one.pod);
+    }
+    for (const [, pods] of [...crowds].sort(([a], [b]) => b - a)) for (const pod of pods) chosen.push(pod);
   }
-  traits.sort((a, b) => byState(a, b) || (crowd.get(b) ?? 0) - (crowd.get(a) ?? 0) || byAge(a, b));
-  return traits.slice(0, count).map((one) => one.pod);
+  return chosen.slice(0, count);
 }

@@ -33,7 +33,16 @@ export function withMetadata(tx: Tx, kind: Kind, object: Obj, changes: Partial<N
   return tx.update(kind, { ...object, metadata: { ...object.metadata, ...changes } } as Obj, 'any');
 }
 
+export interface Dependent {
+  readonly kind: Kind;
+  readonly object: Obj;
+}
+
 /** Objects of all kinds that name an owner. */
-export function* dependentsOf(view: ReadView, uid: string): Generator<{ readonly kind: Kind; readonly object: Obj }> {
+export function* dependentsOf(view: ReadView, uid: string): Generator<Dependent> {
   for (const kind of allKinds) for (const object of view.index(kind, 'owner', uid)) yield { kind, object };
 }
+
+/** Whether any object names it as an owner. */
+export const hasDependents = (view: ReadView, owner: Obj): boolean =>
+  allKinds.some((kind) => view.countIndex(kind, 'owner', owner.metadata?.uid ?? '') > 0);
