@@ -96,7 +96,7 @@ export class Playground {
 
   /** wrap: what stands before each command; env: besides our own. */
   constructor(
-    private readonly wrap: readonly string[] = [],
+    protected readonly wrap: readonly string[] = [],
     private readonly env: Readonly<Record<string, string>> = {},
   ) {}
 

@@ -4,22 +4,12 @@ import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_pr
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
-import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { leadOut } from './door.js';
 import { engine, eventually } from './harness.js';
 
 const LIMIT_MS = 60_000;
-
-/** A program that leads connections to a port of its loopback into a unix socket: port, path. */
-const LEAD = `
-const net = require('node:net');
-const [, port, path] = process.argv;
-net.createServer((near) => {
-  const far = net.connect(path);
-  for (const [one, other] of [[near, far], [far, near]]) one.on('error', () => other.destroy()).on('close', () => other.destroy()).pipe(other);
-}).listen(Number(port), '127.0.0.1', () => console.log('listens'));
-`;
 
 /** Why there can be none here; undefined: there can. */
 export function whyNoOwnEngine(): string | undefined {
@@ -134,26 +124,8 @@ export class OwnEngine {
   }
 
   /** From now on the port of this machine's loopback is one of this engine's as well, until what is returned is disposed of. */
-  async reach(port: number): Promise<AsyncDisposable> {
-    const socket = path.join(this.folder, `${port}.sock`);
-    const door = net.createServer((near) => {
-      const far = net.connect(port, '127.0.0.1');
-      near.on('error', () => far.destroy()).on('close', () => far.destroy());
-      far.on('error', () => near.destroy()).on('close', () => near.destroy());
-      near.pipe(far).pipe(near);
-    });
-    await once(door.listen(socket), 'listening');
-    const [enter = '', ...rest] = this.wrap;
-    const lead = spawn(enter, [...rest, process.execPath, '-e', LEAD, String(port), socket], { stdio: ['ignore', 'pipe', 'inherit'] });
-    await once(lead.stdout, 'data');
-    return {
-      async [Symbol.asyncDispose]() {
-        const ended = once(lead, 'exit');
-        lead.kill();
-        await ended;
-        await new Promise((resolve) => door.close(resolve));
-      },
-    };
+  reach(port: number): Promise<AsyncDisposable> {
+    return leadOut(port, path.join(this.folder, `${port}.sock`), this.wrap);
   }
 
   private answers(): Promise<boolean> {

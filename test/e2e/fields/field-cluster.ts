@@ -12,6 +12,7 @@ import { Pod as PodMessage } from '@podplane/api/gen/podplane/core/v1/pod';
 import type { Kind, KindMap } from '@podplane/api/kinds/kind-map';
 import { PodplaneClient } from '@podplane/client/client';
 import { readContext } from '@podplane/client/context';
+import { type Door, leadIn } from '../door.js';
 import type { Outcome } from '../harness.js';
 import { eventually, Playground } from '../harness.js';
 
@@ -76,18 +77,31 @@ class NotTold extends Error {}
 export class FieldCluster extends Playground {
   private files = 0;
   private opened: PodplaneClient | undefined;
+  /** To a server in a network namespace of its own. */
+  private door: Door | undefined;
 
   override async start(nodes = 1, flags: readonly string[] = []): Promise<number> {
     this.upOutput = ''; // an earlier start said the same words
     const ms = await super.start(nodes, flags);
-    this.opened?.[Symbol.dispose]();
-    this.opened = new PodplaneClient(await readContext(path.join(this.data, 'context.json')));
+    await this.leave();
+    const context = await readContext(path.join(this.data, 'context.json'));
+    if (this.wrap.length > 0) {
+      const port = Number(context.server.split(':').at(-1));
+      this.door = await leadIn(port, path.join(this.directory, `${port}.sock`), this.wrap);
+    }
+    this.opened = new PodplaneClient(this.door === undefined ? context : { ...context, server: `127.0.0.1:${this.door.port}` });
     return ms;
   }
 
   override async remove(): Promise<void> {
-    this.opened?.[Symbol.dispose]();
+    await this.leave();
     await super.remove();
+  }
+
+  private async leave(): Promise<void> {
+    this.opened?.[Symbol.dispose]();
+    await this.door?.[Symbol.asyncDispose]();
+    this.door = undefined;
   }
 
   get client(): PodplaneClient {
